@@ -1,0 +1,32 @@
+"""Colorize black-and-white photographs, with the colorizer of your choice.
+
+    model = colorcli.load("zhang")
+    model.colorize(picture)
+
+A plugin writes a `Colorizer` and registers it with `hookimpl`; see `docs/plugins.md`.
+"""
+
+from typing import TYPE_CHECKING
+
+from colorcli.colorizer import Colorizer, Option, Weights
+from colorcli.errors import ColorcliError
+from colorcli.hookspecs import hookimpl
+from colorcli.manifests import read_manifest
+from colorcli.recipe import Recipe
+
+if TYPE_CHECKING:
+    from colorcli.model import load
+
+__all__ = ["ColorcliError", "Colorizer", "Option", "Recipe", "Weights", "hookimpl", "load", "read_manifest"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "load":  # late: whoever only writes a plugin or asks for help has no use for the engine
+        from colorcli.model import load
+
+        return load
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("colorcli")
+    raise AttributeError(f"module 'colorcli' has no attribute {name!r}")

@@ -1,0 +1,7 @@
+"""`python -m colorcli` is `colorcli`."""
+
+import sys
+
+from colorcli.cli import main
+
+sys.exit(main())

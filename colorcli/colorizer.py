@@ -1,0 +1,148 @@
+"""What the author of a colorizer writes: one class, its weights and its options."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from colorcli.errors import NotTrainable, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from colorcli.recipe import Recipe
+
+OptionValue: TypeAlias = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting of `predict` that `-p name=value` reaches.
+
+    Its type is the type of its default. Numbers need both bounds; text needs its choices.
+    """
+
+    name: str
+    default: OptionValue
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def parse(self, text: str) -> OptionValue:
+        """Turn the text after `name=` into a checked value.
+
+        Raises:
+            UsageError: the text is of another type, out of bounds, or none of the choices.
+        """
+        try:
+            value = self._convert(text)
+        except (ValueError, KeyError):
+            raise UsageError(f"-p {self.name}={text}: {self.describe()} was expected.") from None
+        return self.check(value)
+
+    def _convert(self, text: str) -> OptionValue:
+        if isinstance(self.default, bool):
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        return type(self.default)(text)
+
+    def check(self, value: OptionValue) -> OptionValue:
+        """Return the value if it is allowed.
+
+        Raises:
+            UsageError: the value is out of bounds or none of the choices.
+        """
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            low = self.minimum is None or value >= self.minimum
+            high = self.maximum is None or value <= self.maximum
+            allowed = low and high
+        else:
+            allowed = not self.choices or value in self.choices
+        if not allowed:
+            raise UsageError(f"-p {self.name}={value}: {self.describe()} was expected.")
+        return value
+
+    def describe(self) -> str:
+        """Say in words what may be written: `a number from 0.01 to 2`."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if isinstance(self.default, bool):
+            return "true or false"
+        if isinstance(self.default, str):
+            return "text"
+        kind = "a whole number" if isinstance(self.default, int) else "a number"
+        return f"{kind} from {self.minimum:g} to {self.maximum:g}"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Trained weights: where they are, how to know them, and what they are.
+
+    Either `file` alone (a bundled file) or `repo` and `file` (on the Hugging Face Hub). Read from
+    `weights/<colorizer>.toml`, one table per tag; see `docs/weights.md` for every field.
+    """
+
+    file: str  # path beside the manifest (bundled), or inside the repository
+    sha256: str  # of the file; checked before anything opens it
+    size: int  # of the file, in bytes
+    license: str  # SPDX identifier
+    source: str  # where they come from: a URL, or the command that trained them
+    trained_on: str  # the data, in a sentence
+    repo: str = ""  # owner/name on the Hub; empty for a bundled file
+    repo_type: str = "model"  # model or space
+    revision: str = ""  # pinned commit; empty where none is known, the sha256 being the stronger promise
+    format: str = "safetensors"  # safetensors or torch
+    parameters: int = 0  # how many numbers the network has
+    input_size: int | None = None  # the square they were trained for, where it is not the colorizer's own
+    network: Mapping[str, Any] = field(default_factory=dict)  # hyperparameters for Colorizer.build
+    metrics: Mapping[str, Any] = field(default_factory=dict)  # figures, with `protocol` and `command`
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the file comes with the package."""
+        return not self.repo
+
+
+class Colorizer(ABC):
+    """Answers one question: given lightness, what is the chroma?
+
+    The host does everything else: sizes, batches, device, precision, joining, files and film. Importing the
+    module of a colorizer must not import torch: do that inside `build` and `predict`.
+    """
+
+    name: ClassVar[str]  # what people type after --model; also the name of the entry point
+    summary: ClassVar[str]  # one line for `colorcli models`
+    size: ClassVar[int | None] = 256  # the square that the network works at; None = the picture's own size
+    multiple_of: ClassVar[int] = 1  # where size is None: sides are padded to a multiple of this
+    weights: ClassVar[Mapping[str, Weights]] = {}  # tag -> weights, the best first
+    options: ClassVar[tuple[Option, ...]] = ()
+    recipe_folder: ClassVar[Path | None] = None  # where its recipe files (TOML) are, for `colorcli train`
+
+    @abstractmethod
+    def build(self, **network: Any) -> nn.Module:
+        """Make the network, untrained; `network` holds the hyperparameters of the weights' manifest."""
+
+    @abstractmethod
+    def predict(self, network: nn.Module, lightness: Tensor, **options: Any) -> Tensor:
+        """Predict chroma from lightness.
+
+        Args:
+            network: what `build` made, loaded, in eval mode, on the device of `lightness`.
+            lightness: (B, 1, H, W) float32, CIE L* in 0..100, at the network's size.
+            options: a value for every declared option.
+
+        Returns:
+            (B, 2, h, w) float, CIE ab in about -128..127, of any size h, w. The chroma of a picture depends on
+            that picture alone, never on the others in the batch.
+        """
+
+    def recipe(self, **settings: Any) -> Recipe:
+        """Make the training recipe from the table `[recipe]` of a recipe file.
+
+        Raises:
+            NotTrainable: unless overridden.
+        """
+        raise NotTrainable(f"The colorizer {self.name} cannot be trained by colorcli: it has no recipe.")

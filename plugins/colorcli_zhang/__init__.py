@@ -1,0 +1,57 @@
+"""Zhang, Isola and Efros, "Colorful Image Colorization" (ECCV 2016): colour as a classification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
+
+from colorcli import Colorizer, Option, hookimpl, read_manifest
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from colorcli import Recipe
+
+
+class Zhang(Colorizer):
+    """Classifies every fourth pixel's colour into 313 bins and takes the annealed mean of the distribution."""
+
+    name = "zhang"
+    summary = "Zhang 2016: vivid colours by classification, with a temperature from mean to mode."
+    weights = read_manifest("zhang")
+    options = (
+        Option(
+            "temperature",
+            0.38,
+            "towards 0 the most likely colour, vivid and patchy; 1 the mean colour, calm and pale",
+            minimum=0.01,
+            maximum=2.0,
+        ),
+    )
+    recipe_folder = Path(__file__).parent / "recipes"
+
+    def build(self, **network: Any) -> nn.Module:
+        from colorcli_zhang.network import ZhangNetwork
+
+        return ZhangNetwork(**network)
+
+    def predict(self, network: nn.Module, lightness: Tensor, **options: Any) -> Tensor:
+        from torch.nn import functional
+
+        from colorcli_zhang.bins import annealed_mean
+
+        temperature = options["temperature"] / network.folded_temperature
+        ab = annealed_mean(network(lightness).float(), network.centres.float(), temperature)
+        # As published: four times up, bilinearly; the host does the rest.
+        return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
+
+    def recipe(self, **settings: Any) -> Recipe:
+        from colorcli_zhang.recipe import ZhangRecipe
+
+        return ZhangRecipe(**settings)
+
+
+@hookimpl
+def register_colorizers(register: Callable[[Colorizer], None]) -> None:
+    """Offer the Zhang colorizer."""
+    register(Zhang())

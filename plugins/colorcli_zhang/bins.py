@@ -1,0 +1,147 @@
+"""The quantized ab space of Zhang 2016: bins, soft encoding, class rebalancing and the annealed mean."""
+
+from collections.abc import Iterable
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from colorcli.color import rgb_to_lab
+
+AB_UNIT = 110.0  # the published file keeps its bin centres divided by this
+_REACH = 128  # the table of soft encodings covers ab in -128..127
+
+
+@cache
+def bin_centres(grid: int = 10) -> Tensor:
+    """Compute the centres of the in-gamut bins: (Q, 2) ab, sorted by a then b; 313 of them for a grid of 10.
+
+    They are the corners of all grid cells that the ab projection of the sRGB cube overlaps (Zhang 2016, section
+    2.1, as the published array has it).
+    """
+    hull = _convex_hull(_cube_surface())
+    low, high = -130 // grid * grid, 130 // grid * grid
+    corners = set()
+    for a in range(low, high, grid):
+        for b in range(low, high, grid):
+            if _overlaps(hull, a, b, grid):
+                corners |= {(a, b), (a + grid, b), (a, b + grid), (a + grid, b + grid)}
+    return torch.tensor(sorted(corners), dtype=torch.float32)
+
+
+def circle_centres(grid: int = 16, radius: float = 128.0) -> Tensor:
+    """Compute the mean ab of each cell of a grid over the Lab disc at L = 50: (Q, 2); 224 for a grid of 16.
+
+    The classes of the Rome paper before the empty ones are dropped (its section 4): the disc averaged over cells
+    of 16 by 16 units, points outside of the disc left out.
+    """
+    axis = torch.arange(-128, 128) + 0.5
+    points = torch.cartesian_prod(axis, axis)
+    points = points[points.norm(dim=1) <= radius]
+    cells, cell = torch.div(points, grid, rounding_mode="floor").unique(dim=0, return_inverse=True)
+    sums = torch.zeros(len(cells), 2).index_add_(0, cell, points)
+    return sums / torch.bincount(cell)[:, None]
+
+
+def count_nearest(ab: Iterable[Tensor], centres: Tensor) -> Tensor:
+    """Count the pixels nearest to each centre over batches (B, 2, h, w): (Q,) counts."""
+    counts = torch.zeros(len(centres), dtype=torch.float64)
+    nearest = nearest_table(centres, neighbours=1)[0][:, 0]
+    for batch in ab:
+        counts += torch.bincount(nearest[table_index(batch).flatten()], minlength=len(centres))
+    return counts
+
+
+def table_index(ab: Tensor) -> Tensor:
+    """Round ab (B, 2, h, w) to whole units and give the row of `nearest_table`: (B, h, w)."""
+    a, b = ab.round().long().add_(_REACH).clamp_(0, 2 * _REACH - 1).unbind(1)
+    return a * (2 * _REACH) + b
+
+
+def nearest_table(centres: Tensor, neighbours: int = 5, sigma: float = 5.0) -> tuple[Tensor, Tensor]:
+    """Soft-encode every whole ab once, so that encoding a batch is a look-up.
+
+    Returns:
+        The indices (65536, k) of the k nearest centres and their Gaussian weights (65536, k), which sum to 1
+        (Zhang 2016, section 2.1: five neighbours, sigma 5).
+    """
+    axis = torch.arange(-_REACH, _REACH, dtype=torch.float32)
+    points = torch.cartesian_prod(axis, axis)
+    distance, index = torch.cdist(points, centres).topk(neighbours, largest=False)
+    return index, (-(distance**2) / (2 * sigma**2)).softmax(dim=1)
+
+
+def smooth_prior(counts: Tensor, centres: Tensor, sigma: float = 5.0) -> Tensor:
+    """Turn counts (Q,) into the smoothed distribution (Q,) of the bins, which sums to 1 (section 2.2)."""
+    kernel = torch.exp(-(torch.cdist(centres, centres) ** 2) / (2 * sigma**2)).double()
+    kernel = kernel / kernel.sum(dim=0, keepdim=True)
+    smoothed = kernel @ (counts.double() / counts.sum())
+    return (smoothed / smoothed.sum()).float()
+
+
+def rebalancing_weights(prior: Tensor, mix: float = 0.5) -> Tensor:
+    """Weigh rare colours more: w (Q,) with the expectation sum(p w) = 1 (Zhang 2016, equation 4, lambda = mix)."""
+    weights = 1 / ((1 - mix) * prior + mix / len(prior))
+    return weights / (prior * weights).sum()
+
+
+def annealed_mean(logits: Tensor, centres: Tensor, temperature: float) -> Tensor:
+    """Take the mean colour of the distribution at a temperature (Zhang 2016, equation 5).
+
+    Args:
+        logits: (B, Q, h, w), in float32: a softmax over 313 bins in bf16 shows.
+        centres: (Q, 2) ab.
+        temperature: 1 gives the mean, towards 0 the mode.
+
+    Returns:
+        (B, 2, h, w) ab.
+    """
+    distribution = (logits / temperature).softmax(dim=1)
+    return torch.einsum("bqhw,qc->bchw", distribution, centres)
+
+
+def _cube_surface() -> Tensor:
+    """Project the faces of the sRGB cube to (N, 2) ab; its hull has all that the hull of the whole cube has."""
+    steps = torch.linspace(0, 1, 65)
+    u, v = (t.flatten() for t in torch.meshgrid(steps, steps, indexing="ij"))
+    faces = []
+    for axis in range(3):
+        for level in (0.0, 1.0):
+            channels = [u, v]
+            channels.insert(axis, torch.full_like(u, level))
+            faces.append(torch.stack(channels))
+    lab = rgb_to_lab(torch.cat(faces, dim=1)[:, :, None].double())
+    return lab[1:, :, 0].T
+
+
+def _convex_hull(points: Tensor) -> list[tuple[float, float]]:
+    """Walk the monotone chain (Andrew 1979) around (N, 2) points, counter-clockwise."""
+    ordered = sorted({(float(a), float(b)) for a, b in points})
+
+    def half(chain: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+        hull: list[tuple[float, float]] = []
+        for p in chain:
+            while len(hull) > 1 and _turn(hull[-2], hull[-1], p) <= 0:
+                hull.pop()
+            hull.append(p)
+        return hull[:-1]
+
+    return half(ordered) + half(reversed(ordered))
+
+
+def _turn(o: tuple[float, float], p: tuple[float, float], q: tuple[float, float]) -> float:
+    return (p[0] - o[0]) * (q[1] - o[1]) - (p[1] - o[1]) * (q[0] - o[0])
+
+
+def _overlaps(hull: list[tuple[float, float]], a: int, b: int, grid: int) -> bool:
+    """Tell by the separating axis theorem whether a cell and the hull share a positive area."""
+    cell = [(a, b), (a + grid, b), (a + grid, b + grid), (a, b + grid)]
+    edges = zip(hull, hull[1:] + hull[:1], strict=True)
+    if any(all(_turn(p, q, corner) <= 0 for corner in cell) for p, q in edges):
+        return False
+    return (
+        max(p[0] for p in hull) > a
+        and min(p[0] for p in hull) < a + grid
+        and max(p[1] for p in hull) > b
+        and min(p[1] for p in hull) < b + grid
+    )

@@ -1,0 +1,83 @@
+"""The network of Zhang, Isola and Efros, "Colorful Image Colorization" (ECCV 2016), in its published key layout."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from colorcli_zhang.bins import AB_UNIT, bin_centres
+
+
+class ZhangNetwork(nn.Module):
+    """Eight blocks of convolutions that classify every fourth pixel's colour.
+
+    Args:
+        widths: channels of blocks 1 to 4; blocks 5 to 7 are as wide as block 4, block 8 as block 3.
+        classes: how many bins; their centres are the weights of `model_out` and so part of the state dict.
+        folded_temperature: what the logits are already divided by: 0.38 in the published file, 1 in ours.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        classes: int = 313,
+        folded_temperature: float = 1.0,
+    ) -> None:
+        super().__init__()
+        first, second, third, fourth = widths
+        self.folded_temperature = folded_temperature
+        self.model1 = _block([1, first, first], stride=2)
+        self.model2 = _block([first, second, second], stride=2)
+        self.model3 = _block([second, third, third, third], stride=2)
+        self.model4 = _block([third, fourth, fourth, fourth])
+        self.model5 = _block([fourth] * 4, dilation=2)
+        self.model6 = _block([fourth] * 4, dilation=2)
+        self.model7 = _block([fourth] * 4)
+        self.model8 = nn.Sequential(
+            nn.ConvTranspose2d(fourth, third, 4, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(third, third, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(third, third, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(third, classes, 1),
+        )
+        self.model_out = nn.Conv2d(classes, 2, 1, bias=False)
+        self.model_out.weight.requires_grad_(requires_grad=False)
+        if classes == len(bin_centres()):
+            self.set_centres(bin_centres())
+        self.apply(_initialize)
+
+    def set_centres(self, centres: Tensor) -> None:
+        """Say which colours the classes stand for: (Q, 2) ab."""
+        with torch.no_grad():
+            self.model_out.weight.copy_((centres.T / AB_UNIT)[:, :, None, None])
+
+    @property
+    def centres(self) -> Tensor:
+        """The colours that the classes stand for: (Q, 2) ab."""
+        return self.model_out.weight[:, :, 0, 0].T * AB_UNIT
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Turn L* (B, 1, H, W) in 0..100 into logits (B, Q, H / 4, W / 4)."""
+        x = (lightness - 50) / 100
+        x = self.model3(self.model2(self.model1(x)))
+        x = self.model7(self.model6(self.model5(self.model4(x))))
+        logits: Tensor = self.model8(x)
+        return logits
+
+
+def _block(channels: list[int], stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """Chain 3x3 convolutions, each followed by ReLU; the last one strides; batch norm ends the block."""
+    layers: list[nn.Module] = []
+    for index, (before, after) in enumerate(zip(channels, channels[1:], strict=False), start=2):
+        step = stride if index == len(channels) else 1
+        layers += [nn.Conv2d(before, after, 3, step, dilation, dilation), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.BatchNorm2d(channels[-1]))
+
+
+def _initialize(module: nn.Module) -> None:
+    # Kaiming for ReLU keeps the signal through 22 layers; torch's default shrinks it.
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and module.bias is not None:
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,146 @@
+"""How the Zhang network learns: soft-encoded classification with class rebalancing."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
+
+from colorcli import Recipe
+from colorcli_zhang.bins import (
+    bin_centres,
+    circle_centres,
+    count_nearest,
+    nearest_table,
+    rebalancing_weights,
+    smooth_prior,
+    table_index,
+)
+from colorcli_zhang.muon import Muon
+from colorcli_zhang.schedules import Schedule, learning_rate_factor
+
+Gamut = Literal["srgb", "data", "circle"]
+OptimizerName = Literal["adamw", "muon"]
+
+
+class ZhangRecipe(Recipe):
+    """The loss of Zhang 2016, equation 2, and its optimizer.
+
+    Args:
+        gamut: `srgb`, all bins of the sRGB gamut; `data`, those of its bins that the data has colours in (Liège
+            paper, section III A); `circle`, the cells of the Lab disc that the data has colours in (Rome paper,
+            section 4).
+        neighbours: bins in the soft encoding of a colour.
+        sigma: width in ab of the soft encoding and of the smoothing of the prior.
+        rebalancing: lambda of equation 4: 1 treats all colours alike, 0 weighs by rarity alone; the paper has 0.5.
+        optimizer: `adamw` for all, or `muon` for the weights between the first and the last layer, which learns
+            faster.
+        learning_rate: the highest; under `muon` AdamW's is a tenth of it.
+        betas: of AdamW.
+        weight_decay: decoupled, as in AdamW; 0 is Adam.
+        schedule: `constant`, `steps` (divided by about 3 at two fifths and four fifths of the run, as in Zhang
+            2016), or `cosine` after a short warm-up.
+    """
+
+    def __init__(
+        self,
+        gamut: Gamut = "srgb",
+        neighbours: int = 5,
+        sigma: float = 5.0,
+        rebalancing: float = 0.5,
+        optimizer: OptimizerName = "adamw",
+        learning_rate: float = 3e-5,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+        schedule: Schedule = "constant",
+    ) -> None:
+        self.gamut = gamut
+        self.neighbours = neighbours
+        self.sigma = sigma
+        self.rebalancing = rebalancing
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+
+    def survey(self, ab: Iterable[Tensor]) -> Mapping[str, Any]:
+        """Count the data's colours: which bins there are, and how rare each is."""
+        centres = circle_centres() if self.gamut == "circle" else bin_centres()
+        counts = count_nearest(ab, centres)
+        if self.gamut != "srgb":
+            centres, counts = centres[counts > 0], counts[counts > 0]
+        self._learn_colours(centres, counts)
+        return {"classes": len(centres)}
+
+    def _learn_colours(self, centres: Tensor, counts: Tensor) -> None:
+        self.centres, self.counts = centres, counts
+        self.index, self.encoding = nearest_table(centres, self.neighbours, self.sigma)
+        prior = smooth_prior(counts, centres, self.sigma)
+        self.weights = rebalancing_weights(prior, self.rebalancing)
+
+    def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
+        self.fabric = fabric
+        network.set_centres(self.centres)  # type: ignore[operator]
+        self.network, *optimizers = fabric.setup(network, *self._optimizers(network))
+        self.optimizers: list[torch.optim.Optimizer] = optimizers
+        self.schedulers = [
+            LambdaLR(optimizer, lambda step: learning_rate_factor(self.schedule, step / steps))
+            for optimizer in optimizers
+        ]
+        self._move_tables()
+        return self.network
+
+    def _optimizers(self, network: nn.Module) -> list[torch.optim.Optimizer]:
+        learnt = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        if self.optimizer == "adamw":
+            return [self._adamw(learnt.values(), self.learning_rate)]
+        ends = {"model1.0.weight", "model8.6.weight"}
+        inner = {name: p for name, p in learnt.items() if p.ndim > 1 and name not in ends}
+        others = [p for name, p in learnt.items() if name not in inner]
+        muon = Muon(inner.values(), self.learning_rate, weight_decay=self.weight_decay)
+        return [muon, self._adamw(others, self.learning_rate / 10)]
+
+    def _adamw(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(parameters, lr=learning_rate, betas=self.betas, weight_decay=self.weight_decay)
+
+    def _move_tables(self) -> None:
+        device = self.fabric.device
+        self.index, self.encoding = self.index.to(device), self.encoding.to(device)
+        self.weights = self.weights.to(device)
+
+    def step(self, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
+        losses = self.validate(self.network, lightness, ab)
+        self.network.zero_grad(set_to_none=True)
+        self.fabric.backward(losses["loss"])
+        for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
+            optimizer.step()
+            scheduler.step()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def validate(self, network: nn.Module, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
+        logits = network(lightness).float()
+        row = table_index(functional.adaptive_avg_pool2d(ab, logits.shape[-2:]))  # (B, h, w)
+        nearest = self.index[row].movedim(-1, 1)  # (B, k, h, w)
+        log_probability = logits.log_softmax(dim=1).gather(1, nearest)
+        cross_entropy = -(self.encoding[row].movedim(-1, 1) * log_probability).sum(dim=1)  # (B, h, w)
+        return {"loss": (self.weights[nearest[:, 0]] * cross_entropy).mean()}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "centres": self.centres,
+            "counts": self.counts,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._learn_colours(state["centres"].cpu(), state["counts"].cpu())
+        self._move_tables()
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        for scheduler, saved in zip(self.schedulers, state["schedulers"], strict=True):
+            scheduler.load_state_dict(saved)

@@ -1,0 +1,105 @@
+"""The picture formats that can be read and written, and what each can hold. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a file format is called, what it can hold, and how its files begin."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    holds_alpha: bool = True
+    holds_many: bool = False
+    holds_16_bits: bool = False
+    holds_xmp: bool = True
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of new files."""
+        return self.suffixes[0]
+
+
+FORMATS: dict[str, Format] = {
+    each.name: each
+    for each in (
+        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), holds_alpha=False),
+        Format("PNG", (".png", ".apng"), holds_many=True, holds_16_bits=True),
+        Format("TIFF", (".tif", ".tiff"), holds_many=True, holds_16_bits=True),
+        Format("WebP", (".webp",), holds_many=True),
+        Format("BMP", (".bmp", ".dib"), holds_xmp=False),
+        Format("GIF", (".gif",), holds_many=True),
+        Format("AVIF", (".avif", ".avifs"), holds_many=True),
+        Format("HEIC", (".heic", ".heif", ".hif"), holds_many=True),
+    )
+}
+
+BY_SUFFIX: dict[str, Format] = {suffix: each for each in FORMATS.values() for suffix in each.suffixes}
+
+
+def named(name: str) -> Format | None:
+    """Find the format that people mean by "jpg", ".JPEG" or "Tiff"; None where there is none."""
+    wanted = name.lower().removeprefix(".")
+    by_name = next((each for each in FORMATS.values() if each.name.lower() == wanted), None)
+    return by_name or BY_SUFFIX.get(f".{wanted}")
+
+
+def sniff(head: bytes) -> tuple[Format | None, str]:
+    """Tell from the first bytes of a file which format it is, and in words what was found.
+
+    The words are for people: where the format is None they say what the file seems to be instead.
+    """
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return FORMATS["WebP"], "a WebP picture"
+    if head[4:8] == b"ftyp":
+        return _sniff_isobmff(head)
+    for magic, name in _PICTURES.items():
+        if head.startswith(magic):
+            return FORMATS[name], f"a {name} picture"
+    for magic, words in _OTHERS.items():
+        if head.lstrip().lower().startswith(magic):
+            return None, words
+    return None, "nothing" if not head else "data in no picture format that can be read"
+
+
+def _sniff_isobmff(head: bytes) -> tuple[Format | None, str]:
+    brands = {head[8:12], *(head[at : at + 4] for at in range(16, int.from_bytes(head[:4], "big"), 4))}
+    if brands & {b"avif", b"avis"}:
+        return FORMATS["AVIF"], "an AVIF picture"
+    if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
+        return FORMATS["HEIC"], "a HEIC picture"
+    if b"crx " in brands:
+        return None, "a raw camera file"
+    return None, "a film"
+
+
+_PICTURES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"BM": "BMP",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+}
+_OTHERS = {
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "an XML or SVG document",
+    b"<svg": "an SVG drawing",
+    b"%pdf": "a PDF document",
+    b"8bps": "a Photoshop document",
+    b"\xff\x0a": "a JPEG XL picture",
+    b"\0\0\0\x0cjxl ": "a JPEG XL picture",
+    b"\0\0\0\x0cjp  ": "a JPEG 2000 picture",
+    b"pk\x03\x04": "a zip archive",
+    b"\x1a\x45\xdf\xa3": "a film",
+    b"p1": "a PNM picture",
+    b"p4": "a PNM picture",
+    b"p5": "a PNM picture",
+    b"p6": "a PNM picture",
+}

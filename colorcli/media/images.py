@@ -1,0 +1,336 @@
+"""Pictures in and out: what a file shows as upright sRGB frames, and back with everything else that it carried."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import secrets
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from colorcli.errors import UnreadableMedia, UnwritableMedia
+from colorcli.media import decoding, encoding, formats, metadata
+from colorcli.media.metadata import Provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+    from PIL import ImageFile
+
+    from colorcli.media.formats import Format
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "Frame",
+    "Picture",
+    "Provenance",
+    "from_image",
+    "open_picture",
+    "read_provenance",
+    "to_image",
+    "write_picture",
+]
+
+DEFAULT_MAX_PIXELS = 250_000_000
+"""A picture of more pixels is refused unless asked for: a file of a few bytes can claim any size."""
+
+_STDIN = "standard input"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture, page or frame: sRGB-encoded, full range, upright.
+
+    Attributes:
+        pixels: grey (H, W) or colour (H, W, 3), uint8 or uint16.
+        alpha: (H, W) of the same type, or None where nothing is transparent.
+        seconds: how long a frame of an animation is shown; 0 for a still.
+    """
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None = None
+    seconds: float = 0.0
+
+
+class Picture:
+    """An opened picture file, and everything of it that must survive.
+
+    Attributes:
+        name: what to call the file in messages.
+        path: where it is; None for a stream.
+        format: "JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "AVIF" or "HEIC".
+        count: how many frames or pages there are.
+        size: width and height of the first, upright.
+    """
+
+    def __init__(self, source: Path | BinaryIO, max_pixels: int) -> None:
+        self.path = source if isinstance(source, Path) else None
+        self.name = str(source) if isinstance(source, Path) else str(getattr(source, "name", _STDIN))
+        self._max_pixels = max_pixels
+        self._data, self._kind = self._read(source)
+        with self._explained(), self._opened() as image:
+            self._check_size(image.size)
+            self.count: int = getattr(image, "n_frames", 1)
+            self._orientation = decoding.orientation(image)
+            width, height = image.size
+            self.size = (height, width) if self._orientation >= 5 else (width, height)
+            self._quality = _quality(image)
+            self._lossless = self._kind.name == "WebP" and b"VP8L" in self._data[:64]
+            self._kept = decoding.read_metadata(image)
+
+    @property
+    def format(self) -> str:
+        """The name of the file's format."""
+        return self._kind.name
+
+    def frames(self) -> Iterator[Frame]:
+        """Decode frame by frame: only the one that was asked for last is in memory.
+
+        Raises:
+            UnreadableMedia: the file is damaged, cut off, or a page is larger than allowed.
+        """
+        with self._explained(), self._opened() as image:
+            if self.format == "TIFF":
+                yield from self._tiff_frames(image)
+            elif self.format == "JPEG":
+                yield self._frame(decoding.decode_jpeg(self._data, image), self._orientation)
+            elif self.format == "PNG" and self._data[24] == 16 and self.count == 1:
+                yield self._frame(decoding.decode_png16(self._data, image), self._orientation)
+            else:
+                for page in decoding.iterate_pages(image):
+                    page.load()
+                    seconds = page.info.get("duration", 0) / 1000 if self.count > 1 else 0.0
+                    yield self._frame(decoding.decode_image(page), self._orientation, seconds)
+
+    def _tiff_frames(self, image: ImageFile.ImageFile) -> Iterator[Frame]:
+        with self._stream() as stream, tifffile.TiffFile(stream) as tiff:
+            for index, page in enumerate(decoding.iterate_pages(image)):
+                self._check_size(page.size)
+                number = decoding.orientation(page)
+                deep = tiff.pages[index]
+                assert isinstance(deep, tifffile.TiffPage)
+                if deep.bitspersample > 8:
+                    yield self._frame(decoding.decode_tiff_page(deep), number)
+                else:
+                    yield self._frame(decoding.decode_image(page), number)
+
+    def _frame(self, pixels: decoding.Pixels, orientation: int, seconds: float = 0.0) -> Frame:
+        colours, alpha = pixels
+        return Frame(
+            decoding.upright(colours, orientation),
+            None if alpha is None else decoding.upright(alpha, orientation),
+            seconds,
+        )
+
+    def _read(self, source: Path | BinaryIO) -> tuple[bytes, Format]:
+        """Read the whole file, except a TIFF's, which may be many times larger than one page of it."""
+        try:
+            if isinstance(source, Path):
+                with source.open("rb") as file:
+                    head = file.read(4096)
+                    kind, found = formats.sniff(head)
+                    data = head if kind is None or kind.name == "TIFF" else head + file.read()
+            else:
+                data = source.read()
+                kind, found = formats.sniff(data[:4096])
+        except OSError as error:
+            raise UnreadableMedia(f"{self.name}: {error.strerror or error}.") from error
+        if kind is None:
+            what = "the file is empty" if not data else f"this is {found}"
+            known = ", ".join(formats.FORMATS)
+            raise UnreadableMedia(f"{self.name}: {what}.", f"Pictures can be {known}.")
+        return data, kind
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[ImageFile.ImageFile]:
+        with self._stream() as stream, decoding.open_image(stream, self._kind) as image:
+            yield image
+
+    def _stream(self) -> BinaryIO:
+        if self.path is not None and self.format == "TIFF":
+            return self.path.open("rb")
+        return BytesIO(self._data)
+
+    def _check_size(self, size: tuple[int, int]) -> None:
+        width, height = size
+        if width * height > self._max_pixels:
+            raise UnreadableMedia(
+                f"{self.name}: {width} x {height} pixels are more than the limit of {self._max_pixels:,}.",
+                f"If you trust the file, allow it with --max-pixels {width * height}.",
+            )
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what decoders raise at damaged files into an error that names the file."""
+        try:
+            yield
+        except decoding.DECODER_ERRORS as error:
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise UnreadableMedia(
+                f"{self.name}: this {self.format} file is damaged or incomplete ({reason}).",
+                "Get the file again, or repair it in an image editor.",
+            ) from error
+
+
+def open_picture(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+    """Read what a picture file is and carries; its pixels wait for `Picture.frames`.
+
+    Args:
+        source: a file, or a stream that is read to its end.
+        max_pixels: the most pixels that a frame may have.
+
+    Raises:
+        UnreadableMedia: it cannot be read, is no picture, is damaged, or is too large.
+    """
+    return Picture(source, max_pixels)
+
+
+def write_picture(
+    target: Path | BinaryIO,
+    frames: Iterable[Frame],
+    like: Picture,
+    *,
+    format: str | None = None,  # noqa: A002 - the command line's word
+    provenance: Provenance,
+) -> None:
+    """Write colour frames as a file that carries what `like` carried and says where the colours came from.
+
+    A file appears whole or not at all. In a format that holds no XMP the provenance goes into `NAME.xmp` beside it.
+
+    Args:
+        target: a file, whose folder is made if need be, or a stream.
+        frames: colour (H, W, 3) with alpha (H, W) or None, uint8 or uint16, as many as `like` has.
+        like: the picture that the frames were made from.
+        format: a name or suffix; None for what the target's suffix says, else the format of `like`.
+        provenance: what made the colours.
+
+    Raises:
+        UnwritableMedia: the format is unknown or cannot hold several frames, or the disk refuses.
+    """
+    kind = _target_format(target, like, format)
+    if like.count > 1 and not kind.holds_many:
+        raise UnwritableMedia(
+            f"{like.name}: it has {like.count} frames or pages, and a {kind.name} file holds one.",
+            "Choose a format that holds many: --format tiff, png, webp or gif.",
+        )
+    if not isinstance(target, Path):
+        whole = BytesIO()
+        _encode(whole, frames, like, kind, provenance)
+        target.write(whole.getbuffer())
+        return
+    sidecar = _sidecar(target)
+    if not kind.holds_xmp:
+        with _replacing(sidecar) as stream:
+            stream.write(metadata.stamped_xmp(like._kept.xmp, provenance))
+    with _replacing(target) as stream:
+        _encode(stream, frames, like, kind, provenance)
+
+
+def read_provenance(path: Path) -> Provenance | None:
+    """Return what made the colours of a file, from within it or from `NAME.xmp` beside it; None where nothing says.
+
+    Nothing is decoded: XMP packets are found by their text, in any format.
+    """
+    for candidate in (path, _sidecar(path)):
+        try:
+            with candidate.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                if found := metadata.provenance_in(data):
+                    return found
+        except (OSError, ValueError):  # not there, or empty
+            continue
+    return None
+
+
+def from_image(image: Image.Image | NDArray[Any]) -> Frame:
+    """Make a frame of a Pillow image (orientation and profile honoured) or of an array.
+
+    Args:
+        image: a Pillow image, or uint8 or uint16 of shape (H, W), (H, W, 2), (H, W, 3) or (H, W, 4).
+
+    Raises:
+        UnreadableMedia: the array has another shape or type.
+    """
+    if isinstance(image, Image.Image):
+        pixels, alpha = decoding.decode_image(image)
+        number = decoding.orientation(image)
+        return Frame(decoding.upright(pixels, number), None if alpha is None else decoding.upright(alpha, number))
+    if image.dtype not in (np.uint8, np.uint16) or image.ndim not in {2, 3}:
+        raise UnreadableMedia(
+            f"An array of shape {image.shape} and type {image.dtype} is no picture.",
+            "Give (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16.",
+        )
+    try:
+        return Frame(*decoding.split_alpha(image, b""))
+    except ValueError as error:
+        raise UnreadableMedia(f"An array of shape {image.shape} is no picture: {error}.") from error
+
+
+def to_image(frame: Frame) -> Image.Image:
+    """Make an 8-bit Pillow image, L, LA, RGB or RGBA, of a frame; Pillow has no 16-bit colour."""
+    return encoding.to_pillow(frame.pixels, frame.alpha)
+
+
+def _encode(stream: BinaryIO, frames: Iterable[Frame], like: Picture, kind: Format, provenance: Provenance) -> None:
+    iterator = iter(frames)
+    first = next(iterator, None)
+    if first is None:
+        raise UnwritableMedia(f"{like.name}: there is nothing to write.")
+    height, width = first.pixels.shape[:2]
+    kept = replace(
+        like._kept,
+        exif=metadata.upright_exif(like._kept.exif, width, height) if like._kept.exif else b"",
+        xmp=metadata.stamped_xmp(like._kept.xmp, provenance),
+    )
+
+    def all_frames() -> Iterator[tuple[NDArray[Any], NDArray[Any] | None, float]]:
+        for frame in (first, *iterator):
+            yield frame.pixels, frame.alpha, frame.seconds
+
+    encoding.WRITERS[kind.name](stream, encoding.Order(all_frames(), like.count, kept, like._quality, like._lossless))
+
+
+def _target_format(target: Path | BinaryIO, like: Picture, name: str | None) -> Format:
+    if name is not None:
+        kind = formats.named(name)
+        if kind is None:
+            known = ", ".join(formats.FORMATS)
+            raise UnwritableMedia(f"{name!r} is no format that pictures can be written in.", f"Choose from {known}.")
+        return kind
+    suffix = target.suffix.lower() if isinstance(target, Path) else ""
+    return formats.BY_SUFFIX.get(suffix, formats.FORMATS[like.format])
+
+
+def _quality(image: ImageFile.ImageFile) -> int:
+    """Return the quality to write at: about that of the source, and never one that shows."""
+    tables = getattr(image, "quantization", None)
+    return max(92, min(98, encoding.jpeg_quality(tables[0]))) if tables and 0 in tables else 92
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + ".xmp")
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the target's name when all went well, and is gone when anything did not."""
+    temporary = target.with_name(f".colorcli-{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("x+b") as stream:
+            yield stream
+        temporary.replace(target)
+    except OSError as error:
+        raise UnwritableMedia(
+            f"{target}: {error.strerror or error}.", "Check the disk's space and permissions."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()

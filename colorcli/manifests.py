@@ -5,7 +5,6 @@ Colorizers read theirs while they are imported, so this must stay quick.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
@@ -122,6 +121,8 @@ def _key(key: str) -> str:
 
 
 def _toml(value: object) -> str:
+    import json
+
     match value:
         case bool():
             return "true" if value else "false"

@@ -1,0 +1,227 @@
+"""The promises that every colorizer keeps, as a test class to inherit from.
+
+    class TestSunset(ColorizerSuite):
+        colorizer = Sunset()
+
+Networks are built untrained, and no network connection is used: a suite takes seconds.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from colorcli.colorizer import Colorizer, Option, Weights
+from colorcli.errors import UsageError
+from colorcli.manifests import problems
+from colorcli.registry import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+_SPDX = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*")
+_TAG = re.compile(r"[A-Za-z0-9_-]+")
+_FARTHEST = 256.0  # chroma of an untrained network may go beyond sRGB's, but not by another order of magnitude
+
+
+class ColorizerSuite:
+    """Inherit, set `colorizer`, and let pytest collect it."""
+
+    colorizer: ClassVar[Colorizer]
+    small: ClassVar[Mapping[str, Any]] = {}  # hyperparameters of a network that is quick to run
+
+    # What it says of itself
+
+    def test_the_name_can_be_typed(self) -> None:
+        """Small letters, digits, `-` and `_`: the dot belongs to the tag."""
+        name = self.colorizer.name
+        assert NAME.fullmatch(name), f"the name {name!r} needs small letters, digits, - and _, and no dot"
+
+    def test_the_summary_is_one_line(self) -> None:
+        """`colorcli models` shows it."""
+        summary = self.colorizer.summary
+        assert summary.strip(), "the summary is empty"
+        assert "\n" not in summary, "the summary has more than one line"
+        assert len(summary) <= 100, f"the summary has {len(summary)} characters, and a terminal 100"
+
+    def test_its_module_imports_without_torch(self) -> None:
+        """Torch takes a second, and everybody who lists the models would wait for it."""
+        module = type(self.colorizer).__module__
+        program = f"import sys; sys.path[:] = {sys.path!r}; import {module}; sys.exit('torch' in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+        assert done.returncode == 0, (
+            f"{module} imports torch at its top; do it inside build and predict. {done.stderr}"
+        )
+
+    def test_every_tag_says_what_it_is(self) -> None:
+        """Weights come with a hash, a size, a source and a licence."""
+        for tag, weights in self.colorizer.weights.items():
+            assert _TAG.fullmatch(tag), f"the tag {tag!r} needs letters, digits, - and _"
+            assert isinstance(weights, Weights), f"the weights {tag} are no colorcli.Weights"
+            assert not problems(weights), f"the weights {tag}: {'; '.join(problems(weights))}"
+            assert _SPDX.fullmatch(weights.license), f"the weights {tag}: {weights.license!r} is no SPDX identifier"
+
+    def test_every_option_is_documented_and_bounded(self) -> None:
+        """`-p name=value` is checked by what the option declares."""
+        names = [option.name for option in self.colorizer.options]
+        assert len(names) == len(set(names)), f"two options have one name: {names}"
+        for option in self.colorizer.options:
+            _check_option(option)
+
+    # What its network does
+
+    def test_every_tag_builds_the_network_that_it_describes(self) -> None:
+        """The hyperparameters in the manifest are all that `build` needs."""
+        for tag, weights in self.colorizer.weights.items():
+            network = self.colorizer.build(**weights.network)
+            count = sum(parameter.numel() for parameter in network.parameters())
+            assert weights.parameters in {0, count}, (
+                f"{tag} promises {weights.parameters} parameters, build has {count}"
+            )
+
+    def test_bundled_weights_are_here_and_fit_their_network(self) -> None:
+        """Whoever installs the plugin can use them without a network connection."""
+        from colorcli.weights import locate, read_state
+
+        for tag, weights in self.colorizer.weights.items():
+            if weights.bundled:
+                located = locate(self.colorizer, tag, offline=True)
+                network = self.colorizer.build(**weights.network)
+                network.load_state_dict(read_state(located.path, weights.format), strict=True)
+
+    def test_chroma_has_two_finite_channels_for_every_picture(self) -> None:
+        """(B, 1, H, W) in, (B, 2, h, w) out, whatever the picture: noise, black, white."""
+        network = self._network()
+        for lightness in self._pictures():
+            ab = self._predict(network, lightness)
+            given = f"for lightness {tuple(lightness.shape)}"
+            assert ab.ndim == 4, f"predict gave {tuple(ab.shape)} {given}, where (B, 2, h, w) was promised"
+            assert ab.shape[:2] == (len(lightness), 2), f"predict gave {tuple(ab.shape)} {given}, not (B, 2, h, w)"
+            assert ab.is_floating_point(), f"predict gave {ab.dtype}, where a float was promised"
+            assert ab.isfinite().all(), f"predict gave infinities or NaN {given}"
+            assert ab.abs().max() <= _FARTHEST, f"chroma reaches {ab.abs().max():.0f}, where -128..127 is the scale"
+
+    def test_predict_leaves_the_lightness_alone(self) -> None:
+        """The host joins the chroma with the very same lightness afterwards."""
+        lightness = self._pictures()[0]
+        before = lightness.clone()
+        self._predict(self._network(), lightness)
+        assert lightness.equal(before), "predict wrote into the lightness that it was given"
+
+    def test_a_picture_gets_the_same_chroma_alone_as_in_a_batch(self) -> None:
+        """A picture's chroma depends on that picture only."""
+        network, lightness = self._network(), self._pictures()[-1]
+        together = self._predict(network, lightness)
+        alone = self._predict(network, lightness[1:2])
+        difference = (together[1:2] - alone).abs().max()
+        assert difference <= 0.01, f"a picture's chroma changes by {difference:.3g} with the others in the batch"
+
+    def test_the_same_picture_gets_the_same_chroma_again(self) -> None:
+        """Nothing is drawn at random, nothing is remembered from one picture to the next."""
+        network, lightness = self._network(), self._pictures()[0]
+        first = self._predict(network, lightness)
+        difference = (first - self._predict(network, lightness)).abs().max()
+        assert difference <= 1e-3, f"a picture's chroma changes by {difference:.3g} when it is predicted again"
+
+    def test_weights_survive_a_file(self, tmp_path: Path) -> None:
+        """The state dict holds everything that was learnt."""
+        from colorcli.weights import Header, open_file, write_state
+
+        network, lightness = self._network(), self._pictures()[0]
+        file = tmp_path / "weights.safetensors"
+        write_state(file, network.state_dict(), Header(self.colorizer.name, "test", dict(self.small)))
+        state, hyperparameters = open_file(file)
+        again = self.colorizer.build(**hyperparameters).eval()
+        again.load_state_dict(state, strict=True)
+        difference = (self._predict(network, lightness) - self._predict(again, lightness)).abs().max()
+        assert difference <= 1e-3, f"chroma differs by {difference:.3g} after weights went through a file"
+
+    def test_predict_works_in_bfloat16(self) -> None:
+        """The host runs the network in bf16 where the hardware has it."""
+        import torch
+
+        network, lightness = self._network(), self._pictures()[0]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            ab = self._predict(network, lightness)
+        assert ab.isfinite().all(), "predict gave infinities or NaN in bf16"
+
+    # How it learns
+
+    def test_a_training_step_gives_finite_losses_and_changes_the_network(self) -> None:
+        """Where there is a recipe, two steps of it work on the CPU, and its state can be saved and taken back."""
+        if type(self.colorizer).recipe is Colorizer.recipe:
+            return
+        import torch
+        from lightning_fabric import Fabric
+
+        lightness = self._pictures()[0]
+        ab = torch.rand(len(lightness), 2, *lightness.shape[-2:], generator=_seeded()) * 120 - 60
+        recipe = self.colorizer.recipe()
+        network = self.colorizer.build(**{**self.small, **recipe.survey([ab])})
+        before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+        recipe.start(network, Fabric(accelerator="cpu", devices=1), steps=10)
+        for _ in range(2):  # the first step of a schedule that warms up may be of length 0
+            losses = recipe.step(lightness, ab)
+        assert losses, "step gave no loss"
+        for name, loss in losses.items():
+            assert loss.ndim == 0, f"the loss {name} is no scalar"
+            assert not loss.requires_grad, f"the loss {name} is not detached, and holds on to the whole graph"
+            assert loss.isfinite(), f"the loss {name} is {loss}"
+        changed = [name for name, parameter in network.named_parameters() if not parameter.equal(before[name])]
+        assert changed, "two training steps changed no parameter"
+        recipe.load(recipe.state())
+
+    # Its means
+
+    def _network(self) -> nn.Module:
+        import torch
+
+        torch.manual_seed(0)
+        return self.colorizer.build(**self.small).eval()
+
+    def _predict(self, network: nn.Module, lightness: Tensor) -> Tensor:
+        import torch
+
+        options = {option.name: option.default for option in self.colorizer.options}
+        with torch.inference_mode():
+            return self.colorizer.predict(network, lightness, **options)
+
+    def _pictures(self) -> list[Tensor]:
+        """Batches (B, 1, H, W) of lightness at sizes that the colorizer asks for; the last is a batch of three."""
+        import torch
+
+        unit = self.colorizer.multiple_of
+        side = self.colorizer.size or -(-64 // unit) * unit
+        width = self.colorizer.size or side + unit
+        noise = torch.rand(1, 1, side, width, generator=_seeded()) * 100
+        ramp = torch.linspace(0, 100, width).expand(1, 1, side, width)
+        return [
+            noise,
+            torch.cat([torch.zeros_like(noise), noise, torch.full_like(noise, 100)]),
+            torch.cat([ramp, noise, noise.flip(-1)]),
+        ]
+
+
+def _seeded() -> Any:
+    import torch
+
+    return torch.Generator().manual_seed(0)
+
+
+def _check_option(option: Option) -> None:
+    assert option.help.strip(), f"the option {option.name} has no help"
+    assert option.name.isidentifier(), f"the option {option.name!r} is no name that `predict` could take"
+    if isinstance(option.default, str):
+        assert option.choices, f"the option {option.name} is text without choices"
+    elif not isinstance(option.default, bool):
+        assert option.minimum is not None, f"the option {option.name} has no minimum"
+        assert option.maximum is not None, f"the option {option.name} has no maximum"
+    try:
+        option.check(option.default)
+    except UsageError as error:
+        raise AssertionError(f"the default of the option {option.name} is not allowed: {error}") from error

@@ -1,0 +1,38 @@
+"""A colorizer that knows one evening: warm highlights and cool shadows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from colorcli import Colorizer, Option, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+
+class Sunset(Colorizer):
+    """Chroma is a straight line in lightness, from blue to orange."""
+
+    name = "sunset"
+    summary = "Warm highlights and cool shadows; two parameters, a plugin to copy from."
+    size = 128
+    options = (Option("warmth", 1.0, "how strong the evening is", minimum=0.0, maximum=2.0),)
+
+    def build(self) -> nn.Module:
+        import torch  # late: `colorcli models` stays quick
+        from torch import nn
+
+        network = nn.Conv2d(1, 2, 1, bias=False)
+        network.weight.data = torch.tensor([10.0, 40.0]).reshape(2, 1, 1, 1)  # ab of the brightest light
+        return network
+
+    def predict(self, network: nn.Module, lightness: Tensor, **options: Any) -> Tensor:
+        return options["warmth"] * network(lightness / 50 - 1)  # (B, 1, H, W) -> (B, 2, H, W)
+
+
+@hookimpl
+def register_colorizers(register: Callable[[Colorizer], None]) -> None:
+    """Offer the sunset."""
+    register(Sunset())

@@ -140,6 +140,10 @@ def _iptc(image: ImageFile.ImageFile) -> bytes:
 
 def _xmp(image: ImageFile.ImageFile) -> bytes:
     packet = image.info.get("xmp", b"")
+    if image.format == "GIF":  # Pillow leaves it in the file
+        stream = cast("BinaryIO", image.fp)
+        stream.seek(0)
+        packet = metadata.packet_in(stream.read())
     if isinstance(packet, tuple):  # a TIFF tag of single bytes
         packet = bytes(packet)
     return packet.encode() if isinstance(packet, str) else packet
@@ -150,7 +154,8 @@ def _dpi(image: ImageFile.ImageFile) -> tuple[float, float] | None:
         across, down = (float(value) for value in image.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
-    return (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None
+    # 1 is what Pillow says where a file says nothing.
+    return (across, down) if 1 < across < 1e6 and 1 < down < 1e6 else None
 
 
 # Pixels ----------------------------------------------------------------------------------------------------------

@@ -162,7 +162,7 @@ def _png_chunk(name: bytes, body: bytes) -> bytes:
 def write_tiff(stream: BinaryIO, order: Order) -> None:
     """Write a TIFF of 8 or 16 bits, page by page."""
     fields, directories = _tiff_fields(order.kept)
-    with tifffile.TiffWriter(stream, bigtiff=False) as tiff:
+    with tifffile.TiffWriter(stream, byteorder="<") as tiff:
         for index, (pixels, alpha, _) in enumerate(order.frames):
             tiff.write(
                 with_alpha(pixels, alpha),
@@ -200,7 +200,9 @@ def _tiff_fields(kept: Metadata) -> tuple[list[tuple[Any, ...]], dict[int, dict[
                 fields.append((tag, 3, 1, value, True))
     except (SyntaxError, ValueError, OSError, struct.error):
         return fields, {}
-    return [*fields, *((tag, 4, 1, 0, True) for tag in directories)], directories
+    # By name: tifffile drops these tags where they come by number.
+    links = [(tifffile.TIFF.TAGS[tag], 4, 1, 0, True) for tag in directories]
+    return [*fields, *links], directories
 
 
 def _append_directory(stream: BinaryIO, tag: int, fields: dict[int, Any]) -> None:
@@ -212,11 +214,14 @@ def _append_directory(stream: BinaryIO, tag: int, fields: dict[int, Any]) -> Non
     stream.write(bytes(end % 2))
     offset = end + end % 2
     stream.write(directory.tobytes(offset))
-    stream.seek(0)
-    with tifffile.TiffFile(stream) as tiff:
-        where = tiff.pages.first.tags[tag].valueoffset
-    stream.seek(where)
-    stream.write(struct.pack(f"{tiff.byteorder}I", offset))
+    stream.seek(4)
+    first = int.from_bytes(stream.read(4), "little")
+    stream.seek(first)
+    count = int.from_bytes(stream.read(2), "little")
+    entries = stream.read(12 * count)
+    index = next(at for at in range(0, len(entries), 12) if entries[at : at + 2] == struct.pack("<H", tag))
+    stream.seek(first + 2 + index + 8)
+    stream.write(struct.pack("<I", offset))
 
 
 # The formats that Pillow writes --------------------------------------------------------------------------------

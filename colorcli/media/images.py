@@ -16,7 +16,7 @@ import tifffile
 from PIL import Image
 
 from colorcli.errors import UnreadableMedia, UnwritableMedia
-from colorcli.media import decoding, encoding, formats, metadata
+from colorcli.media import decoding, encoding, formats, metadata, shown
 from colorcli.media.metadata import Provenance
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Picture:
 
     def __init__(self, source: Path | BinaryIO, max_pixels: int) -> None:
         self.path = source if isinstance(source, Path) else None
-        self.name = str(source) if isinstance(source, Path) else str(getattr(source, "name", _STDIN))
+        self.name = shown(source) if isinstance(source, Path) else str(getattr(source, "name", _STDIN))
         self._max_pixels = max_pixels
         self._data, self._kind = self._read(source)
         with self._explained(), self._opened() as image:
@@ -329,7 +329,7 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
         temporary.replace(target)
     except OSError as error:
         raise UnwritableMedia(
-            f"{target}: {error.strerror or error}.", "Check the disk's space and permissions."
+            f"{shown(target)}: {error.strerror or error}.", "Check the disk's space and permissions."
         ) from error
     finally:
         with contextlib.suppress(OSError):

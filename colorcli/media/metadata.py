@@ -215,6 +215,12 @@ def stamped_xmp(xmp: bytes, provenance: Provenance) -> bytes:
     return b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n' + body + b'\n<?xpacket end="w"?>'
 
 
+def packet_in(data: bytes) -> bytes:
+    """Find an XMP packet by its text, b"" where there is none."""
+    match = _PACKET.search(data)
+    return match[0] if match else b""
+
+
 def provenance_in(data: bytes | mmap.mmap) -> Provenance | None:
     """Find our properties in an XMP packet, or in a file that holds one."""
     for match in _PACKET.finditer(data):

@@ -1,0 +1,58 @@
+"""A plugin that is no part of ours is installed as anyone would, and is found, listed and tested."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+
+import pytest
+
+SUNSET = Path(__file__).with_name("colorcli-sunset")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The plugin, built and installed into a folder of its own."""
+    folder = tmp_path_factory.mktemp("sunset")
+    source = copytree(SUNSET, folder / "source", ignore=ignore_patterns("__pycache__", ".*"))  # building leaves traces
+    install = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", folder / "target"]
+    subprocess.run([sys.executable, "-m", "pip", *install, source], check=True, capture_output=True)
+    return folder / "target"
+
+
+def python(installed, *args, **keywords):
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    return subprocess.run(
+        [sys.executable, *args], env=environment, capture_output=True, text=True, check=False, **keywords
+    )
+
+
+def test_it_is_listed_beside_our_own(installed):
+    records = json.loads(python(installed, "-m", "colorcli", "plugins", "--json").stdout)
+    assert {
+        "name": "sunset",
+        "distribution": "colorcli-sunset",
+        "version": "1.0",
+        "colorizers": ["sunset"],
+        "errors": [],
+    } in records
+    assert "zhang" in [record["name"] for record in records]
+
+
+def test_its_colorizer_can_be_had_by_name(installed):
+    program = "from colorcli.registry import Registry; print(Registry().get('sunset').summary)"
+    assert python(installed, "-c", program).stdout.startswith("Warm highlights and cool shadows")
+
+
+def test_its_own_tests_pass(installed, tmp_path):
+    tests = copytree(SUNSET / "tests", tmp_path / "tests")
+    done = python(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed" in done.stdout
+
+
+def test_it_is_not_there_where_it_is_not_installed():
+    done = subprocess.run([sys.executable, "-m", "colorcli", "plugins"], capture_output=True, text=True, check=True)
+    assert "sunset" not in done.stdout

@@ -22,7 +22,7 @@ from PIL import (
 )
 
 from colorcli.errors import UnreadableMedia
-from colorcli.media import metadata, profiles
+from colorcli.media import formats, metadata, profiles
 from colorcli.media.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -72,6 +72,29 @@ def _heif_opener() -> Callable[[BinaryIO], ImageFile.ImageFile]:
 
 
 # Metadata --------------------------------------------------------------------------------------------------------
+
+
+def tiff_pages(tiff: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
+    """Yield the pages of a TIFF file, one in memory at a time."""
+    for index in range(len(tiff.pages)):
+        page = tiff.pages[index]
+        assert isinstance(page, tifffile.TiffPage)
+        yield page
+
+
+def tiff_orientation(page: tifffile.TiffPage) -> int:
+    """Return the orientation of a page, 1 to 8."""
+    number = page.tags.valueof(metadata.ORIENTATION, 1)
+    return number if number in range(1, 9) else 1
+
+
+def read_tiff_metadata(stream: BinaryIO, page: tifffile.TiffPage) -> Metadata:
+    """Collect what must survive of a TIFF; only XMP where Pillow does not know the kind of its pixels."""
+    try:
+        with open_image(stream, formats.FORMATS["TIFF"]) as image:
+            return read_metadata(image)
+    except DECODER_ERRORS:
+        return Metadata(xmp=bytes(page.tags.valueof(700, b"")))
 
 
 def read_metadata(image: ImageFile.ImageFile) -> Metadata:
@@ -171,17 +194,17 @@ def decode_jpeg(data: bytes, image: ImageFile.ImageFile) -> Pixels:
     if image.mode == "CMYK":
         return decode_image(image)
     pixels: NDArray[Any] = imagecodecs.jpeg8_decode(data)
-    return to_srgb(pixels, image.info.get("icc_profile", b"")), None
+    return to_srgb(pixels, _profile(image)), None
 
 
 def decode_png16(data: bytes, image: ImageFile.ImageFile) -> Pixels:
     """Decode a PNG of 16 bits per channel, which Pillow would cut to 8 where it has colour or alpha."""
-    return split_alpha(imagecodecs.png_decode(data), image.info.get("icc_profile", b""))
+    return split_alpha(imagecodecs.png_decode(data), _profile(image))
 
 
 def decode_image(image: Image.Image) -> Pixels:
     """Decode what Pillow reads at full depth, in any of its modes."""
-    profile = image.info.get("icc_profile", b"")
+    profile = _profile(image)
     mode = image.mode
     if mode == "CMYK":
         # Pillow hands out the numbers of Adobe's inverted JPEGs the right way round.
@@ -222,6 +245,8 @@ def decode_tiff_page(page: tifffile.TiffPage) -> Pixels:
         return np.moveaxis(page.colormap[:, pixels], 0, -1), None
     if page.photometric not in (0, 1, 2, 6):
         raise ValueError(f"its colours are {page.photometric!r} at {page.bitspersample} bits")
+    if pixels.ndim == 3 and pixels.shape[2] in {2, 4} and not set(page.extrasamples) & {1, 2}:
+        pixels = pixels[..., :-1]  # a further channel that is not said to be alpha
     return split_alpha(pixels, profile)
 
 
@@ -257,6 +282,23 @@ def split_alpha(pixels: NDArray[Any], profile: bytes) -> Pixels:
     alpha = np.ascontiguousarray(pixels[..., -1])
     colour = pixels[..., 0] if channels == 2 else pixels[..., :3]
     return to_srgb(np.ascontiguousarray(colour), profile), alpha
+
+
+def _profile(image: Image.Image) -> bytes:
+    """Return the profile that a file embeds or else speaks of, b"" for sRGB."""
+    if profile := image.info.get("icc_profile"):
+        return cast("bytes", profile)
+    if image.format == "PNG" and "gamma" in image.info and "srgb" not in image.info:
+        return profiles.of_gamma(image.info["gamma"])
+    try:
+        if (
+            image.format == "JPEG"
+            and image.getexif().get_ifd(metadata.INTEROP_IFD).get(metadata.INTEROP_INDEX) == "R03"
+        ):
+            return profiles.adobe_rgb()
+    except DECODER_ERRORS:
+        pass
+    return b""
 
 
 def _is_grey(pixels: NDArray[Any]) -> bool:

@@ -86,10 +86,17 @@ _STANDARD_LUMINANCE = (
 )  # fmt: skip
 
 
-def jpeg_quality(luminance: list[int]) -> int:
-    """Estimate on libjpeg's scale of 1 to 100 which quality a quantization table stands for."""
-    percent = 100 * sum(luminance) / sum(_STANDARD_LUMINANCE)
-    return max(1, min(100, round(5000 / percent if percent > 100 else (200 - percent) / 2)))
+DEFAULT_QUALITY, HIGHEST_QUALITY = 92, 98
+"""Below the first, losses begin to show; above the second, files grow and pictures do not improve."""
+
+
+def jpeg_quality(tables: dict[int, list[int]]) -> int:
+    """Return the quality to write at: about what quantization tables stand for, between the two bounds."""
+    if 0 not in tables:
+        return DEFAULT_QUALITY
+    percent = 100 * sum(tables[0]) / sum(_STANDARD_LUMINANCE)
+    quality = 5000 / percent if percent > 100 else (200 - percent) / 2
+    return max(DEFAULT_QUALITY, min(HIGHEST_QUALITY, round(quality)))
 
 
 # PNG -------------------------------------------------------------------------------------------------------------

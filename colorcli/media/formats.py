@@ -15,6 +15,7 @@ class Format:
     holds_many: bool = False
     holds_16_bits: bool = False
     holds_xmp: bool = True
+    xmp_limit: int | None = None
 
     @property
     def suffix(self) -> str:
@@ -25,7 +26,7 @@ class Format:
 FORMATS: dict[str, Format] = {
     each.name: each
     for each in (
-        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), holds_alpha=False),
+        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), holds_alpha=False, xmp_limit=65_000),
         Format("PNG", (".png", ".apng"), holds_many=True, holds_16_bits=True),
         Format("TIFF", (".tif", ".tiff"), holds_many=True, holds_16_bits=True),
         Format("WebP", (".webp",), holds_many=True),

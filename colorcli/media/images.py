@@ -76,15 +76,32 @@ class Picture:
         self.name = shown(source) if isinstance(source, Path) else str(getattr(source, "name", _STDIN))
         self._max_pixels = max_pixels
         self._data, self._kind = self._read(source)
-        with self._explained(), self._opened() as image:
+        self._quality, self._lossless = encoding.DEFAULT_QUALITY, False
+        with self._explained():
+            if self.format == "TIFF":
+                self._read_tiff_header()
+            else:
+                self._read_header()
+
+    def _read_header(self) -> None:
+        with self._opened() as image:
             self._check_size(image.size)
             self.count: int = getattr(image, "n_frames", 1)
             self._orientation = decoding.orientation(image)
-            width, height = image.size
-            self.size = (height, width) if self._orientation >= 5 else (width, height)
-            self._quality = _quality(image)
-            self._lossless = self._kind.name == "WebP" and b"VP8L" in self._data[:64]
+            self.size = _turned(image.size, self._orientation)
             self._kept = decoding.read_metadata(image)
+            if self.format == "JPEG":
+                self._quality = encoding.jpeg_quality(getattr(image, "quantization", {}))
+            self._lossless = self.format == "WebP" and b"VP8L" in self._data[:64]
+
+    def _read_tiff_header(self) -> None:
+        with self._stream() as stream, tifffile.TiffFile(stream) as tiff:
+            page = next(decoding.tiff_pages(tiff))
+            self._check_size((page.imagewidth, page.imagelength))
+            self.count = len(tiff.pages)
+            self._orientation = decoding.tiff_orientation(page)
+            self.size = _turned((page.imagewidth, page.imagelength), self._orientation)
+            self._kept = decoding.read_tiff_metadata(stream, page)
 
     @property
     def format(self) -> str:
@@ -97,30 +114,34 @@ class Picture:
         Raises:
             UnreadableMedia: the file is damaged, cut off, or a page is larger than allowed.
         """
-        with self._explained(), self._opened() as image:
+        with self._explained():
             if self.format == "TIFF":
-                yield from self._tiff_frames(image)
-            elif self.format == "JPEG":
-                yield self._frame(decoding.decode_jpeg(self._data, image), self._orientation)
-            elif self.format == "PNG" and self._data[24] == 16 and self.count == 1:
-                yield self._frame(decoding.decode_png16(self._data, image), self._orientation)
-            else:
-                for page in decoding.iterate_pages(image):
-                    page.load()
-                    seconds = page.info.get("duration", 0) / 1000 if self.count > 1 else 0.0
-                    yield self._frame(decoding.decode_image(page), self._orientation, seconds)
-
-    def _tiff_frames(self, image: ImageFile.ImageFile) -> Iterator[Frame]:
-        with self._stream() as stream, tifffile.TiffFile(stream) as tiff:
-            for index, page in enumerate(decoding.iterate_pages(image)):
-                self._check_size(page.size)
-                number = decoding.orientation(page)
-                deep = tiff.pages[index]
-                assert isinstance(deep, tifffile.TiffPage)
-                if deep.bitspersample > 8:
-                    yield self._frame(decoding.decode_tiff_page(deep), number)
+                yield from self._tiff_frames()
+                return
+            with self._opened() as image:
+                if self.format == "JPEG":
+                    yield self._frame(decoding.decode_jpeg(self._data, image), self._orientation)
+                elif self.format == "PNG" and self._data[24] == 16 and self.count == 1:
+                    yield self._frame(decoding.decode_png16(self._data, image), self._orientation)
                 else:
-                    yield self._frame(decoding.decode_image(page), number)
+                    for page in decoding.iterate_pages(image):
+                        page.load()
+                        seconds = page.info.get("duration", 0) / 1000 if self.count > 1 else 0.0
+                        yield self._frame(decoding.decode_image(page), self._orientation, seconds)
+
+    def _tiff_frames(self) -> Iterator[Frame]:
+        # Pillow reads 8 bits in more kinds than tifffile, which reads every depth.
+        with self._stream() as stream, self._stream() as again, tifffile.TiffFile(stream) as tiff:
+            image = None
+            for index, page in enumerate(decoding.tiff_pages(tiff)):
+                self._check_size((page.imagewidth, page.imagelength))
+                number = decoding.tiff_orientation(page)
+                if page.bitspersample > 8:
+                    yield self._frame(decoding.decode_tiff_page(page), number)
+                    continue
+                image = image or decoding.open_image(again, self._kind)
+                image.seek(index)
+                yield self._frame(decoding.decode_image(image), number)
 
     def _frame(self, pixels: decoding.Pixels, orientation: int, seconds: float = 0.0) -> Frame:
         colours, alpha = pixels
@@ -226,12 +247,11 @@ def write_picture(
         _encode(whole, frames, like, kind, provenance)
         target.write(whole.getbuffer())
         return
-    sidecar = _sidecar(target)
-    if not kind.holds_xmp:
-        with _replacing(sidecar) as stream:
-            stream.write(metadata.stamped_xmp(like._kept.xmp, provenance))
     with _replacing(target) as stream:
         _encode(stream, frames, like, kind, provenance)
+    if not kind.holds_xmp:
+        with _replacing(_sidecar(target)) as stream:
+            stream.write(metadata.stamped_xmp(like._kept.xmp, provenance))
 
 
 def read_provenance(path: Path) -> Provenance | None:
@@ -239,6 +259,8 @@ def read_provenance(path: Path) -> Provenance | None:
 
     Nothing is decoded: XMP packets are found by their text, in any format.
     """
+    if not path.exists():
+        return None
     for candidate in (path, _sidecar(path)):
         try:
             with candidate.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -284,11 +306,10 @@ def _encode(stream: BinaryIO, frames: Iterable[Frame], like: Picture, kind: Form
     if first is None:
         raise UnwritableMedia(f"{like.name}: there is nothing to write.")
     height, width = first.pixels.shape[:2]
-    kept = replace(
-        like._kept,
-        exif=metadata.upright_exif(like._kept.exif, width, height) if like._kept.exif else b"",
-        xmp=metadata.stamped_xmp(like._kept.xmp, provenance),
-    )
+    xmp = metadata.stamped_xmp(like._kept.xmp, provenance)
+    if kind.xmp_limit and len(xmp) > kind.xmp_limit:
+        xmp = metadata.stamped_xmp(b"", provenance)
+    kept = replace(like._kept, exif=metadata.upright_exif(like._kept.exif, width, height), xmp=xmp)
 
     def all_frames() -> Iterator[tuple[NDArray[Any], NDArray[Any] | None, float]]:
         for frame in (first, *iterator):
@@ -308,10 +329,9 @@ def _target_format(target: Path | BinaryIO, like: Picture, name: str | None) -> 
     return formats.BY_SUFFIX.get(suffix, formats.FORMATS[like.format])
 
 
-def _quality(image: ImageFile.ImageFile) -> int:
-    """Return the quality to write at: about that of the source, and never one that shows."""
-    tables = getattr(image, "quantization", None)
-    return max(92, min(98, encoding.jpeg_quality(tables[0]))) if tables and 0 in tables else 92
+def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    width, height = size
+    return (height, width) if orientation >= 5 else (width, height)
 
 
 def _sidecar(path: Path) -> Path:

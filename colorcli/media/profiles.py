@@ -26,6 +26,25 @@ def srgb() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
+@lru_cache(maxsize=1)
+def adobe_rgb() -> bytes:
+    """Return a profile for cameras that say Adobe RGB in EXIF and embed none."""
+    profile: bytes = imagecodecs.cms_profile("adobergb")
+    return profile
+
+
+@lru_cache(maxsize=8)
+def of_gamma(gamma: float) -> bytes:
+    """Return a profile for what a PNG says of its gamma, with the primaries of sRGB; b"" where it says sRGB's."""
+    if not 0.1 < gamma < 10 or abs(gamma - 1 / 2.2) < 0.03:
+        return b""
+    primaries = [0.64, 0.33, 1, 0.30, 0.60, 1, 0.15, 0.06, 1]
+    profile: bytes = imagecodecs.cms_profile(
+        "rgb", primaries=primaries, whitepoint=[0.3127, 0.3290, 1], gamma=1 / gamma
+    )
+    return profile
+
+
 def grey_to_srgb(pixels: NDArray[Any], profile: bytes) -> NDArray[Any]:
     """Bring grey (H, W) pixels, uint8 or uint16, to the sRGB curve, with a grey or an RGB profile.
 

@@ -148,10 +148,13 @@ class ColorizerSuite:
         """The host runs the network in bf16 where the hardware has it."""
         import torch
 
-        network, lightness = self._network(), self._pictures()[0]
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            ab = self._predict(network, lightness)
-        assert ab.isfinite().all(), "predict gave infinities or NaN in bf16"
+        from colorcli.devices import choose
+        from colorcli.model import Model
+
+        bf16 = choose("cpu", "bf16")
+        model = Model(self.colorizer, self._network(), bf16, tag="test", fingerprint="", size=self.colorizer.size)
+        ab = model.predict(self._pictures()[0])
+        assert torch.isfinite(ab).all(), "predict gave infinities or NaN in bf16"
 
     # How it learns
 

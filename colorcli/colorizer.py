@@ -85,7 +85,7 @@ class Weights:
     `weights/<colorizer>.toml`, one table per tag; see `docs/weights.md` for every field.
     """
 
-    file: str  # path beside the manifest (bundled), or inside the repository
+    file: str  # inside the repository; or, bundled, a whole path, which a manifest writes as seen from itself
     sha256: str  # of the file; checked before anything opens it
     size: int  # of the file, in bytes
     license: str  # SPDX identifier

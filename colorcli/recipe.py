@@ -15,8 +15,8 @@ class Recipe(ABC):
     """Owns the losses, optimizers and schedules of a training run, so that a GAN is no special case.
 
     The loop of `colorcli.training` owns everything else: data, sizes, epochs, averaging, checkpoints and logs.
-    It calls `survey` (fresh runs only), builds the network, calls `start`, then `load` (resumed runs only), then
-    `step` for every batch.
+    It calls `survey` (fresh runs) or `load` (resumed runs), builds the network, calls `start`, then `step` for every
+    batch.
     """
 
     def survey(self, ab: Iterable[Tensor]) -> Mapping[str, Any]:
@@ -32,7 +32,11 @@ class Recipe(ABC):
 
     @abstractmethod
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
-        """Make optimizers and schedules for a run of so many steps; return the network as `fabric.setup` gave it."""
+        """Make optimizers and schedules for a run of so many steps, with their saved state if `load` brought one.
+
+        Returns:
+            The network as `fabric.setup` gave it.
+        """
 
     @abstractmethod
     def step(self, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
@@ -56,4 +60,4 @@ class Recipe(ABC):
 
     @abstractmethod
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Take back what `state` gave; optimizers are given theirs in `start`, which comes after."""

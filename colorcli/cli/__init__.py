@@ -15,6 +15,7 @@ import click
 
 from colorcli.cli.models import models
 from colorcli.cli.plugins import plugins
+from colorcli.cli.run import run
 from colorcli.errors import ColorcliError
 from colorcli.settings import read_settings
 
@@ -43,6 +44,7 @@ def colorcli(ctx: click.Context, debug: bool, settings: Path | None) -> None:
     ctx.default_map = read_settings(colorcli, settings)
 
 
+colorcli.add_command(run)
 colorcli.add_command(models)
 colorcli.add_command(plugins)
 

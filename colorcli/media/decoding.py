@@ -90,6 +90,7 @@ def tiff_orientation(page: tifffile.TiffPage) -> int:
 
 def read_tiff_metadata(stream: BinaryIO, page: tifffile.TiffPage) -> Metadata:
     """Collect what must survive of a TIFF; only XMP where Pillow does not know the kind of its pixels."""
+    stream.seek(0)
     try:
         with open_image(stream, formats.FORMATS["TIFF"]) as image:
             return read_metadata(image)

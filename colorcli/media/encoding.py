@@ -109,6 +109,8 @@ def write_png(stream: BinaryIO, order: Order) -> None:
     """Write a PNG of 8 or 16 bits, or an animated one frame by frame."""
     sequence = 0
     for index, (pixels, alpha, seconds) in enumerate(order.frames):
+        if order.count > 1:  # all frames of an animation are of one kind
+            pixels, alpha = eight_bits(pixels), opaque(pixels) if alpha is None else eight_bits(alpha)
         coded = bytes(imagecodecs.png_encode(with_alpha(pixels, alpha), _PNG_LEVEL))
         chunks = list(_png_chunks(coded))
         if index == 0:
@@ -339,7 +341,11 @@ def write_bmp(stream: BinaryIO, order: Order) -> None:
 
 def write_avif(stream: BinaryIO, order: Order) -> None:
     """Write an AVIF at full chroma resolution; all frames of an animated one are held in memory."""
-    first, *others = [(to_pillow(pixels, alpha), seconds) for pixels, alpha, seconds in order.frames]
+    many = order.count > 1  # all frames of an animation are of one kind
+    first, *others = [
+        (to_pillow(pixels, opaque(pixels) if many and alpha is None else alpha), seconds)
+        for pixels, alpha, seconds in order.frames
+    ]
     first[0].save(
         stream,
         "AVIF",
@@ -391,6 +397,11 @@ def eight_bits(pixels: NDArray[Any]) -> NDArray[Any]:
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
+def opaque(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Make 8-bit alpha that hides nothing."""
+    return np.full(pixels.shape[:2], 255, np.uint8)
+
+
 def with_alpha(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:
     """Put alpha behind the colours."""
     return np.ascontiguousarray(pixels) if alpha is None else np.dstack((pixels, alpha))
@@ -406,4 +417,4 @@ def on_white(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:
 
 def to_pillow(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Image.Image:
     """Make an 8-bit Pillow image: L, RGB, LA or RGBA."""
-    return Image.fromarray(eight_bits(with_alpha(pixels, alpha)))
+    return Image.fromarray(with_alpha(eight_bits(pixels), None if alpha is None else eight_bits(alpha)))

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Format:
-    """What a file format is called, what it can hold, and how its files begin."""
+    """What a file format is called and what it can hold.
+
+    Attributes:
+        name: what people call it.
+        suffixes: those of its files, the usual one first.
+        holds_many: several frames or pages.
+        holds_sizes: pages of different sizes.
+        holds_xmp: metadata, and with it the provenance.
+        xmp_limit: the most bytes of it, None for no limit.
+    """
 
     name: str
     suffixes: tuple[str, ...]
-    holds_alpha: bool = True
     holds_many: bool = False
-    holds_16_bits: bool = False
+    holds_sizes: bool = False
     holds_xmp: bool = True
     xmp_limit: int | None = None
 
@@ -26,14 +34,14 @@ class Format:
 FORMATS: dict[str, Format] = {
     each.name: each
     for each in (
-        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), holds_alpha=False, xmp_limit=65_000),
-        Format("PNG", (".png", ".apng"), holds_many=True, holds_16_bits=True),
-        Format("TIFF", (".tif", ".tiff"), holds_many=True, holds_16_bits=True),
+        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), xmp_limit=65_000),
+        Format("PNG", (".png", ".apng"), holds_many=True),
+        Format("TIFF", (".tif", ".tiff"), holds_many=True, holds_sizes=True),
         Format("WebP", (".webp",), holds_many=True),
         Format("BMP", (".bmp", ".dib"), holds_xmp=False),
         Format("GIF", (".gif",), holds_many=True),
         Format("AVIF", (".avif", ".avifs"), holds_many=True),
-        Format("HEIC", (".heic", ".heif", ".hif"), holds_many=True),
+        Format("HEIC", (".heic", ".heif", ".hif"), holds_many=True, holds_sizes=True),
     )
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import mmap
 import os
 import secrets
@@ -92,7 +93,7 @@ class Picture:
             self._kept = decoding.read_metadata(image)
             if self.format == "JPEG":
                 self._quality = encoding.jpeg_quality(getattr(image, "quantization", {}))
-            self._lossless = self.format == "WebP" and b"VP8L" in self._data[:64]
+            self._lossless = self.format == "WebP" and b"VP8L" in self._data[:4096]
 
     def _read_tiff_header(self) -> None:
         with self._stream() as stream, tifffile.TiffFile(stream) as tiff:
@@ -135,13 +136,13 @@ class Picture:
             image = None
             for index, page in enumerate(decoding.tiff_pages(tiff)):
                 self._check_size((page.imagewidth, page.imagelength))
-                number = decoding.tiff_orientation(page)
                 if page.bitspersample > 8:
-                    yield self._frame(decoding.decode_tiff_page(page), number)
+                    yield self._frame(decoding.decode_tiff_page(page), decoding.tiff_orientation(page))
                     continue
                 image = image or decoding.open_image(again, self._kind)
                 image.seek(index)
-                yield self._frame(decoding.decode_image(image), number)
+                image.load()  # turns the page upright, and says so
+                yield self._frame(decoding.decode_image(image), decoding.orientation(image))
 
     def _frame(self, pixels: decoding.Pixels, orientation: int, seconds: float = 0.0) -> Frame:
         colours, alpha = pixels
@@ -312,7 +313,13 @@ def _encode(stream: BinaryIO, frames: Iterable[Frame], like: Picture, kind: Form
     kept = replace(like._kept, exif=metadata.upright_exif(like._kept.exif, width, height), xmp=xmp)
 
     def all_frames() -> Iterator[tuple[NDArray[Any], NDArray[Any] | None, float]]:
-        for frame in (first, *iterator):
+        for frame in itertools.chain([first], iterator):
+            if frame.pixels.shape[:2] != (height, width) and not kind.holds_sizes:
+                raise UnwritableMedia(
+                    f"{like.name}: it has a page of {width} x {height} and one of {frame.pixels.shape[1]} x "
+                    f"{frame.pixels.shape[0]} pixels, and those of a {kind.name} file are of one size.",
+                    "Choose --format tiff.",
+                )
             yield frame.pixels, frame.alpha, frame.seconds
 
     encoding.WRITERS[kind.name](stream, encoding.Order(all_frames(), like.count, kept, like._quality, like._lossless))

@@ -140,6 +140,8 @@ def _begin(
         surveyed = Photographs(learn[:: max(1, len(learn) // _SURVEYED)])
         hyperparameters = {**file.network, **recipe.survey(_colours(surveyed))}
         checkpoint = Checkpoint(hyperparameters)
+    else:
+        recipe.load(checkpoint.recipe)
     run.hyperparameters = checkpoint.hyperparameters
     photographs = Photographs(learn, file.training.crop)
     steps = Schedule(len(photographs), file.training).steps
@@ -157,9 +159,7 @@ def _restore(session: Session, steps: int) -> None:
     if checkpoint.network:
         network.load_state_dict(checkpoint.network)
     session.network = session.recipe.start(network, session.fabric, steps)
-    if checkpoint.recipe:
-        session.recipe.load(checkpoint.recipe)
-        torch.set_rng_state(checkpoint.random)
+    torch.set_rng_state(checkpoint.random)
     if decay := session.settings.average:
         session.average = AveragedModel(network, avg_fn=_Average(decay), use_buffers=True)
         if checkpoint.average:

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from colorcli.errors import UsageError
 from colorcli.evaluation.sheets import Row, write_sheet
 from colorcli.manifests import format_table
 from colorcli.training.recipes import RecipeFile
+from colorcli.weights import Header, write_state
 
 if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer
@@ -144,14 +144,11 @@ class Run:
 
     def export(self, name: str, network: nn.Module) -> Path:
         """Write NAME.safetensors (fp16) and NAME.toml, the manifest table to go with it."""
-        from safetensors.torch import save_file
-
         path = self.folder / f"{name}.safetensors"
-        state = {key: _halved(value) for key, value in network.state_dict().items()}
-        header = {"colorizer": self.colorizer.name, "tag": self.file.name, "network": dict(self.hyperparameters)}
         part = path.with_suffix(".part")
-        save_file(state, part, metadata={"colorcli": json.dumps(header)})
-        os.replace(part, path)
+        state = {key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()}
+        write_state(part, state, Header(self.colorizer.name, self.file.name, dict(self.hyperparameters)))
+        part.replace(path)
         data = path.read_bytes()
         weights = Weights(
             file=path.name,
@@ -166,7 +163,3 @@ class Run:
         path.with_suffix(".toml").write_text(format_table(self.file.name, weights), encoding="utf-8")
         return path
 
-
-def _halved(tensor: Tensor) -> Tensor:
-    tensor = tensor.detach().cpu().contiguous()
-    return tensor.half() if tensor.is_floating_point() else tensor

@@ -66,6 +66,7 @@ class ZhangRecipe(Recipe):
         self.betas = betas
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self._saved: Mapping[str, Any] = {}
 
     def survey(self, ab: Iterable[Tensor]) -> Mapping[str, Any]:
         """Count the data's colours: which bins there are, and how rare each is."""
@@ -91,6 +92,10 @@ class ZhangRecipe(Recipe):
             LambdaLR(optimizer, lambda step: learning_rate_factor(self.schedule, step / steps))
             for optimizer in optimizers
         ]
+        for optimizer, saved in zip(self.optimizers, self._saved.get("optimizers", ()), strict=False):
+            optimizer.load_state_dict(saved)
+        for scheduler, saved in zip(self.schedulers, self._saved.get("schedulers", ()), strict=False):
+            scheduler.load_state_dict(saved)
         self._move_tables()
         return self.network
 
@@ -139,8 +144,4 @@ class ZhangRecipe(Recipe):
 
     def load(self, state: Mapping[str, Any]) -> None:
         self._learn_colours(state["centres"].cpu(), state["counts"].cpu())
-        self._move_tables()
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        for scheduler, saved in zip(self.schedulers, state["schedulers"], strict=True):
-            scheduler.load_state_dict(saved)
+        self._saved = state

@@ -1,0 +1,248 @@
+"""`colorcli run`: black-and-white pictures in, coloured pictures out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from colorcli.errors import ColorcliError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from colorcli.colorizer import OptionValue
+    from colorcli.engine import Line, Outcome
+    from colorcli.media.folders import Job, Plan
+    from colorcli.model import Model
+
+STDIN = Path("-")
+
+
+class ShardType(click.ParamType[tuple[int, int]]):
+    """`I/N`, the I-th of N parts."""
+
+    name = "I/N"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        index, slash, count = str(value).partition("/")
+        if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+            return int(index), int(count)
+        return self.fail(f"{value!r} is not I/N with 1 <= I <= N, as in 1/4.", param, ctx)
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-m", "--model", "name", default="zhang", show_default=True, help="COLORIZER or COLORIZER.TAG.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder (or file, for one input) to write to."
+)
+@click.option("--format", "file_format", help="Write this format instead of the input's: jpeg, png, tiff, webp, ...")
+@click.option("-p", "--option", "pairs", multiple=True, metavar="NAME=VALUE", help="Option of the colorizer.")
+@click.option(
+    "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="How much colour, 0 to 1."
+)
+@click.option("--weights", metavar="TAG|FILE", help="Weights to use instead of the best that can be had.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    default="auto",
+    show_default=True,
+    help="In which the network computes.",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), help="Pictures that share a pass through the network.")
+@click.option("--offline", is_flag=True, help="Never touch the network.")
+@click.option("--overwrite", is_flag=True, help="Replace outputs that are there already.")
+@click.option("--shard", type=ShardType(), help="Do only the I-th of N parts, for several machines.")
+@click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]")
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each picture.")
+def run(
+    inputs: tuple[Path, ...],
+    name: str,
+    output: Path | None,
+    file_format: str | None,
+    pairs: tuple[str, ...],
+    strength: float,
+    weights: str | None,
+    device: str,
+    precision: str,
+    batch_size: int | None,
+    offline: bool,
+    overwrite: bool,
+    shard: tuple[int, int] | None,
+    max_pixels: int | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Colorize photographs: files, folders with all their sub-folders, or - for standard input to standard output.
+
+    a.jpg becomes a-color.jpg and photos/ becomes photos-color/, unless -o says where else. What is done already is
+    skipped, so a run that was stopped goes on where it was.
+    """
+    from colorcli.media.images import DEFAULT_MAX_PIXELS
+
+    limit = max_pixels or DEFAULT_MAX_PIXELS
+    if STDIN in inputs:
+        _check_alone(inputs, output, as_json=as_json, dry_run=dry_run)
+        line = _line(name, weights, device, precision, offline, pairs, strength, batch_size)
+        _stream(line, file_format, limit)
+        return 0
+    from colorcli.media.folders import plan
+
+    planned = plan(inputs, output, format=file_format, shard=shard)
+    if dry_run:
+        return _show(planned)
+    if not planned.jobs:
+        return _finish([], planned, as_json=as_json)
+    line = _line(name, weights, device, precision, offline, pairs, strength, batch_size)
+    return _colorize(line, planned, overwrite=overwrite, max_pixels=limit, as_json=as_json)
+
+
+def _line(
+    name: str,
+    weights: str | None,
+    device: str,
+    precision: str,
+    offline: bool,
+    pairs: Sequence[str],
+    strength: float,
+    batch_size: int | None,
+) -> Line:
+    from colorcli.engine import Line
+    from colorcli.model import load
+
+    model = load(name, weights=weights, device=device, precision=precision, offline=offline)
+    if model.note:
+        click.echo(f"note: {model.note}", err=True)
+    return Line(model, strength=strength, options=parse_options(model, pairs), batch_size=batch_size)
+
+
+def parse_options(model: Model, pairs: Sequence[str]) -> dict[str, OptionValue]:
+    """Turn `name=value` texts into checked option values.
+
+    Raises:
+        UsageError: a text is no pair, or a value is not allowed; `Model.options` finds unknown names.
+    """
+    known = {option.name: option for option in model.colorizer.options}
+    values: dict[str, OptionValue] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"-p {pair}: NAME=VALUE was expected.", _known_options(model))
+        values[name] = known[name].parse(value) if name in known else value
+    return model.options(values)
+
+
+def _known_options(model: Model) -> str:
+    lines = [f"{o.name} ({o.describe()}; {o.default} unless given)" for o in model.colorizer.options]
+    return f"{model.colorizer.name} has {', '.join(lines) or 'no options'}."
+
+
+def _check_alone(inputs: Sequence[Path], output: Path | None, *, as_json: bool, dry_run: bool) -> None:
+    if len(inputs) > 1 or output or as_json or dry_run:
+        raise UsageError(
+            "- reads one picture from standard input and writes it to standard output.",
+            "Give it alone, without -o, --json and --dry-run.",
+        )
+
+
+def _stream(line: Line, file_format: str | None, max_pixels: int) -> None:
+    import sys
+
+    from colorcli.media.images import open_picture, write_picture
+
+    if sys.stdout.isatty():
+        raise UsageError("A picture on a terminal is of no use.", "Send it to a file: colorcli run - < a.jpg > b.jpg")
+    picture = open_picture(sys.stdin.buffer, max_pixels=max_pixels)
+    frames = line.colorize(picture.frames())
+    write_picture(sys.stdout.buffer, frames, picture, format=file_format, provenance=line.provenance)
+
+
+def _show(planned: Plan) -> int:
+    for job in planned.jobs:
+        click.echo(f"{job.source} -> {job.target}")
+    return _finish([], planned, as_json=False, summary=False)
+
+
+def _colorize(line: Line, planned: Plan, *, overwrite: bool, max_pixels: int, as_json: bool) -> int:
+    import contextlib
+
+    from colorcli.cli.progress import Progress
+    from colorcli.engine import colorize_files
+
+    outcomes: list[Outcome] = []
+    running = colorize_files(line, planned.jobs, overwrite=overwrite, max_pixels=max_pixels)
+    with Progress("colorizing", len(planned.jobs)) as progress, contextlib.closing(running):
+        try:
+            for outcome in running:
+                outcomes.append(outcome)
+                progress.advance()
+                if as_json:
+                    progress.result(_row(line, outcome))
+                if outcome.error:
+                    _complain(outcome.error)
+        except KeyboardInterrupt:
+            progress.note(f"Stopping: {len(outcomes)} of {len(planned.jobs)} done. The same command goes on from here.")
+            raise
+    return _finish(outcomes, planned, as_json=as_json)
+
+
+def _row(line: Line, outcome: Outcome) -> str:
+    import json
+
+    facts: dict[str, object] = {
+        "input": str(outcome.job.source),
+        "output": None if outcome.error else str(outcome.job.target),
+        "model": line.model.colorizer.name,
+        "tag": line.model.tag,
+        "seconds": round(outcome.seconds, 3),
+    }
+    if outcome.done_before:
+        facts["notes"] = "done before"
+    if outcome.error:
+        facts["error"] = str(outcome.error)
+    return json.dumps(facts, ensure_ascii=False)
+
+
+def _finish(outcomes: Sequence[Outcome], planned: Plan, *, as_json: bool, summary: bool = True) -> int:
+    """Tell of what could not be planned, then how many there were of each fate; give the exit code."""
+    import json
+
+    for path, error in planned.problems:
+        _complain(error)
+        if as_json:
+            click.echo(json.dumps({"input": str(path), "output": None, "error": str(error)}, ensure_ascii=False))
+    failed = len(planned.problems) + sum(outcome.error is not None for outcome in outcomes)
+    skipped = sum(outcome.done_before for outcome in outcomes)
+    done = sum(outcome.error is None for outcome in outcomes) - skipped
+    if summary:
+        _summarize(done, skipped, failed, [outcome.job for outcome in outcomes])
+    return 1 if failed else 0
+
+
+def _summarize(done: int, skipped: int, failed: int, jobs: Sequence[Job]) -> None:
+    parts = [f"{done} colorized"]
+    parts += [f"{skipped} done before"] if skipped else []
+    parts += [f"{failed} failed"] if failed else []
+    if not jobs and not failed:
+        parts = ["no pictures found"]
+    folders = {job.target.parent for job in jobs}
+    where = f" in {common}" if folders and (common := _common(folders)) else ""
+    click.echo(", ".join(parts) + where, err=True)
+
+
+def _common(folders: set[Path]) -> str:
+    import os
+
+    return os.path.commonpath(folders) if len({folder.is_absolute() for folder in folders}) == 1 else ""
+
+
+def _complain(error: ColorcliError) -> None:
+    click.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)

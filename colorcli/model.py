@@ -1,0 +1,288 @@
+"""A colorizer ready to work: its network, loaded, on a device, in a precision. The Python API begins here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import torch
+from torch import Tensor, nn
+
+from colorcli.colorizer import Colorizer, OptionValue
+from colorcli.devices import Device, choose
+from colorcli.errors import DeviceError, PluginError, UsageError, WeightsCorrupt, did_you_mean
+from colorcli.registry import Registry, split_name
+from colorcli.weights import locate, open_file, read_header, read_state
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from colorcli.media.images import Frame
+
+    Picture = TypeVar("Picture", Image.Image, NDArray[np.generic])
+
+_log = logging.getLogger("colorcli")
+
+
+class Model:
+    """A colorizer with its weights. Made by `colorcli.load`; safe to use from several threads.
+
+    Attributes:
+        colorizer: the plugin's object.
+        tag: of the weights, or the name of the file they are from.
+        fingerprint: changes whenever the weights do.
+        size: the square that the network works at; None = the picture's own size.
+        note: a line for the user where the weights are not the best there are.
+    """
+
+    def __init__(
+        self,
+        colorizer: Colorizer,
+        network: nn.Module,
+        device: Device,
+        *,
+        tag: str,
+        fingerprint: str,
+        size: int | None,
+        note: str = "",
+    ) -> None:
+        self.colorizer = colorizer
+        self.tag = tag
+        self.fingerprint = fingerprint
+        self.size = size
+        self.note = note
+        self._device = device
+        self._lock = threading.Lock()
+        self._network = _prepared(network, device)
+
+    @property
+    def name(self) -> str:
+        """The full name, such as `zhang.starter`."""
+        return f"{self.colorizer.name}.{self.tag}"
+
+    @property
+    def device(self) -> Device:
+        """Where the network is and in which precision it computes; the CPU once the device's memory ran out."""
+        return self._device
+
+    def options(self, given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+        """Complete and check option values.
+
+        Raises:
+            UsageError: there is no such option, or a value is out of bounds.
+        """
+        known = {option.name: option for option in self.colorizer.options}
+        for name in given:
+            if name not in known:
+                raise UsageError(f"{self.colorizer.name} has no option {name!r}.", did_you_mean(name, known))
+        return {name: option.check(given.get(name, option.default)) for name, option in known.items()}
+
+    def predict(self, lightness: Tensor, **options: OptionValue) -> Tensor:
+        """Predict chroma; nothing is resized.
+
+        Where the device's memory runs out the batch is halved, then the CPU takes over, and the log says so.
+
+        Args:
+            lightness: (B, 1, H, W), L* in 0..100, at the network's size, on any device.
+            **options: of the colorizer, such as `temperature`.
+
+        Returns:
+            (B, 2, h, w) float32 ab, on the model's device.
+
+        Raises:
+            UsageError: an option is unknown or out of bounds.
+            PluginError: the colorizer gave something else than finite chroma.
+            DeviceError: the memory of the CPU ran out, too.
+        """
+        checked = self.options(options)
+        with torch.inference_mode():
+            return self._predict(lightness.float(), checked)
+
+    def _predict(self, lightness: Tensor, options: Mapping[str, OptionValue]) -> Tensor:
+        device, network = self._device, self._network
+        try:
+            return self._ask(network, device, lightness, options)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        if device.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(lightness) > 1:
+            half = len(lightness) // 2
+            _log.warning("%s ran out of memory: going on with batches of %d.", device.device, half)
+            parts = [self._predict(part, options) for part in lightness.split(half)]
+            return torch.cat([part.to(self._device.device) for part in parts])
+        self._move_to_cpu(device)
+        return self._predict(lightness, options)
+
+    def _ask(
+        self, network: nn.Module, device: Device, lightness: Tensor, options: Mapping[str, OptionValue]
+    ) -> Tensor:
+        lightness = lightness.to(device.device).contiguous(memory_format=torch.channels_last)
+        reduced = device.dtype != torch.float32
+        with torch.autocast(device.device.type, device.dtype if reduced else None, enabled=reduced):
+            ab = self.colorizer.predict(network, lightness, **options)
+        if ab.ndim != 4 or ab.shape[:2] != (len(lightness), 2):
+            expected = f"({len(lightness)}, 2, h, w)"
+            raise PluginError(f"{self.name} gave chroma of shape {tuple(ab.shape)}, where {expected} was expected.")
+        ab = ab.float()
+        if not torch.isfinite(ab).all():
+            raise PluginError(f"{self.name} gave chroma that is not finite.", "Try --precision fp32.")
+        return ab
+
+    def _move_to_cpu(self, device: Device) -> None:
+        """Leave a device that has no memory even for one picture; another thread may have done so already."""
+        with self._lock:
+            if self._device is not device:
+                return
+            if device.device.type == "cpu":
+                raise DeviceError(
+                    f"The memory does not hold even one picture for {self.name}.", "Close other programs, or try a smaller one."
+                )
+            _log.warning("%s has no memory for even one picture: going on on the CPU.", device.device)
+            self._device = choose("cpu")
+            self._network = _prepared(self._network, self._device)
+
+    @overload
+    def colorize(self, image: Picture, *, strength: float = 1.0, **options: OptionValue) -> Picture: ...
+    @overload
+    def colorize(
+        self, image: Iterable[Picture], *, strength: float = 1.0, **options: OptionValue
+    ) -> Iterator[Picture]: ...
+    def colorize(self, image: Any, *, strength: float = 1.0, **options: OptionValue) -> Any:
+        """Colorize a picture, or a stream of them.
+
+        Args:
+            image: a PIL image, an array (H, W) or (H, W, 3) or (H, W, 4) of uint8 or uint16, or an iterable of such.
+            strength: what the chroma is multiplied by, 0..1.
+            **options: of the colorizer, such as `temperature`.
+
+        Returns:
+            The same kind, in colour, of the same size and lightness; for an iterable an iterator, in order.
+
+        Raises:
+            UsageError: an option is unknown or out of bounds.
+        """
+        from PIL import Image
+
+        from colorcli.engine import Line
+
+        line = Line(self, strength=strength, options=self.options(options))
+        if isinstance(image, Image.Image) or hasattr(image, "__array_interface__"):
+            return next(_colorized(line, [image]))
+        return _colorized(line, image)
+
+
+def load(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    offline: bool = False,
+) -> Model:
+    """Load a colorizer by name.
+
+    Args:
+        name: `zhang`, or with the tag of its weights `zhang.eccv16`.
+        weights: a tag, or a weights file of your own; None = what the name says, or else the best that can be had.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `auto`, `fp32`, `bf16`, `fp16`.
+        offline: never touch the network.
+
+    Raises:
+        ColorizerNotFound: no plugin provides it.
+        WeightsError: the weights cannot be had or do not fit.
+        DeviceError: there is no such device.
+    """
+    colorizer_name, tag = split_name(name)
+    colorizer = Registry().get(colorizer_name)
+    chosen = choose(device, precision)
+    if weights is not None and (isinstance(weights, Path) or str(weights) not in colorizer.weights) and _is_file(weights):
+        return _load_file(colorizer, Path(weights), chosen)
+    if tag is not None and weights is not None and tag != weights:
+        raise UsageError(f"{name} and the weights {weights} contradict each other.", "Give one of the two.")
+    located = locate(colorizer, tag or (None if weights is None else str(weights)), offline=offline)
+    state = read_state(located.path, located.weights.format)
+    network = _loaded(colorizer, state, located.weights.network, located.path)
+    return Model(
+        colorizer,
+        network,
+        chosen,
+        tag=located.tag,
+        fingerprint=located.weights.sha256,
+        size=located.weights.input_size or colorizer.size,
+        note=located.note,
+    )
+
+
+def _is_file(weights: str | Path) -> bool:
+    """Tell a file from a tag: tags have neither dots nor slashes."""
+    return isinstance(weights, Path) or "/" in weights or "\\" in weights or "." in weights
+
+
+def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
+    state, hyperparameters = open_file(path)
+    header = read_header(path)
+    if header.colorizer not in {"", colorizer.name}:
+        raise WeightsCorrupt(f"{path} holds weights for {header.colorizer}, not for {colorizer.name}.")
+    with path.open("rb") as file:
+        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
+    network = _loaded(colorizer, state, hyperparameters, path)
+    size = header.input_size or colorizer.size
+    return Model(colorizer, network, device, tag=path.stem, fingerprint=fingerprint, size=size)
+
+
+def _loaded(
+    colorizer: Colorizer, state: Mapping[str, Tensor], hyperparameters: Mapping[str, Any], path: Path
+) -> nn.Module:
+    network = colorizer.build(**hyperparameters)
+    try:
+        network.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise WeightsCorrupt(
+            f"{path} does not fit the network of {colorizer.name}: {str(error).splitlines()[-1].strip()}",
+            f"It was built with {json.dumps(dict(hyperparameters))}.",
+        ) from None
+    return network
+
+
+def _prepared(network: nn.Module, device: Device) -> nn.Module:
+    """Put a network on a device, convolutions and products in its precision, all else in float32."""
+    network = network.eval().requires_grad_(requires_grad=False)
+    for module in network.modules():
+        if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):  # noqa: SLF001 - the one name of all of them
+            module.to(device.dtype)
+    return network.to(device.device, memory_format=torch.channels_last)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether a device, or the machine itself, had no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _colorized(line: Any, images: Iterable[Any]) -> Iterator[Any]:
+    from colorcli.media.images import from_image, to_image
+
+    def frames(kinds: list[bool]) -> Iterator[Frame]:
+        for image in images:
+            kinds.append(hasattr(image, "getbands"))
+            yield from_image(image)
+
+    kinds: list[bool] = []
+    for frame in line.colorize(frames(kinds)):
+        is_pillow = kinds.pop(0)
+        yield to_image(frame) if is_pillow else _as_array(frame)
+
+
+def _as_array(frame: Frame) -> NDArray[np.generic]:
+    import numpy as np
+
+    return frame.pixels if frame.alpha is None else np.dstack((frame.pixels, frame.alpha))

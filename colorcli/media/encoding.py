@@ -109,9 +109,10 @@ def write_png(stream: BinaryIO, order: Order) -> None:
     """Write a PNG of 8 or 16 bits, or an animated one frame by frame."""
     sequence = 0
     for index, (pixels, alpha, seconds) in enumerate(order.frames):
+        channels = with_alpha(pixels, alpha)
         if order.count > 1:  # all frames of an animation are of one kind
-            pixels, alpha = eight_bits(pixels), opaque(pixels) if alpha is None else eight_bits(alpha)
-        coded = bytes(imagecodecs.png_encode(with_alpha(pixels, alpha), _PNG_LEVEL))
+            channels = np.asarray(to_pillow(pixels, alpha).convert("RGBA"))
+        coded = bytes(imagecodecs.png_encode(channels, _PNG_LEVEL))
         chunks = list(_png_chunks(coded))
         if index == 0:
             stream.write(coded[:8] + _png_chunk(b"IHDR", chunks[0][1]))
@@ -320,7 +321,7 @@ def write_gif(stream: BinaryIO, order: Order) -> None:
 def _gif_palette(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> tuple[Image.Image, bool]:
     """Reduce a frame to 256 colours, or to 255 and a transparent one."""
     image = Image.fromarray(eight_bits(pixels))
-    if alpha is None or alpha.min() == np.iinfo(alpha.dtype).max:
+    if alpha is None:
         return _quantized(image, 256), False
     quantized = _quantized(image, 255)
     hidden = eight_bits(alpha) < 128
@@ -343,7 +344,7 @@ def write_avif(stream: BinaryIO, order: Order) -> None:
     """Write an AVIF at full chroma resolution; all frames of an animated one are held in memory."""
     many = order.count > 1  # all frames of an animation are of one kind
     first, *others = [
-        (to_pillow(pixels, opaque(pixels) if many and alpha is None else alpha), seconds)
+        (to_pillow(pixels, alpha).convert("RGBA") if many else to_pillow(pixels, alpha), seconds)
         for pixels, alpha, seconds in order.frames
     ]
     first[0].save(
@@ -395,11 +396,6 @@ def eight_bits(pixels: NDArray[Any]) -> NDArray[Any]:
     if pixels.dtype == np.uint8:
         return pixels
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def opaque(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Make 8-bit alpha that hides nothing."""
-    return np.full(pixels.shape[:2], 255, np.uint8)
 
 
 def with_alpha(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:

@@ -212,8 +212,9 @@ def _without_clashes(found: Plan) -> Iterator[Job]:
             continue
         target = os.path.abspath(job.target)  # noqa: PTH100
         first = taken.setdefault(_folded(target), job)
-        if first is not job and _is_same_target(first.target, job.target):
-            if first.source == job.source:
+        first_target = os.path.abspath(first.target)  # noqa: PTH100
+        if first is not job and (first_target == target or _ignores_case(job.target)):
+            if _is_same_file(first.source, job.source):
                 continue
             problem = UsageError(
                 f"{shown(job.source)} and {shown(first.source)} would both be written to {shown(job.target)}.",
@@ -243,10 +244,6 @@ def _earlier_outputs(jobs: Iterable[Job], sources: dict[str, Path]) -> Iterator[
 def _is_same_file(one: Path, other: Path) -> bool:
     identity = _identity(one)
     return identity is not None and identity == _identity(other)
-
-
-def _is_same_target(one: Path, other: Path) -> bool:
-    return one == other or _ignores_case(one)
 
 
 def _folded(path: str) -> str:

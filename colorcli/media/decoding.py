@@ -21,7 +21,6 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from colorcli.errors import UnreadableMedia
 from colorcli.media import formats, metadata, profiles
 from colorcli.media.metadata import Metadata
 
@@ -55,19 +54,19 @@ _OPENERS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
 
 
 def open_image(stream: BinaryIO, kind: Format) -> ImageFile.ImageFile:
-    """Read the header of a file of this kind."""
+    """Read the header of a file of this kind.
+
+    Raises:
+        ImportError: it is HEIC, and the extra for it is not installed.
+    """
     if kind.name == "HEIC":
         return _heif_opener()(stream)
     return _OPENERS[kind.name](stream)
 
 
 def _heif_opener() -> Callable[[BinaryIO], ImageFile.ImageFile]:
-    try:
-        from pillow_heif import HeifImageFile
-    except ImportError:
-        raise UnreadableMedia(
-            "HEIC pictures need an extra that is not installed.", 'Install it with: pip install "colorcli[heic]"'
-        ) from None
+    from pillow_heif import HeifImageFile
+
     return cast("Callable[[BinaryIO], ImageFile.ImageFile]", HeifImageFile)
 
 

@@ -233,12 +233,13 @@ def _without_clashes(found: Plan) -> Iterator[Job]:
 
 def _earlier_outputs(jobs: Iterable[Job], sources: dict[str, Path]) -> Iterator[str]:
     """Yield inputs that an earlier run wrote, which `*.jpg` finds the second time."""
-    from colorcli.media.images import read_provenance
-
     for job in jobs:
         target = os.path.abspath(job.target)  # noqa: PTH100
-        if target in sources and not _is_same_file(job.source, job.target) and read_provenance(job.target):
-            yield target
+        if target in sources and not _is_same_file(job.source, job.target):
+            from colorcli.media.images import read_provenance  # heavy, and seldom needed
+
+            if read_provenance(job.target):
+                yield target
 
 
 def _is_same_file(one: Path, other: Path) -> bool:

@@ -17,7 +17,7 @@ import tifffile
 from PIL import Image
 
 from colorcli.errors import UnreadableMedia, UnwritableMedia
-from colorcli.media import decoding, encoding, formats, metadata, shown
+from colorcli.media import decoding, encoding, formats, jpeg, metadata, orders, shown
 from colorcli.media.metadata import Provenance
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Picture:
         self.name = shown(source) if isinstance(source, Path) else str(getattr(source, "name", _STDIN))
         self._max_pixels = max_pixels
         self._data, self._kind = self._read(source)
-        self._quality, self._lossless = encoding.DEFAULT_QUALITY, False
+        self._quality, self._lossless = jpeg.DEFAULT_QUALITY, False
         with self._explained():
             if self.format == "TIFF":
                 self._read_tiff_header()
@@ -92,7 +92,7 @@ class Picture:
             self.size = _turned(image.size, self._orientation)
             self._kept = decoding.read_metadata(image)
             if self.format == "JPEG":
-                self._quality = encoding.jpeg_quality(getattr(image, "quantization", {}))
+                self._quality = jpeg.jpeg_quality(getattr(image, "quantization", {}))
             self._lossless = self.format == "WebP" and b"VP8L" in self._data[:4096]
 
     def _read_tiff_header(self) -> None:
@@ -194,6 +194,11 @@ class Picture:
         """Turn what decoders raise at damaged files into an error that names the file."""
         try:
             yield
+        except ImportError:
+            raise UnreadableMedia(
+                f"{self.name}: HEIC pictures need an extra that is not installed.",
+                'Install it with: pip install "colorcli[heic]"',
+            ) from None
         except decoding.DECODER_ERRORS as error:
             reason = str(error).rstrip(".") or type(error).__name__
             raise UnreadableMedia(
@@ -298,7 +303,7 @@ def from_image(image: Image.Image | NDArray[Any]) -> Frame:
 
 def to_image(frame: Frame) -> Image.Image:
     """Make an 8-bit Pillow image, L, LA, RGB or RGBA, of a frame; Pillow has no 16-bit colour."""
-    return encoding.to_pillow(frame.pixels, frame.alpha)
+    return orders.to_pillow(frame.pixels, frame.alpha)
 
 
 def _encode(stream: BinaryIO, frames: Iterable[Frame], like: Picture, kind: Format, provenance: Provenance) -> None:
@@ -322,7 +327,7 @@ def _encode(stream: BinaryIO, frames: Iterable[Frame], like: Picture, kind: Form
                 )
             yield frame.pixels, frame.alpha, frame.seconds
 
-    encoding.WRITERS[kind.name](stream, encoding.Order(all_frames(), like.count, kept, like._quality, like._lossless))
+    encoding.WRITERS[kind.name](stream, orders.Order(all_frames(), like.count, kept, like._quality, like._lossless))
 
 
 def _target_format(target: Path | BinaryIO, like: Picture, name: str | None) -> Format:

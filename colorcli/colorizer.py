@@ -98,6 +98,7 @@ class Weights:
     parameters: int = 0  # how many numbers the network has
     input_size: int | None = None  # the square they were trained for, where it is not the colorizer's own
     network: Mapping[str, Any] = field(default_factory=dict)  # hyperparameters for Colorizer.build
+    options: Mapping[str, Any] = field(default_factory=dict)  # defaults of predict's options that suit them better
     metrics: Mapping[str, Any] = field(default_factory=dict)  # figures, with `protocol` and `command`
 
     @property

@@ -51,6 +51,7 @@ class Model:
         tag: str,
         fingerprint: str,
         size: int | None,
+        defaults: Mapping[str, OptionValue] | None = None,
         note: str = "",
     ) -> None:
         self.colorizer = colorizer
@@ -58,6 +59,7 @@ class Model:
         self.fingerprint = fingerprint
         self.size = size
         self.note = note
+        self._defaults = defaults or {}
         self._device = device
         self._lock = threading.Lock()
         self._network = _prepared(network, device)
@@ -82,7 +84,8 @@ class Model:
         for name in given:
             if name not in known:
                 raise UsageError(f"{self.colorizer.name} has no option {name!r}.", did_you_mean(name, known))
-        return {name: option.check(given.get(name, option.default)) for name, option in known.items()}
+        values = {name: option.default for name, option in known.items()} | {**self._defaults} | {**given}
+        return {name: option.check(values[name]) for name, option in known.items()}
 
     def predict(self, lightness: Tensor, **options: OptionValue) -> Tensor:
         """Predict chroma; nothing is resized.
@@ -219,6 +222,7 @@ def load(
         tag=located.tag,
         fingerprint=located.weights.sha256,
         size=located.weights.input_size or colorizer.size,
+        defaults=located.weights.options,
         note=located.note,
     )
 
@@ -236,8 +240,15 @@ def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
     network = _loaded(colorizer, state, hyperparameters, path)
-    size = header.input_size or colorizer.size
-    return Model(colorizer, network, device, tag=path.stem, fingerprint=fingerprint, size=size)
+    return Model(
+        colorizer,
+        network,
+        device,
+        tag=path.stem,
+        fingerprint=fingerprint,
+        size=header.input_size or colorizer.size,
+        defaults=header.options,
+    )
 
 
 def _loaded(

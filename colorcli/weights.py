@@ -219,6 +219,7 @@ class Header:
     tag: str = ""
     network: Mapping[str, Any] = field(default_factory=dict)  # hyperparameters for Colorizer.build
     input_size: int | None = None  # the square it was trained for
+    options: Mapping[str, Any] = field(default_factory=dict)  # defaults that suit these weights
 
 
 def read_state(path: Path, format: str) -> dict[str, Tensor]:  # noqa: A002  # the manifest's own word

@@ -16,6 +16,7 @@ import click
 from colorcli.cli.models import models
 from colorcli.cli.plugins import plugins
 from colorcli.cli.run import run
+from colorcli.cli.train import train
 from colorcli.errors import ColorcliError
 from colorcli.settings import read_settings
 
@@ -45,6 +46,7 @@ def colorcli(ctx: click.Context, debug: bool, settings: Path | None) -> None:
 
 
 colorcli.add_command(run)
+colorcli.add_command(train)
 colorcli.add_command(models)
 colorcli.add_command(plugins)
 

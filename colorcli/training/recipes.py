@@ -36,6 +36,7 @@ class RecipeFile:
     network: Mapping[str, Any]  # for Colorizer.build
     recipe: Mapping[str, Any]  # for Colorizer.recipe
     training: TrainingSettings
+    options: Mapping[str, Any]  # defaults of predict's options for the weights that come of it
 
 
 def read_recipe(path: Path) -> RecipeFile:
@@ -48,7 +49,7 @@ def read_recipe(path: Path) -> RecipeFile:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: the recipe cannot be read: {error}.") from None
-    known = {"source", "network", "recipe", "training"}
+    known = {"source", "network", "recipe", "training", "options"}
     _expect(path, "the file", set(tables), known)
     training = tables.get("training", {})
     _expect(path, "[training]", set(training), {f.name for f in fields(TrainingSettings)})
@@ -61,6 +62,7 @@ def read_recipe(path: Path) -> RecipeFile:
         network=tables.get("network", {}),
         recipe=tables.get("recipe", {}),
         training=TrainingSettings(**{key: _frozen(value) for key, value in training.items()}),
+        options=tables.get("options", {}),
     )
 
 

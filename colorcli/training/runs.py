@@ -131,7 +131,7 @@ class Run:
 
     def draw_samples(self, step: int, network: nn.Module, lightness: Tensor, ab: Tensor) -> None:
         """Draw samples/STEP.png: grey, colorized and original of some pictures held out."""
-        options = {option.name: option.default for option in self.colorizer.options}
+        options = {option.name: option.default for option in self.colorizer.options} | dict(self.file.options)
         with torch.inference_mode():
             predicted = self.colorizer.predict(network, lightness, **options).float()
         predicted = torch.nn.functional.interpolate(predicted, lightness.shape[-2:], mode="bicubic")
@@ -147,7 +147,10 @@ class Run:
         path = self.folder / f"{name}.safetensors"
         part = path.with_suffix(".part")
         state = {key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()}
-        write_state(part, state, Header(self.colorizer.name, self.file.name, dict(self.hyperparameters)))
+        header = Header(
+            self.colorizer.name, self.file.name, dict(self.hyperparameters), options=dict(self.file.options)
+        )
+        write_state(part, state, header)
         part.replace(path)
         data = path.read_bytes()
         weights = Weights(
@@ -159,6 +162,7 @@ class Run:
             trained_on=self.data.name,
             parameters=sum(p.numel() for p in network.parameters()),
             network=self.hyperparameters,
+            options=self.file.options,
         )
         path.with_suffix(".toml").write_text(format_table(self.file.name, weights), encoding="utf-8")
         return path

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 # What these libraries say about a file is for our own errors to say; a good picture with odd metadata is no news.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
+for _library in ("tifffile", "PIL"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 # Anything that a damaged file makes a decoder raise.
 DECODER_ERRORS = (
@@ -75,6 +76,8 @@ def _heif_opener() -> Callable[[BinaryIO], ImageFile.ImageFile]:
 
 def tiff_pages(tiff: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
     """Yield the pages of a TIFF file, one in memory at a time."""
+    if not len(tiff.pages):
+        raise ValueError("it has no pages")
     for index in range(len(tiff.pages)):
         page = tiff.pages[index]
         assert isinstance(page, tifffile.TiffPage)
@@ -225,8 +228,17 @@ def decode_image(image: Image.Image) -> Pixels:
     return to_srgb(np.asarray(image), profile), None
 
 
+def is_for_tifffile(page: tifffile.TiffPage) -> bool:
+    """Tell which of the two reads a page.
+
+    tifffile knows every depth and is silent about damage; Pillow knows faxes, small palettes, CIELab and odd YCbCr.
+    """
+    colours = int(page.photometric)
+    return page.bitspersample > 8 or (page.bitspersample == 8 and (colours in {0, 1, 2, 5} or page.compression == 7))
+
+
 def decode_tiff_page(page: tifffile.TiffPage) -> Pixels:
-    """Decode a TIFF page that Pillow cannot read at full depth: 16 and 32 bits, floating point, odd layouts."""
+    """Decode a TIFF page by tifffile: 8, 16 and 32 bits, floating point, any layout."""
     pixels = page.asarray()
     if pixels.ndim == 3 and page.planarconfig == 2:
         pixels = np.moveaxis(pixels, 0, -1)

@@ -131,12 +131,11 @@ class Picture:
                         yield self._frame(decoding.decode_image(page), self._orientation, seconds)
 
     def _tiff_frames(self) -> Iterator[Frame]:
-        # Pillow reads 8 bits in more kinds than tifffile, which reads every depth.
         with self._stream() as stream, self._stream() as again, tifffile.TiffFile(stream) as tiff:
             image = None
             for index, page in enumerate(decoding.tiff_pages(tiff)):
                 self._check_size((page.imagewidth, page.imagelength))
-                if page.bitspersample > 8:
+                if decoding.is_for_tifffile(page):
                     yield self._frame(decoding.decode_tiff_page(page), decoding.tiff_orientation(page))
                     continue
                 image = image or decoding.open_image(again, self._kind)

@@ -82,10 +82,11 @@ class Line:
         size = self.batch_size if self.model.size else 1  # pictures at their own sizes share no batch
         stream = iter(frames)
         while batch := list(itertools.islice(stream, size)):
-            for frame, chroma in zip(batch, self._chroma(batch), strict=True):
+            for frame, chroma in zip(batch, self.chroma(batch), strict=True):
                 yield replace(frame, pixels=self._joined(frame, chroma))
 
-    def _chroma(self, batch: Sequence[Frame]) -> Iterator[Tensor]:
+    def chroma(self, batch: Sequence[Frame]) -> Iterator[Tensor]:
+        """Predict the chroma of a batch of frames: (1, 2, h, w) ab for each, at the network's size or its own."""
         device = self.model.device.device
         if side := self.model.size:
             small = [small_lightness(frame.pixels, (side, side), device) for frame in batch]

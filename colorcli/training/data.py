@@ -1,77 +1,25 @@
-"""Colour photographs for training: found in folders and tar files, read in place, cropped at random."""
+"""Colour photographs for training: parted, cropped at random, and put into batches."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import random
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from colorcli.color import rgb_to_lab
 from colorcli.errors import DataError
+from colorcli.media.photographs import Photograph
 from colorcli.training.recipes import TrainingSettings
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _VALIDATION_SHARE = 0.05
 _VALIDATION_SIZE = 128
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """Where the bytes of one photograph lie: a file, or a part of a tar file."""
-
-    name: str
-    path: Path
-    offset: int = 0
-    length: int = -1
-
-    def open(self) -> Image.Image:
-        """Decode the picture as RGB.
-
-        Raises:
-            DataError: the file is no picture.
-        """
-        with self.path.open("rb") as file:
-            file.seek(self.offset)
-            data = file.read(self.length)
-        try:
-            return Image.open(io.BytesIO(data)).convert("RGB")
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise DataError(f"{self.path}: {self.name} is no picture that can be read ({error}).") from None
-
-    @property
-    def held_out(self) -> bool:
-        """Whether the picture is for validation: the same answer on every machine, whatever else is there."""
-        digest = hashlib.sha256(self.name.encode()).digest()
-        return int.from_bytes(digest[:8], "big") / 2**64 < _VALIDATION_SHARE
-
-
-def find_photographs(folder: Path) -> list[Photograph]:
-    """List the photographs in a folder, its sub-folders and its tar files, sorted by name.
-
-    Raises:
-        DataError: the folder is not there or has too few photographs to learn from.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: a folder of colour photographs was expected.")
-    found: list[Photograph] = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() == ".tar":
-            with tarfile.open(path) as tar:
-                members = (m for m in tar if m.isfile() and Path(m.name).suffix.lower() in _SUFFIXES)
-                found += [Photograph(m.name, path, m.offset_data, m.size) for m in members]
-        elif path.suffix.lower() in _SUFFIXES:
-            found.append(Photograph(path.relative_to(folder).as_posix(), path))
-    return sorted(found, key=lambda photograph: photograph.name)
 
 
 def split(photographs: Sequence[Photograph]) -> tuple[list[Photograph], list[Photograph]]:
@@ -80,14 +28,20 @@ def split(photographs: Sequence[Photograph]) -> tuple[list[Photograph], list[Pho
     Raises:
         DataError: either part is empty.
     """
-    learn = [p for p in photographs if not p.held_out]
-    validate = [p for p in photographs if p.held_out]
+    learn = [p for p in photographs if not is_held_out(p)]
+    validate = [p for p in photographs if is_held_out(p)]
     if not learn or not validate:
         raise DataError(
             f"{len(photographs)} photographs are too few to part into training and validation.",
             "Give at least a hundred colour photographs.",
         )
     return learn, validate
+
+
+def is_held_out(photograph: Photograph) -> bool:
+    """Tell whether a picture is for validation: the same answer on every machine, whatever else is there."""
+    digest = hashlib.sha256(photograph.name.encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < _VALIDATION_SHARE
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from colorcli.devices import choose
+from colorcli.media.photographs import find_photographs
 from colorcli.training.data import (
     Crop,
     Photographs,
     Schedule,
-    find_photographs,
     split,
     to_lightness_and_ab,
     vary_lightness,

@@ -6,29 +6,34 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
 
-from colorcli.colorizer import Colorizer, OptionValue
 from colorcli.devices import Device, choose
 from colorcli.errors import DeviceError, PluginError, UsageError, WeightsCorrupt, did_you_mean
 from colorcli.registry import Registry, split_name
-from colorcli.weights import locate, open_file, read_header, read_state
+from colorcli.weights import Header, locate, open_file, read_header, read_state
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
+    from colorcli.colorizer import Colorizer, OptionValue
+    from colorcli.engine import Line
     from colorcli.media.images import Frame
 
     Picture = TypeVar("Picture", Image.Image, NDArray[np.generic])
 
 _log = logging.getLogger("colorcli")
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 
 
 class Model:
@@ -36,7 +41,7 @@ class Model:
 
     Attributes:
         colorizer: the plugin's object.
-        tag: of the weights, or the name of the file they are from.
+        tag: of the weights, or the name of the file they are from; empty where there are none.
         fingerprint: changes whenever the weights do.
         size: the square that the network works at; None = the picture's own size.
         note: a line for the user where the weights are not the best there are.
@@ -60,19 +65,18 @@ class Model:
         self.size = size
         self.note = note
         self._defaults = defaults or {}
-        self._device = device
-        self._lock = threading.Lock()
-        self._network = _prepared(network, device)
+        self._moving = threading.Lock()
+        self._place = device, _prepared(network, device)
 
     @property
     def name(self) -> str:
         """The full name, such as `zhang.starter`."""
-        return f"{self.colorizer.name}.{self.tag}"
+        return f"{self.colorizer.name}.{self.tag}" if self.tag else self.colorizer.name
 
     @property
     def device(self) -> Device:
         """Where the network is and in which precision it computes; the CPU once the device's memory ran out."""
-        return self._device
+        return self._place[0]
 
     def options(self, given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """Complete and check option values.
@@ -109,24 +113,28 @@ class Model:
             return self._predict(lightness.float(), checked)
 
     def _predict(self, lightness: Tensor, options: Mapping[str, OptionValue]) -> Tensor:
-        device, network = self._device, self._network
+        device, network = place = self._place
         try:
-            return self._ask(network, device, lightness, options)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
+            return self._ask(device, network, lightness, options)
+        except (RuntimeError, MemoryError) as error:
+            with self._moving:
+                moved = self._place is not place  # by another thread, while this one was using it
+            if not moved and not is_out_of_memory(error):
                 raise
+        if moved:
+            return self._predict(lightness, options)
         if device.device.type == "cuda":
             torch.cuda.empty_cache()
         if len(lightness) > 1:
             half = len(lightness) // 2
             _log.warning("%s ran out of memory: going on with batches of %d.", device.device, half)
-            parts = [self._predict(part, options) for part in lightness.split(half)]
-            return torch.cat([part.to(self._device.device) for part in parts])
+            parts = [self._predict(part, options) for part in torch.split(lightness, half)]
+            return torch.cat([part.to(self.device.device) for part in parts])
         self._move_to_cpu(device)
         return self._predict(lightness, options)
 
     def _ask(
-        self, network: nn.Module, device: Device, lightness: Tensor, options: Mapping[str, OptionValue]
+        self, device: Device, network: nn.Module, lightness: Tensor, options: Mapping[str, OptionValue]
     ) -> Tensor:
         lightness = lightness.to(device.device).contiguous(memory_format=torch.channels_last)
         reduced = device.dtype != torch.float32
@@ -142,19 +150,22 @@ class Model:
 
     def _move_to_cpu(self, device: Device) -> None:
         """Leave a device that has no memory even for one picture; another thread may have done so already."""
-        with self._lock:
-            if self._device is not device:
+        with self._moving:
+            if self.device is not device:
                 return
             if device.device.type == "cpu":
                 raise DeviceError(
-                    f"The memory does not hold even one picture for {self.name}.", "Close other programs, or try a smaller one."
+                    f"The memory does not hold even one picture for {self.name}.",
+                    "Close other programs, or try a smaller one.",
                 )
             _log.warning("%s has no memory for even one picture: going on on the CPU.", device.device)
-            self._device = choose("cpu")
-            self._network = _prepared(self._network, self._device)
+            cpu = choose("cpu", "fp32" if device.dtype == torch.float32 else "auto")
+            self._place = cpu, _prepared(self._place[1], cpu)
 
-    @overload
-    def colorize(self, image: Picture, *, strength: float = 1.0, **options: OptionValue) -> Picture: ...
+    @overload  # an array is an iterable, too: the first that fits counts
+    def colorize(  # type: ignore[overload-overlap]
+        self, image: Picture, *, strength: float = 1.0, **options: OptionValue
+    ) -> Picture: ...
     @overload
     def colorize(
         self, image: Iterable[Picture], *, strength: float = 1.0, **options: OptionValue
@@ -171,15 +182,15 @@ class Model:
             The same kind, in colour, of the same size and lightness; for an iterable an iterator, in order.
 
         Raises:
-            UsageError: an option is unknown or out of bounds.
+            UsageError: an option is unknown or out of bounds, or this is no picture.
         """
-        from PIL import Image
-
         from colorcli.engine import Line
 
-        line = Line(self, strength=strength, options=self.options(options))
-        if isinstance(image, Image.Image) or hasattr(image, "__array_interface__"):
+        line = Line(self, strength=strength, options=options)
+        if _is_picture(image):
             return next(_colorized(line, [image]))
+        if isinstance(image, (str, bytes, Path)):
+            raise UsageError(f"{image!r} is no picture.", "Open it first: colorize(PIL.Image.open(path)).")
         return _colorized(line, image)
 
 
@@ -207,11 +218,13 @@ def load(
     """
     colorizer_name, tag = split_name(name)
     colorizer = Registry().get(colorizer_name)
-    chosen = choose(device, precision)
-    if weights is not None and (isinstance(weights, Path) or str(weights) not in colorizer.weights) and _is_file(weights):
-        return _load_file(colorizer, Path(weights), chosen)
     if tag is not None and weights is not None and tag != weights:
         raise UsageError(f"{name} and the weights {weights} contradict each other.", "Give one of the two.")
+    chosen = choose(device, precision)
+    if weights is not None and weights not in colorizer.weights and _is_file(weights):
+        return _load_file(colorizer, Path(weights), chosen)
+    if tag is None and weights is None and not colorizer.weights:
+        return _load_nothing(colorizer, chosen)
     located = locate(colorizer, tag or (None if weights is None else str(weights)), offline=offline)
     state = read_state(located.path, located.weights.format)
     network = _loaded(colorizer, state, located.weights.network, located.path)
@@ -228,18 +241,33 @@ def load(
 
 
 def _is_file(weights: str | Path) -> bool:
-    """Tell a file from a tag: tags have neither dots nor slashes."""
-    return isinstance(weights, Path) or "/" in weights or "\\" in weights or "." in weights
+    """Tell a file from a misspelt tag: tags have neither dots nor slashes."""
+    return isinstance(weights, Path) or any(mark in weights for mark in "./\\") or Path(weights).is_file()
+
+
+def _load_nothing(colorizer: Colorizer, device: Device) -> Model:
+    """Load a colorizer that needs no weights, such as a formula."""
+    from safetensors.torch import save
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # the same picture gets the same colours in every run
+        network = colorizer.build()
+    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    fingerprint = hashlib.sha256(save(state)).hexdigest()
+    return Model(colorizer, network, device, tag="", fingerprint=fingerprint, size=colorizer.size)
 
 
 def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
-    state, hyperparameters = open_file(path)
+    state, _ = open_file(path)
     header = read_header(path)
+    if header == Header() and colorizer.weights:  # it says nothing of itself, as published files do not
+        published = next(iter(colorizer.weights.values()))
+        header = replace(header, network=published.network, input_size=published.input_size, options=published.options)
     if header.colorizer not in {"", colorizer.name}:
         raise WeightsCorrupt(f"{path} holds weights for {header.colorizer}, not for {colorizer.name}.")
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
-    network = _loaded(colorizer, state, hyperparameters, path)
+    network = _loaded(colorizer, state, header.network, path)
     return Model(
         colorizer,
         network,
@@ -254,14 +282,15 @@ def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
 def _loaded(
     colorizer: Colorizer, state: Mapping[str, Tensor], hyperparameters: Mapping[str, Any], path: Path
 ) -> nn.Module:
-    network = colorizer.build(**hyperparameters)
+    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     try:
-        network.load_state_dict(state, strict=True)
-    except RuntimeError as error:
+        network = colorizer.build(**hyperparameters)
+        network.load_state_dict(state, strict=True, assign=True)  # not copied: half the memory
+    except (RuntimeError, TypeError, ValueError) as error:
         raise WeightsCorrupt(
             f"{path} does not fit the network of {colorizer.name}: {str(error).splitlines()[-1].strip()}",
             f"It was built with {json.dumps(dict(hyperparameters))}.",
-        ) from None
+        ) from error
     return network
 
 
@@ -269,28 +298,38 @@ def _prepared(network: nn.Module, device: Device) -> nn.Module:
     """Put a network on a device, convolutions and products in its precision, all else in float32."""
     network = network.eval().requires_grad_(requires_grad=False)
     for module in network.modules():
-        if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):  # noqa: SLF001 - the one name of all of them
+        if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
             module.to(device.dtype)
-    return network.to(device.device, memory_format=torch.channels_last)
+    return network.to(device.device).to(memory_format=torch.channels_last)
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Tell whether a device, or the machine itself, had no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
-def _colorized(line: Any, images: Iterable[Any]) -> Iterator[Any]:
+def _is_picture(image: object) -> bool:
+    return hasattr(image, "__array_interface__")  # arrays and PIL images have it
+
+
+def _colorized(line: Line, images: Iterable[Any]) -> Iterator[Any]:
+    from PIL import Image
+
     from colorcli.media.images import from_image, to_image
 
-    def frames(kinds: list[bool]) -> Iterator[Frame]:
+    pillow: deque[bool] = deque()  # of the pictures that are on the line
+
+    def frames() -> Iterator[Frame]:
         for image in images:
-            kinds.append(hasattr(image, "getbands"))
+            if not _is_picture(image):
+                raise UsageError(f"{image!r} is no picture.", "Give PIL images or arrays.")
+            pillow.append(isinstance(image, Image.Image))
             yield from_image(image)
 
-    kinds: list[bool] = []
-    for frame in line.colorize(frames(kinds)):
-        is_pillow = kinds.pop(0)
-        yield to_image(frame) if is_pillow else _as_array(frame)
+    for frame in line.colorize(frames()):
+        yield to_image(frame) if pillow.popleft() else _as_array(frame)
 
 
 def _as_array(frame: Frame) -> NDArray[np.generic]:

@@ -1,11 +1,12 @@
 """The network of Zhang, Isola and Efros, "Colorful Image Colorization" (ECCV 2016), in its published key layout."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from colorcli_zhang.bins import AB_UNIT, bin_centres
+from colorcli_zhang.bins import AB_UNIT
 
 
 class ZhangNetwork(nn.Module):
@@ -13,7 +14,7 @@ class ZhangNetwork(nn.Module):
 
     Args:
         widths: channels of blocks 1 to 4; blocks 5 to 7 are as wide as block 4, block 8 as block 3.
-        classes: how many bins; their centres are the weights of `model_out` and so part of the state dict.
+        classes: how many bins; their centres are the weights of `model_out`, which weights bring or `set_centres` sets.
         folded_temperature: what the logits are already divided by: 0.38 in the published file, 1 in ours.
     """
 
@@ -42,21 +43,21 @@ class ZhangNetwork(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(third, classes, 1),
         )
-        self.model_out = nn.Conv2d(classes, 2, 1, bias=False)
-        self.model_out.weight.requires_grad_(requires_grad=False)
-        if classes == len(bin_centres()):
-            self.set_centres(bin_centres())
+        # Published as the weight of a convolution, and no module here that the host would turn into bf16.
+        centres = nn.Parameter(torch.zeros(2, classes, 1, 1), requires_grad=False)
+        self.model_out = nn.ParameterDict({"weight": centres})
         self.apply(_initialize)
 
     def set_centres(self, centres: Tensor) -> None:
         """Say which colours the classes stand for: (Q, 2) ab."""
         with torch.no_grad():
-            self.model_out.weight.copy_((centres.T / AB_UNIT)[:, :, None, None])
+            self.model_out["weight"].copy_((centres.T / AB_UNIT)[:, :, None, None])
 
     @property
     def centres(self) -> Tensor:
         """The colours that the classes stand for: (Q, 2) ab."""
-        return self.model_out.weight[:, :, 0, 0].T * AB_UNIT
+        weight: Tensor = self.model_out["weight"]
+        return weight[:, :, 0, 0].T * AB_UNIT
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Turn L* (B, 1, H, W) in 0..100 into logits (B, Q, H / 4, W / 4)."""
@@ -70,7 +71,7 @@ class ZhangNetwork(nn.Module):
 def _block(channels: list[int], stride: int = 1, dilation: int = 1) -> nn.Sequential:
     """Chain 3x3 convolutions, each followed by ReLU; the last one strides; batch norm ends the block."""
     layers: list[nn.Module] = []
-    for index, (before, after) in enumerate(zip(channels, channels[1:], strict=False), start=2):
+    for index, (before, after) in enumerate(pairwise(channels), start=2):
         step = stride if index == len(channels) else 1
         layers += [nn.Conv2d(before, after, 3, step, dilation, dilation), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.BatchNorm2d(channels[-1]))

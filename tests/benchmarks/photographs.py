@@ -1,0 +1,223 @@
+"""Measure colorcli on photographs, side by side with the reference pipeline and with the floor.
+
+    python tests/benchmarks/photographs.py
+
+The reference pipeline is what the published demo of Zhang 2016 does: Pillow, scikit-image's Lab at full size, the
+network in float32 one picture at a time, and a PNG written. The floor is the network alone, in the same threads and
+precision. Every figure is a median of alternating rounds in one run; the network has its full width and random
+weights, which cost the same time as trained ones.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional
+
+from colorcli import load
+from colorcli.engine import Line, colorize_files
+from colorcli.joining import small_lightness
+from colorcli.media.folders import plan
+from colorcli.model import Model
+from colorcli.weights import Header, write_state
+
+SMALL = (500, 375)
+LARGE = (4000, 3000)
+
+
+@click.command()
+@click.option("--pictures", default=24, show_default=True, help="In the folder of small ones.")
+@click.option("--rounds", default=5, show_default=True, help="Of which the median is taken.")
+@click.option("--one", type=click.Choice(["demo", "colorcli"]), hidden=True, help="In a process of its own.")
+@click.option("--source", type=click.Path(path_type=Path), hidden=True)
+@click.option("--weights", type=click.Path(path_type=Path), hidden=True)
+def main(pictures: int, rounds: int, one: str | None, source: Path | None, weights: Path | None) -> None:
+    """Print a Markdown table."""
+    if one and source and weights:
+        measure_alone(one, source, weights)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        weights = random_weights(folder / "full.safetensors")
+        click.echo(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, ", nl=False)
+        click.echo(f"torch {torch.__version__}, Python {platform.python_version()}\n\n| what | value |\n| --- | --- |")
+        small_pictures(folder, weights, pictures, rounds)
+        large_picture(folder, weights, rounds)
+        precision()
+        cold_start(folder, rounds)
+
+
+def row(what: str, value: str) -> None:
+    """Print one line of the table."""
+    click.echo(f"| {what} | {value} |")
+
+
+def small_pictures(folder: Path, weights: Path, count: int, rounds: int) -> None:
+    """Compare pictures a second in a folder: colorcli, the demo, and the network alone."""
+    source = folder / "small"
+    for index in range(count):
+        make_picture(source / f"{index:03}.jpg", SMALL, index)
+    model = load("zhang", weights=weights)
+    network = demo_network(weights)
+    speeds: dict[str, list[float]] = {"colorcli": [], "network alone": [], "demo": []}
+    for number in range(rounds + 1):  # the first round warms up
+        found = {
+            "colorcli": count / seconds(lambda: run_folder(model, source, folder / f"out{number}")),  # noqa: B023
+            "network alone": count / seconds(lambda: run_network(model, count)),
+            "demo": 6 / seconds(lambda: [demo(network, path) for path in sorted(source.iterdir())[:6]]),
+        }
+        for name, speed in found.items() if number else ():
+            speeds[name].append(speed)
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    row(f"folder of {SMALL[0]}x{SMALL[1]} JPEGs, {model.device}", f"{medians['colorcli']:.1f} pictures/s")
+    row("the network alone, same threads", f"{medians['network alone']:.1f} pictures/s")
+    row("share of the network alone", f"{medians['colorcli'] / medians['network alone']:.0%}")
+    row("the demo", f"{medians['demo']:.2f} pictures/s")
+    row("times the demo", f"{medians['colorcli'] / medians['demo']:.1f}")
+
+
+def large_picture(folder: Path, weights: Path, rounds: int) -> None:
+    """Compare seconds and memory for one picture of 12 megapixels, each in a process of its own."""
+    source = folder / "large.jpg"
+    make_picture(source, LARGE, 0)
+    found: dict[str, list[tuple[float, float]]] = {"colorcli": [], "demo": []}
+    for _ in range(rounds):
+        for name, values in found.items():
+            command = [sys.executable, __file__, "--one", name, "--source", str(source), "--weights", str(weights)]
+            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+            values.append((float(out[-2]), float(out[-1])))
+    medians = {name: [statistics.median(column) for column in zip(*values, strict=True)] for name, values in found.items()}
+    ours, theirs = medians["colorcli"], medians["demo"]
+    row("a JPEG of 12 megapixels, written as JPEG", f"{ours[0]:.2f} s, {ours[1]:.2f} GB at most")
+    row("the demo, which writes PNG", f"{theirs[0]:.2f} s, {theirs[1]:.2f} GB at most")
+    row("times as fast as the demo", f"{theirs[0] / ours[0]:.1f}")
+
+
+def measure_alone(name: str, source: Path, weights: Path) -> None:
+    """Print the seconds of one large picture, after a small one has warmed up, and the peak memory in GB."""
+    small = source.with_name("warm.jpg")
+    make_picture(small, SMALL, 1)
+    if name == "demo":
+        network = demo_network(weights)
+        demo(network, small)
+        taken = seconds(lambda: demo(network, source))
+    else:
+        model = load("zhang", weights=weights)
+        run_folder(model, small, source.parent / "warm")
+        taken = seconds(lambda: run_folder(model, source, source.parent / "alone"))
+    click.echo(f"{taken} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}")
+
+
+def precision() -> None:
+    """Measure what bf16 costs on the bundled weights: the mean difference in ab from float32."""
+    photographs = sorted((Path(__file__).parents[2] / "docs/photographs").glob("*.jpg"))
+    cpu = torch.device("cpu")
+    lightness = torch.cat(
+        [small_lightness(np.array(Image.open(path).convert("L")), (256, 256), cpu) for path in photographs]
+    )
+    exact = load("zhang.starter", precision="fp32").predict(lightness)
+    reduced = load("zhang.starter", precision="bf16").predict(lightness)
+    row("bf16 against fp32, bundled weights, the repository's photographs", f"{(exact - reduced).abs().mean():.3f} ab")
+
+
+def cold_start(folder: Path, rounds: int) -> None:
+    """Measure whole processes: the help, and one small picture with the bundled weights."""
+    picture = folder / "small" / "000.jpg"
+    program = [sys.executable, "-m", "colorcli"]
+    commands = {
+        "colorcli --help": [*program, "--help"],
+        "first small picture, bundled weights": [
+            *program, "run", "--model", "zhang.starter", "--overwrite", str(picture), "-o", str(folder / "cold"),
+        ],
+    }  # fmt: skip
+    for what, command in commands.items():
+        taken = [seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(rounds)]  # noqa: B023
+        row(what, f"{statistics.median(taken):.2f} s")
+
+
+def run_folder(model: Model, source: Path, output: Path) -> None:
+    """Do what `colorcli run` does."""
+    outcomes = list(colorize_files(Line(model), plan([source], output).jobs, overwrite=True))
+    assert outcomes
+    assert not any(outcome.error for outcome in outcomes)
+
+
+def run_network(model: Model, count: int) -> None:
+    """Run the network alone as often, in as many threads as the engine does."""
+    threads = torch.get_num_threads()
+    lightness = torch.full((1, 1, 256, 256), 50.0)
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(lambda _: model.predict(lightness), range(count)))
+
+
+def demo(network: nn.Module, path: Path) -> None:
+    """Do what the published demo does."""
+    from skimage.color import lab2rgb, rgb2lab  # here, so that it does not count as memory of ours
+
+    picture = np.asarray(Image.open(path).convert("RGB"))
+    small = np.asarray(Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC))
+    lightness = torch.tensor(rgb2lab(picture)[..., 0])[None, None].float()
+    small_lightness = torch.tensor(rgb2lab(small)[..., 0])[None, None].float()
+    with torch.no_grad():
+        distribution = network(small_lightness).softmax(dim=1)
+        ab = functional.interpolate(network.model_out(distribution), scale_factor=4, mode="bilinear") * 110  # type: ignore[operator]
+    ab = functional.interpolate(ab, lightness.shape[-2:], mode="bilinear")
+    lab = torch.cat((lightness, ab), dim=1)[0].permute(1, 2, 0).numpy()
+    Image.fromarray((lab2rgb(lab).clip(0, 1) * 255).astype(np.uint8)).save(path.with_suffix(".png"))
+    path.with_suffix(".png").unlink()
+
+
+def demo_network(weights: Path) -> nn.Module:
+    """Load the network as the demo does: float32, standard layout."""
+    from safetensors.torch import load_file
+
+    from colorcli_zhang.network import ZhangNetwork
+
+    network = ZhangNetwork()
+    network.load_state_dict(load_file(weights))
+    return network.eval()
+
+
+def random_weights(path: Path) -> Path:
+    """Write the full-width network with seeded random weights."""
+    from colorcli_zhang.network import ZhangNetwork
+
+    torch.manual_seed(0)
+    write_state(path, ZhangNetwork(folded_temperature=0.38).state_dict(), Header("zhang", network={"folded_temperature": 0.38}))
+    return path
+
+
+def make_picture(path: Path, size: tuple[int, int], seed: int) -> None:
+    """Write a grey JPEG with the spectrum of a photograph: noise that is stronger the coarser it is."""
+    random = np.random.default_rng(seed)
+    total = np.zeros((size[1], size[0]), np.float32)
+    for octave in range(2, 9):
+        noise = Image.fromarray(random.normal(size=(2**octave, 2**octave)).astype(np.float32))
+        total += np.asarray(noise.resize(size, Image.Resampling.BICUBIC)) / 2 ** (octave / 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((128 + 60 * total).clip(0, 255).astype(np.uint8)).save(path, quality=90)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from colorcli.errors import NotTrainable, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from torch import Tensor, nn
 
     from colorcli.recipe import Recipe
@@ -123,17 +124,23 @@ class Colorizer(ABC):
     recipe_folder: ClassVar[Path | None] = None  # where its recipe files (TOML) are, for `colorcli train`
 
     @abstractmethod
-    def build(self, **network: Any) -> nn.Module:
-        """Make the network, untrained; `network` holds the hyperparameters of the weights' manifest."""
+    def build(self, *args: Any, **network: Any) -> nn.Module:
+        """Make the network, untrained.
+
+        Args:
+            *args: none; with it here, a colorizer may name its hyperparameters: `def build(self, widths=(64, 128))`.
+            **network: the hyperparameters that the weights' manifest has.
+        """
 
     @abstractmethod
-    def predict(self, network: nn.Module, lightness: Tensor, **options: Any) -> Tensor:
+    def predict(self, network: Any, lightness: Tensor, *args: Any, **options: Any) -> Tensor:
         """Predict chroma from lightness.
 
         Args:
             network: what `build` made, loaded, in eval mode, on the device of `lightness`.
             lightness: (B, 1, H, W) float32, CIE L* in 0..100, at the network's size.
-            options: a value for every declared option.
+            *args: none; with it here, a colorizer may name its options: `def predict(..., *, temperature: float)`.
+            **options: a value for every declared option.
 
         Returns:
             (B, 2, h, w) float, CIE ab in about -128..127, of any size h, w. The chroma of a picture depends on

@@ -14,20 +14,19 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from colorcli.colorizer import OptionValue
-from colorcli.errors import ColorcliError, UnwritableMedia
+from colorcli.errors import ColorcliError, DeviceError, UnreadableMedia, UnwritableMedia, UsageError
 from colorcli.joining import join, small_lightness
-from colorcli.media.folders import Job
+from colorcli.media import shown
 from colorcli.media.images import (
     DEFAULT_MAX_PIXELS,
     Frame,
@@ -37,20 +36,30 @@ from colorcli.media.images import (
     read_provenance,
     write_picture,
 )
-from colorcli.model import Model, is_out_of_memory
+from colorcli.model import is_out_of_memory
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+
+    from colorcli.colorizer import OptionValue
+    from colorcli.media.folders import Job
+    from colorcli.model import Model
+
+_Result = TypeVar("_Result")
 
 _log = logging.getLogger("colorcli")
-_BATCH = {"cpu": 1, "cuda": 16, "mps": 4}  # more gains nothing on a CPU
+_BATCH = {"cpu": 1, "cuda": 16}  # more gains nothing on a CPU
+_BATCH_ELSEWHERE = 4
 _GPU_WORKERS = 4
 _GROUP_PIXELS = 60_000_000  # decoded pixels that one worker holds: small pictures share a batch, large ones do not
 
 
 class Line:
-    """The line with its settings: one model, one strength, one set of options."""
+    """The line with its settings: one model, one strength, one set of options.
+
+    Raises:
+        UsageError: the strength is not in 0..1, or an option is unknown or out of bounds.
+    """
 
     def __init__(
         self,
@@ -60,10 +69,12 @@ class Line:
         options: Mapping[str, OptionValue] | None = None,
         batch_size: int | None = None,
     ) -> None:
+        if not 0 <= strength <= 1:
+            raise UsageError(f"The strength is {strength}, where 0 to 1 was expected.")
         self.model = model
         self.strength = strength
         self.options = model.options(options or {})
-        self.batch_size = batch_size or _BATCH[model.device.device.type]
+        self.batch_size = batch_size or _BATCH.get(model.device.device.type, _BATCH_ELSEWHERE)
 
     @property
     def provenance(self) -> Provenance:
@@ -83,43 +94,59 @@ class Line:
         stream = iter(frames)
         while batch := list(itertools.islice(stream, size)):
             for frame, chroma in zip(batch, self.chroma(batch), strict=True):
-                yield replace(frame, pixels=self._joined(frame, chroma))
+                yield self.join(frame, chroma)
 
     def chroma(self, batch: Sequence[Frame]) -> Iterator[Tensor]:
         """Predict the chroma of a batch of frames: (1, 2, h, w) ab for each, at the network's size or its own."""
-        device = self.model.device.device
         if side := self.model.size:
-            small = [small_lightness(frame.pixels, (side, side), device) for frame in batch]
-            ab = self.model.predict(torch.cat(small), **self.options)
-            yield from (ab * self.strength).split(1)
+            small = torch.cat([self._lightness(frame, (side, side)) for frame in batch])
+            yield from torch.split(self.model.predict(small, **self.options) * self.strength, 1)
             return
         for frame in batch:
-            yield self._own_size(frame, device) * self.strength
+            yield self._chroma_at_own_size(frame) * self.strength
 
-    def _own_size(self, frame: Frame, device: torch.device) -> Tensor:
+    def _chroma_at_own_size(self, frame: Frame) -> Tensor:
         """Predict at the picture's own size, its sides padded to what the network can divide."""
         height, width = frame.pixels.shape[:2]
-        lightness = small_lightness(frame.pixels, (height, width), device)
         step = self.model.colorizer.multiple_of
-        padded = functional.pad(lightness, (0, -width % step, 0, -height % step), mode="replicate")
+        padding = (0, -width % step, 0, -height % step)
+        padded = functional.pad(self._lightness(frame, (height, width)), padding, mode="replicate")
         ab = self.model.predict(padded, **self.options)
         if ab.shape[-2:] != padded.shape[-2:]:
             ab = functional.interpolate(ab, padded.shape[-2:], mode="bicubic")
         return ab[..., :height, :width]
 
-    def _joined(self, frame: Frame, chroma: Tensor) -> NDArray[np.generic]:
-        try:
-            return join(frame.pixels, chroma)
-        except RuntimeError as error:
-            if chroma.device.type == "cpu" or not is_out_of_memory(error):
-                raise
-        _log.warning("%s has no memory to join a picture of this size: joining it on the CPU.", chroma.device)
-        return join(frame.pixels, chroma.cpu())
+    def _lightness(self, frame: Frame, size: tuple[int, int]) -> Tensor:
+        device = self.model.device.device
+        return _with_room(lambda where: small_lightness(frame.pixels, size, where), device).to(device)
+
+    def join(self, frame: Frame, chroma: Tensor) -> Frame:
+        """Give a frame the chroma that was predicted for it."""
+        pixels = _with_room(lambda where: join(frame.pixels, chroma.to(where)), chroma.device)
+        return replace(frame, pixels=pixels)
+
+
+def _with_room(work: Callable[[torch.device], _Result], device: torch.device) -> _Result:
+    """Do full-size work on a device, or on the CPU where the device has no memory for it."""
+    try:
+        return work(device)
+    except RuntimeError as error:
+        if device.type == "cpu" or not is_out_of_memory(error):
+            raise
+    _log.warning("%s has no memory for a picture of this size: working on the CPU.", device)
+    return work(torch.device("cpu"))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one job."""
+    """What became of one job.
+
+    Attributes:
+        job: what was to be done.
+        seconds: of work; of a pass through the network that pictures shared, each has its part.
+        done_before: an output was there already, made by the same model and settings.
+        error: why there is no output.
+    """
 
     job: Job
     seconds: float = 0.0
@@ -129,12 +156,12 @@ class Outcome:
 
 def colorize_files(
     line: Line, jobs: Sequence[Job], *, overwrite: bool = False, max_pixels: int = DEFAULT_MAX_PIXELS
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Colorize files, many at once, and yield what became of each, in order.
 
     An output that the same model and settings made before, after its source was last changed, is left as it is. One
-    bad file never stops the others. Memory does not grow with their number. Closing the iterator finishes the files
-    that are being worked on and starts no more.
+    bad file never stops the others. Memory does not grow with their number. Closing the generator finishes the
+    pictures that are being worked on and starts no more.
 
     Args:
         line: model and settings.
@@ -148,21 +175,33 @@ def colorize_files(
     workers = max(1, min(threads if on_cpu else _GPU_WORKERS, len(groups)))
     pool = ThreadPoolExecutor(workers, "colorcli", torch.set_num_threads, (max(1, threads // workers),))
     waiting: deque[Future[list[Outcome]]] = deque()
+    stop = Event()
     try:
         for group in groups:
-            waiting.append(pool.submit(_colorize_group, line, group, overwrite, max_pixels))
+            waiting.append(pool.submit(_colorize_group, line, group, overwrite, max_pixels, stop))
             if len(waiting) > 2 * workers:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)
 
 
-def _colorize_group(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int) -> list[Outcome]:
+@dataclass(frozen=True)
+class _Opened:
+    """A job whose only frame is decoded and waits for others to share a batch."""
+
+    job: Job
+    picture: Picture
+    frame: Frame
+    seconds: float
+
+
+def _colorize_group(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event) -> list[Outcome]:
     """Walk the line with a few files, single pictures together in one batch."""
     outcomes: dict[Job, Outcome] = {}
-    together: list[tuple[Job, Picture, Frame]] = []
+    together: list[_Opened] = []
     for job in jobs:
         start = time.perf_counter()
         try:
@@ -171,31 +210,56 @@ def _colorize_group(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels
                 continue
             picture = open_picture(job.source, max_pixels=max_pixels)
             if picture.count > 1:
-                write_picture(job.target, line.colorize(picture.frames()), picture, provenance=line.provenance)
+                frames = line.colorize(_until(stop, picture.frames()))
+                write_picture(job.target, frames, picture, provenance=line.provenance)
                 outcomes[job] = Outcome(job, time.perf_counter() - start)
                 continue
-            together.append((job, picture, next(picture.frames())))
-        except Exception as error:
+            frame = next(picture.frames())
+            together.append(_Opened(job, picture, frame, time.perf_counter() - start))
+        except Exception as error:  # whatever is wrong with one file, the others go on
             outcomes[job] = Outcome(job, error=_explained(job, error))
-        if sum(frame.pixels.size for _, _, frame in together) > _GROUP_PIXELS:
+        if sum(opened.frame.pixels.size for opened in together) > _GROUP_PIXELS:
             outcomes |= _colorize_together(line, together)
             together = []
+        if stop.is_set():
+            return []
     outcomes |= _colorize_together(line, together)
     return [outcomes[job] for job in jobs]
 
 
-def _colorize_together(line: Line, together: Sequence[tuple[Job, Picture, Frame]]) -> dict[Job, Outcome]:
-    outcomes: dict[Job, Outcome] = {}
+def _until(stop: Event, frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Stop within a file of many pages: nobody waits for the rest of them."""
+    for frame in frames:
+        if stop.is_set():
+            raise InterruptedError
+        yield frame
+
+
+def _colorize_together(line: Line, together: Sequence[_Opened]) -> dict[Job, Outcome]:
+    if not together:
+        return {}
     start = time.perf_counter()
-    coloured = line.colorize(frame for _, _, frame in together)
-    for job, picture, _ in together:
-        try:
-            write_picture(job.target, [next(coloured)], picture, provenance=line.provenance)
-            outcomes[job] = Outcome(job, time.perf_counter() - start)
-        except Exception as error:
-            outcomes[job] = Outcome(job, error=_explained(job, error))
-        start = time.perf_counter()
-    return outcomes
+    try:
+        predicted = list(line.chroma([opened.frame for opened in together]))
+    except Exception as error:
+        if len(together) > 1:  # which of them it was shows when each goes alone
+            return {opened.job: _colorize_together(line, [opened])[opened.job] for opened in together}
+        return {together[0].job: Outcome(together[0].job, error=_explained(together[0].job, error))}
+    shared = (time.perf_counter() - start) / len(together)
+    return {
+        opened.job: _finish(line, opened, chroma, opened.seconds + shared)
+        for opened, chroma in zip(together, predicted, strict=True)
+    }
+
+
+def _finish(line: Line, opened: _Opened, chroma: Tensor, seconds: float) -> Outcome:
+    job, start = opened.job, time.perf_counter()
+    try:
+        frame = line.join(opened.frame, chroma)
+        write_picture(job.target, [frame], opened.picture, provenance=line.provenance)
+    except Exception as error:  # a full disk, say
+        return Outcome(job, error=_explained(job, error))
+    return Outcome(job, seconds + time.perf_counter() - start)
 
 
 def _is_done(job: Job, provenance: Provenance) -> bool:
@@ -208,17 +272,27 @@ def _is_done(job: Job, provenance: Provenance) -> bool:
         return False
     found = read_provenance(job.target)
     if found is None or found.settings != provenance.settings:
-        made = f"was made by {found.model}.{found.tag} with other settings" if found else "is there already"
-        raise UnwritableMedia(f"{job.target}: it {made}.", "Replace it with --overwrite, or write elsewhere with -o.")
+        made = f"was made by {_maker(found)} with other settings" if found else "is there already"
+        raise UnwritableMedia(
+            f"{shown(job.target)}: it {made}.", "Replace it with --overwrite, or write elsewhere with -o."
+        )
     return job.target.stat().st_mtime >= job.source.stat().st_mtime
 
 
+def _maker(found: Provenance) -> str:
+    return f"{found.model}.{found.tag}" if found.tag else found.model
+
+
 def _explained(job: Job, error: Exception) -> ColorcliError:
+    name = shown(job.source)
     if isinstance(error, ColorcliError):
         return error
-    _log.debug("%s", job.source, exc_info=error)
+    if is_out_of_memory(error):
+        return DeviceError(f"{name}: the memory does not hold a picture of this size.", "Close other programs.")
+    if isinstance(error, OSError):  # it went away while we were looking at it
+        return UnreadableMedia(f"{name}: {error.strerror or error}.")
+    _log.debug("%s", name, exc_info=error)
     return ColorcliError(
-        f"{job.source}: {type(error).__name__}: {error}.",
+        f"{name}: {type(error).__name__}: {error}.",
         "This should not happen: run it alone with --debug and report what that shows.",
     )
-

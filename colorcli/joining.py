@@ -6,8 +6,7 @@ picture and a large one is not slowed by its size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,9 +25,13 @@ from colorcli.color import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
 
-_STRIP = {"cpu": 2**18, "cuda": 2**24, "mps": 2**23}  # pixels
+_STRIP = {"cpu": 2**18, "cuda": 2**24}  # pixels
+_STRIP_ELSEWHERE = 2**23
+_KEPT_MATRICES = 16  # of bicubic scaling, megabytes each: as many as pictures of a few sizes need
 _CODES = 2**14 - 1
 
 
@@ -62,26 +65,43 @@ def join(pixels: NDArray[np.generic], ab: Tensor) -> NDArray[np.generic]:
         (H, W, 3) sRGB of the dtype of `pixels`: of the same lightness to rounding, brought into gamut by less chroma.
     """
     height, width = pixels.shape[:2]
-    wide = ab.float() @ _bicubic(ab.shape[-1], width).to(ab.device)  # (1, 2, h, W)
-    down = _bicubic(ab.shape[-2], height).T.to(ab.device)  # (H, h)
-    colour = np.empty((height, width, 3), pixels.dtype)
+    colour = np.empty((height, width, 3), pixels.dtype.newbyteorder("="))
     out = torch.from_numpy(colour)
+    chroma_of = _scaled(ab.float(), height, width)
     for rows, lightness in _strips(pixels, ab.device):
+        chroma = chroma_of(rows).clamp(-AB_LIMIT, AB_LIMIT)
+        out[rows] = _encoded(lab_to_linear_in_gamut(lightness, chroma), out.dtype)
+    return colour
+
+
+def _scaled(ab: Tensor, height: int, width: int) -> Callable[[slice], Tensor]:
+    """Scale ab (1, 2, h, w) bicubically; what is returned gives rows of it: (1, 2, n, width)."""
+    if ab.shape[-2:] == (height, width):
+        return lambda rows: ab[:, :, rows]
+    wide = ab @ _bicubic(ab.shape[-1], width).to(ab.device)  # (1, 2, h, W)
+    down = _bicubic(ab.shape[-2], height).T.to(ab.device)  # (H, h)
+
+    def scaled_rows(rows: slice) -> Tensor:
         weights = down[rows]  # (n, h), zero but for a few columns
         used = weights.any(dim=0).nonzero()
         first, last = int(used[0]), int(used[-1]) + 1
-        chroma = (weights[:, first:last] @ wide[:, :, first:last]).clamp_(-AB_LIMIT, AB_LIMIT)
-        out[rows] = _encoded(lab_to_linear_in_gamut(lightness, chroma), out.dtype)
-    return colour
+        return weights[:, first:last] @ wide[:, :, first:last]
+
+    return scaled_rows
 
 
 def _strips(pixels: NDArray[np.generic], device: torch.device) -> Iterator[tuple[slice, Tensor]]:
     """Cut a frame into strips of rows: (rows, lightness (1, 1, n, W))."""
     height, width = pixels.shape[:2]
-    rows = max(1, _STRIP[device.type] // width)
+    rows = max(1, _STRIP.get(device.type, _STRIP_ELSEWHERE) // width)
     for start in range(0, height, rows):
         part = slice(start, min(start + rows, height))
-        yield part, _lightness(torch.from_numpy(pixels[part]).to(device))[None, None]
+        yield part, _lightness(_as_tensor(pixels[part]).to(device))[None, None]
+
+
+def _as_tensor(pixels: NDArray[np.generic]) -> Tensor:
+    """Look at an array as torch can: contiguous, in this machine's byte order, writable though nobody writes."""
+    return torch.from_numpy(np.require(pixels, pixels.dtype.newbyteorder("="), ["C_CONTIGUOUS", "WRITEABLE"]))
 
 
 def _lightness(pixels: Tensor) -> Tensor:
@@ -112,7 +132,7 @@ def _luminance_tables(levels: int) -> Tensor:
     return (torch.tensor(LUMINANCE_WEIGHTS, dtype=torch.float64)[:, None] * linear).float()
 
 
-@cache
+@lru_cache(maxsize=_KEPT_MATRICES)
 def _bicubic(before: int, after: int) -> Tensor:
     """Write bicubic scaling as a matrix (before, after)."""
     return functional.interpolate(torch.eye(before)[None, :, None], (1, after), mode="bicubic")[0, :, 0]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
+import sys
+from typing import TYPE_CHECKING, Self
 
 import click
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class Progress:
@@ -34,6 +37,7 @@ class Progress:
             TextColumn("{task.fields[detail]}"),
             console=Console(stderr=True),
             transient=True,
+            redirect_stdout=sys.stdout.isatty(),  # else it would draw the results, which go to a file, on the terminal
         )
         self._bar.disable = not self._bar.console.is_terminal
         self._task = self._bar.add_task(what, total=total, completed=done, rate="", detail="")

@@ -20,26 +20,18 @@ if TYPE_CHECKING:
 STDIN = Path("-")
 
 
-class ShardType(click.ParamType[tuple[int, int]]):
-    """`I/N`, the I-th of N parts."""
-
-    name = "I/N"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        index, slash, count = str(value).partition("/")
-        if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
-            return int(index), int(count)
-        return self.fail(f"{value!r} is not I/N with 1 <= I <= N, as in 1/4.", param, ctx)
+def _shard(text: str) -> tuple[int, int]:
+    """Read `I/N`, the I-th of N parts."""
+    index, slash, count = text.partition("/")
+    if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+        return int(index), int(count)
+    raise click.BadParameter(f"{text!r} is not I/N with 1 <= I <= N, as in 1/4.")
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-m", "--model", "name", default="zhang", show_default=True, help="COLORIZER or COLORIZER.TAG.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder (or file, for one input) to write to."
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder (or file, for one input) to write to.")
 @click.option("--format", "file_format", help="Write this format instead of the input's: jpeg, png, tiff, webp, ...")
 @click.option("-p", "--option", "pairs", multiple=True, metavar="NAME=VALUE", help="Option of the colorizer.")
 @click.option(
@@ -57,12 +49,13 @@ class ShardType(click.ParamType[tuple[int, int]]):
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures that share a pass through the network.")
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.option("--overwrite", is_flag=True, help="Replace outputs that are there already.")
-@click.option("--shard", type=ShardType(), help="Do only the I-th of N parts, for several machines.")
+@click.option("--shard", type=_shard, metavar="I/N", help="Do only the I-th of N parts, for several machines.")
 @click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each picture.")
 def run(
     inputs: tuple[Path, ...],
+    *,
     name: str,
     output: Path | None,
     file_format: str | None,
@@ -84,42 +77,32 @@ def run(
     a.jpg becomes a-color.jpg and photos/ becomes photos-color/, unless -o says where else. What is done already is
     skipped, so a run that was stopped goes on where it was.
     """
+    from colorcli.media.folders import plan
     from colorcli.media.images import DEFAULT_MAX_PIXELS
+    from colorcli.registry import Registry, split_name
 
     limit = max_pixels or DEFAULT_MAX_PIXELS
+    Registry().get(split_name(name)[0])  # a misspelt name is told at once, and in a dry run, too
+
+    def line() -> Line:
+        from colorcli.engine import Line
+        from colorcli.model import load
+
+        model = load(name, weights=weights, device=device, precision=precision, offline=offline)
+        if model.note:
+            click.echo(f"note: {model.note}", err=True)
+        return Line(model, strength=strength, options=parse_options(model, pairs), batch_size=batch_size)
+
     if STDIN in inputs:
         _check_alone(inputs, output, as_json=as_json, dry_run=dry_run)
-        line = _line(name, weights, device, precision, offline, pairs, strength, batch_size)
-        _stream(line, file_format, limit)
+        _stream(line(), file_format, limit)
         return 0
-    from colorcli.media.folders import plan
-
     planned = plan(inputs, output, format=file_format, shard=shard)
     if dry_run:
-        return _show(planned)
+        return _show(planned, as_json=as_json)
     if not planned.jobs:
         return _finish([], planned, as_json=as_json)
-    line = _line(name, weights, device, precision, offline, pairs, strength, batch_size)
-    return _colorize(line, planned, overwrite=overwrite, max_pixels=limit, as_json=as_json)
-
-
-def _line(
-    name: str,
-    weights: str | None,
-    device: str,
-    precision: str,
-    offline: bool,
-    pairs: Sequence[str],
-    strength: float,
-    batch_size: int | None,
-) -> Line:
-    from colorcli.engine import Line
-    from colorcli.model import load
-
-    model = load(name, weights=weights, device=device, precision=precision, offline=offline)
-    if model.note:
-        click.echo(f"note: {model.note}", err=True)
-    return Line(model, strength=strength, options=parse_options(model, pairs), batch_size=batch_size)
+    return _colorize(line(), planned, overwrite=overwrite, max_pixels=limit, as_json=as_json)
 
 
 def parse_options(model: Model, pairs: Sequence[str]) -> dict[str, OptionValue]:
@@ -154,19 +137,28 @@ def _check_alone(inputs: Sequence[Path], output: Path | None, *, as_json: bool, 
 def _stream(line: Line, file_format: str | None, max_pixels: int) -> None:
     import sys
 
+    from colorcli.errors import UnwritableMedia
     from colorcli.media.images import open_picture, write_picture
 
     if sys.stdout.isatty():
         raise UsageError("A picture on a terminal is of no use.", "Send it to a file: colorcli run - < a.jpg > b.jpg")
     picture = open_picture(sys.stdin.buffer, max_pixels=max_pixels)
     frames = line.colorize(picture.frames())
-    write_picture(sys.stdout.buffer, frames, picture, format=file_format, provenance=line.provenance)
+    try:
+        with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
+            write_picture(stdout, frames, picture, format=file_format, provenance=line.provenance)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UnwritableMedia(f"standard output: {error.strerror or error}.") from error
 
 
-def _show(planned: Plan) -> int:
+def _show(planned: Plan, *, as_json: bool) -> int:
+    from colorcli.media import shown
+
     for job in planned.jobs:
-        click.echo(f"{job.source} -> {job.target}")
-    return _finish([], planned, as_json=False, summary=False)
+        click.echo(_row(job.source, job.target) if as_json else f"{shown(job.source)} -> {shown(job.target)}")
+    return _finish([], planned, as_json=as_json, summary=False)
 
 
 def _colorize(line: Line, planned: Plan, *, overwrite: bool, max_pixels: int, as_json: bool) -> int:
@@ -183,21 +175,18 @@ def _colorize(line: Line, planned: Plan, *, overwrite: bool, max_pixels: int, as
                 outcomes.append(outcome)
                 progress.advance()
                 if as_json:
-                    progress.result(_row(line, outcome))
+                    progress.result(_outcome_row(line, outcome))
                 if outcome.error:
                     _complain(outcome.error)
         except KeyboardInterrupt:
-            progress.note(f"Stopping: {len(outcomes)} of {len(planned.jobs)} done. The same command goes on from here.")
+            done = f"{len(outcomes)} of {len(planned.jobs)}"
+            progress.note(f"Stopped: {done} done. The same command goes on from here.")
             raise
     return _finish(outcomes, planned, as_json=as_json)
 
 
-def _row(line: Line, outcome: Outcome) -> str:
-    import json
-
+def _outcome_row(line: Line, outcome: Outcome) -> str:
     facts: dict[str, object] = {
-        "input": str(outcome.job.source),
-        "output": None if outcome.error else str(outcome.job.target),
         "model": line.model.colorizer.name,
         "tag": line.model.tag,
         "seconds": round(outcome.seconds, 3),
@@ -206,17 +195,22 @@ def _row(line: Line, outcome: Outcome) -> str:
         facts["notes"] = "done before"
     if outcome.error:
         facts["error"] = str(outcome.error)
-    return json.dumps(facts, ensure_ascii=False)
+    return _row(outcome.job.source, None if outcome.error else outcome.job.target, **facts)
+
+
+def _row(source: Path, target: Path | None, **facts: object) -> str:
+    """Write a line of JSON, in ASCII: names in any script, and in none, survive every terminal and pipe."""
+    import json
+
+    return json.dumps({"input": str(source), "output": None if target is None else str(target), **facts})
 
 
 def _finish(outcomes: Sequence[Outcome], planned: Plan, *, as_json: bool, summary: bool = True) -> int:
     """Tell of what could not be planned, then how many there were of each fate; give the exit code."""
-    import json
-
     for path, error in planned.problems:
         _complain(error)
         if as_json:
-            click.echo(json.dumps({"input": str(path), "output": None, "error": str(error)}, ensure_ascii=False))
+            click.echo(_row(path, None, error=str(error)))
     failed = len(planned.problems) + sum(outcome.error is not None for outcome in outcomes)
     skipped = sum(outcome.done_before for outcome in outcomes)
     done = sum(outcome.error is None for outcome in outcomes) - skipped
@@ -231,8 +225,10 @@ def _summarize(done: int, skipped: int, failed: int, jobs: Sequence[Job]) -> Non
     parts += [f"{failed} failed"] if failed else []
     if not jobs and not failed:
         parts = ["no pictures found"]
+    from colorcli.media import shown
+
     folders = {job.target.parent for job in jobs}
-    where = f" in {common}" if folders and (common := _common(folders)) else ""
+    where = f" in {shown(common)}" if folders and (common := _common(folders)) else ""
     click.echo(", ".join(parts) + where, err=True)
 
 

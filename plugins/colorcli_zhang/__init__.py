@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 from colorcli import Colorizer, Option, hookimpl, read_manifest
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from collections.abc import Callable
+
+    from torch import Tensor
 
     from colorcli import Recipe
+    from colorcli_zhang.network import ZhangNetwork
 
 
 class Zhang(Colorizer):
@@ -30,18 +33,17 @@ class Zhang(Colorizer):
     )
     recipe_folder = Path(__file__).parent / "recipes"
 
-    def build(self, **network: Any) -> nn.Module:
+    def build(self, **network: Any) -> ZhangNetwork:
         from colorcli_zhang.network import ZhangNetwork
 
         return ZhangNetwork(**network)
 
-    def predict(self, network: nn.Module, lightness: Tensor, **options: Any) -> Tensor:
+    def predict(self, network: ZhangNetwork, lightness: Tensor, *, temperature: float) -> Tensor:
         from torch.nn import functional
 
         from colorcli_zhang.bins import annealed_mean
 
-        temperature = options["temperature"] / network.folded_temperature
-        ab = annealed_mean(network(lightness).float(), network.centres.float(), temperature)
+        ab = annealed_mean(network(lightness), network.centres, temperature / network.folded_temperature)
         # As published: four times up, bilinearly; the host does the rest.
         return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
 

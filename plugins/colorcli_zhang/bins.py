@@ -38,7 +38,7 @@ def circle_centres(grid: int = 16, radius: float = 128.0) -> Tensor:
     axis = torch.arange(-128, 128) + 0.5
     points = torch.cartesian_prod(axis, axis)
     points = points[points.norm(dim=1) <= radius]
-    cells, cell = torch.div(points, grid, rounding_mode="floor").unique(dim=0, return_inverse=True)
+    cells, cell = torch.unique(points.div(grid, rounding_mode="floor"), dim=0, return_inverse=True)
     sums = torch.zeros(len(cells), 2).index_add_(0, cell, points)
     return sums / torch.bincount(cell)[:, None]
 
@@ -89,15 +89,16 @@ def annealed_mean(logits: Tensor, centres: Tensor, temperature: float) -> Tensor
     """Take the mean colour of the distribution at a temperature (Zhang 2016, equation 5).
 
     Args:
-        logits: (B, Q, h, w), in float32: a softmax over 313 bins in bf16 shows.
+        logits: (B, Q, h, w).
         centres: (Q, 2) ab.
         temperature: 1 gives the mean, towards 0 the mode.
 
     Returns:
         (B, 2, h, w) ab.
     """
-    distribution = (logits / temperature).softmax(dim=1)
-    return torch.einsum("bqhw,qc->bchw", distribution, centres)
+    with torch.autocast(logits.device.type, enabled=False):  # 313 bins in bf16 show
+        distribution = (logits.float() / temperature).softmax(dim=1)
+        return torch.einsum("bqhw,qc->bchw", distribution, centres.float())
 
 
 def _cube_surface() -> Tensor:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from colorcli.cli.compare import compare
+from colorcli.cli.evaluate import evaluate
 from colorcli.cli.models import models
 from colorcli.cli.plugins import plugins
 from colorcli.cli.run import run
@@ -47,6 +49,8 @@ def colorcli(ctx: click.Context, debug: bool, settings: Path | None) -> None:
 
 colorcli.add_command(run)
 colorcli.add_command(train)
+colorcli.add_command(evaluate)
+colorcli.add_command(compare)
 colorcli.add_command(models)
 colorcli.add_command(plugins)
 

@@ -1,0 +1,1 @@
+"""How good colours are: metrics, tables and contact sheets. Colorizing never imports it."""

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
+
+from colorcli.errors import DataError, UnwritableMedia
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from torch import Tensor
 
 _GAP = 6
-_TITLE = 22
+_LINE = 22
+_LETTERS = 13
 _BACKGROUND = (32, 32, 32)
 _INK = (230, 230, 230)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One picture: its name, and its versions by label, each (3, H, W) sRGB in 0..1."""
+    """One picture: its name, and its versions by label, each an image or (3, H, W) sRGB in 0..1."""
 
     name: str
-    versions: Mapping[str, Tensor]
+    versions: Mapping[str, Tensor | Image.Image]
 
 
-def write_sheet(path: Path, rows: Sequence[Row], *, height: int = 220, columns: int = 1) -> None:
+def write_sheet(path: Path, rows: Iterable[Row], *, height: int = 220, columns: int = 1) -> None:
     """Draw every row's versions side by side, so many rows abreast, and write a PNG.
 
     Args:
         path: the file to write.
-        rows: the pictures; every row has the same labels.
+        rows: the pictures; only one is held at its full size.
         height: of each picture, in pixels.
         columns: how many rows stand abreast.
+
+    Raises:
+        DataError: there are no rows.
+        UnwritableMedia: the file cannot be written.
     """
     strips = [_strip(row, height) for row in rows]
+    if not strips:
+        raise DataError("There are no pictures to draw.")
     width = max(strip.width for strip in strips)
     tall = max(strip.height for strip in strips)
     lines = -(-len(strips) // columns)
@@ -40,23 +54,42 @@ def write_sheet(path: Path, rows: Sequence[Row], *, height: int = 220, columns: 
     for index, strip in enumerate(strips):
         line, column = divmod(index, columns)
         sheet.paste(strip, (column * (width + _GAP), line * (tall + _GAP)))
-    sheet.save(path)
+    try:
+        sheet.save(path, "PNG")
+    except OSError as error:
+        raise UnwritableMedia(f"{path}: {error.strerror or error}.") from error
 
 
 def _strip(row: Row, height: int) -> Image.Image:
-    pictures = {label: _scaled(version, height) for label, version in row.versions.items()}
-    width = sum(picture.width + _GAP for picture in pictures.values())
-    strip = Image.new("RGB", (width, height + _TITLE), _BACKGROUND)
-    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(13)
+    """Draw the versions with their labels above them, and the name, where there is one, above all."""
+    pictures = [_scaled(version, height) for version in row.versions.values()]
+    widths = [max(picture.width, _text_width(label)) for label, picture in zip(row.versions, pictures, strict=True)]
+    top = _LINE if row.name else 0
+    size = (max(sum(widths) + _GAP * len(widths), _text_width(row.name)), top + _LINE + height)
+    strip = Image.new("RGB", size, _BACKGROUND)
+    draw = ImageDraw.Draw(strip)
+    draw.text((2, 3), row.name, fill=_INK, font=_font())
     left = 0
-    for index, (label, picture) in enumerate(pictures.items()):
-        strip.paste(picture, (left, _TITLE))
-        draw.text((left + 2, 3), f"{row.name}  {label}" if index == 0 else label, fill=_INK, font=font)
-        left += picture.width + _GAP
+    for label, picture, width in zip(row.versions, pictures, widths, strict=True):
+        draw.text((left + 2, top + 3), label, fill=_INK, font=_font())
+        strip.paste(picture, (left, top + _LINE))
+        left += width + _GAP
     return strip
 
 
-def _scaled(version: Tensor, height: int) -> Image.Image:
-    array = (version.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    picture = Image.fromarray(array)
+def _text_width(text: str) -> int:
+    return round(_font().getlength(text)) + 4
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(_LETTERS)
+
+
+def _scaled(version: Tensor | Image.Image, height: int) -> Image.Image:
+    picture = version if isinstance(version, Image.Image) else _image(version)
     return picture.resize((max(1, round(picture.width * height / picture.height)), height), Image.Resampling.LANCZOS)
+
+
+def _image(version: Tensor) -> Image.Image:
+    return Image.fromarray((version.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())

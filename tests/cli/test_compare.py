@@ -38,7 +38,7 @@ def test_a_row_shows_grey_the_model_and_the_original(capsys, tmp_path, folder, w
     captured, pixels = sheet(capsys, tmp_path, folder / "00.png", weights)
     grey, model, original = columns(pixels)
     assert captured.out == f"{tmp_path / 'sheet.png'}\n"
-    assert chroma(grey) == 0
+    assert chroma(grey) < 0.1  # rounding to 8 bits
     assert chroma(model) > 1
     expected = np.asarray(Image.open(folder / "00.png").resize((80, 60), Image.Resampling.LANCZOS))
     assert np.array_equal(original, expected)

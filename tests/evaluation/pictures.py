@@ -28,11 +28,12 @@ def save_grey(path, size=(40, 30)):
 
 
 def save_weights(path, seed=0, **changed):
-    """Write random weights of a narrow Zhang network; `changed` replaces whole tensors by a value."""
+    """Write random weights of a narrow Zhang network; `changed` fills whole tensors with a value."""
     from colorcli.registry import Registry
 
     torch.manual_seed(seed)
     state = Registry().get("zhang").build(**NARROW).state_dict()
+    state["model_out.weight"] = torch.rand_like(state["model_out.weight"]) - 0.5
     for name, value in changed.items():
         state[name] = torch.full_like(state[name], value)
     write_state(path, state, Header("zhang", "test", NARROW))

@@ -82,10 +82,7 @@ def test_a_set_larger_than_a_batch_has_the_figures_of_its_halves_together(tmp_pa
 
 
 def test_a_model_is_judged_by_the_picture_that_run_makes(tmp_path, zhang):
-    Image.effect_noise((64, 64), 80).convert("RGB").save(tmp_path / "noise.png")
-    Image.new("RGB", (64, 64), (200, 40, 60)).save(tmp_path / "set.png")
-    (tmp_path / "one").mkdir()
-    (tmp_path / "set.png").rename(tmp_path / "one" / "set.png")
+    save_photographs(tmp_path / "one", 1, size=(64, 64))
     (photograph,) = find_photographs(tmp_path / "one")
     pixels = read_square(photograph, 64)
     coloured = rgb(zhang.model.colorize(pixels))

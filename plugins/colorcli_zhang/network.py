@@ -14,7 +14,8 @@ class ZhangNetwork(nn.Module):
 
     Args:
         widths: channels of blocks 1 to 4; blocks 5 to 7 are as wide as block 4, block 8 as block 3.
-        folded_temperature: what the logits are divided by already: 0.38 in the published file, 1 in ours.
+        classes: how many bins; their centres are the weights of `model_out`, which weights bring or `set_centres`
+            sets.
         folded_temperature: what the logits are already divided by: 0.38 in the published file, 1 in ours.
     """
 

@@ -1,6 +1,7 @@
 """Colour science on tensors: the only place that knows sRGB, CIE Lab and YUV.
 
-Every function works on any device, on batches, with the channels in dimension -3.
+Every function works on any device, on batches, with the channels in dimension -3. Transfer functions whose foot is a
+line are written as curve(max(x, knee)) + slope * min(x - knee, 0): torch.where costs as much as all the rest.
 
 * sRGB: IEC 61966-2-1, R'G'B' in 0..1.
 * Lab: CIE 1976 for the D65 white of the 2° observer, L* in 0..100, ab in about -128..127.
@@ -17,7 +18,11 @@ from torch import Tensor
 # Linear sRGB to XYZ, and the white that it maps to (IEC 61966-2-1; the same digits as scikit-image).
 _RGB_TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 _WHITE = (0.95047, 1.0, 1.08883)
-_XYZ_TO_RGB = tuple(map(tuple, torch.linalg.inv(torch.tensor(_RGB_TO_XYZ, dtype=torch.float64)).tolist()))
+# From XYZ relative to the white, so that white is (1, 1, 1).
+_XYZ_TO_RGB = tuple(
+    tuple(weight * white for weight, white in zip(row, _WHITE, strict=True))
+    for row in torch.linalg.inv(torch.tensor(_RGB_TO_XYZ, dtype=torch.float64)).tolist()
+)
 _DELTA = 6 / 29  # CIE 15: below delta the cube root turns into a line
 _AB_TO_XZ = (1 / 500, -1 / 200)
 _TOLERANCE = 1e-4  # of linear light: a fortieth of the first step of 8 bits
@@ -32,12 +37,14 @@ _LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}  # Kr, Kb
 
 def srgb_to_linear(rgb: Tensor) -> Tensor:
     """Undo the sRGB transfer function: R'G'B' in 0..1 to linear light in 0..1, any shape."""
-    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
+    above = rgb.clamp_min(0.04045)
+    return ((above + 0.055) / 1.055) ** 2.4 + (rgb - above) / 12.92
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
     """Apply the sRGB transfer function: linear light in 0..1 to R'G'B' in 0..1, any shape."""
-    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+    above = linear.clamp_min(0.0031308)
+    return 1.055 * above ** (1 / 2.4) - 0.055 + (linear - above) * 12.92
 
 
 def luminance_to_lightness(luminance: Tensor) -> Tensor:
@@ -71,10 +78,8 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 def lab_to_linear(lightness: Tensor, ab: Tensor) -> Tensor:
     """Turn L* (..., 1, H, W) and ab (..., 2, H, W) into linear RGB (..., 3, H, W), outside 0..1 where out of gamut."""
     y = (lightness + 16) / 116
-    away = ab * _per_channel(_AB_TO_XZ, ab)
-    xz = _cube(y + away).mul_(_per_channel((_WHITE[0], _WHITE[2]), ab))
-    x, z = xz[..., 0:1, :, :], xz[..., 1:2, :, :]
-    return _combine(_XYZ_TO_RGB, x, _cube(y), z)
+    xz = _cube(y + ab * _per_channel(_AB_TO_XZ, ab))
+    return _combine(_XYZ_TO_RGB, xz[..., 0:1, :, :], _cube(y), xz[..., 1:2, :, :])
 
 
 def lab_to_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
@@ -135,14 +140,13 @@ def yuv_to_rgb(yuv: Tensor, matrix: Matrix, range_: Range = "full") -> Tensor:
 
 
 def _cube_root(t: Tensor) -> Tensor:
-    return torch.where(t > _DELTA**3, t.clamp_min(_DELTA**3) ** (1 / 3), t / (3 * _DELTA**2) + 4 / 29)
+    above = t.clamp_min(_DELTA**3)
+    return above ** (1 / 3) + (t - above) / (3 * _DELTA**2)
 
 
 def _cube(f: Tensor) -> Tensor:
-    # Below delta, where the cube is to be its tangent there: f^3 - tangent(f) = (delta - f)^2 (f + 2 delta). Written
-    # without torch.where, which takes as long as all the rest of the conversion.
-    below = (_DELTA - f).clamp_min_(0)
-    return f**3 - below.square_().mul_(f + 2 * _DELTA)
+    above = f.clamp_min(_DELTA)
+    return (above**3).add_(f - above, alpha=3 * _DELTA**2)
 
 
 def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:

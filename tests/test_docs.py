@@ -1,0 +1,358 @@
+"""The documentation is true: its commands run, its tables are complete, its links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import inspect
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from PIL import Image
+
+import colorcli
+from colorcli import Colorizer, Option, Recipe, Weights, errors, hookspecs, read_manifest
+from colorcli.cli import colorcli as command_line
+from colorcli.cli import main
+from colorcli.registry import Registry
+from colorcli.settings import read_settings
+from colorcli.testing import ColorizerSuite
+from colorcli.training.recipes import TrainingSettings
+from tests.pages import PAGES, README, ROOT, SETUP, blocks, first_cells, headings, prose, read
+
+DOCS = ROOT / "docs"
+SUNSET = ROOT / "tests" / "third_party" / "colorcli-sunset"
+EVERY_PAGE = [README, *PAGES]
+EXIT_CODE = re.compile(r"# exit code (\d+)$")
+ERRORS = [value for value in vars(errors).values() if inspect.isclass(value) and value.__module__ == errors.__name__]
+HOOKS = [value for value in vars(hookspecs).values() if hasattr(value, "colorcli_spec")]
+
+
+def page_name(page):
+    return page.name
+
+
+# Commands
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    """A folder with photos/, where nothing is installed, downloaded or remembered for anybody else."""
+    street = tmp_path / "here" / "photos" / "street"
+    street.mkdir(parents=True)
+    gradient = Image.linear_gradient("L")
+    gradient.resize((60, 80)).save(street.parent / "portrait.jpg")
+    gradient.rotate(90).resize((80, 60)).save(street / "corner.png")
+    monkeypatch.chdir(street.parents[1])
+    site = str(tmp_path / "site")
+    settings = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "COLUMNS": "120",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        # `pip install .` installs into a folder of this test, without the network
+        "PIP_TARGET": site,
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip's way to say that there shall be none
+        "PIP_QUIET": "1",
+        "PYTHONPATH": site,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", settings["HF_HUB_CACHE"])
+    return street.parents[1]
+
+
+def run(line, capfd):
+    """Run one line of a shell; `colorcli` alone in this process, because importing torch takes seconds."""
+    words = shlex.split(line, comments=True)
+    if words[0] == "colorcli" and not set(words) & {"|", "<", ">", "&&", ";"}:
+        code = main(words[1:])
+    else:
+        code = subprocess.run(["bash", "-c", line], check=False).returncode
+    captured = capfd.readouterr()
+    return code, captured.err + captured.out
+
+
+def resembles(output, expected):
+    """Whether they are the same, `...` standing for anything."""
+    pattern = ".*".join(map(re.escape, expected.strip().split("...")))
+    return re.fullmatch(pattern, output.strip(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [page for page in EVERY_PAGE if blocks(page, "sh")], ids=page_name)
+def test_every_command_of_the_page_does_what_the_page_says(page, prepared, capfd):
+    """In order, in one folder, with the files that the page shows; `# exit code N` says what is expected."""
+    output = ""
+    for block in blocks(page):
+        if block.file and block.language == "python":
+            file = prepared / block.file
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(block.text, encoding="utf-8")
+        elif block.file == "pyproject.toml":
+            (prepared / block.file).write_text(block.text, encoding="utf-8")
+        elif block.language == "text":
+            assert resembles(output, block.text), f"{page.name}:{block.line} expects another output than\n{output}"
+        elif block.language == "sh":
+            for number, line in enumerate(block.text.splitlines(), block.line):
+                if line.strip() and not line.startswith(("#", SETUP)):
+                    code, output = run(line, capfd)
+                    stated = EXIT_CODE.search(line)
+                    assert code == (int(stated[1]) if stated else 0), f"{page.name}:{number}: {line}\n{output}"
+
+
+@pytest.mark.parametrize("page", [page for page in EVERY_PAGE if ">>> " in read(page)], ids=page_name)
+def test_every_example_in_python_gives_what_the_page_says(page, prepared):
+    lines = [""] * read(page).count("\n")
+    for block in blocks(page, "python"):
+        if ">>> " in block.text:
+            lines[block.line - 1 : block.line - 1 + block.text.count("\n")] = block.text.splitlines()
+    test = doctest.DocTestParser().get_doctest("\n".join(lines), {}, page.name, str(page), 0)
+    report = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append)
+    assert not report, "".join(report)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_block_of_python_is_python(page):
+    for block in blocks(page, "python"):
+        if ">>> " not in block.text:
+            ast.parse(block.text, f"{page.name}:{block.line}")
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=page_name)
+def test_every_block_of_toml_is_toml(page):
+    for block in blocks(page, "toml"):
+        assert tomllib.loads(block.text), f"{page.name}:{block.line}"
+
+
+def test_the_settings_of_the_page_are_settings(tmp_path):
+    for block in blocks(DOCS / "using.md", "toml"):
+        (tmp_path / "colorcli.toml").write_text(block.text)
+        assert read_settings(command_line, tmp_path / "colorcli.toml")
+
+
+def test_the_manifest_of_the_tutorial_is_a_manifest(tmp_path):
+    manifest = next(block for block in blocks(DOCS / "plugins.md", "toml") if "sha256" in block.text)
+    (tmp_path / "sunset.toml").write_text(manifest.text)
+    assert list(read_manifest("sunset", tmp_path)) == ["large"]
+
+
+# README and CI
+
+
+def setup_commands():
+    return [line for line in read(README).splitlines() if line.startswith(SETUP)]
+
+
+def test_the_readme_sets_up_in_two_commands():
+    colorizes, passes_tests = setup_commands()
+    assert "colorcli run" in colorizes
+    assert "pytest" in passes_tests
+
+
+STAND_IN = """#!/usr/bin/env bash
+name=$(basename "$0")
+echo "$name $*" >> called
+case "$name" in
+    python3) mkdir -p .venv/bin; for each in pip colorcli python ruff mypy; do ln -sf "$0" ".venv/bin/$each"; done;;
+    colorcli) cp -r docs/photographs docs/photographs-color; eval "${FAULT:-}";;
+esac
+"""
+
+
+@pytest.fixture
+def ci(tmp_path):
+    """Run .ci/run in a folder where stand-ins are called for every program; what was called, and what CI says."""
+    (tmp_path / "bin").mkdir()
+    python3 = tmp_path / "bin" / "python3"
+    python3.write_text(STAND_IN)
+    python3.chmod(0o755)
+    checkout = tmp_path / "checkout"
+    (checkout / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", checkout / ".ci")
+    photographs = checkout / "docs" / "photographs"
+    photographs.mkdir(parents=True)
+    (photographs / "a.jpg").touch()
+    (checkout / "README.md").write_text(read(README))
+
+    def run(fault=""):
+        environment = {"PATH": f"{python3.parent}{os.pathsep}{os.environ['PATH']}", "FAULT": fault}
+        done = subprocess.run([checkout / ".ci" / "run"], env=environment, capture_output=True, text=True, check=False)
+        return done, (checkout / "called").read_text().splitlines() if (checkout / "called").exists() else []
+
+    run.readme = checkout / "README.md"
+    return run
+
+
+def test_ci_runs_exactly_the_commands_of_the_readme_and_then_the_linters(ci):
+    done, called = ci()
+    assert done.returncode == 0, done.stderr
+    assert [line.removeprefix("+ ") for line in done.stdout.splitlines() if line.startswith("+ ")] == setup_commands()
+    parts = [part.removeprefix(".venv/bin/") for command in setup_commands() for part in command.split(" && ")]
+    assert called[: len(parts)] == [" ".join(shlex.split(part)) for part in parts]
+    assert [line.strip() for line in called[len(parts) :]] == ["ruff check", "ruff format --check", "mypy"]
+
+
+def test_ci_fails_where_a_photograph_was_not_colorized(ci):
+    done, called = ci(fault="rm docs/photographs-color/a.jpg")
+    assert done.returncode != 0
+    assert "docs/photographs-color" in done.stdout + done.stderr
+    assert "mypy" not in called
+
+
+def test_ci_fails_where_the_first_command_does(ci):
+    done, called = ci(fault="exit 1")
+    assert done.returncode != 0
+    assert called[-1].startswith("colorcli run")
+
+
+def test_ci_fails_where_the_readme_has_another_number_of_commands(ci):
+    ci.readme.write_text(read(README) + f"\n{SETUP} .venv\n")
+    done, called = ci()
+    assert done.returncode != 0
+    assert "two commands, not 3" in done.stdout
+    assert not called
+
+
+# Completeness
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
+def test_every_hook_is_documented_with_its_arguments(hook):
+    assert f"{hook.__name__}({', '.join(inspect.signature(hook).parameters)})" in headings(DOCS / "plugins.md")
+
+
+@pytest.mark.parametrize("kind", [Colorizer, Recipe], ids=lambda kind: kind.__name__)
+def test_every_method_of_a_plugin_is_documented_with_its_arguments(kind):
+    for name, method in inspect.getmembers(kind, inspect.isfunction):
+        if not name.startswith("_"):
+            parameters = inspect.signature(method).parameters.values()
+            stars = {inspect.Parameter.VAR_KEYWORD: "**"}
+            shown = [each for each in parameters if each.name not in {"self", "args"}]
+            arguments = ", ".join(stars.get(each.kind, "") + each.name for each in shown)
+            assert f"`{name}({arguments})`" in read(DOCS / "plugins.md")
+
+
+def test_every_attribute_of_a_colorizer_is_documented():
+    assert first_cells(DOCS / "plugins.md", "attribute") == set(inspect.get_annotations(Colorizer))
+
+
+def test_every_field_of_an_option_is_documented():
+    section = read(DOCS / "plugins.md").partition("\n## Options")[2].partition("\n## ")[0]
+    assert {field.name for field in fields(Option)} <= set(re.findall(r"`(\w+)`", section))
+
+
+def test_every_promise_of_the_suite_is_documented():
+    promises = {name for name in vars(ColorizerSuite) if name.startswith("test_")}
+    assert first_cells(DOCS / "plugins.md", "test") == promises
+
+
+def test_the_plugin_of_the_tutorial_is_the_one_that_is_tested():
+    shown = {block.file: block.text for block in blocks(DOCS / "plugins.md") if block.file}
+    for file in ("colorcli_sunset.py", "pyproject.toml", "tests/test_sunset.py"):
+        assert shown[file] == (SUNSET / file).read_text(encoding="utf-8")
+
+
+def test_every_error_is_listed_with_its_exit_code():
+    rows = re.findall(r"^\| ([· ]*)`(\w+)` \| (\d) \|", read(DOCS / "errors.md"), flags=re.MULTILINE)
+    depths = {error.__name__: len(error.__mro__) - len(Exception.__mro__) - 1 for error in ERRORS}
+    listed = {name: (dots.count("·"), int(code)) for dots, name, code in rows}
+    assert listed == {error.__name__: (depths[error.__name__], error.exit_code) for error in ERRORS}
+
+
+@pytest.mark.parametrize("error", [e for e in ERRORS if e is not errors.ColorcliError], ids=lambda e: e.__name__)
+def test_every_error_has_a_section(error):
+    assert error.__name__ in headings(DOCS / "errors.md")
+
+
+def test_every_field_of_a_manifest_is_documented():
+    assert first_cells(DOCS / "weights.md", "field") == {field.name for field in fields(Weights)}
+
+
+def test_every_key_of_training_is_documented():
+    assert first_cells(DOCS / "training.md", "`[training]`") == {field.name for field in fields(TrainingSettings)}
+
+
+def test_every_recipe_is_documented():
+    for colorizer in built_in():
+        if colorizer.recipe_folder:
+            recipes = {path.stem for path in colorizer.recipe_folder.glob("*.toml")}
+            assert recipes <= set(re.findall(r"^\| `([\w-]+)` \|", read(DOCS / "training.md"), flags=re.MULTILINE))
+
+
+def test_every_public_name_is_mentioned():
+    text = "".join(map(read, PAGES))
+    for name in colorcli.__all__:
+        assert re.search(rf"\b{name}\b", text), f"colorcli.{name} is not in the documentation"
+
+
+@pytest.mark.parametrize("name", command_line.commands)
+def test_every_command_is_mentioned(name):
+    assert any(f"colorcli {name}" in read(page) for page in PAGES)
+
+
+@pytest.mark.parametrize("command", [command_line, *command_line.commands.values()], ids=lambda c: c.name)
+def test_every_option_is_in_the_help_and_in_the_documentation(command, capsys):
+    words = [] if command is command_line else [command.name]
+    assert main([*words, "--help"]) == 0
+    shown = capsys.readouterr().out
+    text = "".join(map(read, PAGES))
+    for option in command.params:
+        if option.param_type_name == "option":
+            assert option.help, f"{command.name} {option.opts} has no help"
+            long = next(name for name in option.opts if name.startswith("--"))
+            assert long in shown
+            documented = [name for name in option.opts if re.search(rf"(?<![\w-]){name}(?![\w-])", text)]
+            assert documented or long == "--version", f"{command.name} {long} is not in the documentation"
+
+
+def built_in():
+    registry = Registry()
+    names = [name for plugin in registry.plugins() if plugin.distribution == "colorcli" for name in plugin.colorizers]
+    return [registry.get(name) for name in names]
+
+
+def test_every_colorizer_and_every_tag_has_a_section_among_the_models():
+    sections = " ".join(heading.replace("`", "") for heading in headings(DOCS / "models.md")).split()
+    for colorizer in built_in():
+        assert colorizer.name in sections
+        for tag in colorizer.weights:
+            assert f"{colorizer.name}.{tag}" in sections
+
+
+# Links
+
+
+def anchors(page):
+    """What the headings of a page can be linked by."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings(page)}
+
+
+@pytest.mark.parametrize("page", [*EVERY_PAGE, *DOCS.glob("*/*.md")], ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if "://" in link:
+            continue
+        file, _, anchor = unquote(link).partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), f"{page.name} links to {link}"
+        assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
+
+
+def test_every_page_is_reached_from_the_readme():
+    assert {page.name for page in PAGES} == set(re.findall(r"\(docs/([\w-]+\.md)\)", read(README)))

@@ -17,12 +17,9 @@ EVERY = [(name, tag, weights) for name, manifest in MANIFESTS.items() for tag, w
 BUNDLED = [each for each in EVERY if each[2].bundled]
 FREE = {"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0"}  # commercial use included
 
-every_tag = pytest.mark.parametrize(
-    ("name", "tag", "weights"), EVERY, ids=lambda each: each if str(each) == each else ""
-)
-every_bundled_tag = pytest.mark.parametrize(
-    ("name", "tag", "weights"), BUNDLED, ids=lambda each: each if str(each) == each else ""
-)
+
+def for_each(cases):
+    return pytest.mark.parametrize(("name", "tag", "weights"), cases, ids=[f"{name}.{tag}" for name, tag, _ in cases])
 
 
 def test_every_colorizer_of_ours_has_a_manifest_and_every_manifest_a_colorizer():
@@ -35,33 +32,33 @@ def test_every_colorizer_works_without_a_network_connection():
         assert any(weights.bundled for weights in manifest.values()), f"{name} has no bundled weights"
 
 
-@every_tag
+@for_each(EVERY)
 def test_the_parameters_are_those_of_the_network(name, tag, weights):
     network = Registry().get(name).build(**weights.network)
     assert weights.parameters == sum(parameter.numel() for parameter in network.parameters())
 
 
-@every_bundled_tag
+@for_each(BUNDLED)
 def test_the_file_is_the_one_that_the_manifest_promises(name, tag, weights):
     content = Path(weights.file).read_bytes()
     assert len(content) == weights.size
     assert hashlib.sha256(content).hexdigest() == weights.sha256
 
 
-@every_bundled_tag
+@for_each(BUNDLED)
 def test_the_file_fits_the_network_exactly(name, tag, weights):
     network = Registry().get(name).build(**weights.network)
     state = read_state(Path(weights.file), weights.format)
     network.load_state_dict(state, strict=True)
-    assert all(tensor.isfinite().all() for tensor in state.values())
+    assert [name for name, tensor in state.items() if not tensor.isfinite().all()] == []  # fp16 ends at 65,504
 
 
-@every_bundled_tag
+@for_each(BUNDLED)
 def test_the_licence_allows_every_use(name, tag, weights):
     assert weights.license in FREE
 
 
-@every_bundled_tag
+@for_each(BUNDLED)
 def test_the_command_that_trained_them_is_told(name, tag, weights):
     assert weights.source.startswith((f"colorcli train {name} ", "https://"))
 

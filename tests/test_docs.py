@@ -354,5 +354,14 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
 
 
-def test_every_page_is_reached_from_the_readme():
-    assert {page.name for page in PAGES} == set(re.findall(r"\(docs/([\w-]+\.md)\)", read(README)))
+def test_every_page_is_reached_from_another():
+    linked = {name for page in EVERY_PAGE for name in re.findall(r"\((?:docs/)?([\w-]+\.md)[#)]", prose(page))}
+    assert {page.name for page in PAGES} - linked == set()
+
+
+def test_the_architecture_names_every_module_of_the_host():
+    tree = blocks(DOCS / "architecture.md")[0].text
+    named = set(re.findall(r"^  ([\w.]+)", tree, flags=re.MULTILINE))
+    host = [path for path in (ROOT / "colorcli").iterdir() if not path.name.startswith("_")]
+    modules = {path.name for path in host if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert named == modules

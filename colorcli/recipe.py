@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from lightning_fabric import Fabric
     from torch import Tensor, nn
 
@@ -16,7 +17,10 @@ class Recipe(ABC):
 
     The loop of `colorcli.training` owns everything else: data, sizes, epochs, averaging, checkpoints and logs.
     It calls `survey` (fresh runs) or `load` (resumed runs), builds the network, calls `start`, then `step` for every
-    batch.
+    batch. Torch's random numbers are seeded before every step, so that dropout is resumed exactly, too.
+
+    `__init__` takes the table `[recipe]` of a recipe file and raises ValueError where a setting has a value that it
+    cannot have.
     """
 
     def survey(self, ab: Iterable[Tensor]) -> Mapping[str, Any]:

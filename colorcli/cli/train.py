@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import click
 from colorcli.errors import NotTrainable, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from colorcli.colorizer import Colorizer
     from colorcli.training.loop import Progress
 
@@ -20,7 +23,10 @@ if TYPE_CHECKING:
 @click.option("--recipe", help="A recipe's name (see --list), or a TOML file of your own.")
 @click.option("-o", "--output", "run", type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
-@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many of them.")
+@click.option(
+    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many of them on each machine."
+)
+@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="How many machines.")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
@@ -30,12 +36,14 @@ if TYPE_CHECKING:
 )
 @click.option("--list", "as_list", is_flag=True, help="List the recipes and where they are from.")
 def train(
+    *,
     name: str | None,
     data: Path | None,
     recipe: str | None,
     run: Path | None,
     device: str,
     devices: int,
+    nodes: int,
     precision: str,
     as_list: bool,
 ) -> int:
@@ -54,33 +62,72 @@ def train(
     from colorcli.registry import Registry
 
     colorizer = Registry().get(name)
-    return _train(colorizer, _recipe_path(colorizer, recipe), data, run, device, devices, precision)
+    path = _recipe_path(colorizer, recipe)
+    return _train(colorizer, path, data, run, device=device, devices=devices, nodes=nodes, precision=precision)
 
 
 def _train(
-    colorizer: Colorizer, recipe: Path, data: Path, run: Path, device: str, devices: int, precision: str
+    colorizer: Colorizer,
+    recipe: Path,
+    data: Path,
+    run: Path,
+    *,
+    device: str,
+    devices: int,
+    nodes: int,
+    precision: str,
 ) -> int:
-    import contextlib
     import logging
 
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)  # it announces what we say ourselves
-    from colorcli.cli.progress import Progress as Bar
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces what we say ourselves
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
+
     from colorcli.training.loop import train as steps_of
     from colorcli.training.recipes import read_recipe
 
-    file = read_recipe(recipe)
-    steps = steps_of(colorizer, file, data, run, device=device, precision=precision, devices=devices)
-    with _stop_requested() as stopping, contextlib.closing(steps):
-        first = next(steps)  # the data is surveyed before it
-        with Bar("training", first.steps, first.step, unit="steps/s") as bar:
-            for progress in steps:
-                if progress.validated:
-                    bar.note(f"epoch {progress.epoch + 1}, step {progress.step}: {_losses(progress)}")
-                else:
-                    bar.advance(_losses(progress))
-                if stopping:
-                    bar.note(f"Stopped after step {progress.step}: the same command goes on from here.")
-                    return 130
+    alone = rank_zero_only.rank == 0  # type: ignore[attr-defined]  # or the first of several processes, which speaks for all
+    if alone:
+        click.echo("Looking at the photographs.", err=True)
+    else:
+        logging.getLogger("colorcli").setLevel(logging.ERROR)
+    asked: list[int] = []
+    steps = steps_of(
+        colorizer,
+        read_recipe(recipe),
+        data,
+        run,
+        device=device,
+        precision=precision,
+        devices=devices,
+        nodes=nodes,
+        stop=lambda: bool(asked),
+    )
+    with closing(steps):
+        start = next(steps)
+        with _stop_requested(asked):
+            if alone:
+                return _follow(start, steps, run)
+            for _ in steps:
+                pass
+    return 0
+
+
+def _follow(start: Progress, steps: Iterator[Progress], run: Path) -> int:
+    """Show the steps of a run, and say how it ended."""
+    from colorcli.cli.progress import Progress as Bar
+
+    if start.finished:
+        click.echo(f"The run in {run} is finished: nothing was left to do.", err=True)
+    progress = start
+    with Bar("training", start.steps, start.step, unit="steps/s") as bar:
+        for progress in steps:
+            if progress.validated:
+                bar.note(f"epoch {progress.epoch + 1}, step {progress.step}: {_losses(progress)}")
+            else:
+                bar.advance(_losses(progress))
+        if not progress.finished:
+            bar.note(f"Stopped after step {progress.step}: the same command goes on from here.")
+            return 130
     click.echo(str(run / "last.safetensors"))
     return 0
 
@@ -89,23 +136,19 @@ def _losses(progress: Progress) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
 
 
-class _stop_requested:  # noqa: N801 - reads as what it is in the with statement
-    """Hold Ctrl-C and SIGTERM back until the step is done, so that the checkpoint is of a whole one."""
+@contextmanager
+def _stop_requested(asked: list[int]) -> Iterator[None]:
+    """Note Ctrl-C and SIGTERM, so that the step is finished and the checkpoint is of a whole one."""
+    import signal
 
-    def __enter__(self) -> list[int]:
-        import signal
-
-        self.signals: list[int] = []
-        self._before = {
-            number: signal.signal(number, lambda number, _: self.signals.append(number))
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        return self.signals
-
-    def __exit__(self, *_: object) -> None:
-        import signal
-
-        for number, handler in self._before.items():
+    before = {
+        number: signal.signal(number, lambda number, _: asked.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

@@ -1,0 +1,1 @@
+"""`colorcli train`: one loop for every colorizer; what is learnt and how is each one's recipe."""

@@ -1,47 +1,122 @@
-"""Colour photographs for training: parted, cropped at random, and put into batches."""
+"""Colour photographs for training: looked at, parted, cropped at random, and put into batches."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
+import math
 import random
-from collections.abc import Iterator, Sequence
+import signal
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from colorcli.color import rgb_to_lab
 from colorcli.errors import DataError
-from colorcli.media.photographs import Photograph
-from colorcli.training.recipes import TrainingSettings
+from colorcli.media.profiles import rgb_to_srgb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from colorcli.media.photographs import Photograph
+    from colorcli.training.recipes import TrainingSettings
 
 _VALIDATION_SHARE = 0.05
+_VALIDATION_MOST = 2000  # pictures, of however many
 _VALIDATION_SIZE = 128
+_LOOKED_AT = 20_000  # pictures; of larger sets a sample
+_GREY = 2.0  # of 255: mean distance of the largest channel from the smallest
+_PATIENCE = 100  # unreadable pictures in a row before it is the disk that is to blame
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
+
+_log = logging.getLogger("colorcli")
+
+
+# Which photographs
+
+
+def left_out(photographs: Sequence[Photograph], workers: int) -> dict[str, str]:
+    """Look at the photographs, of very many at a sample, and tell those that teach nothing: what is wrong by name."""
+    seen = sample(photographs, _LOOKED_AT)
+    loader = DataLoader(
+        _Faults(seen), batch_size=64, num_workers=workers, collate_fn=list, worker_init_fn=hold_signals_back
+    )
+    faults = [fault for batch in loader for fault in batch]
+    return {photograph.name: fault for photograph, fault in zip(seen, faults, strict=True) if fault}
+
+
+class _Faults(Dataset[str]):
+    """What is wrong with each photograph; nothing with most of them."""
+
+    def __init__(self, photographs: Sequence[Photograph]) -> None:
+        self.photographs = photographs
+
+    def __len__(self) -> int:
+        return len(self.photographs)
+
+    def __getitem__(self, index: int) -> str:
+        try:
+            pixels = np.asarray(read_square(self.photographs[index], 64)).astype(int)
+        except DataError:
+            return "cannot be read"
+        return "grey" if (pixels.max(axis=2) - pixels.min(axis=2)).mean() < _GREY else ""
+
+
+def sample(photographs: Sequence[Photograph], most: int) -> Sequence[Photograph]:
+    """Choose so many photographs, or one fewer, evenly from the list; all of them where there are no more."""
+    return photographs[:: max(1, math.ceil(len(photographs) / most))]
 
 
 def split(photographs: Sequence[Photograph]) -> tuple[list[Photograph], list[Photograph]]:
-    """Part the photographs into those to learn from and those to validate on.
+    """Part the photographs into those to learn from and those to validate on, of which 2,000 are enough.
 
     Raises:
         DataError: either part is empty.
     """
     learn = [p for p in photographs if not is_held_out(p)]
-    validate = [p for p in photographs if is_held_out(p)]
-    if not learn or not validate:
+    held_out = [p for p in photographs if is_held_out(p)]
+    if not learn or not held_out:
         raise DataError(
-            f"{len(photographs)} photographs are too few to part into training and validation.",
+            f"{len(photographs)} usable photographs are too few to part into training and validation.",
             "Give at least a hundred colour photographs.",
         )
-    return learn, validate
+    validate = sorted(held_out, key=_draw)[:_VALIDATION_MOST]
+    return learn, sorted(validate, key=lambda photograph: photograph.name)
 
 
 def is_held_out(photograph: Photograph) -> bool:
     """Tell whether a picture is for validation: the same answer on every machine, whatever else is there."""
-    digest = hashlib.sha256(photograph.name.encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64 < _VALIDATION_SHARE
+    return _draw(photograph) < _VALIDATION_SHARE
+
+
+def _draw(photograph: Photograph) -> float:
+    """Draw a number in 0..1 by the picture's name alone."""
+    return _seed(photograph.name) / 2**64
+
+
+def fingerprint(photographs: Sequence[Photograph]) -> str:
+    """Give a short text that changes when photographs come, go or are renamed."""
+    names = "\0".join(photograph.name for photograph in photographs)
+    return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+# Squares of them
 
 
 @dataclass(frozen=True)
@@ -54,37 +129,96 @@ class Crop:
 
 
 class Photographs(Dataset[Tensor]):
-    """Random square crops: `Crop` in, (3, s, s) uint8 sRGB out."""
+    """Random square crops: `Crop` in, (3, s, s) uint8 sRGB out.
+
+    In the place of a picture that cannot be read comes the next one, and the log says so once.
+    """
 
     def __init__(self, photographs: Sequence[Photograph], crop: tuple[float, float] = (1.0, 1.0)) -> None:
         self.photographs = photographs
         self.crop = crop
+        self._told: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.photographs)
 
     def __getitem__(self, crop: Crop) -> Tensor:
-        image = self.photographs[crop.index].open()
-        box, mirrored = (0.0, 0.0, float(image.width), float(image.height)), False
-        if crop.seed is not None:
+        for offset in range(min(len(self), _PATIENCE)):
+            photograph = self.photographs[(crop.index + offset) % len(self)]
+            try:
+                return self._square(photograph, crop)
+            except DataError as error:
+                self._tell(photograph, error)
+        raise DataError(f"None of {min(len(self), _PATIENCE)} photographs in a row can be read.")
+
+    def _square(self, photograph: Photograph, crop: Crop) -> Tensor:
+        if crop.seed is None:
+            image = read_square(photograph, crop.size)
+        else:
             chance = random.Random(crop.seed)  # noqa: S311 - not for secrets
-            box, mirrored = _random_box(image.size, self.crop, chance), chance.random() < 0.5
-        image = image.resize((crop.size, crop.size), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
-        if mirrored:
-            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            image = read_square(photograph, crop.size, lambda size: random_box(size, self.crop, chance))
+            if chance.random() < 0.5:
+                image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
+    def _tell(self, photograph: Photograph, error: DataError) -> None:
+        if photograph.name not in self._told:
+            self._told.add(photograph.name)
+            _log.warning("Left out: %s", error)
 
-def _random_box(
-    size: tuple[int, int], area: tuple[float, float], chance: random.Random
-) -> tuple[float, float, float, float]:
-    """Choose a crop of some share of the picture's area, its sides in a ratio of 3:4 to 4:3."""
+
+def read_square(
+    photograph: Photograph, size: int, choose_box: Callable[[tuple[int, int]], Box] | None = None
+) -> Image.Image:
+    """Decode a photograph, upright and in sRGB, as a square; large JPEGs no larger than need be.
+
+    Args:
+        photograph: which.
+        size: side of the square.
+        choose_box: gives the part of a picture of so many pixels that is wanted; without it, the whole picture is
+            brought to a square, whatever its shape.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        file: Image.Image = Image.open(photograph.stream())
+        turned = file.getexif().get(ExifTags.Base.Orientation, 1)
+        profile = file.info.get("icc_profile") if file.mode == "RGB" else None
+        width, height = file.size
+        left, top, right, bottom = choose_box(file.size) if choose_box else (0, 0, width, height)
+        needed = min(1.0, max(size / (right - left), size / (bottom - top)))
+        file.draft("RGB", (math.ceil(width * needed), math.ceil(height * needed)))
+        x, y = file.width / width, file.height / height
+        box = (left * x, top * y, min(right * x, file.width), min(bottom * y, file.height))
+        square = file.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
+    except DataError:
+        raise
+    except Exception as error:  # what Pillow's decoders raise over a broken file has no common base
+        raise DataError(f"{photograph.path}: {photograph.name} is no picture that can be read ({error}).") from error
+    if profile:
+        square = Image.fromarray(rgb_to_srgb(np.asarray(square), profile))
+    return square.transpose(_UPRIGHT[turned]) if turned in _UPRIGHT else square
+
+
+def random_box(size: tuple[int, int], area: tuple[float, float], chance: random.Random) -> Box:
+    """Choose a part of a picture that has some share of its area, or as much of it as its shape allows.
+
+    Its sides are in a ratio of 3:4 to 4:3, so a square made of it is distorted by no more than that; a share of 1
+    is the whole picture, whatever its shape.
+    """
     width, height = size
-    side = (width * height * chance.uniform(*area)) ** 0.5
-    stretch = chance.uniform(0.75, 4 / 3) ** 0.5
-    w, h = min(width, side * stretch), min(height, side / stretch)
+    share = chance.uniform(*area)
+    ratio = chance.uniform(0.75, 4 / 3)
+    if share >= 1:
+        return 0.0, 0.0, float(width), float(height)
+    w = min((width * height * share * ratio) ** 0.5, width, height * ratio)
+    h = min(w / ratio, height)
     left, top = chance.uniform(0, width - w), chance.uniform(0, height - h)
-    return left, top, left + w, top + h
+    return left, top, min(left + w, width), min(top + h, height)
+
+
+# Batches of them
 
 
 class Schedule(Sampler[list[Crop]]):
@@ -117,9 +251,17 @@ class Schedule(Sampler[list[Crop]]):
             size = self.settings.size_at(step / self.steps)
             start = place * self.settings.batch_size
             yield [
-                Crop(index, size, _seed(self.settings.seed, epoch, index))
+                Crop(index, size, _seed(f"{self.settings.seed} {epoch} {index}"))
                 for index in order[start + self.rank : start + self.settings.batch_size : self.ranks]
             ]
+
+    def ends_an_epoch(self, steps: int) -> bool:
+        """Tell whether an epoch is over after so many steps."""
+        return steps > 0 and steps % self.steps_per_epoch == 0
+
+    def seed_at(self, step: int) -> int:
+        """Give the seed of all chance in a step, such as dropout: the same whether or not the run was interrupted."""
+        return _seed(f"step {self.settings.seed} {step} {self.rank}")
 
 
 def whole_pictures(count: int, batch_size: int, size: int = _VALIDATION_SIZE) -> list[list[Crop]]:
@@ -128,20 +270,46 @@ def whole_pictures(count: int, batch_size: int, size: int = _VALIDATION_SIZE) ->
     return [crops[start : start + batch_size] for start in range(0, count, batch_size)]
 
 
+def load(
+    photographs: Photographs, batches: Schedule | list[list[Crop]], workers: int, *, pinned: bool = False
+) -> DataLoader[Tensor]:
+    """Decode batches (B, 3, s, s), uint8 sRGB, ahead of their use, in so many processes."""
+    return DataLoader(
+        photographs,
+        batch_sampler=batches,
+        num_workers=workers,
+        prefetch_factor=8 if workers else None,
+        pin_memory=pinned,
+        worker_init_fn=hold_signals_back,
+    )
+
+
+def hold_signals_back(_worker: int) -> None:
+    """Let Ctrl-C, which reaches every process of a terminal, stop none of those that decode: the run ends them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def to_lightness_and_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
     """Convert a batch (B, 3, s, s) uint8 sRGB to lightness (B, 1, s, s) and ab (B, 2, s, s), float32."""
     lab = rgb_to_lab(rgb.float() / 255)
     return lab[:, :1].contiguous(), lab[:, 1:].contiguous()
 
 
-def vary_lightness(lightness: Tensor, strength: float, seed: int) -> Tensor:
+def vary_lightness(lightness: Tensor, strength: float) -> Tensor:
     """Change contrast and mean of each picture's lightness by up to a share: film and paper differ in both."""
-    generator = torch.Generator().manual_seed(seed)
-    chance = torch.rand(2, lightness.shape[0], 1, 1, 1, generator=generator).to(lightness.device) * 2 - 1
+    chance = torch.rand(2, lightness.shape[0], 1, 1, 1).to(lightness.device) * 2 - 1
     mean = lightness.mean(dim=(1, 2, 3), keepdim=True)
     varied = (lightness - mean) * (1 + strength * chance[0]) + mean * (1 + strength * chance[1] / 2)
     return varied.clamp(0, 100)
 
 
-def _seed(seed: int, epoch: int, index: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed} {epoch} {index}".encode()).digest()[:8], "big")
+def report(faults: Mapping[str, str], photographs: int) -> str:
+    """Say which photographs are left out, the first of them by name."""
+    named = [f"{name} ({fault})" for name, fault in faults.items()]
+    more = f" and {len(named) - 5} more" if len(named) > 5 else ""
+    return f"{len(named)} of {photographs} photographs are left out: {', '.join(named[:5])}{more}."
+
+
+def _seed(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()[:8], "big")

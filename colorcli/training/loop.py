@@ -2,70 +2,100 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import os
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader
 
 from colorcli.devices import choose
-from colorcli.media.photographs import find_photographs
+from colorcli.errors import ColorcliError, DeviceError, UsageError, WeightsCorrupt
+from colorcli.media.photographs import Photograph, find_photographs
 from colorcli.training.data import (
     Crop,
     Photographs,
     Schedule,
+    fingerprint,
+    left_out,
+    load,
+    report,
+    sample,
     split,
     to_lightness_and_ab,
     vary_lightness,
     whole_pictures,
 )
-from colorcli.training.recipes import RecipeFile, TrainingSettings
 from colorcli.training.runs import Checkpoint, Run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+    from pathlib import Path
+
     from colorcli.colorizer import Colorizer
     from colorcli.recipe import Recipe
+    from colorcli.training.recipes import RecipeFile
 
 _SURVEYED = 4000  # pictures whose colours are counted before a run: 65 million pixels at 128 x 128
 _CHECKPOINT_SECONDS = 300
-_FABRIC_PRECISION = {torch.float32: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}
+_SAMPLES = 12  # pictures of a sample sheet
+_FABRIC_PRECISION: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    torch.float32: "32-true",
+    torch.bfloat16: "bf16-mixed",
+    torch.float16: "16-mixed",
+}
+
+_log = logging.getLogger("colorcli")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is after a step, or after a validation."""
+    """Where a run is: as it begins or goes on, after a step, or after a validation."""
 
-    step: int
+    step: int  # how many are done
     steps: int
     epoch: int
-    losses: dict[str, float]
+    losses: Mapping[str, float]
     validated: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.validated and self.step == self.steps
 
 
 @dataclass
 class Session:
     """What a run works with: everything that a checkpoint restores, and the data."""
 
-    colorizer: Colorizer
+    run: Run
     recipe: Recipe
     fabric: Fabric
-    settings: TrainingSettings
     network: nn.Module  # as fabric.setup gave it
     average: AveragedModel | None
     checkpoint: Checkpoint
+    schedule: Schedule
     learn: Photographs
     validate: Photographs
+    workers: int
 
     @property
     def best_guess(self) -> nn.Module:
         """The network that is validated and exported: the averaged one where there is one."""
-        return self.average.module if self.average else self.network
+        return self.average.module if self.average else _unwrapped(self.network)
+
+    def progress(self, losses: Mapping[str, float]) -> Progress:
+        """Say where the run is."""
+        done = self.checkpoint.step
+        epoch = max(0, done - 1) // self.schedule.steps_per_epoch
+        return Progress(done, self.schedule.steps, epoch, losses, validated=0 < done == self.checkpoint.validated)
 
 
 def train(
@@ -77,10 +107,13 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     devices: int = 1,
-) -> Iterator[Progress]:
-    """Train a colorizer, or go on where an interrupted run stopped; yields after every step.
+    nodes: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+) -> Generator[Progress]:
+    """Train a colorizer, or go on where an interrupted run stopped.
 
-    Closing the generator between two steps writes a checkpoint, from which the next call goes on exactly.
+    Yields once before the first step, after every step and after every validation. Closing the generator, or a
+    `stop` that says so, writes a checkpoint, from which the next call goes on exactly.
 
     Args:
         colorizer: whose recipe and network are trained.
@@ -89,81 +122,166 @@ def train(
         folder: where checkpoint, log, curves, samples and weights go.
         device: as in `colorcli.devices.choose`.
         precision: likewise.
-        devices: how many of them.
+        devices: how many of them on each machine.
+        nodes: how many machines.
+        stop: asked after every step, in every process; one that wants to stop stops all.
 
     Raises:
         DataError: the data cannot be learnt from.
-        UsageError: the folder holds a run of another recipe.
+        DeviceError: there are no such devices.
+        UsageError: the recipe cannot be, or the folder holds a run of another one.
+        WeightsCorrupt: the checkpoint is damaged.
+        ColorcliError: a loss is not finite any more; the last checkpoint stays.
     """
     run = Run(folder, colorizer, file, data)
-    session = _begin(run, colorizer, file, data, device, precision, devices)
-    fabric = session.fabric
-    schedule = Schedule(
-        len(session.learn), file.training, session.checkpoint.step, fabric.global_rank, fabric.world_size
-    )
-    loader = DataLoader(
-        session.learn,
-        batch_sampler=schedule,
-        num_workers=file.training.workers,
-        prefetch_factor=8 if file.training.workers else None,
-        pin_memory=fabric.device.type == "cuda",
-    )
+    session = _begin(run, find_photographs(data), _fabric(device, precision, devices, nodes))
+    start = session.progress({})
+    yield start
+    if start.finished:
+        return
+    with suppress(GeneratorExit):  # comes between two steps; any other exception may come in the middle of one
+        yield from _steps(session, stop)
+    _save(session)
+
+
+def _steps(session: Session, stop: Callable[[], bool]) -> Iterator[Progress]:
+    checkpoint, schedule, fabric = session.checkpoint, session.schedule, session.fabric
+    if schedule.ends_an_epoch(checkpoint.step) and checkpoint.validated < checkpoint.step:
+        yield _validate(session)
     saved = time.monotonic()
-    try:
-        for step, rgb in enumerate(loader, start=session.checkpoint.step):
-            losses = _step(session, rgb, step)
-            session.checkpoint.step = step + 1
-            progress = Progress(step + 1, schedule.steps, step // schedule.steps_per_epoch, losses)
-            run.log(progress.step, progress.epoch, losses)
-            yield progress
-            if (step + 1) % schedule.steps_per_epoch == 0:
-                yield _validate(session, run, progress)
-            if time.monotonic() - saved > _CHECKPOINT_SECONDS:
-                _save(session, run)
-                saved = time.monotonic()
-    finally:
-        _save(session, run)
-    run.export("last", session.best_guess)
+    for rgb in load(session.learn, schedule, session.workers, pinned=fabric.device.type == "cuda"):
+        yield _learn(session, rgb)
+        if fabric.strategy.reduce_boolean_decision(stop(), all=False):
+            return
+        if schedule.ends_an_epoch(checkpoint.step):
+            yield _validate(session)
+        if time.monotonic() - saved > _CHECKPOINT_SECONDS:
+            _save(session)
+            saved = time.monotonic()
 
 
-def _begin(
-    run: Run, colorizer: Colorizer, file: RecipeFile, data: Path, device: str, precision: str, devices: int
-) -> Session:
+# Before the first step
+
+
+def _fabric(device: str, precision: str, devices: int, nodes: int) -> Fabric:
     chosen = choose(device, precision)
-    fabric = Fabric(accelerator=chosen.device.type, devices=devices, precision=_FABRIC_PRECISION[chosen.dtype])
+    kind, index = chosen.device.type, chosen.device.index
+    if index is not None and devices > 1:
+        raise UsageError(f"--device {device} is one device, not {devices}.", f"Give --device {kind}.")
+    which = devices if index is None or kind == "cpu" else [index]
+    try:
+        fabric = Fabric(accelerator=kind, devices=which, num_nodes=nodes, precision=_FABRIC_PRECISION[chosen.dtype])
+    except (MisconfigurationException, ValueError) as error:
+        raise DeviceError(f"{devices} x {chosen} cannot be had: {error}") from None
     fabric.launch()
-    torch.manual_seed(file.training.seed)
-    learn, validate = split(find_photographs(data))
-    recipe = colorizer.recipe(**file.recipe)
+    return fabric
+
+
+def _begin(run: Run, photographs: list[Photograph], fabric: Fabric) -> Session:
+    settings = run.file.training
+    recipe = _recipe(run)
+    workers = _workers(fabric) if settings.workers is None else settings.workers
     checkpoint = run.load_checkpoint()
+    fresh = checkpoint is None
     if checkpoint is None:
-        surveyed = Photographs(learn[:: max(1, len(learn) // _SURVEYED)])
-        hyperparameters = {**file.network, **recipe.survey(_colours(surveyed))}
-        checkpoint = Checkpoint(hyperparameters)
+        checkpoint = Checkpoint({}, left_out=_left_out(photographs, workers))
+    learn, validate = split([p for p in photographs if p.name not in set(checkpoint.left_out)])
+    _hold_to_its_photographs(run, checkpoint, [*learn, *validate])
+    if fresh:
+        colours = _colours(Photographs(sample(learn, _SURVEYED)), workers)
+        checkpoint.hyperparameters = {**run.file.network, **recipe.survey(colours)}
     else:
         recipe.load(checkpoint.recipe)
     run.hyperparameters = checkpoint.hyperparameters
-    photographs = Photographs(learn, file.training.crop)
-    steps = Schedule(len(photographs), file.training).steps
-    network = colorizer.build(**checkpoint.hyperparameters).to(memory_format=torch.channels_last)
-    session = Session(
-        colorizer, recipe, fabric, file.training, network, None, checkpoint, photographs, Photographs(validate)
+    schedule = Schedule(len(learn), settings, checkpoint.step, fabric.global_rank, fabric.world_size)
+    if min(len(learn), settings.batch_size) % fabric.world_size:
+        raise UsageError(
+            f"A batch of {min(len(learn), settings.batch_size)} pictures cannot be parted evenly "
+            f"among {fabric.world_size} devices."
+        )
+    network, average = _network(run, recipe, fabric, checkpoint, schedule.steps)
+    if fabric.is_global_zero:
+        run.begin(checkpoint)
+    return Session(
+        run,
+        recipe,
+        fabric,
+        network,
+        average,
+        checkpoint,
+        schedule,
+        Photographs(learn, settings.crop),
+        Photographs(validate),
+        workers,
     )
-    _restore(session, steps)
-    return session
 
 
-def _restore(session: Session, steps: int) -> None:
-    """Set up network, optimizers and average, and give them the state of the checkpoint, if it has any."""
-    checkpoint, network = session.checkpoint, session.network
+def _recipe(run: Run) -> Recipe:
+    """Make the recipe, and say now rather than after days of training what the recipe file has wrong."""
+    known = {option.name: option for option in run.colorizer.options}
+    for name, value in run.file.options.items():
+        if name not in known:
+            raise UsageError(f"Recipe {run.file.name}, [options]: {run.colorizer.name} has no option {name}.")
+        known[name].check(value)
+    try:
+        return run.colorizer.recipe(**run.file.recipe)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"Recipe {run.file.name}, [recipe]: {error}.") from error
+
+
+def _workers(fabric: Fabric) -> int:
+    """Choose how many processes decode pictures: where the CPU trains, it has little time for more than one."""
+    processors = os.cpu_count() or 1
+    if fabric.device.type == "cpu":
+        return max(1, processors // 8)
+    return min(16, max(1, processors // fabric.world_size - 1))
+
+
+def _left_out(photographs: list[Photograph], workers: int) -> list[str]:
+    faults = left_out(photographs, workers)
+    if faults:
+        _log.warning("%s", report(faults, len(photographs)))
+    return sorted(faults)
+
+
+def _hold_to_its_photographs(run: Run, checkpoint: Checkpoint, photographs: list[Photograph]) -> None:
+    found = fingerprint(photographs)
+    if checkpoint.photographs not in {"", found}:
+        raise UsageError(
+            f"The photographs in {run.data} are not those that the run in {run.folder} began with.",
+            "Bring them back to go on with it, or give another folder to begin anew.",
+        )
+    checkpoint.photographs = found
+
+
+def _colours(photographs: Photographs, workers: int) -> Iterator[Tensor]:
+    for rgb in load(photographs, whole_pictures(len(photographs), 64), workers):
+        yield to_lightness_and_ab(rgb)[1]
+
+
+def _network(
+    run: Run, recipe: Recipe, fabric: Fabric, checkpoint: Checkpoint, steps: int
+) -> tuple[nn.Module, AveragedModel | None]:
+    """Build network and average, and give them and the optimizers the state of the checkpoint, if it has any."""
+    torch.manual_seed(run.file.training.seed)
+    try:
+        network = run.colorizer.build(**checkpoint.hyperparameters).to(memory_format=torch.channels_last)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"Recipe {run.file.name}, [network]: {error}.") from error
     if checkpoint.network:
-        network.load_state_dict(checkpoint.network)
-    session.network = session.recipe.start(network, session.fabric, steps)
-    torch.set_rng_state(checkpoint.random)
-    if decay := session.settings.average:
-        session.average = AveragedModel(network, avg_fn=_Average(decay), use_buffers=True)
-        if checkpoint.average:
-            session.average.load_state_dict(checkpoint.average)
+        try:
+            network.load_state_dict(checkpoint.network)
+        except RuntimeError as error:
+            raise WeightsCorrupt(
+                f"The checkpoint in {run.folder} does not fit the network: {str(error).splitlines()[-1].strip()}"
+            ) from None
+    wrapped = recipe.start(network, fabric, steps)
+    if not run.file.training.average:
+        return wrapped, None
+    average = AveragedModel(network, avg_fn=_Average(run.file.training.average), use_buffers=True)
+    if checkpoint.average:
+        average.load_state_dict(checkpoint.average)
+    return wrapped, average
 
 
 @dataclass
@@ -178,60 +296,81 @@ class _Average:
         return average.lerp(current, 1 - min(self.decay, (1 + float(count)) / (10 + float(count))))
 
 
-def _colours(photographs: Photographs) -> Iterator[Tensor]:
-    loader = DataLoader(photographs, batch_sampler=whole_pictures(len(photographs), 64))
-    for rgb in loader:
-        yield to_lightness_and_ab(rgb)[1]
+# Step by step
 
 
-def _step(session: Session, rgb: Tensor, step: int) -> dict[str, float]:
+def _learn(session: Session, rgb: Tensor) -> Progress:
+    """Make one step, and log its losses."""
+    checkpoint, fabric = session.checkpoint, session.fabric
+    torch.manual_seed(session.schedule.seed_at(checkpoint.step))
     session.network.train()
-    lightness, ab = to_lightness_and_ab(session.fabric.to_device(rgb))
-    if session.settings.contrast:
-        lightness = vary_lightness(lightness, session.settings.contrast, session.settings.seed + step)
+    lightness, ab = to_lightness_and_ab(fabric.to_device(rgb))
+    if contrast := session.run.file.training.contrast:
+        lightness = vary_lightness(lightness, contrast)
     losses = session.recipe.step(lightness.contiguous(memory_format=torch.channels_last), ab)
     if session.average:
-        session.average.update_parameters(session.network)
-    return {name: loss.item() for name, loss in losses.items()}
+        session.average.update_parameters(_unwrapped(session.network))
+    values = {name: fabric.all_reduce(loss).item() for name, loss in losses.items()}  # type: ignore[union-attr]
+    checkpoint.step += 1
+    if not all(map(math.isfinite, values.values())):
+        raise ColorcliError(
+            f"The losses of step {checkpoint.step} are {values}: the training has come to nothing.",
+            "The last checkpoint stays. A lower learning_rate, or --precision fp32, may help.",
+        )
+    progress = session.progress(values)
+    if fabric.is_global_zero:
+        session.run.log(progress.step, progress.epoch, values)
+    return progress
 
 
-def _validate(session: Session, run: Run, progress: Progress) -> Progress:
-    """Compute the losses on the pictures held out, keep the best weights, and draw curves and samples."""
-    network = session.best_guess.eval()
+def _validate(session: Session) -> Progress:
+    """Compute the losses on the pictures held out, keep the best and the last weights, draw curves and samples."""
+    checkpoint, run = session.checkpoint, session.run
+    losses: dict[str, float] = {}
+    if session.fabric.is_global_zero:
+        network = session.best_guess.eval()
+        losses = _validation_losses(session, network)
+        first = next(iter(losses.values()))
+        if first < checkpoint.best:
+            checkpoint.best = first
+            run.export("best", network)
+        run.export("last", network)
+        run.log(checkpoint.step, session.progress({}).epoch, losses)
+        run.draw_curves()
+        run.draw_samples(checkpoint.step, network, *_samples(session))
+    session.fabric.barrier()
+    checkpoint.validated = checkpoint.step
+    return session.progress(losses)
+
+
+def _validation_losses(session: Session, network: nn.Module) -> dict[str, float]:
     totals: dict[str, float] = {}
     with torch.inference_mode(), session.fabric.autocast():
-        loader = DataLoader(session.validate, batch_sampler=whole_pictures(len(session.validate), 32))
-        for rgb in loader:
+        for rgb in load(session.validate, whole_pictures(len(session.validate), 32), session.workers):
             lightness, ab = to_lightness_and_ab(session.fabric.to_device(rgb))
             for name, loss in session.recipe.validate(network, lightness, ab).items():
                 totals[name] = totals.get(name, 0.0) + loss.item() * len(rgb)
-    losses = {f"validation {name}": total / len(session.validate) for name, total in totals.items()}
-    first = next(iter(losses.values()))
-    if first < session.checkpoint.best:
-        session.checkpoint.best = first
-        run.export("best", network)
-    run.log(progress.step, progress.epoch, losses)
-    run.draw_curves()
-    run.draw_samples(progress.step, network, *_samples(session))
-    return Progress(progress.step, progress.steps, progress.epoch, losses, validated=True)
+    return {f"validation {name}": total / len(session.validate) for name, total in totals.items()}
 
 
 def _samples(session: Session) -> tuple[Tensor, Tensor]:
-    size = session.settings.sizes[-1][1]
-    spread = range(0, len(session.validate), max(1, len(session.validate) // 12))
+    size = session.run.file.training.sizes[-1][1]
+    spread = range(0, len(session.validate), max(1, len(session.validate) // _SAMPLES))[:_SAMPLES]
     rgb = torch.stack([session.validate[Crop(index, size, None)] for index in spread])
     return to_lightness_and_ab(session.fabric.to_device(rgb))
 
 
-def _save(session: Session, run: Run) -> None:
+def _save(session: Session) -> None:
+    if not session.fabric.is_global_zero:
+        return
     checkpoint = session.checkpoint
     checkpoint.network = _unwrapped(session.network).state_dict()
     checkpoint.average = session.average.state_dict() if session.average else {}
     checkpoint.recipe = session.recipe.state()
-    checkpoint.random = torch.get_rng_state()
-    run.save_checkpoint(checkpoint)
+    session.run.save_checkpoint(checkpoint)
 
 
 def _unwrapped(network: nn.Module) -> nn.Module:
+    """Give the network itself, without what Fabric and its strategy have put around it."""
     module = getattr(network, "module", network)
     return module if isinstance(module, nn.Module) else network

@@ -1,5 +1,6 @@
 """Recipe files: every setting of a training run in one TOML file that can be held against its paper."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -8,10 +9,16 @@ from typing import Any
 
 from colorcli.errors import UsageError
 
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The table `[training]`: what the loop does, whatever the model."""
+    """The table `[training]`: what the loop does, whatever the model.
+
+    Raises:
+        ValueError: a value makes no sense.
+    """
 
     epochs: int  # passes over the training pictures
     batch_size: int  # pictures a step
@@ -19,12 +26,36 @@ class TrainingSettings:
     crop: tuple[float, float] = (0.3, 1.0)  # share of the picture's area that a random crop has
     contrast: float = 0.0  # how much the contrast and the mean of the lightness vary, as a share
     average: float = 0.0  # decay a step of the exponential moving average of the weights; 0 keeps none
-    workers: int = 1  # processes that decode pictures
+    workers: int | None = None  # processes that decode pictures; None = as many as suit the machine
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        starts, sides = zip(*self.sizes, strict=True)
+        low, high = self.crop
+        rules = {
+            "epochs is a whole number from 1": _whole(self.epochs, 1),
+            "batch_size is a whole number from 1": _whole(self.batch_size, 1),
+            "sizes begin at 0.0 and ascend to less than 1": starts[0] == 0
+            and list(starts) == sorted(set(starts))
+            and starts[-1] < 1,
+            "sizes are whole numbers from 1": all(_whole(side, 1) for side in sides),
+            "crop is two shares in 0..1, the smaller one first": 0 < low <= high <= 1,
+            "contrast is in 0..1": 0 <= self.contrast <= 1,
+            "average is 0 or more, and less than 1": 0 <= self.average < 1,
+            "workers is a whole number": self.workers is None or _whole(self.workers, 0),
+            "seed is a whole number": _whole(self.seed, 0),
+        }
+        for rule, kept in rules.items():
+            if not kept:
+                raise ValueError(rule)
 
     def size_at(self, progress: float) -> int:
         """Give the side of the training squares at a point of the run in 0..1."""
         return [size for start, size in self.sizes if start <= progress][-1]
+
+
+def _whole(value: object, least: int) -> bool:
+    return type(value) is int and value >= least
 
 
 @dataclass(frozen=True)
@@ -43,27 +74,42 @@ def read_recipe(path: Path) -> RecipeFile:
     """Read a recipe file.
 
     Raises:
-        UsageError: the file is not TOML, or has a table or key that does not exist.
+        UsageError: the file is not TOML, or has a table, key or value that cannot be.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: the recipe cannot be read: {error}.") from None
+    if not _NAME.fullmatch(path.stem):
+        raise UsageError(
+            f"{path}: {path.stem!r} cannot be the name of weights.", "Use letters, digits, - and _ in the file's name."
+        )
     known = {"source", "network", "recipe", "training", "options"}
     _expect(path, "the file", set(tables), known)
-    training = tables.get("training", {})
-    _expect(path, "[training]", set(training), {f.name for f in fields(TrainingSettings)})
-    for required in ("epochs", "batch_size"):
-        if required not in training:
-            raise UsageError(f"{path}: [training] has no {required}.")
+    for table in known & set(tables) - {"source"}:
+        if not isinstance(tables[table], dict):
+            raise UsageError(f"{path}: {table} is to be a table, [{table}].")
     return RecipeFile(
         name=path.stem,
         source=tables.get("source", ""),
         network=tables.get("network", {}),
         recipe=tables.get("recipe", {}),
-        training=TrainingSettings(**{key: _frozen(value) for key, value in training.items()}),
+        training=_training(path, tables.get("training", {})),
         options=tables.get("options", {}),
     )
+
+
+def _training(path: Path, table: Mapping[str, Any]) -> TrainingSettings:
+    _expect(path, "[training]", set(table), {f.name for f in fields(TrainingSettings)})
+    for required in ("epochs", "batch_size"):
+        if required not in table:
+            raise UsageError(f"{path}: [training] has no {required}.")
+    try:
+        return TrainingSettings(**{key: _frozen(value) for key, value in table.items()})
+    except ValueError as error:
+        raise UsageError(f"{path}: [training] breaks a rule: {error}.") from None
+    except TypeError as error:
+        raise UsageError(f"{path}: [training] has a value of the wrong type: {error}.") from None
 
 
 def _expect(path: Path, place: str, found: set[str], known: set[str]) -> None:

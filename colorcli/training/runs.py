@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import io
 import json
-from collections.abc import Mapping
+import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,14 +16,20 @@ from torch import Tensor, nn
 
 from colorcli.color import lab_to_rgb
 from colorcli.colorizer import Weights
-from colorcli.errors import UsageError
+from colorcli.errors import UsageError, WeightsCorrupt
 from colorcli.evaluation.sheets import Row, write_sheet
 from colorcli.manifests import format_table
-from colorcli.training.recipes import RecipeFile
 from colorcli.weights import Header, write_state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from colorcli.colorizer import Colorizer
+    from colorcli.training.recipes import RecipeFile
+
+_FREE = {"workers"}  # settings that change no result
+_COLUMNS = ("step", "epoch", "loss", "value")
 
 
 @dataclass
@@ -31,83 +37,127 @@ class Checkpoint:
     """Everything that an interrupted run needs to go on exactly where it was."""
 
     hyperparameters: dict[str, Any]
-    step: int = 0
+    step: int = 0  # how many are done
+    validated: int = 0  # after how many of them the last validation was
     best: float = float("inf")
     network: dict[str, Tensor] = field(default_factory=dict)
     average: dict[str, Tensor] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
-    random: Tensor = field(default_factory=torch.get_rng_state)
+    left_out: list[str] = field(default_factory=list)  # names of photographs that teach nothing
+    photographs: str = ""  # fingerprint of all others
+
+    def covers(self, row: Mapping[str, str]) -> bool:
+        """Tell whether a row of the log is of what was done by then."""
+        pending = self.validated < self.step and row["loss"].startswith("validation ")
+        return int(row["step"]) < self.step or (int(row["step"]) == self.step and not pending)
 
 
 class Run:
-    """One training run on disk.
+    """One training run on disk. Nothing is written before `begin`.
 
     Raises:
-        UsageError: the folder already holds a run of another colorizer, recipe or data.
+        UsageError: the folder cannot be, or holds a run of another colorizer, recipe or data.
     """
 
     def __init__(self, folder: Path, colorizer: Colorizer, file: RecipeFile, data: Path) -> None:
         self.folder = folder
         self.colorizer = colorizer
         self.file = file
-        self.data = data
+        self.data = data.resolve()
         self.hyperparameters: Mapping[str, Any] = {}
+        self._settings_file = folder / "run.json"
         self._checkpoint_file = folder / "checkpoint.pt"
         self._log_file = folder / "log.csv"
-        (folder / "samples").mkdir(parents=True, exist_ok=True)
+        if folder.resolve().is_relative_to(self.data):
+            raise UsageError(
+                f"{folder} lies in {data}: the run's own pictures would be taken for photographs.",
+                "Put the run beside the data.",
+            )
         self._hold_to_its_settings()
 
     def _hold_to_its_settings(self) -> None:
-        settings = {
-            "colorizer": self.colorizer.name,
-            "data": str(self.data.resolve()),
-            "recipe": dataclasses.asdict(self.file),
-        }
-        text = json.dumps(settings, indent=2)
-        path = self.folder / "run.json"
-        if path.exists() and path.read_text(encoding="utf-8") != text:
+        if not self._settings_file.exists():
+            return
+        try:
+            before = json.loads(self._settings_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{self._settings_file} cannot be read: {error}.", "Choose another folder.") from None
+        if not _is_kept(before, json.loads(json.dumps(self._settings()))):
             raise UsageError(
-                f"{self.folder} holds a run with other settings (see {path}).",
+                f"{self.folder} holds a run with other settings (see {self._settings_file}).",
                 "Give the same recipe and data to go on with it, or another folder to begin anew.",
             )
-        path.write_text(text, encoding="utf-8")
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "colorizer": self.colorizer.name,
+            "data": str(self.data),
+            "recipe": dataclasses.asdict(self.file),
+        }
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """Make the folder ready for a run that goes on from a checkpoint: the log is cut back to it.
+
+        Raises:
+            UsageError: nothing can be written there.
+        """
+        try:
+            (self.folder / "samples").mkdir(parents=True, exist_ok=True)
+            self._write(self._settings_file, json.dumps(self._settings(), indent=2))
+        except OSError as error:
+            raise UsageError(f"{self.folder} cannot be the folder of a run: {error.strerror}.") from None
+        text = io.StringIO()
+        writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for row in self._rows() if checkpoint.covers(row))
+        self._write(self._log_file, text.getvalue())
+
+    def _write(self, path: Path, text: str) -> None:
+        part = path.with_suffix(".part")
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(path)
 
     def load_checkpoint(self) -> Checkpoint | None:
-        """Read what `save_checkpoint` wrote, or None in a fresh folder; the log is cut back to that step."""
+        """Read what `save_checkpoint` wrote, or None where there is nothing yet.
+
+        Raises:
+            WeightsCorrupt: the file is damaged or no checkpoint of colorcli's.
+        """
         if not self._checkpoint_file.exists():
             return None
-        checkpoint = Checkpoint(**torch.load(self._checkpoint_file, map_location="cpu", weights_only=True))
-        rows = [row for row in self._rows() if int(row["step"]) <= checkpoint.step]
-        self._log_file.unlink(missing_ok=True)
-        for row in rows:
-            self._append(row)
-        return checkpoint
+        known = {f.name for f in dataclasses.fields(Checkpoint)}
+        try:
+            state = torch.load(self._checkpoint_file, map_location="cpu", weights_only=True)
+            return Checkpoint(**{key: value for key, value in state.items() if key in known})
+        except Exception as error:  # zip, pickle and torch have errors of their own
+            reason = str(error).strip().partition("\n")[0]
+            raise WeightsCorrupt(
+                f"{self._checkpoint_file} is damaged or no checkpoint of a training run ({reason}).",
+                "Delete it to begin anew in this folder.",
+            ) from error
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint; the one before it stays until this one is whole."""
+        """Write a checkpoint; the one before it stays until this one is whole and on the disk."""
         state = {f.name: getattr(checkpoint, f.name) for f in dataclasses.fields(checkpoint)}
         part = self._checkpoint_file.with_suffix(".part")
-        torch.save(state, part)
+        with part.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(self._checkpoint_file)
 
     def log(self, step: int, epoch: int, losses: Mapping[str, float]) -> None:
         """Append losses to log.csv: one row a loss, so that any recipe's losses fit."""
-        for name, value in losses.items():
-            self._append({"step": step, "epoch": epoch, "loss": name, "value": f"{value:.6g}"})
-
-    def _append(self, row: Mapping[str, Any]) -> None:
-        fresh = not self._log_file.exists()
         with self._log_file.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, ["step", "epoch", "loss", "value"])
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows([step, epoch, name, f"{value:.6g}"] for name, value in losses.items())
 
     def _rows(self) -> list[dict[str, str]]:
+        """Read the log; a row that a crash has cut short counts for nothing."""
         if not self._log_file.exists():
             return []
         with self._log_file.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+            return [row for row in csv.DictReader(file) if row["value"]]
 
     def draw_curves(self) -> None:
         """Draw curves.png: every loss over the steps, those of training smoothed."""
@@ -146,7 +196,7 @@ class Run:
         """Write NAME.safetensors (fp16) and NAME.toml, the manifest table to go with it."""
         path = self.folder / f"{name}.safetensors"
         part = path.with_suffix(".part")
-        state = {key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()}
+        state = {key: _halved(value) for key, value in network.state_dict().items()}
         header = Header(
             self.colorizer.name, self.file.name, dict(self.hyperparameters), options=dict(self.file.options)
         )
@@ -157,7 +207,7 @@ class Run:
             file=path.name,
             sha256=hashlib.sha256(data).hexdigest(),
             size=len(data),
-            license="Apache-2.0",
+            license="NOASSERTION",  # whose photographs they were decides, and only their trainer knows
             source=f"colorcli train {self.colorizer.name} --recipe {self.file.name}",
             trained_on=self.data.name,
             parameters=sum(p.numel() for p in network.parameters()),
@@ -167,3 +217,15 @@ class Run:
         path.with_suffix(".toml").write_text(format_table(self.file.name, weights), encoding="utf-8")
         return path
 
+
+def _is_kept(before: Any, now: Any) -> bool:
+    """Tell whether settings agree with those of a run; it may be of a version that had fewer of them."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return all(key in now and _is_kept(before[key], now[key]) for key in before.keys() - _FREE)
+    return bool(before == now)
+
+
+def _halved(value: Tensor) -> Tensor:
+    """Give a tensor in fp16, unless it has numbers that are too large for it."""
+    half = value.half() if value.is_floating_point() else value
+    return half if half.isfinite().all() else value

@@ -65,4 +65,5 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     for _ in range(_ITERATIONS):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    orthogonal: Tensor = x.T if tall else x
+    return orthogonal.to(matrix.dtype)

@@ -12,7 +12,7 @@ def learning_rate_factor(schedule: Schedule, progress: float) -> float:
     if schedule == "constant":
         return 1.0
     if schedule == "steps":
-        return 1.0 if progress < 0.4 else 1 / 3 if progress < 0.8 else 1 / 10
+        return 1.0 if progress < 200 / 450 else 1 / 3 if progress < 375 / 450 else 1 / 10
     if progress < _WARM_UP:
         return max(progress / _WARM_UP, 0.01)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))))

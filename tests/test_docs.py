@@ -46,12 +46,17 @@ def page_name(page):
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
-    """A folder with photos/, where nothing is installed, downloaded or remembered for anybody else."""
+    """A folder with photos/ and colour-photos/, where nothing is installed, downloaded or remembered for anybody else."""
     street = tmp_path / "here" / "photos" / "street"
     street.mkdir(parents=True)
     gradient = Image.linear_gradient("L")
     gradient.resize((60, 80)).save(street.parent / "portrait.jpg")
     gradient.rotate(90).resize((80, 60)).save(street / "corner.png")
+    colour = tmp_path / "here" / "colour-photos"
+    colour.mkdir()
+    for number in range(3):
+        bands = [gradient.rotate(90 * (number + band)) for band in range(3)]
+        Image.merge("RGB", bands).save(colour / f"{number}.png")
     monkeypatch.chdir(street.parents[1])
     site = str(tmp_path / "site")
     settings = {

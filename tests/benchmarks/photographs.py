@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,8 +31,12 @@ from colorcli import load
 from colorcli.engine import Line, colorize_files
 from colorcli.joining import small_lightness
 from colorcli.media.folders import plan
-from colorcli.model import Model
 from colorcli.weights import Header, write_state
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from colorcli.model import Model
+    from collections.abc import Callable
 
 SMALL = (500, 375)
 LARGE = (4000, 3000)
@@ -100,7 +103,9 @@ def large_picture(folder: Path, weights: Path, rounds: int) -> None:
             command = [sys.executable, __file__, "--one", name, "--source", str(source), "--weights", str(weights)]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
             values.append((float(out[-2]), float(out[-1])))
-    medians = {name: [statistics.median(column) for column in zip(*values, strict=True)] for name, values in found.items()}
+    medians = {
+        name: [statistics.median(column) for column in zip(*values, strict=True)] for name, values in found.items()
+    }
     ours, theirs = medians["colorcli"], medians["demo"]
     row("a JPEG of 12 megapixels, written as JPEG", f"{ours[0]:.2f} s, {ours[1]:.2f} GB at most")
     row("the demo, which writes PNG", f"{theirs[0]:.2f} s, {theirs[1]:.2f} GB at most")
@@ -174,7 +179,12 @@ def demo(network: nn.Module, path: Path) -> None:
     small_lightness = torch.tensor(rgb2lab(small)[..., 0])[None, None].float()
     with torch.no_grad():
         distribution = network(small_lightness).softmax(dim=1)
-        ab = functional.interpolate(network.model_out(distribution), scale_factor=4, mode="bilinear") * 110  # type: ignore[operator]
+        ab = (
+            functional.interpolate(
+                functional.conv2d(distribution, network.model_out["weight"]), scale_factor=4, mode="bilinear"
+            )
+            * 110
+        )  # type: ignore[operator]
     ab = functional.interpolate(ab, lightness.shape[-2:], mode="bilinear")
     lab = torch.cat((lightness, ab), dim=1)[0].permute(1, 2, 0).numpy()
     Image.fromarray((lab2rgb(lab).clip(0, 1) * 255).astype(np.uint8)).save(path.with_suffix(".png"))
@@ -197,7 +207,9 @@ def random_weights(path: Path) -> Path:
     from colorcli_zhang.network import ZhangNetwork
 
     torch.manual_seed(0)
-    write_state(path, ZhangNetwork(folded_temperature=0.38).state_dict(), Header("zhang", network={"folded_temperature": 0.38}))
+    write_state(
+        path, ZhangNetwork(folded_temperature=0.38).state_dict(), Header("zhang", network={"folded_temperature": 0.38})
+    )
     return path
 
 

@@ -178,8 +178,11 @@ def _walk(
     except OSError as error:
         problems.append((folder, UnreadableMedia(f"{shown(folder)}: {error.strerror or error}.")))
         return
+    names = {entry.name for entry in entries}
     for entry in entries:
         path = Path(entry.path)
+        if _coloured_from(path) in names:  # what an earlier run on a single file or folder left here
+            continue
         if entry.is_dir():
             if not outputs or _identity(path) not in outputs:
                 yield from _walk(path, outputs, (*above, here), problems)
@@ -188,6 +191,12 @@ def _walk(
                 yield path
             elif entry.is_symlink() and not path.exists():
                 problems.append((path, UnreadableMedia(f"{shown(path)}: the link leads nowhere.")))
+
+
+def _coloured_from(path: Path) -> str:
+    """Name what an output beside its input was made from: photo.jpg for photo-color.jpg; empty for other names."""
+    stem = _stem(path)
+    return stem.removesuffix("-color") + path.name.removeprefix(stem) if stem.endswith("-color") else ""
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

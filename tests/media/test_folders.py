@@ -66,6 +66,15 @@ def test_the_folder_one_stands_in_has_a_name_too(here, monkeypatch):
     }
 
 
+def test_what_earlier_runs_left_beside_their_inputs_is_not_coloured_again(here):
+    touch("photos/a.jpg", "photos/a-color.jpg", "photos/street/b.png", "photos/street-color/b.png", "photos/c-color.jpg")
+    assert moves("photos") == {
+        "photos/a.jpg": "photos-color/a.jpg",
+        "photos/c-color.jpg": "photos-color/c-color.jpg",
+        "photos/street/b.png": "photos-color/street/b.png",
+    }
+
+
 def test_one_file_can_be_given_a_name_or_a_folder(here):
     touch("a.jpg")
     assert moves("a.jpg", output="out/b.png") == {"a.jpg": "out/b.png"}

@@ -52,7 +52,7 @@ def _available() -> torch.device:
 def _named(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # there, and able to compute: not "meta"
     except (RuntimeError, AssertionError, ValueError, NotImplementedError):
         raise DeviceError(
             f"There is no device {name} here.", f"Leave --device out to take the best there is ({_available()})."

@@ -1,0 +1,228 @@
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from colorcli.training.recipes import read_recipe
+from colorcli_zhang import Zhang
+from colorcli_zhang.bins import bin_centres, circle_centres
+from colorcli_zhang.recipe import ZhangRecipe
+from colorcli_zhang.schedules import learning_rate_factor
+
+WIDTHS = [4, 4, 8, 8]
+
+
+def paper(name):
+    return read_recipe(Zhang.recipe_folder / f"{name}.toml")
+
+
+def colours(*each, side=8):
+    """A batch with one picture of each plain colour."""
+    return torch.tensor(each, dtype=torch.float32)[:, :, None, None].expand(-1, -1, side, side).clone()
+
+
+def started(recipe, ab, steps=10):
+    torch.manual_seed(0)
+    network = Zhang().build(widths=WIDTHS, **recipe.survey([ab]))
+    recipe.start(network, Fabric(accelerator="cpu", devices=1), steps)
+    return network
+
+
+def loss_by_hand(network, lightness, ab, surveyed, neighbours):
+    """Equations 2 and 4 of Zhang 2016 and its section 2.2, pixel by pixel, in numpy."""
+    centres = network.centres.double().numpy()
+    logits = network(lightness).double().numpy()
+    points = np.moveaxis(ab.double().numpy(), 1, -1)
+    points = np.round(points.reshape(len(ab), logits.shape[2], 4, logits.shape[3], 4, 2).mean(axis=(2, 4)))
+
+    def distances(point):
+        return ((centres - point) ** 2).sum(axis=1)
+
+    counts = np.zeros(len(centres))
+    for point in np.moveaxis(surveyed.numpy(), 1, -1).reshape(-1, 2):
+        counts[distances(np.round(point)).argmin()] += 1
+    kernel = np.exp(-np.stack([distances(centre) for centre in centres]) / (2 * 5.0**2))
+    prior = (kernel / kernel.sum(axis=0)) @ (counts / counts.sum())
+    prior /= prior.sum()
+    weights = 1 / (0.5 * prior + 0.5 / len(prior))
+    weights /= (prior * weights).sum()
+
+    losses = []
+    for b, y, x in np.ndindex(points.shape[:3]):
+        distance = distances(points[b, y, x])
+        nearest = distance.argsort()[:neighbours]
+        encoding = np.exp(-distance[nearest] / (2 * 5.0**2))
+        encoding /= encoding.sum()
+        scores = logits[b, :, y, x]
+        log_probability = scores - scores.max() - np.log(np.exp(scores - scores.max()).sum())
+        losses.append(weights[nearest[0]] * -(encoding * log_probability[nearest]).sum())
+    return np.mean(losses)
+
+
+@pytest.mark.parametrize("neighbours", [1, 5])
+def test_the_loss_is_that_of_the_paper(neighbours):
+    surveyed = torch.cat([colours((3, 4))] * 5 + [colours((52, 31), (-21, 44))])
+    recipe = ZhangRecipe(neighbours=neighbours)
+    network = started(recipe, surveyed).eval()
+    # No colour lies as near to one bin as to another: which of them it is would be a matter of rounding.
+    blocks = torch.randint(-3, 4, (2, 2, 4, 4), generator=torch.Generator().manual_seed(1)) * 10.0
+    blocks += torch.tensor([3.0, 1.0]).view(2, 1, 1)
+    ab = blocks.repeat_interleave(4, -2).repeat_interleave(4, -1)
+    ab[..., ::2] += 1
+    ab[..., 1::2] -= 1  # the means are what they were
+    lightness = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(2)) * 100
+    with torch.no_grad():
+        loss = recipe.validate(network, lightness, ab)["loss"]
+        assert loss.item() == pytest.approx(loss_by_hand(network, lightness, ab, surveyed, neighbours), rel=1e-4)
+
+
+def test_a_rare_colour_weighs_more():
+    ab = torch.cat([colours((2, 1))] * 20 + [colours((60, 40))])
+    recipe = ZhangRecipe()
+    recipe.survey([ab])
+    nearest = recipe.index[:, 0].view(256, 256)
+    assert recipe.weights[nearest[128 + 60, 128 + 40]] > 1 > recipe.weights[nearest[128 + 2, 128 + 1]]
+
+
+def test_without_rebalancing_all_colours_weigh_the_same():
+    recipe = ZhangRecipe(rebalancing=1.0)
+    recipe.survey([torch.cat([colours((2, 1))] * 20 + [colours((60, 40))])])
+    assert recipe.weights.tolist() == pytest.approx([1.0] * 313, abs=1e-4)
+
+
+def test_the_gamut_of_the_data_is_the_bins_that_it_has():
+    recipe = ZhangRecipe(gamut="data")
+    assert recipe.survey([colours((1, 2), (38, 41), (-22, 9), (-18, 11))]) == {"classes": 3}
+    assert recipe.centres.tolist() == [[-20, 10], [0, 0], [40, 40]]
+
+
+def test_the_circle_has_224_cells_without_the_empty_ones():
+    assert len(circle_centres()) == 224
+    recipe = ZhangRecipe(gamut="circle", neighbours=1)
+    assert recipe.survey([colours((1, 2), (3, 4), (-22, 9))]) == {"classes": 2}
+    whole = torch.cartesian_prod(torch.arange(-128, 128), torch.arange(-128, 128)).T.float().view(1, 2, 256, 256)
+    assert recipe.survey([whole]) == {"classes": 224}
+
+
+def test_the_network_gives_the_colours_that_its_classes_stand_for():
+    recipe = ZhangRecipe(gamut="data")
+    network = started(recipe, colours((1, 2), (38, 41)))
+    assert torch.allclose(network.centres, torch.tensor([[0.0, 0.0], [40.0, 40.0]]), atol=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_few_steps_teach_a_plain_colour(optimizer):
+    ab = colours((40, 40), (40, 40), side=32)
+    recipe = ZhangRecipe(optimizer=optimizer, learning_rate=0.01, betas=(0.9, 0.999))
+    network = started(recipe, ab)
+    lightness = torch.rand(2, 1, 32, 32) * 100
+    losses = [recipe.step(lightness, ab)["loss"].item() for _ in range(30)]
+    assert losses[-1] < 0.5 * losses[0]
+    predicted = Zhang().predict(network.eval(), lightness, temperature=0.38)
+    assert (predicted - ab).abs().mean() < 10
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_every_learnt_weight_is_given_to_exactly_one_optimizer(optimizer):
+    recipe = ZhangRecipe(optimizer=optimizer)
+    network = started(recipe, colours((1, 2)))
+    given = [id(p) for each in recipe.optimizers for group in each.param_groups for p in group["params"]]
+    assert sorted(given) == sorted(id(p) for p in network.parameters() if p.requires_grad)
+
+
+def test_a_resumed_recipe_makes_the_same_step():
+    ab, lightness = colours((20, 1), (-30, 44), side=16), torch.rand(2, 1, 16, 16) * 100
+    settings = {"gamut": "data", "optimizer": "muon", "schedule": "cosine", "learning_rate": 0.02}
+    recipe, resumed = ZhangRecipe(**settings), ZhangRecipe(**settings)
+    network = started(recipe, ab)
+    for _ in range(3):
+        recipe.step(lightness, ab)
+    resumed.load(deepcopy(recipe.state()))
+    again = Zhang().build(widths=WIDTHS, classes=len(recipe.centres))
+    again.load_state_dict(deepcopy(network.state_dict()))
+    resumed.start(again, Fabric(accelerator="cpu", devices=1), 10)
+    for each in (recipe, resumed):
+        each.step(lightness, ab)
+    for one, other in zip(network.parameters(), again.parameters(), strict=True):
+        assert one.equal(other)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"gamut": "rgb"}, "gamut is 'rgb'"),
+        ({"optimizer": "sgd"}, "optimizer is 'sgd'"),
+        ({"schedule": "linear"}, "schedule is 'linear'"),
+        ({"rebalancing": 2.0}, "rebalancing in 0..1"),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_an_error(settings, said):
+    with pytest.raises(ValueError, match=said):
+        ZhangRecipe(**settings)
+
+
+def test_the_recipe_of_zhang_2016_has_the_numbers_of_the_paper():
+    recipe = paper("zhang2016")
+    assert recipe.network == {"widths": [64, 128, 256, 512]}
+    assert recipe.recipe == {
+        "gamut": "srgb",
+        "neighbours": 5,
+        "sigma": 5.0,
+        "rebalancing": 0.5,
+        "optimizer": "adamw",
+        "learning_rate": 3e-5,
+        "betas": [0.9, 0.99],
+        "weight_decay": 1e-3,
+        "schedule": "steps",
+    }
+    assert recipe.training.batch_size == 40
+    assert recipe.training.epochs * 1_300_000 / 40 == pytest.approx(450_000, rel=0.02)
+    assert recipe.options == {"temperature": 0.38}
+    rates = [3e-5 * learning_rate_factor("steps", step / 450_000) for step in (199_999, 200_001, 374_999, 375_001)]
+    assert rates == pytest.approx([3e-5, 1e-5, 1e-5, 3e-6])
+
+
+def test_the_recipe_of_the_cats_has_the_numbers_of_the_liege_paper():
+    recipe = paper("cats")
+    assert recipe.network == {"widths": [64, 128, 256, 512]}
+    assert recipe.recipe == {
+        "gamut": "data",
+        "neighbours": 5,
+        "sigma": 5.0,
+        "rebalancing": 0.5,
+        "optimizer": "adamw",
+        "learning_rate": 1e-4,
+        "betas": [0.9, 0.999],
+        "weight_decay": 0.0,
+        "schedule": "constant",
+    }
+    assert (recipe.training.epochs, recipe.training.batch_size, recipe.training.sizes) == (300, 32, ((0.0, 224),))
+    assert recipe.training.average == 0
+    assert recipe.options == {"temperature": 0.38}
+
+
+def test_the_recipe_of_the_lab_circle_has_the_numbers_of_the_rome_paper():
+    recipe = paper("lab-circle")
+    assert {key: recipe.recipe[key] for key in ("gamut", "sigma", "rebalancing", "neighbours")} == {
+        "gamut": "circle",
+        "sigma": 5.0,
+        "rebalancing": 0.5,
+        "neighbours": 1,
+    }
+    assert (recipe.training.epochs, recipe.training.sizes) == (47, ((0.0, 256),))
+    assert recipe.options == {"temperature": 0.09}
+
+
+def test_every_recipe_file_makes_a_recipe_and_a_network():
+    for path in sorted(Zhang.recipe_folder.glob("*.toml")):
+        recipe = read_recipe(path)
+        assert recipe.source
+        assert isinstance(Zhang().recipe(**recipe.recipe), ZhangRecipe)
+        assert Zhang().build(**recipe.network).centres.shape == bin_centres().shape
+
+
+def test_the_cosine_warms_up_and_falls_to_a_hundredth():
+    factors = [learning_rate_factor("cosine", progress) for progress in (0, 0.01, 0.02, 0.51, 1)]
+    assert factors == pytest.approx([0.01, 0.5, 1, 0.505, 0.01])

@@ -37,7 +37,6 @@ class Progress:
             TextColumn("{task.fields[detail]}"),
             console=Console(stderr=True),
             transient=True,
-            redirect_stdout=sys.stdout.isatty(),  # else it would draw the results, which go to a file, on the terminal
         )
         self._bar.disable = not self._bar.console.is_terminal
         self._task = self._bar.add_task(what, total=total, completed=done, rate="", detail="")
@@ -59,8 +58,11 @@ class Progress:
         self._bar.update(self._task, advance=1, rate=rate, detail=detail)
 
     def result(self, text: str) -> None:
-        """Print a line of results on standard output, beside the bar on standard error."""
-        click.echo(text)
+        """Print a line of results on standard output: above the bar where both are on the terminal."""
+        if sys.stdout.isatty() and not self._bar.disable:
+            self.note(text)
+        else:
+            click.echo(text)
 
     def note(self, text: str) -> None:
         """Print a line on standard error, above the bar."""

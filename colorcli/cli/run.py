@@ -177,7 +177,7 @@ def _colorize(line: Line, planned: Plan, *, overwrite: bool, max_pixels: int, as
                 if as_json:
                     progress.result(_outcome_row(line, outcome))
                 if outcome.error:
-                    _complain(outcome.error)
+                    progress.note(_complaint(outcome.error))
         except KeyboardInterrupt:
             done = f"{len(outcomes)} of {len(planned.jobs)}"
             progress.note(f"Stopped: {done} done. The same command goes on from here.")
@@ -208,7 +208,7 @@ def _row(source: Path, target: Path | None, **facts: object) -> str:
 def _finish(outcomes: Sequence[Outcome], planned: Plan, *, as_json: bool, summary: bool = True) -> int:
     """Tell of what could not be planned, then how many there were of each fate; give the exit code."""
     for path, error in planned.problems:
-        _complain(error)
+        click.echo(_complaint(error), err=True)
         if as_json:
             click.echo(_row(path, None, error=str(error)))
     failed = len(planned.problems) + sum(outcome.error is not None for outcome in outcomes)
@@ -238,7 +238,5 @@ def _common(folders: set[Path]) -> str:
     return os.path.commonpath(folders) if len({folder.is_absolute() for folder in folders}) == 1 else ""
 
 
-def _complain(error: ColorcliError) -> None:
-    click.echo(f"error: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+def _complaint(error: ColorcliError) -> str:
+    return f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")

@@ -168,6 +168,8 @@ def _fabric(device: str, precision: str, devices: int, nodes: int) -> Fabric:
     kind, index = chosen.device.type, chosen.device.index
     if index is not None and devices > 1:
         raise UsageError(f"--device {device} is one device, not {devices}.", f"Give --device {kind}.")
+    if kind == "cpu" and chosen.dtype == torch.float16:  # Fabric would take bf16 instead
+        raise DeviceError("There is no fp16 training on the CPU.", "Choose --precision bf16 or fp32.")
     which = devices if index is None or kind == "cpu" else [index]
     try:
         fabric = Fabric(accelerator=kind, devices=which, num_nodes=nodes, precision=_FABRIC_PRECISION[chosen.dtype])

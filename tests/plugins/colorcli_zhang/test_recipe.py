@@ -112,10 +112,10 @@ def test_the_network_gives_the_colours_that_its_classes_stand_for():
     assert torch.allclose(network.centres, torch.tensor([[0.0, 0.0], [40.0, 40.0]]), atol=1e-4)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_few_steps_teach_a_plain_colour(optimizer):
+@pytest.mark.parametrize(("optimizer", "learning_rate"), [("adamw", 0.01), ("muon", 0.1)])
+def test_a_few_steps_teach_a_plain_colour(optimizer, learning_rate):
     ab = colours((40, 40), (40, 40), side=32)
-    recipe = ZhangRecipe(optimizer=optimizer, learning_rate=0.01, betas=(0.9, 0.999))
+    recipe = ZhangRecipe(optimizer=optimizer, learning_rate=learning_rate, betas=(0.9, 0.999))
     network = started(recipe, ab)
     lightness = torch.rand(2, 1, 32, 32) * 100
     losses = [recipe.step(lightness, ab)["loss"].item() for _ in range(30)]

@@ -1,0 +1,167 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from colorcli import read_manifest
+from colorcli.cli import main
+from colorcli.weights import read_header
+from tests.training.photographs import picture, write_photographs, write_recipe
+
+ON_THE_CPU = ("--device", "cpu", "--precision", "fp32")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    return write_photographs(tmp_path_factory.mktemp("data") / "photographs")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return write_recipe(tmp_path_factory.mktemp("recipes") / "tiny.toml")
+
+
+@pytest.fixture(scope="module")
+def run(photographs, tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert train(photographs, tiny, folder) == 0
+    return folder
+
+
+def train(photographs, recipe, folder, *more):
+    return main(["train", "zhang", str(photographs), "--recipe", str(recipe), "-o", str(folder), *ON_THE_CPU, *more])
+
+
+def start(photographs, recipe, folder, *more):
+    command = [sys.executable, "-m", "colorcli", "train", "zhang", str(photographs), "--recipe", str(recipe)]
+    return subprocess.Popen(
+        [*command, "-o", str(folder), *ON_THE_CPU, *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+    )
+
+
+def steps_in(folder):
+    path = folder / "log.csv"
+    if not path.exists():
+        return []
+    with path.open() as file:
+        return [int(row["step"]) for row in csv.DictReader(file) if row["loss"] == "loss"]
+
+
+def test_a_finished_run_says_so_and_does_nothing(run, photographs, tiny, capsys):
+    before = (run / "last.safetensors").stat().st_mtime_ns
+    assert train(photographs, tiny, run) == 0
+    said = capsys.readouterr()
+    assert "is finished: nothing was left to do" in said.err
+    assert said.out == f"{run / 'last.safetensors'}\n"
+    assert (run / "last.safetensors").stat().st_mtime_ns == before
+
+
+def test_weights_of_a_run_colour_a_photograph(run, tmp_path):
+    picture(500).convert("L").save(tmp_path / "grey.png")
+    weights = str(run / "best.safetensors")
+    folder = tmp_path / "out"
+    assert main(["run", "--model", "zhang", str(tmp_path / "grey.png"), "--weights", weights, "-o", str(folder)]) == 0
+    (written,) = folder.rglob("*.png")
+    pixels = np.asarray(Image.open(written).convert("RGB")).astype(int)
+    assert (pixels.max(axis=2) - pixels.min(axis=2)).mean() > 5
+
+
+def test_the_table_of_a_run_is_one_of_a_manifest(run, tmp_path):
+    (tmp_path / "zhang.toml").write_text((run / "best.toml").read_text())
+    (tmp_path / "best.safetensors").write_bytes((run / "best.safetensors").read_bytes())
+    weights = read_manifest("zhang", tmp_path)["tiny"]
+    assert weights.network == {"widths": [4, 4, 8, 8], "classes": 313}
+    assert weights.options == {"temperature": 0.5}
+    assert weights.size == (run / "best.safetensors").stat().st_size
+    assert weights.trained_on == "photographs"
+
+
+def test_the_options_of_a_recipe_become_those_of_its_weights(run):
+    from colorcli import load
+
+    header = read_header(run / "best.safetensors")
+    assert (header.colorizer, header.tag, header.options) == ("zhang", "tiny", {"temperature": 0.5})
+    assert load("zhang", weights=run / "best.safetensors", device="cpu").options({}) == {"temperature": 0.5}
+
+
+def test_ctrl_c_stops_after_a_whole_step_and_the_command_goes_on_exactly(photographs, tmp_path, capfd):
+    recipe = write_recipe(tmp_path / "slow.toml", batch_size="2", epochs="1", workers="1")
+    process = start(photographs, recipe, tmp_path / "run")
+    while process.poll() is None and len(steps_in(tmp_path / "run")) < 3:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the processes that decode, too
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "the same command goes on from here" in err
+    assert "Traceback" not in err
+    assert out == ""
+    done = steps_in(tmp_path / "run")
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == len(done) == done[-1]
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert train(photographs, recipe, tmp_path / "run") == 0
+    assert train(photographs, recipe, tmp_path / "straight") == 0
+    torch.set_num_threads(threads)
+    for name in ("log.csv", "best.safetensors", "last.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
+
+
+def test_two_processes_share_every_batch(photographs, tmp_path):
+    recipe = write_recipe(tmp_path / "pair.toml", epochs="1")
+    process = start(photographs, recipe, tmp_path / "run", "--devices", "2")
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert out == f"{tmp_path / 'run' / 'last.safetensors'}\n"
+    assert err.count("Looking at the photographs.") == 1
+    assert steps_in(tmp_path / "run") == list(range(1, 8))
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    exported = load_file(tmp_path / "run" / "last.safetensors")
+    assert checkpoint["network"].keys() == exported.keys()
+    assert "model1.0.weight" in exported
+
+
+def test_recipes_are_listed_with_their_source(capsys):
+    assert main(["train", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("zhang" in line and "cats" in line and "Liège" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [("picasso", "zhang has no recipe 'picasso'"), ("missing.toml", "missing.toml: the recipe cannot be read")],
+)
+def test_a_recipe_that_is_not_there_is_wrong_usage(photographs, tmp_path, capsys, recipe, said):
+    assert train(photographs, recipe, tmp_path / "run") == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_that_is_a_file_is_wrong_usage(photographs, tiny, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert train(photographs, tiny, tmp_path / "file") == 2
+    assert "cannot be the folder of a run" in capsys.readouterr().err
+
+
+def test_data_that_is_not_there_is_an_error(tiny, tmp_path, capsys):
+    assert train(tmp_path / "nowhere", tiny, tmp_path / "run") == 1
+    assert "a folder of colour photographs was expected" in capsys.readouterr().err
+    assert not Path(tmp_path / "run").exists()
+
+
+def test_one_device_cannot_be_two(photographs, tiny, tmp_path, capsys):
+    assert train(photographs, tiny, tmp_path / "run", "--device", "cpu:0", "--devices", "2") == 2
+    assert "is one device, not 2" in capsys.readouterr().err

@@ -1,0 +1,273 @@
+import contextlib
+import csv
+import itertools
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from colorcli.errors import ColorcliError, DataError, DeviceError, UsageError, WeightsCorrupt
+from colorcli.training.loop import train
+from colorcli.training.recipes import read_recipe
+from colorcli_zhang import Zhang
+from tests.training.photographs import picture, write_photographs, write_recipe
+
+FILES = {"best.safetensors", "best.toml", "checkpoint.pt", "curves.png", "last.safetensors", "last.toml", "log.csv"}
+STEPS = 7  # in an epoch of the tiny recipe
+
+
+def begin(recipe, photographs, folder, **settings):
+    settings = {"device": "cpu", "precision": "fp32"} | settings
+    return train(Zhang(), read_recipe(recipe), photographs, folder, **settings)
+
+
+def go_on(recipe, photographs, folder, yields=None, **settings):
+    """Take so many reports of a run, or all, and close it."""
+    with contextlib.closing(begin(recipe, photographs, folder, **settings)) as steps:
+        return list(itertools.islice(steps, yields))
+
+
+def rows(folder):
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same_run(one, other):
+    assert (one / "log.csv").read_bytes() == (other / "log.csv").read_bytes()
+    for name in ("best.safetensors", "last.safetensors", "best.toml"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    first, second = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (one, other))
+    assert_same(first, second, "checkpoint")
+
+
+def assert_same(one, other, where):
+    if isinstance(one, torch.Tensor):
+        assert one.equal(other), where
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_same(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, list):
+        assert len(one) == len(other), where
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            assert_same(left, right, f"{where}.{index}")
+    else:
+        assert one == other, where
+
+
+@pytest.fixture(scope="module")
+def straight(photographs, tiny, tmp_path_factory):
+    """A run that nothing interrupted, and its reports."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("runs") / "straight"
+    return folder, go_on(tiny, photographs, folder)
+
+
+def test_a_run_reports_its_start_every_step_and_every_validation(straight):
+    _, reports = straight
+    epoch = [*range(1, STEPS + 1), STEPS]
+    assert [report.step for report in reports] == [0, *epoch, *(STEPS + step for step in epoch)]
+    assert [report.step for report in reports if report.validated] == [STEPS, 2 * STEPS]
+    assert [report.finished for report in reports] == [False] * (2 * STEPS + 2) + [True]
+    assert [report.epoch for report in reports if report.validated] == [0, 1]
+
+
+def test_a_run_leaves_weights_log_curves_and_samples(straight):
+    folder, reports = straight
+    assert {path.name for path in folder.iterdir()} >= FILES
+    assert [path.name for path in sorted((folder / "samples").iterdir())] == ["0000007.png", "0000014.png"]
+    assert not list(folder.glob("*.part"))
+    steps = [int(row["step"]) for row in rows(folder) if row["loss"] == "loss"]
+    assert steps == list(range(1, 2 * STEPS + 1))
+    validations = [row for row in rows(folder) if row["loss"] == "validation loss"]
+    assert [int(row["step"]) for row in validations] == [STEPS, 2 * STEPS]
+    assert float(validations[-1]["value"]) == pytest.approx(reports[-1].losses["validation loss"], rel=1e-4)
+
+
+def test_the_best_weights_are_those_of_the_lowest_validation_loss(photographs, tmp_path):
+    recipe = write_recipe(tmp_path / "worse.toml", learning_rate="0.6", schedule='"constant"', epochs="3")
+    kept = {}
+    with contextlib.closing(begin(recipe, photographs, tmp_path / "run")) as steps:
+        for report in steps:
+            if report.validated:
+                kept[report.losses["validation loss"]] = (tmp_path / "run" / "last.safetensors").read_bytes()
+    assert (tmp_path / "run" / "best.safetensors").read_bytes() == kept[min(kept)]
+
+
+@pytest.mark.parametrize(
+    "yields",
+    [
+        pytest.param((1,), id="before the first step"),
+        pytest.param((4, 3), id="twice in an epoch"),
+        pytest.param((1 + STEPS,), id="right before a validation"),
+        pytest.param((2 + STEPS,), id="right after a validation"),
+        pytest.param((2 + 2 * STEPS,), id="right before the last validation"),
+    ],
+)
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(straight, photographs, tiny, tmp_path, yields):
+    for count in yields:
+        go_on(tiny, photographs, tmp_path / "run", count)
+    reports = go_on(tiny, photographs, tmp_path / "run")
+    assert reports[-1].finished
+    assert_same_run(straight[0], tmp_path / "run")
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(straight, photographs, tiny, tmp_path):
+    run = tmp_path / "run"
+    go_on(tiny, photographs, run, 1 + STEPS)  # its validation is still to come
+    shutil.copy(run / "checkpoint.pt", tmp_path)
+    go_on(tiny, photographs, run, 5)
+    shutil.copy(tmp_path / "checkpoint.pt", run)  # as a kill leaves it: the log and best are ahead of the checkpoint
+    (run / "checkpoint.part").write_bytes(b"half")
+    with (run / "log.csv").open("a") as log:
+        log.write("1")
+    assert [report.step for report in go_on(tiny, photographs, run)][:2] == [STEPS, STEPS]
+    assert_same_run(straight[0], run)
+
+
+def test_a_run_that_is_asked_to_stop_stops_after_the_step(straight, photographs, tiny, tmp_path):
+    answers = iter([False, False, True])
+    reports = go_on(tiny, photographs, tmp_path / "run", stop=lambda: next(answers))
+    assert [report.step for report in reports] == [0, 1, 2, 3]
+    go_on(tiny, photographs, tmp_path / "run")
+    assert_same_run(straight[0], tmp_path / "run")
+
+
+def test_a_finished_run_does_nothing_more(straight, photographs, tiny):
+    folder, _ = straight
+    before = {
+        path: path.stat().st_mtime_ns for path in folder.rglob("*.*") if path.name not in {"run.json", "log.csv"}
+    }
+    (report,) = go_on(tiny, photographs, folder)
+    assert report.finished
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_a_checkpoint_is_not_written_over_when_a_step_fails(photographs, tiny, tmp_path):
+    go_on(tiny, photographs, tmp_path / "run", 4)
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    steps = begin(tiny, photographs, tmp_path / "run")
+    assert next(steps).step == 3
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt)
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_loss_that_is_no_number_ends_the_run(photographs, tmp_path):
+    recipe = write_recipe(tmp_path / "wild.toml", learning_rate="1e30", optimizer='"adamw"', schedule='"constant"')
+    with pytest.raises(ColorcliError, match="has come to nothing"):
+        go_on(recipe, photographs, tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+def test_a_folder_with_another_run_is_refused(straight, photographs, tmp_path):
+    recipe = write_recipe(tmp_path / "tiny.toml", learning_rate="0.03")
+    with pytest.raises(UsageError, match="other settings"):
+        go_on(recipe, photographs, straight[0], 1)
+
+
+def test_other_processes_that_decode_are_no_other_settings(straight, photographs, tmp_path):
+    (report,) = go_on(write_recipe(tmp_path / "tiny.toml", workers="1"), photographs, straight[0])
+    assert report.finished
+
+
+def test_photographs_that_changed_are_refused(tiny, tmp_path):
+    data = write_photographs(tmp_path / "photographs")
+    go_on(tiny, data, tmp_path / "run", 3)
+    (data / "001.jpg").unlink()
+    with pytest.raises(UsageError, match="not those that the run"):
+        go_on(tiny, data, tmp_path / "run")
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"cut", b"foreign"])
+def test_a_file_that_is_no_checkpoint_is_a_clear_error(straight, photographs, tiny, tmp_path, content):
+    run = tmp_path / "run"
+    run.mkdir()
+    if content == b"foreign":
+        torch.save({"model": torch.ones(3)}, run / "checkpoint.pt")
+    else:
+        whole = (straight[0] / "checkpoint.pt").read_bytes()
+        (run / "checkpoint.pt").write_bytes(whole[: len(whole) // 2] if content == b"cut" else content)
+    with pytest.raises(WeightsCorrupt, match=r"checkpoint\.pt is damaged or no checkpoint"):
+        go_on(tiny, photographs, run)
+
+
+def test_checkpoints_of_the_first_version_are_taken(straight, photographs, tiny, tmp_path):
+    run = tmp_path / "run"
+    go_on(tiny, photographs, run, 4)
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    for later in ("validated", "left_out", "photographs"):
+        del state[later]
+    torch.save(state | {"random": torch.get_rng_state()}, run / "checkpoint.pt")
+    go_on(tiny, photographs, run)
+    assert_same_run(straight[0], run)
+
+
+def test_grey_and_broken_pictures_are_said_once_and_left_out(tiny, tmp_path, caplog):
+    data = write_photographs(tmp_path / "photographs")
+    picture(0).convert("L").save(data / "grey.jpg")
+    (data / "broken.jpg").write_text("no picture")
+    go_on(tiny, data, tmp_path / "run", 2)
+    assert "2 of 122 photographs are left out: broken.jpg (cannot be read), grey.jpg (grey)." in caplog.text
+    caplog.clear()
+    assert go_on(tiny, data, tmp_path / "run", 2)[0].step == 1
+    assert "left out" not in caplog.text
+
+
+def test_photographs_without_colour_are_too_few(tiny, tmp_path):
+    data = tmp_path / "grey"
+    data.mkdir()
+    for seed in range(30):
+        picture(seed).convert("L").save(data / f"{seed}.jpg")
+    with pytest.raises(DataError, match="0 usable photographs"):
+        go_on(tiny, data, tmp_path / "run")
+
+
+def test_a_run_among_its_photographs_is_refused(photographs, tiny):
+    with pytest.raises(UsageError, match="taken for photographs"):
+        go_on(tiny, photographs, photographs / "run")
+    assert not (photographs / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('[recipe]\ngamut = "rgb"', r"\[recipe\]: gamut is 'rgb', where one of srgb, data, circle"),
+        ("[recipe]\nlambda = 0.5", r"\[recipe\]: .*'lambda'"),
+        ("[network]\ndepth = 3", r"\[network\]: .*'depth'"),
+        ("[options]\nheat = 1", "no option heat"),
+        ("[options]\ntemperature = 9.0", "temperature"),
+    ],
+)
+def test_a_recipe_with_a_wrong_setting_is_refused_before_it_begins(photographs, tmp_path, table, said):
+    recipe = tmp_path / "wrong.toml"
+    recipe.write_text(f"{table}\n[training]\nepochs = 1\nbatch_size = 8\nworkers = 0\n")
+    with pytest.raises(UsageError, match=said):
+        go_on(recipe, photographs, tmp_path / "run")
+
+
+def test_a_network_learns_in_bf16_as_in_fp32(straight, photographs, tiny, tmp_path):
+    reports = go_on(tiny, photographs, tmp_path / "run", 1 + STEPS, precision="bf16")
+    losses = [report.losses["loss"] for report in reports[1:]]
+    assert losses == pytest.approx([report.losses["loss"] for report in straight[1][1 : 1 + STEPS]], rel=0.03)
+
+
+def test_the_loss_falls_on_photographs(photographs, tmp_path):
+    changes = {"epochs": "6", "optimizer": '"adamw"', "learning_rate": "0.01", "schedule": '"constant"'}
+    reports = go_on(write_recipe(tmp_path / "longer.toml", **changes), photographs, tmp_path / "run")
+    losses = [report.losses["validation loss"] for report in reports if report.validated]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_fp16_on_the_cpu_is_an_error(photographs, tiny, tmp_path):
+    with pytest.raises(DeviceError, match="no fp16"):
+        go_on(tiny, photographs, tmp_path / "run", precision="fp16")
+
+
+def test_exported_weights_are_the_averaged_network_in_half_precision(straight):
+    folder, _ = straight
+    exported = load_file(folder / "last.safetensors")
+    average = torch.load(folder / "checkpoint.pt", weights_only=True)["average"]
+    assert all(key == "n_averaged" or average[key].half().equal(exported[key[7:]].half()) for key in average)
+    assert {tensor.dtype for tensor in exported.values()} == {torch.float16, torch.int64}

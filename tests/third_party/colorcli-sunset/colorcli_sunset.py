@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from colorcli import Colorizer, Option, hookimpl
 
@@ -28,8 +28,9 @@ class Sunset(Colorizer):
         network.weight.data = torch.tensor([10.0, 40.0]).reshape(2, 1, 1, 1)  # ab of the brightest light
         return network
 
-    def predict(self, network: nn.Module, lightness: Tensor, **options: Any) -> Tensor:
-        return options["warmth"] * network(lightness / 50 - 1)  # (B, 1, H, W) -> (B, 2, H, W)
+    def predict(self, network: nn.Module, lightness: Tensor, *, warmth: float) -> Tensor:
+        ab: Tensor = network(lightness / 50 - 1)  # (B, 1, H, W) -> (B, 2, H, W)
+        return warmth * ab
 
 
 @hookimpl

@@ -68,6 +68,7 @@ class RecipeFile:
     recipe: Mapping[str, Any]  # for Colorizer.recipe
     training: TrainingSettings
     options: Mapping[str, Any]  # defaults of predict's options for the weights that come of it
+    input_size: int | None  # the square that these weights work at, where it is not the colorizer's own
 
 
 def read_recipe(path: Path) -> RecipeFile:
@@ -84,7 +85,7 @@ def read_recipe(path: Path) -> RecipeFile:
         raise UsageError(
             f"{path}: {path.stem!r} cannot be the name of weights.", "Use letters, digits, - and _ in the file's name."
         )
-    known = {"source", "network", "recipe", "training", "options"}
+    known = {"source", "input_size", "network", "recipe", "training", "options"}
     _expect(path, "the file", set(tables), known)
     for table in known & set(tables) - {"source"}:
         if not isinstance(tables[table], dict):
@@ -96,6 +97,7 @@ def read_recipe(path: Path) -> RecipeFile:
         recipe=tables.get("recipe", {}),
         training=_training(path, tables.get("training", {})),
         options=tables.get("options", {}),
+        input_size=tables.get("input_size"),
     )
 
 

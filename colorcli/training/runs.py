@@ -198,7 +198,11 @@ class Run:
         part = path.with_suffix(".part")
         state = {key: _halved(value) for key, value in network.state_dict().items()}
         header = Header(
-            self.colorizer.name, self.file.name, dict(self.hyperparameters), options=dict(self.file.options)
+            self.colorizer.name,
+            self.file.name,
+            dict(self.hyperparameters),
+            self.file.input_size,
+            dict(self.file.options),
         )
         write_state(part, state, header)
         part.replace(path)
@@ -211,6 +215,7 @@ class Run:
             source=f"colorcli train {self.colorizer.name} --recipe {self.file.name}",
             trained_on=self.data.name,
             parameters=sum(p.numel() for p in network.parameters()),
+            input_size=self.file.input_size,
             network=self.hyperparameters,
             options=self.file.options,
         )

@@ -11,7 +11,6 @@ weights, which cost the same time as trained ones.
 from __future__ import annotations
 
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -32,11 +32,11 @@ from colorcli.engine import Line, colorize_files
 from colorcli.joining import small_lightness
 from colorcli.media.folders import plan
 from colorcli.weights import Header, write_state
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from colorcli.model import Model
     from collections.abc import Callable
+
+    from colorcli.model import Model
 
 SMALL = (500, 375)
 LARGE = (4000, 3000)
@@ -113,18 +113,27 @@ def large_picture(folder: Path, weights: Path, rounds: int) -> None:
 
 
 def measure_alone(name: str, source: Path, weights: Path) -> None:
-    """Print the seconds of one large picture, after a small one has warmed up, and the peak memory in GB."""
-    small = source.with_name("warm.jpg")
-    make_picture(small, SMALL, 1)
+    """Print the seconds of one large picture once the first has warmed up, and the peak memory of that first in GB."""
     if name == "demo":
         network = demo_network(weights)
-        demo(network, small)
-        taken = seconds(lambda: demo(network, source))
+
+        def work() -> None:
+            demo(network, source)
     else:
         model = load("zhang", weights=weights)
-        run_folder(model, small, source.parent / "warm")
-        taken = seconds(lambda: run_folder(model, source, source.parent / "alone"))
-    click.echo(f"{taken} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}")
+
+        def work() -> None:
+            run_folder(model, source, source.parent / "alone")
+
+    work()
+    memory = peak_memory()
+    click.echo(f"{statistics.median(seconds(work) for _ in range(3))} {memory}")
+
+
+def peak_memory() -> float:
+    """Give the peak memory of this process in GB; rusage would count that of the parent, too."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1e6
 
 
 def precision() -> None:

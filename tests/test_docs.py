@@ -46,7 +46,7 @@ def page_name(page):
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
-    """A folder with photos/ and colour-photos/, where nothing is installed, downloaded or remembered for anybody else."""
+    """A folder with photos/ and colour-photos/; nothing is installed, downloaded or remembered for anybody else."""
     street = tmp_path / "here" / "photos" / "street"
     street.mkdir(parents=True)
     gradient = Image.linear_gradient("L")

@@ -87,7 +87,9 @@ def read_recipe(path: Path) -> RecipeFile:
         )
     known = {"source", "input_size", "network", "recipe", "training", "options"}
     _expect(path, "the file", set(tables), known)
-    for table in known & set(tables) - {"source"}:
+    if not isinstance(tables.get("input_size", 1), int):
+        raise UsageError(f"{path}: input_size is to be a whole number of pixels.")
+    for table in known & set(tables) - {"source", "input_size"}:
         if not isinstance(tables[table], dict):
             raise UsageError(f"{path}: {table} is to be a table, [{table}].")
     return RecipeFile(

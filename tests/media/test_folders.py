@@ -67,7 +67,9 @@ def test_the_folder_one_stands_in_has_a_name_too(here, monkeypatch):
 
 
 def test_what_earlier_runs_left_beside_their_inputs_is_not_coloured_again(here):
-    touch("photos/a.jpg", "photos/a-color.jpg", "photos/street/b.png", "photos/street-color/b.png", "photos/c-color.jpg")
+    touch(
+        "photos/a.jpg", "photos/a-color.jpg", "photos/street/b.png", "photos/street-color/b.png", "photos/c-color.jpg"
+    )
     assert moves("photos") == {
         "photos/a.jpg": "photos-color/a.jpg",
         "photos/c-color.jpg": "photos-color/c-color.jpg",

@@ -134,6 +134,10 @@ def _add_file(found: Plan, source: Path, output: Path | None, kind: Format | Non
     if output is None:
         target = renamed.with_name(f"{_stem(renamed)}-color{renamed.name.removeprefix(_stem(renamed))}")
     elif _names_file(output, [source]):
+        if kind is not None and output.suffix.lower() not in kind.suffixes:
+            raise UsageError(
+                f"{shown(output)} is no name of a {kind.name} file.", "Give -o or --format, or two that agree."
+            )
         target = output
     else:
         target = output / renamed.name

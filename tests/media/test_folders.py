@@ -77,6 +77,13 @@ def test_what_earlier_runs_left_beside_their_inputs_is_not_coloured_again(here):
     }
 
 
+def test_a_name_and_a_format_that_contradict_each_other_are_an_error(here):
+    touch("a.jpg")
+    with pytest.raises(UsageError, match=r"b\.png is no name of a JPEG file"):
+        plan([Path("a.jpg")], Path("b.png"), format="jpeg")
+    assert moves("a.jpg", output="b.png", format="png") == {"a.jpg": "b.png"}
+
+
 def test_one_file_can_be_given_a_name_or_a_folder(here):
     touch("a.jpg")
     assert moves("a.jpg", output="out/b.png") == {"a.jpg": "out/b.png"}

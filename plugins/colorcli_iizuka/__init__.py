@@ -1,0 +1,50 @@
+"""Iizuka, Simo-Serra and Ishikawa, "Let there be Color!" (SIGGRAPH 2016): local features that know the whole scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colorcli import Colorizer, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from colorcli import Recipe
+    from colorcli_iizuka.network import IizukaNetwork
+
+
+class Iizuka(Colorizer):
+    """Regresses chroma from local features that are fused with one vector for the whole picture."""
+
+    name = "iizuka"
+    summary = "Iizuka 2016: calm colours that fit the scene, from local and global features fused."
+    # The network takes any sides in multiples of 8, and the paper gives it the picture at its own size. Squares let
+    # pictures of all sizes share a batch, cost the same for each, and are the scale that it has learnt from.
+    size = 256
+    multiple_of = 8
+    recipe_folder = Path(__file__).parent / "recipes"
+
+    def build(self, **network: Any) -> IizukaNetwork:
+        from colorcli_iizuka.network import IizukaNetwork
+
+        return IizukaNetwork(**network)
+
+    def predict(self, network: IizukaNetwork, lightness: Tensor) -> Tensor:
+        from colorcli_iizuka.grey import lightness_to_luma
+
+        colour, _ = network(lightness_to_luma(lightness))
+        return network.to_ab(colour)
+
+    def recipe(self, **settings: Any) -> Recipe:
+        from colorcli_iizuka.recipe import IizukaRecipe
+
+        return IizukaRecipe(**settings)
+
+
+@hookimpl
+def register_colorizers(register: Callable[[Colorizer], None]) -> None:
+    """Offer the Iizuka colorizer."""
+    register(Iizuka())

@@ -1,0 +1,158 @@
+"""The network of Iizuka, Simo-Serra and Ishikawa, "Let there be Color!" (SIGGRAPH 2016)."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from colorcli.color import rgb_to_lab
+from colorcli.errors import UsageError
+
+Output = Literal["sigmoid", "relu"]
+Space = Literal["lab", "rgb"]
+AB_REACH = 100.0  # the published network's 0..1 stands for ab in -100..100
+_MEAN_LUMA = 0.44505388568813414  # of the pictures that the published network was trained on
+
+
+class IizukaNetwork(nn.Module):
+    """Low-level features go two ways, to mid-level and to global features, which are fused and coloured.
+
+    The parts are those of the paper's table: `low` (shared by both ways), `global_` with the fully connected `scene`,
+    `mid`, `fusion`, `colour`, and in training `category`. The published weights are a Torch7 file, which cannot be
+    loaded here, so these names are ours. All convolutions are 3x3 with ReLU.
+
+    Args:
+        width: of every layer, as a share of the published one; channels are multiples of 8.
+        global_size: side of the square copy that the global features are of: 224 as published, 112 in the Utrecht
+            paper.
+        output: `sigmoid` as published, or `relu` as in the Utrecht paper.
+        fusion_kernel: 3 as in the published network, or 1 as in the paper's equation.
+        classes: of the classifier that helps to train the global features; 0 is none.
+        space: `lab` colours ab; `rgb` all of the picture, whose lightness is then not used.
+        norm: batch norm between each layer and its ReLU, instead of a bias. Training from scratch needs it; in the
+            published network it is folded into the weights.
+
+    Raises:
+        ValueError: an argument has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        global_size: int = 224,
+        output: Output = "sigmoid",
+        fusion_kernel: int = 3,
+        classes: int = 0,
+        space: Space = "lab",
+        *,
+        norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if output not in get_args(Output) or space not in get_args(Space) or fusion_kernel not in {1, 3}:
+            raise ValueError(
+                f"output {output!r}, space {space!r} and fusion_kernel {fusion_kernel!r} are to be sigmoid or relu, "
+                "lab or rgb, and 1 or 3"
+            )
+        if width <= 0 or global_size < 8 or classes < 0:
+            raise ValueError("width above 0, global_size from 8 and classes from 0 were expected")
+        self.global_size = global_size
+        self.output = output
+        self.space = space
+        c32, c64, c128, c256, c512, c1024 = (max(8, round(width * n / 8) * 8) for n in (32, 64, 128, 256, 512, 1024))
+        self.low = _convolutions([1, c64, c128, c128, c256, c256, c512], [2, 1, 2, 1, 2, 1], norm=norm)
+        self.mid = _convolutions([c512, c512, c256], [1, 1], norm=norm)
+        self.global_ = _convolutions([c512] * 5, [2, 1, 2, 1], norm=norm)
+        side = -(-global_size // 32)  # five convolutions halve it, rounding up
+        self.scene = nn.Sequential(nn.Flatten(), *_connected([c512 * side**2, c1024, c512, c256], norm=norm))
+        self.fusion = _convolutions([2 * c256, c256], [1], kernel=fusion_kernel, norm=norm)
+        self.colour = nn.Sequential(
+            _convolutions([c256, c128], [1], norm=norm),
+            nn.Upsample(scale_factor=2),
+            _convolutions([c128, c64, c64], [1, 1], norm=norm),
+            nn.Upsample(scale_factor=2),
+            _convolutions([c64, c32], [1], norm=norm),
+            nn.Conv2d(c32, 2 if space == "lab" else 3, 3, padding=1),
+        )
+        self.category = (
+            nn.Sequential(_connected([c256, c256], norm=norm), nn.Linear(c256, classes)) if classes else None
+        )
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        # Grey is the middle of 0..1. Beginning there is best, and a ReLU that begins below 0 would never learn.
+        last = self.colour[-1]
+        nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]
+        nn.init.constant_(last.bias, 0.0 if self.output == "sigmoid" else 0.5)  # type: ignore[arg-type]
+
+    def forward(self, luma: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Colour pictures.
+
+        Args:
+            luma: (B, 1, H, W) in 0..1, H and W multiples of 8.
+
+        Returns:
+            Colour (B, 2 or 3, H / 2, W / 2) float32 in 0..1, with ReLU from 0 up, for `to_ab`; and the categories'
+            scores (B, classes), None without a classifier.
+
+        Raises:
+            UsageError: a side is no multiple of 8.
+        """
+        height, width = luma.shape[-2:]
+        if height % 8 or width % 8:
+            raise UsageError(
+                f"iizuka takes pictures whose sides are multiples of 8, not {width}x{height}.",
+                "A recipe says so with sizes and input_size.",
+            )
+        centred = luma - _MEAN_LUMA
+        local = self.low(centred)
+        scene = self.scene(self.global_(self._low_of_copy(centred, local)))
+        mid = self.mid(local)
+        everywhere = scene[:, :, None, None].expand(-1, -1, *mid.shape[-2:])  # (B, 256) -> (B, 256, H / 8, W / 8)
+        colour = self.colour(self.fusion(torch.cat([mid, everywhere], dim=1))).float()  # a step of bf16 is 0.4 ab
+        activated = colour.sigmoid() if self.output == "sigmoid" else colour.relu()
+        return activated, None if self.category is None else self.category(scene)
+
+    def _low_of_copy(self, picture: Tensor, features: Tensor) -> Tensor:
+        """Give the low-level features of the copy of fixed size, computed once where the picture has that size."""
+        size = (self.global_size, self.global_size)
+        if picture.shape[-2:] == size:
+            return features
+        copy = functional.interpolate(picture, size, mode="bilinear", antialias=True)
+        copied: Tensor = self.low(copy)
+        return copied
+
+    def to_ab(self, colour: Tensor) -> Tensor:
+        """Turn what `forward` gave, (B, 2 or 3, h, w), into CIE ab (B, 2, h, w).
+
+        As published ab = (2 s - 1) 100, with ReLU as with the sigmoid: the Utrecht paper does not give its scale.
+        """
+        if self.space == "rgb":
+            with torch.autocast(colour.device.type, enabled=False):  # Lab in bf16 shows
+                return rgb_to_lab(colour.clamp(0, 1))[:, 1:]
+        return (2 * colour - 1) * AB_REACH
+
+
+def _convolutions(channels: Sequence[int], strides: Sequence[int], kernel: int = 3, *, norm: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for (before, after), stride in zip(pairwise(channels), strides, strict=True):
+        layers.append(nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=not norm))
+        layers += [nn.BatchNorm2d(after)] if norm else []
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+def _connected(channels: Sequence[int], *, norm: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers.append(nn.Linear(before, after, bias=not norm))
+        layers += [nn.BatchNorm1d(after)] if norm else []
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)

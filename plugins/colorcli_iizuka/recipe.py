@@ -1,0 +1,165 @@
+"""How the Iizuka network learns: regression of chroma, helped by a classification of the scene."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
+
+from colorcli import Batch, Recipe
+from colorcli.color import lab_to_rgb
+from colorcli.errors import DataError
+from colorcli_iizuka.grey import Grey, make_grey
+from colorcli_iizuka.network import AB_REACH
+
+OptimizerName = Literal["adadelta", "adamw"]
+Schedule = Literal["constant", "cosine"]
+_WARM_UP = 0.02  # of the run
+_STRONG = 50.0  # chroma at which chroma_weight is what is added to a pixel's weight
+
+
+class IizukaRecipe(Recipe):
+    """The loss of Iizuka 2016: the squared error of the colour plus alpha times the cross-entropy of the category.
+
+    The squared error is the mean over pixels and channels, of colour in the network's 0..1: then alpha = 1/300 makes
+    the two parts about as large, as the sum over all pixels would not.
+
+    Args:
+        alpha: weight of the classification; 0 trains without it, as the Utrecht paper does.
+        chroma_weight: a pixel's squared error counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the
+            data, so that saturated colours, which are rare, count; 0 is the paper's.
+        grey: how the grey picture is made of the colour one, see `colorcli_iizuka.grey.make_grey`.
+        optimizer: `adadelta` as published, or `adamw`.
+        learning_rate: the highest; 1 is Adadelta's own.
+        betas: of AdamW.
+        weight_decay: decoupled with AdamW.
+        schedule: `constant`, or `cosine` after a short warm-up.
+
+    Raises:
+        ValueError: a setting has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 1 / 300,
+        chroma_weight: float = 0.0,
+        grey: Grey = "luminance",
+        optimizer: OptimizerName = "adadelta",
+        learning_rate: float = 1.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        schedule: Schedule = "constant",
+    ) -> None:
+        _expect("grey", grey, Grey)
+        _expect("optimizer", optimizer, OptimizerName)
+        _expect("schedule", schedule, Schedule)
+        if alpha < 0 or chroma_weight < 0:
+            raise ValueError("alpha and chroma_weight from 0 were expected")
+        self.alpha = alpha
+        self.chroma_weight = chroma_weight
+        self.grey = grey
+        self.optimizer_name = optimizer
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.mean_weight = 1.0
+        self._saved: Mapping[str, Any] = {}
+
+    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+        """Count the categories, and the mean weight of a pixel where chroma counts."""
+        if self.alpha and len(categories) < 2:
+            raise DataError(
+                f"alpha = {self.alpha:g} asks for a classification of the pictures, which are in "
+                f"{len(categories)} categories, where at least two were expected.",
+                "Put them into one folder for each category, or set alpha = 0 in the recipe to train without.",
+            )
+        if self.chroma_weight:
+            weights = [(self._weight(_halved(ab)).mean().item(), len(ab)) for ab in colours]
+            self.mean_weight = sum(mean * count for mean, count in weights) / sum(count for _, count in weights)
+        return {"classes": len(categories) if self.alpha else 0}
+
+    def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
+        self.fabric = fabric
+        self.space = network.space
+        self.network: nn.Module
+        self.optimizer: torch.optim.Optimizer
+        self.network, self.optimizer = fabric.setup(network, self._optimizer(network))
+        self.scheduler = LambdaLR(self.optimizer, lambda step: learning_rate_factor(self.schedule, step / steps))
+        if self._saved:
+            self.optimizer.load_state_dict(self._saved["optimizer"])
+            self.scheduler.load_state_dict(self._saved["scheduler"])
+        self._saved = {}
+        return self.network
+
+    def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        learnt, rate, decay = network.parameters(), self.learning_rate, self.weight_decay
+        if self.optimizer_name == "adamw":
+            return torch.optim.AdamW(learnt, lr=rate, betas=self.betas, weight_decay=decay)
+        return torch.optim.Adadelta(learnt, lr=rate, weight_decay=decay)
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        losses = self.validate(self.network, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(losses["loss"])
+        self.optimizer.step()
+        self.scheduler.step()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Compute the losses: "loss" is "colour" and alpha times "classification", which needs a classifier."""
+        predicted, scores = network(make_grey(batch.lightness, batch.ab, self.grey))
+        colour = self._squared_error(predicted.float(), batch)
+        if scores is None:
+            return {"loss": colour, "colour": colour}
+        # Over all pictures, whether or not they have a category: so batches may be averaged.
+        entropy = functional.cross_entropy(scores.float(), batch.category, ignore_index=-1, reduction="sum")
+        classification = entropy / len(scores)
+        return {"loss": colour + self.alpha * classification, "colour": colour, "classification": classification}
+
+    def _squared_error(self, predicted: Tensor, batch: Batch) -> Tensor:
+        if self.space == "rgb":
+            truth = _halved(lab_to_rgb(batch.lightness, batch.ab))
+        else:
+            truth = (_halved(batch.ab) / AB_REACH + 1) / 2
+        weight = self._weight(_halved(batch.ab)) / self.mean_weight
+        return torch.mean(weight * (predicted - truth) ** 2)
+
+    def _weight(self, ab: Tensor) -> Tensor:
+        """Say how much the pixels count: ab (B, 2, h, w) to (B, 1, h, w)."""
+        return 1 + self.chroma_weight * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _STRONG
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "mean_weight": self.mean_weight,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.mean_weight = state["mean_weight"]
+        self._saved = state
+
+
+def learning_rate_factor(schedule: Schedule, progress: float) -> float:
+    """Say what the highest learning rate is multiplied by at a point of the run in 0..1."""
+    if schedule == "constant":
+        return 1.0
+    if progress < _WARM_UP:
+        return max(progress / _WARM_UP, 0.01)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))))
+
+
+def _halved(colour: Tensor) -> Tensor:
+    """Average over the network's pixels, each of which is 2x2 of the picture's: (B, C, H, W) to half the size."""
+    return functional.avg_pool2d(colour, 2)
+
+
+def _expect(name: str, value: object, kind: object) -> None:
+    if value not in get_args(kind):
+        raise ValueError(f"{name} is {value!r}, where one of {', '.join(get_args(kind))} was expected")

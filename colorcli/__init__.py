@@ -8,16 +8,29 @@ A plugin writes a `Colorizer` and registers it with `hookimpl`; see `docs/plugin
 
 from typing import TYPE_CHECKING
 
-from colorcli.colorizer import Colorizer, Option, Weights
+from colorcli.colorizer import Colorizer, Option, Prediction, Weights
 from colorcli.errors import ColorcliError
 from colorcli.hookspecs import hookimpl
 from colorcli.manifests import read_manifest
-from colorcli.recipe import Recipe
+from colorcli.recipe import Batch, Recipe
 
 if TYPE_CHECKING:
     from colorcli.model import load
+    from colorcli.placing import defer
 
-__all__ = ["ColorcliError", "Colorizer", "Option", "Recipe", "Weights", "hookimpl", "load", "read_manifest"]
+__all__ = [
+    "Batch",
+    "ColorcliError",
+    "Colorizer",
+    "Option",
+    "Prediction",
+    "Recipe",
+    "Weights",
+    "defer",
+    "hookimpl",
+    "load",
+    "read_manifest",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -25,6 +38,10 @@ def __getattr__(name: str) -> object:
         from colorcli.model import load
 
         return load
+    if name == "defer":
+        from colorcli.placing import defer
+
+        return defer
     if name == "__version__":
         from importlib.metadata import version
 

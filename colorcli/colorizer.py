@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from colorcli.errors import NotTrainable, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -108,6 +108,24 @@ class Weights:
         return not self.repo
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """Chroma with something to tell about each picture, such as the category that a router chose.
+
+    Attributes:
+        ab: (B, 2, h, w), CIE ab.
+        notes: for each picture of the batch, what `colorcli run` shows with --json and -v.
+    """
+
+    ab: Tensor
+    notes: Sequence[Mapping[str, str | float]]
+
+
+def chroma_of(predicted: Tensor | Prediction) -> Tensor:
+    """Give the (B, 2, h, w) ab of what `predict` returned, with notes or without."""
+    return predicted.ab if isinstance(predicted, Prediction) else predicted
+
+
 class Colorizer(ABC):
     """Answers one question: given lightness, what is the chroma?
 
@@ -133,7 +151,7 @@ class Colorizer(ABC):
         """
 
     @abstractmethod
-    def predict(self, network: Any, lightness: Tensor, *args: Any, **options: Any) -> Tensor:
+    def predict(self, network: Any, lightness: Tensor, *args: Any, **options: Any) -> Tensor | Prediction:
         """Predict chroma from lightness.
 
         Args:
@@ -144,8 +162,17 @@ class Colorizer(ABC):
 
         Returns:
             (B, 2, h, w) float, CIE ab in about -128..127, of any size h, w. The chroma of a picture depends on
-            that picture alone, never on the others in the batch.
+            that picture alone, never on the others in the batch. With notes for each picture, a Prediction.
         """
+
+    def adapt(self, state: Mapping[str, Tensor], network: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        """Turn the state dict of a published file into the layout of the network that `build` makes.
+
+        Args:
+            state: as it was read from a file; one that fits already is handed back as it is.
+            network: the hyperparameters that `build` was given.
+        """
+        return state
 
     def recipe(self, **settings: Any) -> Recipe:
         """Make the training recipe from the table `[recipe]` of a recipe file.

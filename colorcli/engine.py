@@ -15,10 +15,10 @@ import logging
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from threading import Event
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -41,11 +41,12 @@ from colorcli.model import is_out_of_memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
-    from colorcli.colorizer import OptionValue
+    from colorcli.colorizer import OptionValue, Prediction
     from colorcli.media.folders import Job
     from colorcli.model import Model
 
 _Result = TypeVar("_Result")
+Notes: TypeAlias = "Mapping[str, str | float]"
 
 _log = logging.getLogger("colorcli")
 _BATCH = {"cpu": 1, "cuda": 16}  # more gains nothing on a CPU
@@ -98,23 +99,30 @@ class Line:
 
     def chroma(self, batch: Sequence[Frame]) -> Iterator[Tensor]:
         """Predict the chroma of a batch of frames: (1, 2, h, w) ab for each, at the network's size or its own."""
+        return (ab for ab, _ in self.predict(batch))
+
+    def predict(self, batch: Sequence[Frame]) -> Iterator[tuple[Tensor, Notes]]:
+        """Predict chroma as `chroma` does, and hand on what the colorizer has to tell about each frame."""
         if side := self.model.size:
             small = torch.cat([self._lightness(frame, (side, side)) for frame in batch])
-            yield from torch.split(self.model.predict(small, **self.options) * self.strength, 1)
+            predicted = self.model.predict_with_notes(small, **self.options)
+            yield from zip(torch.split(predicted.ab * self.strength, 1), predicted.notes, strict=True)
             return
         for frame in batch:
-            yield self._chroma_at_own_size(frame) * self.strength
+            predicted = self._predict_at_own_size(frame)
+            yield predicted.ab * self.strength, predicted.notes[0]
 
-    def _chroma_at_own_size(self, frame: Frame) -> Tensor:
+    def _predict_at_own_size(self, frame: Frame) -> Prediction:
         """Predict at the picture's own size, its sides padded to what the network can divide."""
         height, width = frame.pixels.shape[:2]
         step = self.model.colorizer.multiple_of
         padding = (0, -width % step, 0, -height % step)
         padded = functional.pad(self._lightness(frame, (height, width)), padding, mode="replicate")
-        ab = self.model.predict(padded, **self.options)
+        predicted = self.model.predict_with_notes(padded, **self.options)
+        ab = predicted.ab
         if ab.shape[-2:] != padded.shape[-2:]:
             ab = functional.interpolate(ab, padded.shape[-2:], mode="bicubic")
-        return ab[..., :height, :width]
+        return replace(predicted, ab=ab[..., :height, :width])
 
     def _lightness(self, frame: Frame, size: tuple[int, int]) -> Tensor:
         device = self.model.device.device
@@ -146,12 +154,14 @@ class Outcome:
         seconds: of work; of a pass through the network that pictures shared, each has its part.
         done_before: an output was there already, made by the same model and settings.
         error: why there is no output.
+        notes: what the colorizer has to tell about the picture, such as the category that a router chose.
     """
 
     job: Job
     seconds: float = 0.0
     done_before: bool = False
     error: ColorcliError | None = None
+    notes: Notes = field(default_factory=dict)
 
 
 def colorize_files(
@@ -240,26 +250,26 @@ def _colorize_together(line: Line, together: Sequence[_Opened]) -> dict[Job, Out
         return {}
     start = time.perf_counter()
     try:
-        predicted = list(line.chroma([opened.frame for opened in together]))
+        predicted = list(line.predict([opened.frame for opened in together]))
     except Exception as error:
         if len(together) > 1:  # which of them it was shows when each goes alone
             return {opened.job: _colorize_together(line, [opened])[opened.job] for opened in together}
         return {together[0].job: Outcome(together[0].job, error=_explained(together[0].job, error))}
     shared = (time.perf_counter() - start) / len(together)
     return {
-        opened.job: _finish(line, opened, chroma, opened.seconds + shared)
-        for opened, chroma in zip(together, predicted, strict=True)
+        opened.job: _finish(line, opened, chroma, notes, opened.seconds + shared)
+        for opened, (chroma, notes) in zip(together, predicted, strict=True)
     }
 
 
-def _finish(line: Line, opened: _Opened, chroma: Tensor, seconds: float) -> Outcome:
+def _finish(line: Line, opened: _Opened, chroma: Tensor, notes: Notes, seconds: float) -> Outcome:
     job, start = opened.job, time.perf_counter()
     try:
         frame = line.join(opened.frame, chroma)
         write_picture(job.target, [frame], opened.picture, provenance=line.provenance)
     except Exception as error:  # a full disk, say
         return Outcome(job, error=_explained(job, error))
-    return Outcome(job, seconds + time.perf_counter() - start)
+    return Outcome(job, seconds + time.perf_counter() - start, notes=notes)
 
 
 def _is_done(job: Job, provenance: Provenance) -> bool:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import torch
 from torch import Tensor, nn
 
+from colorcli.colorizer import Prediction
 from colorcli.devices import Device, choose
 from colorcli.errors import DeviceError, PluginError, UsageError, WeightsCorrupt, did_you_mean
+from colorcli.placing import place
 from colorcli.registry import Registry, split_name
 from colorcli.weights import Header, locate, open_file, read_header, read_state
 
@@ -66,7 +68,7 @@ class Model:
         self.note = note
         self._defaults = defaults or {}
         self._moving = threading.Lock()
-        self._place = device, _prepared(network, device)
+        self._place = device, place(network, device)
 
     @property
     def name(self) -> str:
@@ -108,11 +110,15 @@ class Model:
             PluginError: the colorizer gave something else than finite chroma.
             DeviceError: the memory of the CPU ran out, too.
         """
+        return self.predict_with_notes(lightness, **options).ab
+
+    def predict_with_notes(self, lightness: Tensor, **options: OptionValue) -> Prediction:
+        """Predict chroma as `predict` does, with what the colorizer has to tell about each picture."""
         checked = self.options(options)
         with torch.inference_mode():
             return self._predict(lightness.float(), checked)
 
-    def _predict(self, lightness: Tensor, options: Mapping[str, OptionValue]) -> Tensor:
+    def _predict(self, lightness: Tensor, options: Mapping[str, OptionValue]) -> Prediction:
         device, network = place = self._place
         try:
             return self._ask(device, network, lightness, options)
@@ -129,24 +135,32 @@ class Model:
             half = len(lightness) // 2
             _log.warning("%s ran out of memory: going on with batches of %d.", device.device, half)
             parts = [self._predict(part, options) for part in torch.split(lightness, half)]
-            return torch.cat([part.to(self.device.device) for part in parts])
+            ab = torch.cat([part.ab.to(self.device.device) for part in parts])
+            return Prediction(ab, [note for part in parts for note in part.notes])
         self._move_to_cpu(device)
         return self._predict(lightness, options)
 
     def _ask(
         self, device: Device, network: nn.Module, lightness: Tensor, options: Mapping[str, OptionValue]
-    ) -> Tensor:
+    ) -> Prediction:
         lightness = lightness.to(device.device).contiguous(memory_format=torch.channels_last)
         reduced = device.dtype != torch.float32
         with torch.autocast(device.device.type, device.dtype if reduced else None, enabled=reduced):
-            ab = self.colorizer.predict(network, lightness, **options)
+            predicted = self.colorizer.predict(network, lightness, **options)
+        ab, notes = (
+            (predicted.ab, predicted.notes)
+            if isinstance(predicted, Prediction)
+            else (predicted, [{}] * len(lightness))
+        )
         if ab.ndim != 4 or ab.shape[:2] != (len(lightness), 2):
             expected = f"({len(lightness)}, 2, h, w)"
             raise PluginError(f"{self.name} gave chroma of shape {tuple(ab.shape)}, where {expected} was expected.")
         ab = ab.float()
         if not torch.isfinite(ab).all():
             raise PluginError(f"{self.name} gave chroma that is not finite.", "Try --precision fp32.")
-        return ab
+        if len(notes) != len(lightness):
+            raise PluginError(f"{self.name} gave {len(notes)} notes for {len(lightness)} pictures.")
+        return Prediction(ab, notes)
 
     def _move_to_cpu(self, device: Device) -> None:
         """Leave a device that has no memory even for one picture; another thread may have done so already."""
@@ -160,7 +174,7 @@ class Model:
                 )
             _log.warning("%s has no memory for even one picture: going on on the CPU.", device.device)
             cpu = choose("cpu", "fp32" if device.dtype == torch.float32 else "auto")
-            self._place = cpu, _prepared(self._place[1], cpu)
+            self._place = cpu, place(self._place[1], cpu)
 
     @overload  # an array is an iterable, too: the first that fits counts
     def colorize(  # type: ignore[overload-overlap]
@@ -282,25 +296,16 @@ def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
 def _loaded(
     colorizer: Colorizer, state: Mapping[str, Tensor], hyperparameters: Mapping[str, Any], path: Path
 ) -> nn.Module:
-    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     try:
         network = colorizer.build(**hyperparameters)
-        network.load_state_dict(state, strict=True, assign=True)  # not copied: half the memory
+        # Not copied: what is never used is never read from the file.
+        network.load_state_dict(colorizer.adapt(state, hyperparameters), strict=True, assign=True)
     except (RuntimeError, TypeError, ValueError) as error:
         raise WeightsCorrupt(
             f"{path} does not fit the network of {colorizer.name}: {str(error).splitlines()[-1].strip()}",
             f"It was built with {json.dumps(dict(hyperparameters))}.",
         ) from error
     return network
-
-
-def _prepared(network: nn.Module, device: Device) -> nn.Module:
-    """Put a network on a device, convolutions and products in its precision, all else in float32."""
-    network = network.eval().requires_grad_(requires_grad=False)
-    for module in network.modules():
-        if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
-            module.to(device.dtype)
-    return network.to(device.device).to(memory_format=torch.channels_last)
 
 
 def is_out_of_memory(error: Exception) -> bool:

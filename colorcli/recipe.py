@@ -3,34 +3,56 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lightning_fabric import Fabric
     from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a recipe learns from in one step.
+
+    Attributes:
+        lightness: (B, 1, s, s), CIE L* in 0..100.
+        ab: (B, 2, s, s), CIE ab, the truth.
+        category: (B,) int64, index into the sorted names of the data's categories; -1 where a picture has none.
+    """
+
+    lightness: Tensor
+    ab: Tensor
+    category: Tensor
 
 
 class Recipe(ABC):
     """Owns the losses, optimizers and schedules of a training run, so that a GAN is no special case.
 
     The loop of `colorcli.training` owns everything else: data, sizes, epochs, averaging, checkpoints and logs.
-    It calls `survey` (fresh runs) or `load` (resumed runs), builds the network, calls `start`, then `step` for every
-    batch. Torch's random numbers are seeded before every step, so that dropout is resumed exactly, too.
+    It calls `survey` (fresh runs) or `load` (resumed runs), builds the network, gives it its first weights, calls
+    `start`, then `step` for every batch. Torch's random numbers are seeded before every step, so that dropout is resumed exactly, too.
 
     `__init__` takes the table `[recipe]` of a recipe file and raises ValueError where a setting has a value that it
     cannot have.
     """
 
-    def survey(self, ab: Iterable[Tensor]) -> Mapping[str, Any]:
-        """Look at the colours of the training data before the network is built.
+    paints: ClassVar[bool] = True  # whether the network predicts chroma; a classifier's sample sheets would be empty
+
+    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+        """Look at the training data before the network is built.
 
         Args:
-            ab: batches (B, 2, h, w), CIE ab, unaugmented.
+            colours: batches (B, 2, h, w), CIE ab, unaugmented.
+            categories: sorted names; none where the data is not sorted into categories.
 
         Returns:
             Hyperparameters for `Colorizer.build` that follow from the data; none unless overridden.
+
+        Raises:
+            DataError: this cannot be learnt from such data.
         """
         return {}
 
@@ -38,25 +60,38 @@ class Recipe(ABC):
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
         """Make optimizers and schedules for a run of so many steps, with their saved state if `load` brought one.
 
+        Args:
+            network: with the weights that it starts from.
+            fabric: gives optimizers and networks their device, precision and processes.
+            steps: of the whole run.
+
         Returns:
             The network as `fabric.setup` gave it.
         """
 
     @abstractmethod
-    def step(self, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
+    def step(self, batch: Batch) -> dict[str, Tensor]:
         """Make one step of optimization.
 
-        Args:
-            lightness: (B, 1, s, s), CIE L* in 0..100.
-            ab: (B, 2, s, s), CIE ab, the truth.
-
         Returns:
-            The losses by name, detached scalars; the first is the one that curves and validation are about.
+            The losses by name, detached scalars; the first is the one that curves and early stopping are about.
         """
 
     @abstractmethod
-    def validate(self, network: nn.Module, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        """Compute the losses of `step` for a network (the averaged one, say) without learning from them."""
+    def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Judge a network (the averaged one, say) by a batch without learning from it.
+
+        Returns:
+            Means over the pictures of the batch, by name, of any shape: the losses of `step`, or what `score` needs.
+        """
+
+    def score(self, means: Mapping[str, Tensor]) -> dict[str, float]:
+        """Say what all batches of a validation together come to; the weights with the lowest first figure are best.
+
+        Args:
+            means: of what `validate` gave, over all pictures.
+        """
+        return {name: mean.item() for name, mean in means.items()}
 
     @abstractmethod
     def state(self) -> dict[str, Any]:

@@ -14,13 +14,14 @@ import sys
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from colorcli.colorizer import Colorizer, Option, Weights
+from colorcli.colorizer import Colorizer, Option, Weights, chroma_of
 from colorcli.errors import UsageError
 from colorcli.manifests import problems
+from colorcli.recipe import Batch
 from colorcli.registry import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -37,6 +38,7 @@ class ColorizerSuite:
 
     colorizer: ClassVar[Colorizer]
     small: ClassVar[Mapping[str, Any]] = {}  # hyperparameters of a network that is quick to run
+    categories: ClassVar[Sequence[str]] = ("city", "people")  # of the data that its recipe is tried on
 
     # What it says of itself
 
@@ -162,11 +164,11 @@ class ColorizerSuite:
         """Where there is a recipe, it works on the CPU."""
         if not self._trainable():
             return
-        recipe = self.colorizer.recipe()
-        network = self._start(recipe, recipe.survey([self._examples()[1]]))
+        recipe, batch = self.colorizer.recipe(), self._examples()
+        network = self._start(recipe, recipe.survey([batch.ab], self.categories))
         before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
         for _ in range(2):  # the first step of a schedule that warms up may be of length 0
-            losses = recipe.step(*self._examples())
+            losses = recipe.step(batch)
         assert losses, "step gave no loss"
         for name, loss in losses.items():
             assert loss.ndim == 0, f"the loss {name} is no scalar"
@@ -181,17 +183,17 @@ class ColorizerSuite:
             return
         import torch
 
-        recipe, resumed = self.colorizer.recipe(), self.colorizer.recipe()
-        learnt_of_colours = recipe.survey([self._examples()[1]])
+        recipe, resumed, batch = self.colorizer.recipe(), self.colorizer.recipe(), self._examples()
+        learnt_of_colours = recipe.survey([batch.ab], self.categories)
         network = self._start(recipe, learnt_of_colours)
-        recipe.step(*self._examples())
+        recipe.step(batch)
         weights = deepcopy(network.state_dict())
         resumed.load(deepcopy(recipe.state()))
         again = self._start(resumed, learnt_of_colours)
         again.load_state_dict(weights)
         for each in (recipe, resumed):
             torch.manual_seed(1)
-            each.step(*self._examples())
+            each.step(batch)
         for (name, straight), other in zip(network.named_parameters(), again.parameters(), strict=True):
             assert torch.allclose(straight, other, atol=1e-6), f"{name} is another after training was resumed"
 
@@ -208,7 +210,7 @@ class ColorizerSuite:
 
         options = {option.name: option.default for option in self.colorizer.options}
         with torch.inference_mode():
-            return self.colorizer.predict(network, lightness, **options)
+            return chroma_of(self.colorizer.predict(network, lightness, **options))
 
     def _trainable(self) -> bool:
         return type(self.colorizer).recipe is not Colorizer.recipe
@@ -220,12 +222,13 @@ class ColorizerSuite:
         recipe.start(network, Fabric(accelerator="cpu", devices=1), steps=10)
         return network
 
-    def _examples(self) -> tuple[Tensor, Tensor]:
-        """Two pictures for training: lightness (2, 1, H, W), ab (2, 2, H, W)."""
+    def _examples(self) -> Batch:
+        """Two pictures for training."""
         import torch
 
         lightness = self._pictures()[-1][:2]
-        return lightness, torch.rand(2, 2, *lightness.shape[-2:], generator=_seeded()) * 120 - 60
+        ab = torch.rand(2, 2, *lightness.shape[-2:], generator=_seeded()) * 120 - 60
+        return Batch(lightness, ab, torch.tensor([0, 1]))
 
     def _pictures(self) -> list[Tensor]:
         """Batches (B, 1, H, W) of lightness at sizes that the colorizer asks for; the last is a batch of three."""

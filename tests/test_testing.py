@@ -40,15 +40,15 @@ class LineRecipe(Recipe):
             self.optimizer.load_state_dict(self.saved["optimizer"])
         return self.network
 
-    def step(self, lightness, ab):
-        loss = self.validate(self.network, lightness, ab)["loss"]
+    def step(self, batch):
+        loss = self.validate(self.network, batch)["loss"]
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return {"loss": loss.detach()}
 
-    def validate(self, network, lightness, ab):
-        return {"loss": (network(lightness / 100) - ab).square().mean()}
+    def validate(self, network, batch):
+        return {"loss": (network(batch.lightness / 100) - batch.ab).square().mean()}
 
     def state(self):
         return {"optimizer": self.optimizer.state_dict()}
@@ -80,11 +80,11 @@ def forget(self, state):
     """Take nothing back."""
 
 
-def attached(self, lightness, ab):
-    return self.validate(self.network, lightness, ab)
+def attached(self, batch):
+    return self.validate(self.network, batch)
 
 
-def lazy(self, lightness, ab):
+def lazy(self, batch):
     return {"loss": torch.tensor(1.0)}
 
 

@@ -53,6 +53,7 @@ def _shard(text: str) -> tuple[int, int]:
 @click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each picture.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what the colorizer has to tell about each picture.")
 def run(
     inputs: tuple[Path, ...],
     *,
@@ -71,6 +72,7 @@ def run(
     max_pixels: int | None,
     dry_run: bool,
     as_json: bool,
+    verbose: bool,
 ) -> int:
     """Colorize photographs: files, folders with all their sub-folders, or - for standard input to standard output.
 
@@ -102,7 +104,7 @@ def run(
         return _show(planned, as_json=as_json)
     if not planned.jobs:
         return _finish([], planned, as_json=as_json)
-    return _colorize(line(), planned, overwrite=overwrite, max_pixels=limit, as_json=as_json)
+    return _colorize(line(), planned, overwrite=overwrite, max_pixels=limit, as_json=as_json, verbose=verbose)
 
 
 def parse_options(model: Model, pairs: Sequence[str]) -> dict[str, OptionValue]:
@@ -161,7 +163,7 @@ def _show(planned: Plan, *, as_json: bool) -> int:
     return _finish([], planned, as_json=as_json, summary=False)
 
 
-def _colorize(line: Line, planned: Plan, *, overwrite: bool, max_pixels: int, as_json: bool) -> int:
+def _colorize(line: Line, planned: Plan, *, overwrite: bool, max_pixels: int, as_json: bool, verbose: bool) -> int:
     import contextlib
 
     from colorcli.cli.progress import Progress
@@ -176,6 +178,8 @@ def _colorize(line: Line, planned: Plan, *, overwrite: bool, max_pixels: int, as
                 progress.advance()
                 if as_json:
                     progress.result(_outcome_row(line, outcome))
+                if verbose and not outcome.error:
+                    progress.note(_told(outcome))
                 if outcome.error:
                     progress.note(_complaint(outcome.error))
         except KeyboardInterrupt:
@@ -192,10 +196,24 @@ def _outcome_row(line: Line, outcome: Outcome) -> str:
         "seconds": round(outcome.seconds, 3),
     }
     if outcome.done_before:
-        facts["notes"] = "done before"
+        facts["done_before"] = True
+    if outcome.notes:
+        facts["notes"] = outcome.notes
     if outcome.error:
         facts["error"] = str(outcome.error)
     return _row(outcome.job.source, None if outcome.error else outcome.job.target, **facts)
+
+
+def _told(outcome: Outcome) -> str:
+    """Say of a picture what there is to say: `a.jpg: category people, probability 0.93`."""
+    from colorcli.media import shown
+
+    notes = [
+        f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in outcome.notes.items()
+    ]
+    done = "done before" if outcome.done_before else "colorized"
+    return f"{shown(outcome.job.source)}: {', '.join(notes) or done}"
 
 
 def _row(source: Path, target: Path | None, **facts: object) -> str:

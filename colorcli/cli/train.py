@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.argument("data", required=False, type=click.Path(path_type=Path))
 @click.option("--recipe", help="A recipe's name (see --list), or a TOML file of your own.")
 @click.option("-o", "--output", "run", type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--from", "start", metavar="MODEL|FILE", help="Start from these weights instead of from chance.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
 @click.option(
     "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many of them on each machine."
@@ -41,6 +42,7 @@ def train(
     data: Path | None,
     recipe: str | None,
     run: Path | None,
+    start: str | None,
     device: str,
     devices: int,
     nodes: int,
@@ -63,7 +65,26 @@ def train(
 
     colorizer = Registry().get(name)
     path = _recipe_path(colorizer, recipe)
-    return _train(colorizer, path, data, run, device=device, devices=devices, nodes=nodes, precision=precision)
+    return _train(
+        colorizer,
+        path,
+        data,
+        run,
+        start=_start(colorizer, start),
+        device=device,
+        devices=devices,
+        nodes=nodes,
+        precision=precision,
+    )
+
+
+def _start(colorizer: Colorizer, start: str | None) -> Path | None:
+    """Find the weights to start from: a file, or a tag of the colorizer's, with its name before it or without."""
+    if start is None or Path(start).is_file():
+        return None if start is None else Path(start)
+    from colorcli.weights import locate
+
+    return locate(colorizer, start.removeprefix(f"{colorizer.name}."), offline=False).path
 
 
 def _train(
@@ -72,6 +93,7 @@ def _train(
     data: Path,
     run: Path,
     *,
+    start: Path | None,
     device: str,
     devices: int,
     nodes: int,
@@ -96,6 +118,7 @@ def _train(
         read_recipe(recipe),
         data,
         run,
+        start=start,
         device=device,
         precision=precision,
         devices=devices,
@@ -113,23 +136,36 @@ def _train(
 
 
 def _follow(start: Progress, steps: Iterator[Progress], run: Path) -> int:
-    """Show the steps of a run, and say how it ended."""
+    """Show the steps of a run, stage by stage where it has several, and say how it ended."""
+    from itertools import chain, groupby
+
+    progress = start
+    for stage, of_stage in groupby(chain([start], steps), key=lambda progress: progress.stage):
+        progress = _follow_stage(stage, of_stage)
+    if not progress.finished:
+        return 130
+    click.echo(str(run / ("best.safetensors" if progress.stage else "last.safetensors")))
+    return 0
+
+
+def _follow_stage(stage: str, steps: Iterator[Progress]) -> Progress:
     from colorcli.cli.progress import Progress as Bar
 
-    if start.finished:
-        click.echo(f"The run in {run} is finished: nothing was left to do.", err=True)
-    progress = start
-    with Bar("training", start.steps, start.step, unit="steps/s") as bar:
+    progress = next(steps)
+    if progress.finished:
+        click.echo(f"{stage or 'The run'} is finished: nothing was left to do.", err=True)
+        return progress
+    with Bar(stage or "training", progress.steps, progress.step, unit="steps/s") as bar:
         for progress in steps:
             if progress.validated:
                 bar.note(f"epoch {progress.epoch + 1}, step {progress.step}: {_losses(progress)}")
             else:
                 bar.advance(_losses(progress))
-        if not progress.finished:
+        if progress.over:
+            bar.note(f"Stopped early after epoch {progress.epoch + 1}: validation gets worse.")
+        elif not progress.finished:
             bar.note(f"Stopped after step {progress.step}: the same command goes on from here.")
-            return 130
-    click.echo(str(run / "last.safetensors"))
-    return 0
+    return progress
 
 
 def _losses(progress: Progress) -> str:

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from colorcli.color import rgb_to_lab
 from colorcli.errors import DataError
 from colorcli.media.profiles import rgb_to_srgb
+from colorcli.recipe import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -83,26 +84,86 @@ def sample(photographs: Sequence[Photograph], most: int) -> Sequence[Photograph]
     return photographs[:: max(1, math.ceil(len(photographs) / most))]
 
 
-def split(photographs: Sequence[Photograph]) -> tuple[list[Photograph], list[Photograph]]:
-    """Part the photographs into those to learn from and those to validate on, of which 2,000 are enough.
+@dataclass(frozen=True)
+class Parts:
+    """Photographs to learn from, to validate on, and to test on once at the end."""
+
+    learn: list[Photograph]
+    validate: list[Photograph]
+    test: list[Photograph]
+
+
+def split(photographs: Sequence[Photograph], shares: tuple[float, float, float] | None = None) -> Parts:
+    """Part the photographs: the same way on every machine.
+
+    Args:
+        photographs: those that can be learnt from.
+        shares: of training, validation and test, kept in every category; None = one in twenty is for validation,
+            2,000 at most, chosen by name alone, whatever else is there, and none is for a test.
 
     Raises:
-        DataError: either part is empty.
+        DataError: there are too few.
     """
-    learn = [p for p in photographs if not is_held_out(p)]
-    held_out = [p for p in photographs if is_held_out(p)]
-    if not learn or not held_out:
+    parts = _stratified(photographs, shares) if shares else _by_name(photographs)
+    if not parts.learn or not parts.validate or (shares and not parts.test):
         raise DataError(
             f"{len(photographs)} usable photographs are too few to part into training and validation.",
             "Give at least a hundred colour photographs.",
         )
+    return parts
+
+
+def _by_name(photographs: Sequence[Photograph]) -> Parts:
+    held_out = [p for p in photographs if is_held_out(p)]
     validate = sorted(held_out, key=_draw)[:_VALIDATION_MOST]
-    return learn, sorted(validate, key=lambda photograph: photograph.name)
+    return Parts([p for p in photographs if not is_held_out(p)], sorted(validate, key=_name), [])
+
+
+def _stratified(photographs: Sequence[Photograph], shares: tuple[float, float, float]) -> Parts:
+    learn: list[Photograph] = []
+    validate: list[Photograph] = []
+    test: list[Photograph] = []
+    whole = sum(shares)
+    for category in categories_of(photographs) or [""]:
+        drawn = sorted((p for p in photographs if p.category == category), key=_draw)
+        first = round(len(drawn) * shares[0] / whole)
+        second = round(len(drawn) * (shares[0] + shares[1]) / whole)
+        learn += drawn[:first]
+        validate += drawn[first:second]
+        test += drawn[second:]
+    return Parts(*(sorted(part, key=_name) for part in (learn, validate, test)))
+
+
+def categories_of(photographs: Sequence[Photograph]) -> list[str]:
+    """List the categories of photographs, sorted; that of those without one, the empty name, comes first."""
+    return sorted({photograph.category for photograph in photographs})
+
+
+def only_of(photographs: Sequence[Photograph], category: str) -> list[Photograph]:
+    """Choose the photographs of one category; all of them where it is the empty name.
+
+    Raises:
+        DataError: there is no such category.
+    """
+    if not category:
+        return list(photographs)
+    chosen = [p for p in photographs if p.category == category]
+    if not chosen:
+        known = ", ".join(filter(None, categories_of(photographs))) or "none"
+        raise DataError(
+            f"No photograph is of the category {category!r}; there are {known}.",
+            "Sort the photographs into folders named after their categories, or list them in manifest.csv.",
+        )
+    return chosen
 
 
 def is_held_out(photograph: Photograph) -> bool:
     """Tell whether a picture is for validation: the same answer on every machine, whatever else is there."""
     return _draw(photograph) < _VALIDATION_SHARE
+
+
+def _name(photograph: Photograph) -> str:
+    return photograph.name
 
 
 def _draw(photograph: Photograph) -> float:
@@ -128,25 +189,31 @@ class Crop:
     seed: int | None
 
 
-class Photographs(Dataset[Tensor]):
-    """Random square crops: `Crop` in, (3, s, s) uint8 sRGB out.
+class Photographs(Dataset[tuple[Tensor, int]]):
+    """Random square crops: `Crop` in, (3, s, s) uint8 sRGB and the index of the category out, -1 for none.
 
     In the place of a picture that cannot be read comes the next one, and the log says so once.
     """
 
-    def __init__(self, photographs: Sequence[Photograph], crop: tuple[float, float] = (1.0, 1.0)) -> None:
+    def __init__(
+        self,
+        photographs: Sequence[Photograph],
+        categories: Sequence[str] = (),
+        crop: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
         self.photographs = photographs
         self.crop = crop
+        self._index = {category: index for index, category in enumerate(categories)}
         self._told: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.photographs)
 
-    def __getitem__(self, crop: Crop) -> Tensor:
+    def __getitem__(self, crop: Crop) -> tuple[Tensor, int]:
         for offset in range(min(len(self), _PATIENCE)):
             photograph = self.photographs[(crop.index + offset) % len(self)]
             try:
-                return self._square(photograph, crop)
+                return self._square(photograph, crop), self._index.get(photograph.category, -1)
             except DataError as error:
                 self._tell(photograph, error)
         raise DataError(f"None of {min(len(self), _PATIENCE)} photographs in a row can be read.")
@@ -272,8 +339,8 @@ def whole_pictures(count: int, batch_size: int, size: int = _VALIDATION_SIZE) ->
 
 def load(
     photographs: Photographs, batches: Schedule | list[list[Crop]], workers: int, *, pinned: bool = False
-) -> DataLoader[Tensor]:
-    """Decode batches (B, 3, s, s), uint8 sRGB, ahead of their use, in so many processes."""
+) -> DataLoader[tuple[Tensor, Tensor]]:
+    """Decode batches (B, 3, s, s), uint8 sRGB, with (B,) categories, ahead of their use, in so many processes."""
     return DataLoader(
         photographs,
         batch_sampler=batches,
@@ -288,6 +355,12 @@ def hold_signals_back(_worker: int) -> None:
     """Let Ctrl-C, which reaches every process of a terminal, stop none of those that decode: the run ends them."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+
+
+def as_batch(rgb: Tensor, category: Tensor) -> Batch:
+    """Make what a recipe learns from: rgb (B, 3, s, s) uint8 sRGB, category (B,)."""
+    lightness, ab = to_lightness_and_ab(rgb)
+    return Batch(lightness.contiguous(memory_format=torch.channels_last), ab, category)
 
 
 def to_lightness_and_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:

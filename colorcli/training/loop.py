@@ -7,7 +7,7 @@ import math
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -21,11 +21,15 @@ from colorcli.errors import ColorcliError, DeviceError, UsageError, WeightsCorru
 from colorcli.media.photographs import Photograph, find_photographs
 from colorcli.training.data import (
     Crop,
+    Parts,
     Photographs,
     Schedule,
+    as_batch,
+    categories_of,
     fingerprint,
     left_out,
     load,
+    only_of,
     report,
     sample,
     split,
@@ -34,6 +38,8 @@ from colorcli.training.data import (
     whole_pictures,
 )
 from colorcli.training.runs import Checkpoint, Run
+from colorcli.training.stopping import is_over
+from colorcli.weights import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -64,11 +70,13 @@ class Progress:
     epoch: int
     losses: Mapping[str, float]
     validated: bool = False
+    over: bool = False  # early stopping has ended the run
+    stage: str = ""  # of a run in stages
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        return self.validated and self.step == self.steps
+        return self.over or (self.validated and self.step == self.steps)
 
 
 @dataclass
@@ -84,6 +92,7 @@ class Session:
     schedule: Schedule
     learn: Photographs
     validate: Photographs
+    test: Photographs
     workers: int
 
     @property
@@ -95,7 +104,8 @@ class Session:
         """Say where the run is."""
         done = self.checkpoint.step
         epoch = max(0, done - 1) // self.schedule.steps_per_epoch
-        return Progress(done, self.schedule.steps, epoch, losses, validated=0 < done == self.checkpoint.validated)
+        validated = 0 < done == self.checkpoint.validated
+        return Progress(done, self.schedule.steps, epoch, losses, validated=validated, over=self.checkpoint.over)
 
 
 def train(
@@ -104,6 +114,7 @@ def train(
     data: Path,
     folder: Path,
     *,
+    start: Path | None = None,
     device: str = "auto",
     precision: str = "auto",
     devices: int = 1,
@@ -119,7 +130,8 @@ def train(
         colorizer: whose recipe and network are trained.
         file: the recipe file.
         data: a folder of colour photographs; tar files in it count as folders.
-        folder: where checkpoint, log, curves, samples and weights go.
+        folder: where checkpoint, log, curves, samples and weights go; of a recipe in stages, a folder for each.
+        start: a weights file to start from, instead of from chance.
         device: as in `colorcli.devices.choose`.
         precision: likewise.
         devices: how many of them on each machine.
@@ -133,11 +145,29 @@ def train(
         WeightsCorrupt: the checkpoint is damaged.
         ColorcliError: a loss is not finite any more; the last checkpoint stays.
     """
-    run = Run(folder, colorizer, file, data)
-    session = _begin(run, find_photographs(data), _fabric(device, precision, devices, nodes))
-    start = session.progress({})
-    yield start
-    if start.finished:
+    fabric = _fabric(device, precision, devices, nodes)
+    if not file.stages:
+        yield from _train(Run(folder, colorizer, file, data, start), fabric, stop)
+        return
+    whole = Run(folder, colorizer, file, data)
+    parts: dict[str, Path] = {}
+    for stage in file.stages:
+        before = folder / stage.start / "best.safetensors" if stage.start else start
+        for progress in _train(Run(folder / stage.name, colorizer, stage.file, data, before), fabric, stop):
+            yield replace(progress, stage=stage.name)
+        if not progress.finished:
+            return
+        if stage.part:
+            parts[stage.part] = folder / stage.name / "best.safetensors"
+    if fabric.is_global_zero:
+        whole.assemble("best", parts)
+
+
+def _train(run: Run, fabric: Fabric, stop: Callable[[], bool]) -> Generator[Progress]:
+    session = _begin(run, find_photographs(run.data), fabric)
+    begun = session.progress({})
+    yield begun
+    if begun.finished:
         return
     with suppress(GeneratorExit):  # comes between two steps; any other exception may come in the middle of one
         yield from _steps(session, stop)
@@ -149,12 +179,14 @@ def _steps(session: Session, stop: Callable[[], bool]) -> Iterator[Progress]:
     if schedule.ends_an_epoch(checkpoint.step) and checkpoint.validated < checkpoint.step:
         yield _validate(session)
     saved = time.monotonic()
-    for rgb in load(session.learn, schedule, session.workers, pinned=fabric.device.type == "cuda"):
-        yield _learn(session, rgb)
+    for rgb, category in load(session.learn, schedule, session.workers, pinned=fabric.device.type == "cuda"):
+        yield _learn(session, rgb, category)
         if fabric.strategy.reduce_boolean_decision(stop(), all=False):
             return
         if schedule.ends_an_epoch(checkpoint.step):
             yield _validate(session)
+            if checkpoint.over:
+                return
         if time.monotonic() - saved > _CHECKPOINT_SECONDS:
             _save(session)
             saved = time.monotonic()
@@ -187,18 +219,20 @@ def _begin(run: Run, photographs: list[Photograph], fabric: Fabric) -> Session:
     fresh = checkpoint is None
     if checkpoint is None:
         checkpoint = Checkpoint({}, left_out=_left_out(photographs, workers))
-    learn, validate = split([p for p in photographs if p.name not in set(checkpoint.left_out)])
-    _hold_to_its_photographs(run, checkpoint, [*learn, *validate])
+    categories = [category for category in categories_of(photographs) if category]
+    usable = [p for p in photographs if p.name not in set(checkpoint.left_out)]
+    parts = split(only_of(usable, settings.only), settings.split)
+    _hold_to_its_photographs(run, checkpoint, parts)
     if fresh:
-        colours = _colours(Photographs(sample(learn, _SURVEYED)), workers)
-        checkpoint.hyperparameters = {**run.file.network, **recipe.survey(colours)}
+        colours = _colours(Photographs(sample(parts.learn, _SURVEYED)), workers)
+        checkpoint.hyperparameters = {**run.file.network, **recipe.survey(colours, categories)}
     else:
         recipe.load(checkpoint.recipe)
     run.hyperparameters = checkpoint.hyperparameters
-    schedule = Schedule(len(learn), settings, checkpoint.step, fabric.global_rank, fabric.world_size)
-    if min(len(learn), settings.batch_size) % fabric.world_size:
+    schedule = Schedule(len(parts.learn), settings, checkpoint.step, fabric.global_rank, fabric.world_size)
+    if min(len(parts.learn), settings.batch_size) % fabric.world_size:
         raise UsageError(
-            f"A batch of {min(len(learn), settings.batch_size)} pictures cannot be parted evenly "
+            f"A batch of {min(len(parts.learn), settings.batch_size)} pictures cannot be parted evenly "
             f"among {fabric.world_size} devices."
         )
     network, average = _network(run, recipe, fabric, checkpoint, schedule.steps)
@@ -212,8 +246,9 @@ def _begin(run: Run, photographs: list[Photograph], fabric: Fabric) -> Session:
         average,
         checkpoint,
         schedule,
-        Photographs(learn, settings.crop),
-        Photographs(validate),
+        Photographs(parts.learn, categories, settings.crop),
+        Photographs(parts.validate, categories),
+        Photographs(parts.test, categories),
         workers,
     )
 
@@ -246,8 +281,8 @@ def _left_out(photographs: list[Photograph], workers: int) -> list[str]:
     return sorted(faults)
 
 
-def _hold_to_its_photographs(run: Run, checkpoint: Checkpoint, photographs: list[Photograph]) -> None:
-    found = fingerprint(photographs)
+def _hold_to_its_photographs(run: Run, checkpoint: Checkpoint, parts: Parts) -> None:
+    found = fingerprint([*parts.learn, *parts.validate, *parts.test])
     if checkpoint.photographs not in {"", found}:
         raise UsageError(
             f"The photographs in {run.data} are not those that the run in {run.folder} began with.",
@@ -257,7 +292,7 @@ def _hold_to_its_photographs(run: Run, checkpoint: Checkpoint, photographs: list
 
 
 def _colours(photographs: Photographs, workers: int) -> Iterator[Tensor]:
-    for rgb in load(photographs, whole_pictures(len(photographs), 64), workers):
+    for rgb, _ in load(photographs, whole_pictures(len(photographs), 64), workers):
         yield to_lightness_and_ab(rgb)[1]
 
 
@@ -271,12 +306,10 @@ def _network(
     except (TypeError, ValueError) as error:
         raise UsageError(f"Recipe {run.file.name}, [network]: {error}.") from error
     if checkpoint.network:
-        try:
-            network.load_state_dict(checkpoint.network)
-        except RuntimeError as error:
-            raise WeightsCorrupt(
-                f"The checkpoint in {run.folder} does not fit the network: {str(error).splitlines()[-1].strip()}"
-            ) from None
+        _give(network, checkpoint.network, f"The checkpoint in {run.folder}")
+    elif run.start:
+        state, _ = open_file(run.start)
+        _give(network, run.colorizer.adapt(state, checkpoint.hyperparameters), str(run.start))
     wrapped = recipe.start(network, fabric, steps)
     if not run.file.training.average:
         return wrapped, None
@@ -284,6 +317,14 @@ def _network(
     if checkpoint.average:
         average.load_state_dict(checkpoint.average)
     return wrapped, average
+
+
+def _give(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise WeightsCorrupt(f"{source} does not fit the network of the recipe: {reason}") from None
 
 
 @dataclass
@@ -301,19 +342,20 @@ class _Average:
 # Step by step
 
 
-def _learn(session: Session, rgb: Tensor) -> Progress:
+def _learn(session: Session, rgb: Tensor, category: Tensor) -> Progress:
     """Make one step, and log its losses."""
     checkpoint, fabric = session.checkpoint, session.fabric
     torch.manual_seed(session.schedule.seed_at(checkpoint.step))
     session.network.train()
-    lightness, ab = to_lightness_and_ab(fabric.to_device(rgb))
+    batch = as_batch(fabric.to_device(rgb), fabric.to_device(category))
     if contrast := session.run.file.training.contrast:
-        lightness = vary_lightness(lightness, contrast)
-    losses = session.recipe.step(lightness.contiguous(memory_format=torch.channels_last), ab)
+        batch = replace(batch, lightness=vary_lightness(batch.lightness, contrast))
+    losses = session.recipe.step(batch)
     if session.average:
         session.average.update_parameters(_unwrapped(session.network))
     values = {name: fabric.all_reduce(loss).item() for name, loss in losses.items()}  # type: ignore[union-attr]
     checkpoint.step += 1
+    checkpoint.epoch_total += next(iter(values.values()))
     if not all(map(math.isfinite, values.values())):
         raise ColorcliError(
             f"The losses of step {checkpoint.step} are {values}: the training has come to nothing.",
@@ -326,39 +368,62 @@ def _learn(session: Session, rgb: Tensor) -> Progress:
 
 
 def _validate(session: Session) -> Progress:
-    """Compute the losses on the pictures held out, keep the best and the last weights, draw curves and samples."""
+    """Judge the network by the pictures held out, keep the best and the last weights, draw curves and samples."""
     checkpoint, run = session.checkpoint, session.run
+    checkpoint.training.append(checkpoint.epoch_total / session.schedule.steps_per_epoch)
+    checkpoint.epoch_total = 0.0
     losses: dict[str, float] = {}
     if session.fabric.is_global_zero:
         network = session.best_guess.eval()
-        losses = _validation_losses(session, network)
-        first = next(iter(losses.values()))
-        if first < checkpoint.best:
-            checkpoint.best = first
+        losses = {f"validation {name}": loss for name, loss in _judge(session, network, session.validate).items()}
+        checkpoint.validation.append(next(iter(losses.values())))
+        if checkpoint.validation[-1] < checkpoint.best:
+            checkpoint.best = checkpoint.validation[-1]
             run.export("best", network)
         run.export("last", network)
         run.log(checkpoint.step, session.progress({}).epoch, losses)
         run.draw_curves()
-        run.draw_samples(checkpoint.step, network, *_samples(session))
-    session.fabric.barrier()
+        if session.recipe.paints:
+            run.draw_samples(checkpoint.step, network, *_samples(session))
+    checkpoint.over = session.fabric.strategy.reduce_boolean_decision(_is_over(session), all=False)
     checkpoint.validated = checkpoint.step
-    return session.progress(losses)
+    progress = session.progress(losses)
+    if progress.finished and session.fabric.is_global_zero and len(session.test):
+        progress = replace(progress, losses={**losses, **_test(session)})
+    return progress
 
 
-def _validation_losses(session: Session, network: nn.Module) -> dict[str, float]:
-    totals: dict[str, float] = {}
+def _is_over(session: Session) -> bool:
+    stopping = session.run.file.training.early_stopping
+    checkpoint = session.checkpoint
+    return bool(stopping and checkpoint.validation and is_over(checkpoint.training, checkpoint.validation, *stopping))
+
+
+def _judge(session: Session, network: nn.Module, photographs: Photographs) -> dict[str, float]:
+    totals: dict[str, Tensor] = {}
     with torch.inference_mode(), session.fabric.autocast():
-        for rgb in load(session.validate, whole_pictures(len(session.validate), 32), session.workers):
-            lightness, ab = to_lightness_and_ab(session.fabric.to_device(rgb))
-            for name, loss in session.recipe.validate(network, lightness, ab).items():
-                totals[name] = totals.get(name, 0.0) + loss.item() * len(rgb)
-    return {f"validation {name}": total / len(session.validate) for name, total in totals.items()}
+        for rgb, category in load(photographs, whole_pictures(len(photographs), 32), session.workers):
+            batch = as_batch(session.fabric.to_device(rgb), session.fabric.to_device(category))
+            for name, mean in session.recipe.validate(network, batch).items():
+                totals[name] = totals.get(name, torch.zeros_like(mean)) + mean * len(rgb)
+    return session.recipe.score({name: total / len(photographs) for name, total in totals.items()})
+
+
+def _test(session: Session) -> dict[str, float]:
+    """Judge the best weights, at the end and once, by the pictures that nothing has looked at before."""
+    run = session.run
+    state, _ = open_file(run.folder / "best.safetensors")
+    network = run.colorizer.build(**run.hyperparameters).to(session.fabric.device)
+    network.load_state_dict(state)
+    losses = {f"test {name}": loss for name, loss in _judge(session, network.eval(), session.test).items()}
+    run.log(session.checkpoint.step, session.progress({}).epoch, losses)
+    return losses
 
 
 def _samples(session: Session) -> tuple[Tensor, Tensor]:
     size = session.run.file.training.sizes[-1][1]
     spread = range(0, len(session.validate), max(1, len(session.validate) // _SAMPLES))[:_SAMPLES]
-    rgb = torch.stack([session.validate[Crop(index, size, None)] for index in spread])
+    rgb = torch.stack([session.validate[Crop(index, size, None)][0] for index in spread])
     return to_lightness_and_ab(session.fabric.to_device(rgb))
 
 

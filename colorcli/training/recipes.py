@@ -1,15 +1,18 @@
 """Recipe files: every setting of a training run in one TOML file that can be held against its paper."""
 
+from __future__ import annotations
+
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from colorcli.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+_OF_A_STAGE = {"network", "recipe", "training"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,9 @@ class TrainingSettings:
     crop: tuple[float, float] = (0.3, 1.0)  # share of the picture's area that a random crop has
     contrast: float = 0.0  # how much the contrast and the mean of the lightness vary, as a share
     average: float = 0.0  # decay a step of the exponential moving average of the weights; 0 keeps none
+    only: str = ""  # the one category that is learnt from; empty for all
+    split: tuple[float, float, float] | None = None  # shares of training, validation and test in each category
+    early_stopping: tuple[int, float] | None = None  # k and mu of colorcli.training.stopping
     workers: int | None = None  # processes that decode pictures; None = as many as suit the machine
     seed: int = 0
 
@@ -42,6 +48,10 @@ class TrainingSettings:
             "crop is two shares in 0..1, the smaller one first": 0 < low <= high <= 1,
             "contrast is in 0..1": 0 <= self.contrast <= 1,
             "average is 0 or more, and less than 1": 0 <= self.average < 1,
+            "split is three shares above 0, as in [80, 10, 10]": self.split is None
+            or (len(self.split) == 3 and min(self.split) > 0),
+            "early_stopping is a number of epochs from 2 and a limit above 0": self.early_stopping is None
+            or (_whole(self.early_stopping[0], 2) and self.early_stopping[1] > 0),
             "workers is a whole number": self.workers is None or _whole(self.workers, 0),
             "seed is a whole number": _whole(self.seed, 0),
         }
@@ -69,6 +79,17 @@ class RecipeFile:
     training: TrainingSettings
     options: Mapping[str, Any]  # defaults of predict's options for the weights that come of it
     input_size: int | None  # the square that these weights work at, where it is not the colorizer's own
+    stages: tuple[Stage, ...] = ()  # of a network whose parts are trained one after another
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of several that make a network together."""
+
+    name: str  # also of its run's folder
+    file: RecipeFile
+    part: str  # what it is in the network: the prefix of its keys in the state dict; empty for none of it
+    start: str  # the earlier stage whose best weights it starts from; empty for none
 
 
 def read_recipe(path: Path) -> RecipeFile:
@@ -85,22 +106,55 @@ def read_recipe(path: Path) -> RecipeFile:
         raise UsageError(
             f"{path}: {path.stem!r} cannot be the name of weights.", "Use letters, digits, - and _ in the file's name."
         )
-    known = {"source", "input_size", "network", "recipe", "training", "options"}
-    _expect(path, "the file", set(tables), known)
+    _expect(path, "the file", set(tables), {"source", "input_size", "options", "stages", *_OF_A_STAGE})
     if not isinstance(tables.get("input_size", 1), int):
         raise UsageError(f"{path}: input_size is to be a whole number of pixels.")
-    for table in known & set(tables) - {"source", "input_size"}:
-        if not isinstance(tables[table], dict):
-            raise UsageError(f"{path}: {table} is to be a table, [{table}].")
+    stages = tables.pop("stages", [])
+    _expect_tables(path, tables, _OF_A_STAGE | {"options"})
+    whole = _recipe_file(path, path.stem, tables, staged=bool(stages))
+    return replace(whole, stages=tuple(_stages(path, tables, stages)))
+
+
+def _recipe_file(path: Path, name: str, tables: Mapping[str, Any], *, staged: bool = False) -> RecipeFile:
+    training = tables.get("training", {})
     return RecipeFile(
-        name=path.stem,
+        name=name,
         source=tables.get("source", ""),
         network=tables.get("network", {}),
         recipe=tables.get("recipe", {}),
-        training=_training(path, tables.get("training", {})),
+        training=_training(path, {"epochs": 1, "batch_size": 1, **training} if staged else training),
         options=tables.get("options", {}),
         input_size=tables.get("input_size"),
     )
+
+
+def _stages(path: Path, tables: Mapping[str, Any], stages: Any) -> Iterator[Stage]:
+    """Read the stages; their tables recipe and training override those of the file key by key."""
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        raise UsageError(f"{path}: stages are to be tables, [[stages]].")
+    before: set[str] = set()
+    for stage in stages:
+        _expect(path, "[[stages]]", set(stage), {"name", "part", "from", *_OF_A_STAGE})
+        _expect_tables(path, stage, _OF_A_STAGE)
+        name, start = stage.get("name", ""), stage.get("from", "")
+        if not _NAME.fullmatch(name) or name in before:
+            raise UsageError(f"{path}: every stage is to have a name of its own, not {name!r}.")
+        if start and start not in before:
+            raise UsageError(f"{path}: the stage {name} starts from {start!r}, which is no stage before it.")
+        before.add(name)
+        merged = {
+            **tables,
+            "network": stage.get("network", {}),
+            "recipe": {**tables.get("recipe", {}), **stage.get("recipe", {})},
+            "training": {**tables.get("training", {}), **stage.get("training", {})},
+        }
+        yield Stage(name, _recipe_file(path, f"{path.stem}-{name}", merged), stage.get("part", ""), start)
+
+
+def _expect_tables(path: Path, tables: Mapping[str, Any], names: set[str]) -> None:
+    for name in names & set(tables):
+        if not isinstance(tables[name], dict):
+            raise UsageError(f"{path}: {name} is to be a table, [{name}].")
 
 
 def _training(path: Path, table: Mapping[str, Any]) -> TrainingSettings:

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.color import lab_to_rgb
-from colorcli.colorizer import Weights
+from colorcli.colorizer import Weights, chroma_of
 from colorcli.errors import UsageError, WeightsCorrupt
 from colorcli.evaluation.sheets import Row, write_sheet
 from colorcli.manifests import format_table
-from colorcli.weights import Header, write_state
+from colorcli.weights import Header, open_file, write_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,10 @@ class Checkpoint:
     network: dict[str, Tensor] = field(default_factory=dict)
     average: dict[str, Tensor] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
+    epoch_total: float = 0.0  # of the first loss over this epoch's steps
+    training: list[float] = field(default_factory=list)  # its mean in every epoch
+    validation: list[float] = field(default_factory=list)  # the first figure of every validation
+    over: bool = False  # whether early stopping has ended the run
     left_out: list[str] = field(default_factory=list)  # names of photographs that teach nothing
     photographs: str = ""  # fingerprint of all others
 
@@ -59,8 +63,11 @@ class Run:
         UsageError: the folder cannot be, or holds a run of another colorizer, recipe or data.
     """
 
-    def __init__(self, folder: Path, colorizer: Colorizer, file: RecipeFile, data: Path) -> None:
+    def __init__(
+        self, folder: Path, colorizer: Colorizer, file: RecipeFile, data: Path, start: Path | None = None
+    ) -> None:
         self.folder = folder
+        self.start = start
         self.colorizer = colorizer
         self.file = file
         self.data = data.resolve()
@@ -92,6 +99,7 @@ class Run:
         return {
             "colorizer": self.colorizer.name,
             "data": str(self.data),
+            "start": str(self.start or ""),
             "recipe": dataclasses.asdict(self.file),
         }
 
@@ -183,7 +191,7 @@ class Run:
         """Draw samples/STEP.png: grey, colorized and original of some pictures held out."""
         options = {option.name: option.default for option in self.colorizer.options} | dict(self.file.options)
         with torch.inference_mode():
-            predicted = self.colorizer.predict(network, lightness, **options).float()
+            predicted = chroma_of(self.colorizer.predict(network, lightness, **options)).float()
         predicted = torch.nn.functional.interpolate(predicted, lightness.shape[-2:], mode="bicubic")
         colours = {"grey": ab * 0, self.colorizer.name: predicted, "original": ab}
         rows = [
@@ -192,11 +200,10 @@ class Run:
         ]
         write_sheet(self.folder / "samples" / f"{step:07d}.png", rows, height=160, columns=2)
 
-    def export(self, name: str, network: nn.Module) -> Path:
+    def export(self, name: str, network: nn.Module) -> None:
         """Write NAME.safetensors (fp16) and NAME.toml, the manifest table to go with it."""
         path = self.folder / f"{name}.safetensors"
         part = path.with_suffix(".part")
-        state = {key: _halved(value) for key, value in network.state_dict().items()}
         header = Header(
             self.colorizer.name,
             self.file.name,
@@ -204,7 +211,7 @@ class Run:
             self.file.input_size,
             dict(self.file.options),
         )
-        write_state(part, state, header)
+        write_state(part, {key: _halved(value) for key, value in network.state_dict().items()}, header)
         part.replace(path)
         data = path.read_bytes()
         weights = Weights(
@@ -220,7 +227,26 @@ class Run:
             options=self.file.options,
         )
         path.with_suffix(".toml").write_text(format_table(self.file.name, weights), encoding="utf-8")
-        return path
+
+    def assemble(self, name: str, parts: Mapping[str, Path]) -> None:
+        """Export a network that was trained in parts: the weights files of the parts, by their prefix in it.
+
+        Raises:
+            UsageError: the parts are not all of the network that the recipe describes.
+        """
+        self.hyperparameters = self.file.network
+        network = self.colorizer.build(**self.hyperparameters)
+        state = {
+            f"{prefix}.{key}": value for prefix, path in parts.items() for key, value in open_file(path)[0].items()
+        }
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise UsageError(
+                f"The stages of {self.file.name} do not make the network of its [network]: {reason}"
+            ) from None
+        self.export(name, network)
 
 
 def _is_kept(before: Any, now: Any) -> bool:

@@ -1,6 +1,6 @@
 """How the Zhang network learns: soft-encoded classification with class rebalancing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
-from colorcli import Recipe
+from colorcli import Batch, Recipe
 from colorcli_zhang.bins import (
     bin_centres,
     circle_centres,
@@ -20,7 +20,7 @@ from colorcli_zhang.bins import (
     table_index,
 )
 from colorcli_zhang.muon import Muon
-from colorcli_zhang.schedules import Schedule, learning_rate_factor
+from colorcli.schedules import Schedule, learning_rate_factor
 
 Gamut = Literal["srgb", "data", "circle"]
 OptimizerName = Literal["adamw", "muon"]
@@ -77,10 +77,10 @@ class ZhangRecipe(Recipe):
         self.schedule = schedule
         self._saved: Mapping[str, Any] = {}
 
-    def survey(self, ab: Iterable[Tensor]) -> Mapping[str, Any]:
+    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Count the data's colours: which bins there are, and how rare each is."""
         centres = circle_centres() if self.gamut == "circle" else bin_centres()
-        counts = count_nearest(ab, centres)
+        counts = count_nearest(colours, centres)
         if self.gamut != "srgb":
             centres, counts = centres[counts > 0], counts[counts > 0]
         self._learn_colours(centres, counts)
@@ -128,8 +128,8 @@ class ZhangRecipe(Recipe):
         self.index, self.encoding = self.index.to(device), self.encoding.to(device)
         self.weights = self.weights.to(device)
 
-    def step(self, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        losses = self.validate(self.network, lightness, ab)
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        losses = self.validate(self.network, batch)
         self.network.zero_grad(set_to_none=True)
         self.fabric.backward(losses["loss"])
         for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
@@ -137,9 +137,9 @@ class ZhangRecipe(Recipe):
             scheduler.step()
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def validate(self, network: nn.Module, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        logits = network(lightness).float()
-        row = table_index(functional.adaptive_avg_pool2d(ab, logits.shape[-2:]))  # (B, h, w)
+    def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        logits = network(batch.lightness).float()
+        row = table_index(functional.adaptive_avg_pool2d(batch.ab, logits.shape[-2:]))  # (B, h, w)
         nearest = self.index[row].movedim(-1, 1)  # (B, k, h, w)
         log_probability = logits.log_softmax(dim=1).gather(1, nearest)
         cross_entropy = -(self.encoding[row].movedim(-1, 1) * log_probability).sum(dim=1)  # (B, h, w)

@@ -1,4 +1,6 @@
 import random
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from colorcli.training.data import (
     Schedule,
     fingerprint,
     left_out,
+    only_of,
     random_box,
     read_square,
     report,
@@ -25,9 +28,9 @@ SETTINGS = TrainingSettings(epochs=3, batch_size=4, sizes=((0.0, 16), (0.5, 32))
 
 def test_a_picture_is_held_out_whatever_else_is_there(photographs):
     found = find_photographs(photographs)
-    _, validate = split(found)
-    _, shuffled = split(random.Random(0).sample(found, len(found)))
-    _, fewer = split(found[::-2])
+    validate = split(found).validate
+    shuffled = split(random.Random(0).sample(found, len(found))).validate
+    fewer = split(found[::-2]).validate
     assert validate == shuffled
     assert set(fewer) == set(validate) & set(found[::-2])
     assert 0 < len(validate) < len(found) / 8
@@ -36,6 +39,50 @@ def test_a_picture_is_held_out_whatever_else_is_there(photographs):
 def test_too_few_photographs_are_an_error(photographs):
     with pytest.raises(DataError, match="2 usable photographs are too few"):
         split(find_photographs(photographs)[:2])
+
+
+def in_categories(**counts):
+    return [
+        Photograph(f"{category}/{i:03}.jpg", Path("data"), category=category)
+        for category, count in counts.items()
+        for i in range(count)
+    ]
+
+
+def test_a_stratified_split_keeps_its_shares_in_every_category():
+    found = in_categories(animals=200, city=50, people=10)
+    parts = split(found, (80, 10, 10))
+    counts = [Counter(p.category for p in part) for part in (parts.learn, parts.validate, parts.test)]
+    assert counts[0] == {"animals": 160, "city": 40, "people": 8}
+    assert counts[1] == counts[2] == {"animals": 20, "city": 5, "people": 1}
+    assert sorted(p.name for part in (parts.learn, parts.validate, parts.test) for p in part) == [
+        p.name for p in found
+    ]
+    assert split(found[::-1], (80, 10, 10)) == parts
+
+
+def test_a_split_that_leaves_nothing_for_the_test_is_an_error():
+    with pytest.raises(DataError, match="3 usable photographs are too few"):
+        split(in_categories(city=3), (80, 10, 10))
+
+
+def test_a_category_that_the_data_has_not_is_told_with_those_it_has():
+    assert only_of(in_categories(city=2, people=1), "people") == in_categories(people=1)
+    assert only_of(in_categories(city=2, people=1), "") == in_categories(city=2, people=1)
+    with pytest.raises(DataError, match="of the category 'persons'; there are city, people"):
+        only_of(in_categories(city=2, people=1), "persons")
+
+
+def test_a_picture_comes_with_the_index_of_its_category(tmp_path):
+    for name in ("city/a.png", "people/b.png", "c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        picture(0).save(tmp_path / name)
+    found = Photographs(find_photographs(tmp_path), ["city", "people"])
+    assert {found.photographs[i].name: found[Crop(i, 16, None)][1] for i in range(3)} == {
+        "c.png": -1,
+        "city/a.png": 0,
+        "people/b.png": 1,
+    }
 
 
 @pytest.mark.parametrize("size", [(500, 375), (1000, 10), (3, 700), (1, 1), (97, 101)])
@@ -103,10 +150,10 @@ def test_the_next_picture_takes_the_place_of_one_that_became_unreadable(tmp_path
     for seed in range(3):
         picture(seed).save(tmp_path / f"{seed}.png")
     found = Photographs(find_photographs(tmp_path))
-    third = found[Crop(2, 16, None)]
+    third, _ = found[Crop(2, 16, None)]
     (tmp_path / "1.png").write_bytes(b"")
-    assert found[Crop(1, 16, None)].equal(third)
-    assert found[Crop(1, 16, None)].equal(third)
+    assert found[Crop(1, 16, None)][0].equal(third)
+    assert found[Crop(1, 16, None)][0].equal(third)
     assert [record.getMessage().count("1.png") > 0 for record in caplog.records] == [True]
 
 
@@ -117,9 +164,9 @@ def test_a_disk_that_went_away_is_an_error(tmp_path):
 
 
 def test_the_same_crop_is_the_same_square(photographs):
-    found = Photographs(find_photographs(photographs), (0.3, 0.8))
-    assert found[Crop(5, 16, 7)].equal(found[Crop(5, 16, 7)])
-    assert not found[Crop(5, 16, 7)].equal(found[Crop(5, 16, 8)])
+    found = Photographs(find_photographs(photographs), crop=(0.3, 0.8))
+    assert found[Crop(5, 16, 7)][0].equal(found[Crop(5, 16, 7)][0])
+    assert not found[Crop(5, 16, 7)][0].equal(found[Crop(5, 16, 8)][0])
 
 
 def test_a_schedule_that_begins_later_has_the_same_batches():

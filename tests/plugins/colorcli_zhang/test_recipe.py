@@ -5,11 +5,12 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from colorcli import Batch
 from colorcli.training.recipes import read_recipe
 from colorcli_zhang import Zhang
 from colorcli_zhang.bins import bin_centres, circle_centres
 from colorcli_zhang.recipe import ZhangRecipe
-from colorcli_zhang.schedules import learning_rate_factor
+from colorcli.schedules import learning_rate_factor
 
 WIDTHS = [4, 4, 8, 8]
 
@@ -23,9 +24,13 @@ def colours(*each, side=8):
     return torch.tensor(each, dtype=torch.float32)[:, :, None, None].expand(-1, -1, side, side).clone()
 
 
+def batch(lightness, ab):
+    return Batch(lightness, ab, torch.full((len(ab),), -1))
+
+
 def started(recipe, ab, steps=10):
     torch.manual_seed(0)
-    network = Zhang().build(widths=WIDTHS, **recipe.survey([ab]))
+    network = Zhang().build(widths=WIDTHS, **recipe.survey([ab], []))
     recipe.start(network, Fabric(accelerator="cpu", devices=1), steps)
     return network
 
@@ -74,36 +79,36 @@ def test_the_loss_is_that_of_the_paper(neighbours):
     ab[..., 1::2] -= 1  # the means are what they were
     lightness = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(2)) * 100
     with torch.no_grad():
-        loss = recipe.validate(network, lightness, ab)["loss"]
+        loss = recipe.validate(network, batch(lightness, ab))["loss"]
         assert loss.item() == pytest.approx(loss_by_hand(network, lightness, ab, surveyed, neighbours), rel=1e-4)
 
 
 def test_a_rare_colour_weighs_more():
     ab = torch.cat([colours((2, 1))] * 20 + [colours((60, 40))])
     recipe = ZhangRecipe()
-    recipe.survey([ab])
+    recipe.survey([ab], [])
     nearest = recipe.index[:, 0].view(256, 256)
     assert recipe.weights[nearest[128 + 60, 128 + 40]] > 1 > recipe.weights[nearest[128 + 2, 128 + 1]]
 
 
 def test_without_rebalancing_all_colours_weigh_the_same():
     recipe = ZhangRecipe(rebalancing=1.0)
-    recipe.survey([torch.cat([colours((2, 1))] * 20 + [colours((60, 40))])])
+    recipe.survey([torch.cat([colours((2, 1))] * 20 + [colours((60, 40))])], [])
     assert recipe.weights.tolist() == pytest.approx([1.0] * 313, abs=1e-4)
 
 
 def test_the_gamut_of_the_data_is_the_bins_that_it_has():
     recipe = ZhangRecipe(gamut="data")
-    assert recipe.survey([colours((1, 2), (38, 41), (-22, 9), (-18, 11))]) == {"classes": 3}
+    assert recipe.survey([colours((1, 2), (38, 41), (-22, 9), (-18, 11))], []) == {"classes": 3}
     assert recipe.centres.tolist() == [[-20, 10], [0, 0], [40, 40]]
 
 
 def test_the_circle_has_224_cells_without_the_empty_ones():
     assert len(circle_centres()) == 224
     recipe = ZhangRecipe(gamut="circle", neighbours=1)
-    assert recipe.survey([colours((1, 2), (3, 4), (-22, 9))]) == {"classes": 2}
+    assert recipe.survey([colours((1, 2), (3, 4), (-22, 9))], []) == {"classes": 2}
     whole = torch.cartesian_prod(torch.arange(-128, 128), torch.arange(-128, 128)).T.float().view(1, 2, 256, 256)
-    assert recipe.survey([whole]) == {"classes": 224}
+    assert recipe.survey([whole], []) == {"classes": 224}
 
 
 def test_the_network_gives_the_colours_that_its_classes_stand_for():
@@ -118,7 +123,7 @@ def test_a_few_steps_teach_a_plain_colour(optimizer, learning_rate):
     recipe = ZhangRecipe(optimizer=optimizer, learning_rate=learning_rate, betas=(0.9, 0.999))
     network = started(recipe, ab)
     lightness = torch.rand(2, 1, 32, 32) * 100
-    losses = [recipe.step(lightness, ab)["loss"].item() for _ in range(30)]
+    losses = [recipe.step(batch(lightness, ab))["loss"].item() for _ in range(30)]
     assert losses[-1] < 0.5 * losses[0]
     predicted = Zhang().predict(network.eval(), lightness, temperature=0.38)
     assert (predicted - ab).abs().mean() < 10
@@ -138,13 +143,13 @@ def test_a_resumed_recipe_makes_the_same_step():
     recipe, resumed = ZhangRecipe(**settings), ZhangRecipe(**settings)
     network = started(recipe, ab)
     for _ in range(3):
-        recipe.step(lightness, ab)
+        recipe.step(batch(lightness, ab))
     resumed.load(deepcopy(recipe.state()))
     again = Zhang().build(widths=WIDTHS, classes=len(recipe.centres))
     again.load_state_dict(deepcopy(network.state_dict()))
     resumed.start(again, Fabric(accelerator="cpu", devices=1), 10)
     for each in (recipe, resumed):
-        each.step(lightness, ab)
+        each.step(batch(lightness, ab))
     for one, other in zip(network.parameters(), again.parameters(), strict=True):
         assert one.equal(other)
 

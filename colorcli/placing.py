@@ -1,0 +1,59 @@
+"""Networks on devices: convolutions and products in the device's precision, all else in float32."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from colorcli.devices import Device
+
+Part = TypeVar("Part", bound=nn.Module)
+
+_placing = threading.Lock()
+
+
+def defer(part: Part) -> Part:
+    """Mark a part of a network that is put on the device only when it is first called, if ever it is.
+
+    Of an ensemble, the members that no picture needs then cost neither time nor memory: their weights stay in the
+    file that they were mapped from. In training this changes nothing.
+    """
+    part.deferred = True  # type: ignore[assignment]
+    part.awaited = None  # type: ignore[assignment]
+    part.register_forward_pre_hook(_arrive)
+    return part
+
+
+def _arrive(part: nn.Module, _arguments: tuple[Any, ...]) -> None:
+    if part.awaited is None:
+        return
+    with _placing:
+        if isinstance(device := part.awaited, tuple):  # not yet by another thread
+            _place(part, *device)
+            part.awaited = None  # type: ignore[assignment]
+
+
+def place(network: nn.Module, device: Device) -> nn.Module:
+    """Make a network ready to predict on a device; it learns no more."""
+    network.eval().requires_grad_(requires_grad=False)
+    _place(network, device.device, device.dtype)
+    return network
+
+
+def _place(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    for part in module.children():
+        if getattr(part, "deferred", False):
+            part.awaited = device, dtype  # type: ignore[assignment]
+        else:
+            _place(part, device, dtype)
+    own = dtype if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)) else torch.float32
+
+    def converted(tensor: Tensor) -> Tensor:
+        channels_last = torch.channels_last if tensor.ndim == 4 else torch.preserve_format
+        return tensor.to(device, own if tensor.is_floating_point() else None, memory_format=channels_last)
+
+    module._apply(converted, recurse=False)

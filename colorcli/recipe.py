@@ -33,7 +33,8 @@ class Recipe(ABC):
 
     The loop of `colorcli.training` owns everything else: data, sizes, epochs, averaging, checkpoints and logs.
     It calls `survey` (fresh runs) or `load` (resumed runs), builds the network, gives it its first weights, calls
-    `start`, then `step` for every batch. Torch's random numbers are seeded before every step, so that dropout is resumed exactly, too.
+    `start`, then `step` for every batch. Torch's random numbers are seeded before every step, so that dropout is
+    resumed exactly, too.
 
     `__init__` takes the table `[recipe]` of a recipe file and raises ValueError where a setting has a value that it
     cannot have.

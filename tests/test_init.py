@@ -8,11 +8,14 @@ import colorcli
 
 def test_the_public_names_are_exactly_these():
     assert colorcli.__all__ == [
+        "Batch",
         "ColorcliError",
         "Colorizer",
         "Option",
+        "Prediction",
         "Recipe",
         "Weights",
+        "defer",
         "hookimpl",
         "load",
         "read_manifest",

@@ -10,6 +10,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
 from colorcli import Batch, Recipe
+from colorcli.schedules import Schedule, learning_rate_factor
 from colorcli_zhang.bins import (
     bin_centres,
     circle_centres,
@@ -20,7 +21,6 @@ from colorcli_zhang.bins import (
     table_index,
 )
 from colorcli_zhang.muon import Muon
-from colorcli.schedules import Schedule, learning_rate_factor
 
 Gamut = Literal["srgb", "data", "circle"]
 OptimizerName = Literal["adamw", "muon"]

@@ -6,11 +6,11 @@ import torch
 from lightning_fabric import Fabric
 
 from colorcli import Batch
+from colorcli.schedules import learning_rate_factor
 from colorcli.training.recipes import read_recipe
 from colorcli_zhang import Zhang
 from colorcli_zhang.bins import bin_centres, circle_centres
 from colorcli_zhang.recipe import ZhangRecipe
-from colorcli.schedules import learning_rate_factor
 
 WIDTHS = [4, 4, 8, 8]
 

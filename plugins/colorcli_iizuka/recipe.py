@@ -1,6 +1,5 @@
 """How the Iizuka network learns: regression of chroma, helped by a classification of the scene."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -13,12 +12,11 @@ from torch.optim.lr_scheduler import LambdaLR
 from colorcli import Batch, Recipe
 from colorcli.color import lab_to_rgb
 from colorcli.errors import DataError
+from colorcli.schedules import Schedule, learning_rate_factor
 from colorcli_iizuka.grey import Grey, make_grey
 from colorcli_iizuka.network import AB_REACH
 
 OptimizerName = Literal["adadelta", "adamw"]
-Schedule = Literal["constant", "cosine"]
-_WARM_UP = 0.02  # of the run
 _STRONG = 50.0  # chroma at which chroma_weight is what is added to a pixel's weight
 
 
@@ -37,7 +35,7 @@ class IizukaRecipe(Recipe):
         learning_rate: the highest; 1 is Adadelta's own.
         betas: of AdamW.
         weight_decay: decoupled with AdamW.
-        schedule: `constant`, or `cosine` after a short warm-up.
+        schedule: as in `colorcli.schedules`: `constant`, `steps`, or `cosine` after a short warm-up.
 
     Raises:
         ValueError: a setting has a value that it cannot have.
@@ -128,11 +126,12 @@ class IizukaRecipe(Recipe):
         else:
             truth = (_halved(batch.ab) / AB_REACH + 1) / 2
         weight = self._weight(_halved(batch.ab)) / self.mean_weight
-        return torch.mean(weight * (predicted - truth) ** 2)
+        return (weight * (predicted - truth) ** 2).mean()
 
     def _weight(self, ab: Tensor) -> Tensor:
         """Say how much the pixels count: ab (B, 2, h, w) to (B, 1, h, w)."""
-        return 1 + self.chroma_weight * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _STRONG
+        chroma: Tensor = torch.linalg.vector_norm(ab, dim=1, keepdim=True)
+        return 1 + self.chroma_weight * chroma / _STRONG
 
     def state(self) -> dict[str, Any]:
         return {
@@ -144,15 +143,6 @@ class IizukaRecipe(Recipe):
     def load(self, state: Mapping[str, Any]) -> None:
         self.mean_weight = state["mean_weight"]
         self._saved = state
-
-
-def learning_rate_factor(schedule: Schedule, progress: float) -> float:
-    """Say what the highest learning rate is multiplied by at a point of the run in 0..1."""
-    if schedule == "constant":
-        return 1.0
-    if progress < _WARM_UP:
-        return max(progress / _WARM_UP, 0.01)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))))
 
 
 def _halved(colour: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 import colorcli
-from colorcli import Colorizer
+from colorcli import Colorizer, Prediction
 from colorcli.devices import choose
 from colorcli.engine import Line, colorize_files
 from colorcli.errors import PluginError, UnreadableMedia, UnwritableMedia, UsageError
@@ -116,6 +116,34 @@ def test_chroma_that_comes_back_smaller_is_scaled_to_the_picture():
     (out,) = line_of(nn.AvgPool2d(4), size=None).colorize([Frame(grey()[:21, :27])])
     assert out.pixels.shape == (21, 27, 3)
     assert np.ptp(out.pixels.astype(int), axis=2).max() > 3
+
+
+class Noting(Plain):
+    """Tells of each picture how light it is."""
+
+    def predict(self, network, lightness):
+        ab = super().predict(network, lightness)
+        return Prediction(ab, [{"category": "people", "mean": picture.mean().item()} for picture in lightness])
+
+
+@pytest.mark.parametrize("size", [16, None])
+def test_what_the_colorizer_tells_about_a_picture_comes_with_its_outcome(photos, size):
+    model = Model(Noting(size), nn.Identity(), choose("cpu", "fp32"), tag="test", fingerprint="0", size=size)
+    outcomes = run(Line(model, batch_size=2), photos)
+    means = [Line(model).model.predict(torch.full((1, 1, 16, 16), 30.0)).mean()]
+    assert means == [-5]
+    assert {outcome.notes["category"] for outcome in outcomes} == {"people"}
+    assert len({outcome.notes["mean"] for outcome in outcomes}) == len(outcomes)
+
+
+def test_notes_that_are_not_one_a_picture_are_an_error():
+    class Wrong(Plain):
+        def predict(self, network, lightness):
+            return Prediction(super().predict(network, lightness), [{}])
+
+    model = Model(Wrong(16), nn.Identity(), choose("cpu", "fp32"), tag="test", fingerprint="0", size=16)
+    with pytest.raises(PluginError, match="1 notes for 2 pictures"):
+        model.predict(torch.zeros(2, 1, 16, 16))
 
 
 def test_a_frame_keeps_its_alpha_and_its_time():

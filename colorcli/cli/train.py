@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,8 @@ def train(
 
     The run's folder gets checkpoints, a log, loss curves, sample sheets, and the weights best.safetensors and
     last.safetensors, which `colorcli run --weights` takes. The same command goes on with a run that was stopped.
+
+    `all` trains every colorizer that has the recipe, each in a folder of its own.
     """
     if as_list:
         return _list()
@@ -63,19 +66,36 @@ def train(
         )
     from colorcli.registry import Registry
 
-    colorizer = Registry().get(name)
-    path = _recipe_path(colorizer, recipe)
-    return _train(
-        colorizer,
-        path,
-        data,
-        run,
-        start=_start(colorizer, start),
-        device=device,
-        devices=devices,
-        nodes=nodes,
-        precision=precision,
-    )
+    where = Where(device, precision, devices, nodes)
+    if name != "all":
+        colorizer = Registry().get(name)
+        return _train(colorizer, _recipe_path(colorizer, recipe), data, run, _start(colorizer, start), where)
+    if start:
+        raise UsageError(f"--from {start} is for one COLORIZER.", "Train each alone.")
+    for colorizer in _having(recipe):
+        click.echo(f"Training {colorizer.name}.", err=True)
+        if stopped := _train(colorizer, _recipes(colorizer)[recipe], data, run / colorizer.name, None, where):
+            return stopped
+    return 0
+
+
+@dataclass(frozen=True)
+class Where:
+    """On what to train."""
+
+    device: str
+    precision: str
+    devices: int  # on each machine
+    nodes: int
+
+
+def _having(recipe: str) -> list[Colorizer]:
+    from colorcli.registry import Registry
+
+    having = [colorizer for colorizer in Registry().colorizers().values() if recipe in _recipes(colorizer)]
+    if not having:
+        raise NotTrainable(f"No colorizer has a recipe {recipe!r}.", "`colorcli train --list` shows those there are.")
+    return having
 
 
 def _start(colorizer: Colorizer, start: str | None) -> Path | None:
@@ -87,18 +107,7 @@ def _start(colorizer: Colorizer, start: str | None) -> Path | None:
     return locate(colorizer, start.removeprefix(f"{colorizer.name}."), offline=False).path
 
 
-def _train(
-    colorizer: Colorizer,
-    recipe: Path,
-    data: Path,
-    run: Path,
-    *,
-    start: Path | None,
-    device: str,
-    devices: int,
-    nodes: int,
-    precision: str,
-) -> int:
+def _train(colorizer: Colorizer, recipe: Path, data: Path, run: Path, start: Path | None, where: Where) -> int:
     import logging
 
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces what we say ourselves
@@ -119,17 +128,17 @@ def _train(
         data,
         run,
         start=start,
-        device=device,
-        precision=precision,
-        devices=devices,
-        nodes=nodes,
+        device=where.device,
+        precision=where.precision,
+        devices=where.devices,
+        nodes=where.nodes,
         stop=lambda: bool(asked),
     )
     with closing(steps):
-        start = next(steps)
+        begun = next(steps)
         with _stop_requested(asked):
             if alone:
-                return _follow(start, steps, run)
+                return _follow(begun, steps, run)
             for _ in steps:
                 pass
     return 0

@@ -243,9 +243,7 @@ class Run:
             network.load_state_dict(state)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
-            raise UsageError(
-                f"The stages of {self.file.name} do not make the network of its [network]: {reason}"
-            ) from None
+            raise UsageError(f"The stages of {self.file.name} do not make its network: {reason}") from None
         self.export(name, network)
 
 

@@ -11,7 +11,7 @@ from colorcli.errors import ColorcliError, DataError, DeviceError, UsageError, W
 from colorcli.training.loop import train
 from colorcli.training.recipes import read_recipe
 from colorcli_zhang import Zhang
-from tests.training.photographs import picture, write_photographs, write_recipe
+from tests.training.photographs import TINY, picture, write_photographs, write_recipe
 
 FILES = {"best.safetensors", "best.toml", "checkpoint.pt", "curves.png", "last.safetensors", "last.toml", "log.csv"}
 STEPS = 7  # in an epoch of the tiny recipe
@@ -34,11 +34,15 @@ def rows(folder):
 
 
 def assert_same_run(one, other):
+    assert_same_files(one, other)
+    first, second = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (one, other))
+    assert_same(first, second, "checkpoint")
+
+
+def assert_same_files(one, other):
     assert (one / "log.csv").read_bytes() == (other / "log.csv").read_bytes()
     for name in ("best.safetensors", "last.safetensors", "best.toml"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
-    first, second = (torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (one, other))
-    assert_same(first, second, "checkpoint")
 
 
 def assert_same(one, other, where):
@@ -202,11 +206,11 @@ def test_checkpoints_of_the_first_version_are_taken(straight, photographs, tiny,
     run = tmp_path / "run"
     go_on(tiny, photographs, run, 4)
     state = torch.load(run / "checkpoint.pt", weights_only=True)
-    for later in ("validated", "left_out", "photographs"):
+    for later in ("validated", "left_out", "photographs", "epoch_total", "training", "validation", "over"):
         del state[later]
     torch.save(state | {"random": torch.get_rng_state()}, run / "checkpoint.pt")
     go_on(tiny, photographs, run)
-    assert_same_run(straight[0], run)
+    assert_same_files(straight[0], run)
 
 
 def test_grey_and_broken_pictures_are_said_once_and_left_out(tiny, tmp_path, caplog):
@@ -263,6 +267,34 @@ def test_the_loss_falls_on_photographs(photographs, tmp_path):
     reports = go_on(write_recipe(tmp_path / "longer.toml", **changes), photographs, tmp_path / "run")
     losses = [report.losses["validation loss"] for report in reports if report.validated]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_early_stopping_ends_a_run_and_stays_with_it(photographs, tmp_path):
+    text = TINY.replace("epochs = 2", "epochs = 9\nearly_stopping = [2, 0.001]").replace("0.02", "0.5")
+    recipe = write_recipe(tmp_path / "early.toml", text)
+    last = go_on(recipe, photographs, tmp_path / "run")[-1]
+    assert last.over
+    assert last.finished
+    assert last.step < last.steps
+    (again,) = go_on(recipe, photographs, tmp_path / "run")
+    assert again.finished
+    assert again.step == last.step
+
+
+def test_a_resumed_run_stops_early_at_the_same_step(photographs, tmp_path):
+    text = TINY.replace("epochs = 2", "epochs = 9\nearly_stopping = [2, 0.001]").replace("0.02", "0.5")
+    recipe = write_recipe(tmp_path / "early.toml", text)
+    last = go_on(recipe, photographs, tmp_path / "one")[-1]
+    go_on(recipe, photographs, tmp_path / "other", 11)
+    assert go_on(recipe, photographs, tmp_path / "other")[-1] == last
+
+
+def test_the_best_weights_are_tested_once_at_the_end_on_pictures_kept_apart(photographs, tmp_path):
+    text = TINY.replace("epochs = 2", "epochs = 1\nsplit = [80, 10, 10]")
+    reports = go_on(write_recipe(tmp_path / "split.toml", text), photographs, tmp_path / "run")
+    assert "test loss" in reports[-1].losses
+    assert sum("test loss" in report.losses for report in reports) == 1
+    assert [row["loss"] for row in rows(tmp_path / "run")].count("test loss") == 1
 
 
 def test_fp16_on_the_cpu_is_an_error(photographs, tiny, tmp_path):

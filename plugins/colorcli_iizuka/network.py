@@ -20,9 +20,15 @@ _MEAN_LUMA = 0.44505388568813414  # of the pictures that the published network w
 class IizukaNetwork(nn.Module):
     """Low-level features go two ways, to mid-level and to global features, which are fused and coloured.
 
-    The parts are those of the paper's table: `low` (shared by both ways), `global_` with the fully connected `scene`,
-    `mid`, `fusion`, `colour`, and in training `category`. The published weights are a Torch7 file, which cannot be
-    loaded here, so these names are ours. All convolutions are 3x3 with ReLU.
+    All convolutions are 3x3 with ReLU. The published weights are a Torch7 file, which cannot be loaded here, so the
+    names are ours. Its layers, batch norm folded into them, are these:
+
+    * low-level features, 6 convolutions, shared by both ways: `low.0`, `.2`, `.4`, `.6`, `.8`, `.10`
+    * global features, 4 convolutions: `global_.0`, `.2`, `.4`, `.6`; 3 fully connected: `scene.1`, `.3`, `.5`
+    * mid-level features, 2 convolutions: `mid.0`, `.2`
+    * fusion: `fusion.0`, whose input is the mid-level features and then the global ones
+    * colorization, 5 convolutions, the last without ReLU: `colour.0.0`, `.2.0`, `.2.2`, `.4.0`, `.5`
+    * classification, 2 fully connected: `category.0.0`, `.1`
 
     Args:
         width: of every layer, as a share of the published one; channels are multiples of 8.

@@ -179,7 +179,7 @@ def test_a_few_steps_teach_colours_and_categories(settings, hyperparameters):
 
 
 @pytest.mark.parametrize("settings", [{"optimizer": "adadelta"}, {"optimizer": "adamw", "learning_rate": 1e-3}])
-def test_a_resumed_recipe_makes_the_same_step(settings):
+def test_a_resumed_recipe_makes_the_same_steps(settings):
     batch = toy()
     settings = {**settings, "schedule": "cosine", "chroma_weight": 1.0, "weight_decay": 0.01}
     recipe, resumed = IizukaRecipe(**settings), IizukaRecipe(**settings)
@@ -190,8 +190,8 @@ def test_a_resumed_recipe_makes_the_same_step(settings):
     again = Iizuka().build(**TINY, norm=True, classes=3)
     again.load_state_dict(deepcopy(network.state_dict()))
     resumed.start(again, Fabric(accelerator="cpu", devices=1), 10)
-    losses = [each.step(batch) for each in (recipe, resumed)]
-    assert losses[0] == losses[1]
+    for _ in range(2):  # the second has a learning rate that the schedule was asked for after the resumption
+        assert recipe.step(batch) == resumed.step(batch)
     for one, other in zip(network.state_dict().values(), again.state_dict().values(), strict=True):
         assert one.equal(other)
 

@@ -1,0 +1,45 @@
+"""Baldassarre, González Morín and Rodés-Guirao, "Deep Koalarization" (2017): colour by what is in the picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colorcli import Colorizer, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from colorcli import Recipe
+    from colorcli_koalarization.network import KoalarizationNetwork
+
+
+class Koalarization(Colorizer):
+    """Regresses chroma from local features that are fused with what a frozen, trained network sees in the picture."""
+
+    name = "koalarization"
+    summary = "Deep Koalarization 2017: calm colours, helped by a network that knows what is in the picture."
+    size = 224
+    multiple_of = 8
+    recipe_folder = Path(__file__).parent / "recipes"
+
+    def build(self, **network: Any) -> KoalarizationNetwork:
+        from colorcli_koalarization.network import KoalarizationNetwork
+
+        return KoalarizationNetwork(**network)
+
+    def predict(self, network: KoalarizationNetwork, lightness: Tensor) -> Tensor:
+        return network.to_ab(network(lightness))
+
+    def recipe(self, **settings: Any) -> Recipe:
+        from colorcli_koalarization.recipe import KoalarizationRecipe
+
+        return KoalarizationRecipe(**settings)
+
+
+@hookimpl
+def register_colorizers(register: Callable[[Colorizer], None]) -> None:
+    """Offer the Koalarization colorizer."""
+    register(Koalarization())

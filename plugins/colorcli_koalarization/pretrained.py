@@ -1,0 +1,95 @@
+"""Where a frozen extractor's weights come from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from colorcli.errors import UsageError, WeightsCorrupt, WeightsNotFound
+from colorcli.registry import Registry, split_name
+from colorcli.weights import HUB_PATIENCE, locate, open_file
+from colorcli_koalarization.extractors import Extractor
+
+_HUB_REPO, _HUB_FILE = "timm/inception_resnet_v2.tf_in1k", "model.safetensors"
+_SUFFIXES = {".safetensors", ".pth", ".pt"}
+_PREFIXES = ("router.", "extractor.model.")  # of the same network in weights of pix2pix, and in our own
+_UNUSED = "AuxLogits."  # of Inception-v3, for its training only
+
+
+def give_weights(extractor: Extractor, source: str) -> None:
+    """Give an extractor its trained weights.
+
+    Args:
+        extractor: with any weights; one that is `none` needs none.
+        source: `published` (torchvision's download, the Hugging Face Hub); a file, safetensors or a torch state
+            dict, whose keys may begin with `router.` or `extractor.model.`; the name of a model of colorcli with a
+            router, such as `pix2pix.starter`; or `random`, which leaves the weights as they are.
+
+    Raises:
+        UsageError: there is no such source for this extractor.
+        WeightsNotFound: the weights cannot be had from here.
+        WeightsCorrupt: they are of another network.
+    """
+    if extractor.model is None or source == "random":
+        return
+    state = _published(extractor.name) if source == "published" else _of_its_own(_file(source))
+    try:
+        extractor.model.load_state_dict({k: v for k, v in state.items() if not k.startswith(_UNUSED)})
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise WeightsCorrupt(
+            f"{source} does not fit the extractor {extractor.name}: {reason}",
+            "extractor and extractor_width in the table [network] are to be those that it was trained with.",
+        ) from None
+
+
+def _file(source: str) -> Path:
+    path = Path(source)
+    if path.is_file() or path.suffix in _SUFFIXES:
+        return path
+    name, tag = split_name(source)
+    return locate(Registry().get(name), tag).path
+
+
+def _of_its_own(file: Path) -> Mapping[str, Tensor]:
+    state, _ = open_file(file)
+    for prefix in _PREFIXES:
+        if part := {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}:
+            return part
+    return state
+
+
+def _published(name: str) -> Mapping[str, Tensor]:
+    if name == "resnet34-grey":
+        raise UsageError(
+            "The extractor resnet34-grey is not published: the router of pix2pix is such a network.",
+            'Set pretrained = "pix2pix.starter" in the recipe, or the file of another router.',
+        )
+    where = f"huggingface.co/{_HUB_REPO}" if name == "inception-resnet-v2" else _torchvision(name).url
+    try:
+        return _from_hub() if name == "inception-resnet-v2" else _torchvision(name).get_state_dict(check_hash=True)
+    except Exception as error:  # the clients' own, their HTTP libraries', and the disk's: all say why it is not here
+        reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".: ")
+        raise WeightsNotFound(
+            f"The published weights of {name} cannot be had from {where} ({reason}).",
+            'Fetch the file elsewhere and set pretrained = "FILE" in the recipe, or choose another extractor: '
+            'resnet34-grey with pretrained = "pix2pix.starter" needs no download.',
+        ) from error
+
+
+def _from_hub() -> Mapping[str, Tensor]:
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from safetensors.torch import load_file
+
+    if not isinstance(try_to_load_from_cache(_HUB_REPO, _HUB_FILE), str):
+        # Asked first, because hf_hub_download tries for long where there is no network.
+        get_hf_file_metadata(hf_hub_url(_HUB_REPO, _HUB_FILE), timeout=HUB_PATIENCE)
+    return load_file(hf_hub_download(_HUB_REPO, _HUB_FILE))
+
+
+def _torchvision(name: str) -> Any:
+    from torchvision.models import ConvNeXt_Tiny_Weights, Inception_V3_Weights
+
+    weights = Inception_V3_Weights if name == "inception-v3" else ConvNeXt_Tiny_Weights
+    return weights.IMAGENET1K_V1

@@ -1,0 +1,168 @@
+"""How the Koalarization network learns: regression of chroma, or a classification of a and of b."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, cast, get_args
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
+
+from colorcli import Batch, Recipe
+from colorcli.schedules import learning_rate_factor
+from colorcli_koalarization.network import AB_REACH, KoalarizationNetwork
+from colorcli_koalarization.pretrained import give_weights
+
+LossName = Literal["mse", "cross-entropy"]
+OptimizerName = Literal["adam", "adamw"]
+ScheduleName = Literal["constant", "halving", "cosine"]
+_STRONG = 50.0  # chroma at which chroma_weight is what is added to a pixel's weight
+
+
+class KoalarizationRecipe(Recipe):
+    """The squared error of the colour, as published, or the cross-entropy of its bins, after Hwang and Zhou.
+
+    The squared error is the mean over pixels and channels, of colour in the network's -1..1. The cross-entropy is the
+    mean over pixels of that of a plus that of b.
+
+    Args:
+        loss: `mse`, or `cross-entropy`.
+        bins: with the cross-entropy, into how many equal parts a and b are each divided.
+        chroma_weight: a pixel's loss counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data, so
+            that saturated colours, which are rare, count; 0 is the papers'.
+        pretrained: where the extractor's weights come from when a run begins, unless the weights that it starts from
+            have them, see `colorcli_koalarization.pretrained.give_weights`.
+        optimizer: `adam` as published, or `adamw`.
+        learning_rate: the highest.
+        betas: of the optimizer.
+        weight_decay: decoupled with AdamW.
+        schedule: `constant`; `halving`; or `cosine` after a short warm-up.
+        halvings: with `halving`, how many of them a run has, the last at its end: 10 in 20 epochs is every 2 epochs.
+
+    Raises:
+        ValueError: a setting has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        *,
+        loss: LossName = "mse",
+        bins: int = 50,
+        chroma_weight: float = 0.0,
+        pretrained: str = "published",
+        optimizer: OptimizerName = "adam",
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        schedule: ScheduleName = "constant",
+        halvings: int = 10,
+    ) -> None:
+        _expect("loss", loss, LossName)
+        _expect("optimizer", optimizer, OptimizerName)
+        _expect("schedule", schedule, ScheduleName)
+        if bins < 2 or chroma_weight < 0 or halvings < 1:
+            raise ValueError("bins from 2, chroma_weight from 0 and halvings from 1 were expected")
+        self.loss = loss
+        self.bins = bins
+        self.chroma_weight = chroma_weight
+        self.pretrained = pretrained
+        self.optimizer_name = optimizer
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.halvings = halvings
+        self.mean_weight = 1.0
+        self._saved: Mapping[str, Any] = {}
+
+    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+        """Measure the mean weight of a pixel where chroma counts; say how many bins the network needs."""
+        if self.chroma_weight:
+            weights = [(self._weight(_halved(ab)).mean().item(), len(ab)) for ab in colours]
+            self.mean_weight = sum(mean * count for mean, count in weights) / sum(count for _, count in weights)
+        return {"bins": self.bins if self.loss == "cross-entropy" else 0}
+
+    def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
+        """Begin as every recipe does, and give the extractor its weights, if it has none yet.
+
+        Raises:
+            UsageError: there is no such source of weights for the extractor.
+            WeightsNotFound: the extractor's weights cannot be had from here.
+            WeightsCorrupt: they are of another network.
+        """
+        extractor = cast("KoalarizationNetwork", network).extractor
+        if not extractor.given:
+            give_weights(extractor, self.pretrained)
+        self.fabric = fabric
+        self.network: nn.Module
+        self.optimizer: torch.optim.Optimizer
+        self.network, self.optimizer = fabric.setup(network, self._optimizer(network))
+        self.scheduler = LambdaLR(self.optimizer, lambda step: self._rate_factor(step, steps))
+        if self._saved:
+            self.optimizer.load_state_dict(self._saved["optimizer"])
+            self.scheduler.load_state_dict(self._saved["scheduler"])
+        self._saved = {}
+        return self.network
+
+    def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        kind = torch.optim.Adam if self.optimizer_name == "adam" else torch.optim.AdamW
+        return kind(learnt, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay)
+
+    def _rate_factor(self, step: int, steps: int) -> float:
+        """Say what the highest learning rate is multiplied by."""
+        if self.schedule == "halving":
+            return 0.5 ** (step * self.halvings // steps)
+        return learning_rate_factor(self.schedule, step / steps)
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        losses = self.validate(self.network, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(losses["loss"])
+        self.optimizer.step()
+        self.scheduler.step()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        coloured, truth = network(batch.lightness), _halved(batch.ab)
+        error = self._squared_error if self.loss == "mse" else self._cross_entropy
+        weight = self._weight(truth) / self.mean_weight
+        return {"loss": (weight * error(coloured, truth)).mean()}
+
+    def _squared_error(self, coloured: Tensor, ab: Tensor) -> Tensor:
+        """Compare (B, 2, h, w) in -1..1 with ab: (B, 2, h, w)."""
+        return (coloured - ab / AB_REACH) ** 2
+
+    def _cross_entropy(self, logits: Tensor, ab: Tensor) -> Tensor:
+        """Compare logits (B, 2 bins, h, w) with ab, each in its bin: (B, 1, h, w)."""
+        bin_ = ((ab / AB_REACH + 1) / 2 * self.bins).long().clamp(0, self.bins - 1)  # (B, 2, h, w)
+        B, _, h, w = logits.shape
+        by_bin = logits.view(B, 2, self.bins, h, w).movedim(2, 1)
+        return functional.cross_entropy(by_bin, bin_, reduction="none").sum(dim=1, keepdim=True)
+
+    def _weight(self, ab: Tensor) -> Tensor:
+        """Say how much the pixels count: ab (B, 2, h, w) to (B, 1, h, w)."""
+        chroma: Tensor = torch.linalg.vector_norm(ab, dim=1, keepdim=True)
+        return 1 + self.chroma_weight * chroma / _STRONG
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "mean_weight": self.mean_weight,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.mean_weight = state["mean_weight"]
+        self._saved = state
+
+
+def _halved(colour: Tensor) -> Tensor:
+    """Average over the network's pixels, each of which is 2x2 of the picture's: (B, C, H, W) to half the size."""
+    return functional.avg_pool2d(colour, 2)
+
+
+def _expect(name: str, value: object, kind: object) -> None:
+    if value not in get_args(kind):
+        raise ValueError(f"{name} is {value!r}, where one of {', '.join(get_args(kind))} was expected")

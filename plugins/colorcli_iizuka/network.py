@@ -38,8 +38,8 @@ class IizukaNetwork(nn.Module):
         fusion_kernel: 3 as in the published network, or 1 as in the paper's equation.
         classes: of the classifier that helps to train the global features; 0 is none.
         space: `lab` colours ab; `rgb` all of the picture, whose lightness is then not used.
-        norm: batch norm between each layer and its ReLU, instead of a bias. Training from scratch is faster with it;
-            in the published network it is folded into the weights.
+        norm: batch norm between each layer and its ReLU, instead of a bias: the published network was trained with it,
+            and has it folded into its weights.
 
     Raises:
         ValueError: an argument has a value that it cannot have.

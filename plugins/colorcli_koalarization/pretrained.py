@@ -68,7 +68,7 @@ def _published(name: str) -> Mapping[str, Tensor]:
         )
     where = f"huggingface.co/{_HUB_REPO}" if name == "inception-resnet-v2" else _torchvision(name).url
     try:
-        return _from_hub() if name == "inception-resnet-v2" else _torchvision(name).get_state_dict(check_hash=True)
+        return _from_hub() if name == "inception-resnet-v2" else _torchvision(name).get_state_dict(progress=False, check_hash=True)
     except Exception as error:  # the clients' own, their HTTP libraries', and the disk's: all say why it is not here
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".: ")
         raise WeightsNotFound(

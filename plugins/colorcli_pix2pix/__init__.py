@@ -1,0 +1,81 @@
+"""Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks" (CVPR 2017), one or six of them.
+
+Six generators and a ResNet-34 that chooses among them: "Attaining Context Awareness in Image Colourisation: An
+Ensemble of Pix2Pix Models" (Edinburgh).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from colorcli import Colorizer, Option, Prediction, hookimpl
+from colorcli_pix2pix.categories import CATEGORIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+    from colorcli import Recipe
+
+
+class Pix2Pix(Colorizer):
+    """Colours a picture by a generator that has learnt to deceive, chosen by what the picture shows."""
+
+    name = "pix2pix"
+    summary = "Pix2Pix 2017: a GAN, or six of them, chosen by what a classifier sees in the picture."
+    options = (
+        Option(
+            "category",
+            "auto",
+            "of the picture, whose generator colours it; auto = let the classifier of the ensemble choose",
+            choices=("auto", *CATEGORIES),
+        ),
+        Option(
+            "blend",
+            default=False,
+            help="mix the colours of all generators by the probabilities of their categories; needs category=auto",
+        ),
+    )
+    recipe_folder = Path(__file__).parent / "recipes"
+
+    def build(self, kind: str = "generator", **network: Any) -> nn.Module:
+        """Make a network.
+
+        Args:
+            kind: `ensemble`, `generator` (one of its U-Nets) or `router` (its classifier).
+            **network: hyperparameters of that kind, see `colorcli_pix2pix.network`.
+
+        Raises:
+            ValueError: there is no such kind.
+        """
+        from colorcli_pix2pix.network import KINDS
+
+        if kind not in KINDS:
+            raise ValueError(f"kind is {kind!r}, where one of {', '.join(KINDS)} was expected")
+        return KINDS[kind](**network)
+
+    def predict(self, network: Any, lightness: Tensor, *, category: str, blend: bool) -> Tensor | Prediction:
+        from colorcli_pix2pix.network import colour
+
+        return colour(network, lightness, category, blend=blend)
+
+    def recipe(self, *, kind: Literal["gan", "router"] = "gan", **settings: Any) -> Recipe:
+        """Make the recipe of a generator (`gan`) or of the classifier (`router`).
+
+        Raises:
+            ValueError: there is no such kind, or a setting has a value that it cannot have.
+        """
+        from colorcli_pix2pix.recipe import GanRecipe
+        from colorcli_pix2pix.router_recipe import RouterRecipe
+
+        if kind not in {"gan", "router"}:
+            raise ValueError(f"kind is {kind!r}, where gan or router was expected")
+        return GanRecipe(**settings) if kind == "gan" else RouterRecipe(**settings)
+
+
+@hookimpl
+def register_colorizers(register: Callable[[Colorizer], None]) -> None:
+    """Offer the Pix2Pix colorizer."""
+    register(Pix2Pix())

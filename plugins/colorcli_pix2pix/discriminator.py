@@ -1,0 +1,53 @@
+"""The discriminator of Isola et al. 2017: PatchGAN, which judges a picture patch by patch."""
+
+import torch
+from torch import Tensor, nn
+
+from colorcli_pix2pix.unet import initialize
+
+
+class PatchDiscriminator(nn.Module):
+    """Judges every patch of 70x70 pixels: C64-C128-C256-C512 of Isola et al. 2017, section 6.1.2.
+
+    Keys and shapes are those of the PyTorch code of the authors (`model.0.weight`, ...) with three channels in.
+
+    Args:
+        width: channels of the first layer, the published 64.
+
+    Raises:
+        ValueError: the width is below 1.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        if width < 1:
+            raise ValueError("a discriminator's width from 1 was expected")
+        self.model = nn.Sequential(
+            _convolution(3, width, stride=2, bias=True),
+            nn.LeakyReLU(0.2, inplace=True),
+            *_normed(width, width * 2, stride=2),
+            *_normed(width * 2, width * 4, stride=2),
+            *_normed(width * 4, width * 8, stride=1),
+            _convolution(width * 8, 1, stride=1, bias=True),
+        )
+        self.apply(initialize)
+
+    def forward(self, grey: Tensor, chroma: Tensor) -> Tensor:
+        """Turn grey (B, 1, H, W) and chroma (B, 2, H, W), both in -1..1, into logits (B, 1, H / 8 - 2, W / 8 - 2).
+
+        The larger a patch's logit, the more it looks like one of a true picture.
+        """
+        logits: Tensor = self.model(torch.cat([grey, chroma], dim=1))
+        return logits.float()
+
+
+def _normed(before: int, after: int, stride: int) -> list[nn.Module]:
+    return [
+        _convolution(before, after, stride=stride, bias=False),
+        nn.BatchNorm2d(after),
+        nn.LeakyReLU(0.2, inplace=True),
+    ]
+
+
+def _convolution(before: int, after: int, *, stride: int, bias: bool) -> nn.Module:
+    return nn.Conv2d(before, after, 4, stride, padding=1, bias=bias)

@@ -1,0 +1,125 @@
+"""The kinds of network that `build` makes, and how each of them colours pictures."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from colorcli import Prediction, defer
+from colorcli.errors import UsageError
+from colorcli_pix2pix.categories import CATEGORIES
+from colorcli_pix2pix.resnet import ResNet34
+from colorcli_pix2pix.spaces import Space, decode_colour, encode_grey
+from colorcli_pix2pix.unet import UnetGenerator
+
+AUTO = "auto"
+
+
+class Ensemble(nn.Module):
+    """A router that says what a picture shows, and a generator for each answer (Edinburgh paper, section 3.3).
+
+    Its members are put on the device when a picture first needs them. Their keys are those of the members under
+    `router.` and `generators.CATEGORY.`.
+
+    Args:
+        width: of the generators, see `UnetGenerator`.
+        levels: likewise.
+        space: likewise.
+        router_width: see `ResNet34`.
+        router_size: likewise.
+
+    Raises:
+        ValueError: an argument has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        levels: int = 8,
+        space: Space = "lab",
+        router_width: int = 64,
+        router_size: int = 224,
+    ) -> None:
+        super().__init__()
+        self.space = space
+        self.router = defer(ResNet34(router_width, len(CATEGORIES), router_size))
+        self.generators = nn.ModuleDict({name: defer(UnetGenerator(width, levels, space)) for name in CATEGORIES})
+
+    def forward(self, lightness: Tensor, category: str = AUTO, *, blend: bool = False) -> Prediction:
+        """Colour pictures.
+
+        Args:
+            lightness: (B, 1, H, W), L* in 0..100.
+            category: of all pictures; `auto` asks the router for each one's.
+            blend: mix all generators' colours by the router's probabilities, where it is asked.
+
+        Returns:
+            ab (B, 2, H, W), and for each picture its category, with the probability where the router chose it.
+        """
+        if category != AUTO:
+            ab = colour_by(self.generators[category], lightness)
+            return Prediction(ab, [{"category": category}] * len(lightness))
+        probabilities = self.router(lightness).softmax(dim=1)  # (B, 6)
+        likeliest, chosen = probabilities.max(dim=1)
+        notes = [
+            {"category": CATEGORIES[index], "probability": probability}
+            for index, probability in zip(chosen.tolist(), likeliest.tolist(), strict=True)
+        ]
+        ab = self._blended(lightness, probabilities) if blend else self._routed(lightness, chosen)
+        return Prediction(ab, notes)
+
+    def _routed(self, lightness: Tensor, chosen: Tensor) -> Tensor:
+        """Colour each picture by its own generator, with one pass for all that have the same; chosen is (B,)."""
+        ab = lightness.new_empty(len(lightness), 2, *lightness.shape[-2:])
+        for index in sorted(set(chosen.tolist())):
+            mine = chosen == index
+            ab[mine] = colour_by(self.generators[CATEGORIES[index]], lightness[mine])
+        return ab
+
+    def _blended(self, lightness: Tensor, probabilities: Tensor) -> Tensor:
+        return torch.stack(
+            [
+                share[:, None, None, None] * colour_by(self.generators[name], lightness)
+                for name, share in zip(CATEGORIES, probabilities.unbind(dim=1), strict=True)
+            ]
+        ).sum(dim=0)
+
+
+def make_router(router_width: int = 64, router_size: int = 224) -> ResNet34:
+    """Make the router of an ensemble, by the names that its hyperparameters have there."""
+    return ResNet34(router_width, len(CATEGORIES), router_size)
+
+
+KINDS: Mapping[str, Callable[..., nn.Module]] = {
+    "ensemble": Ensemble,
+    "generator": UnetGenerator,
+    "router": make_router,
+}
+
+
+def colour_by(generator: nn.Module, lightness: Tensor) -> Tensor:
+    """Let a generator colour pictures: L* (B, 1, H, W) in 0..100 to ab (B, 2, H, W)."""
+    space: Space = generator.space  # type: ignore[assignment]
+    return decode_colour(lightness, generator(encode_grey(lightness, space)), space)
+
+
+def colour(network: nn.Module, lightness: Tensor, category: str, *, blend: bool) -> Tensor | Prediction:
+    """Let a network of any kind colour pictures, as `Ensemble` does.
+
+    Raises:
+        UsageError: a lone generator is asked for a category, or a router for colours.
+    """
+    if isinstance(network, Ensemble):
+        prediction: Prediction = network(lightness, category, blend=blend)
+        return prediction
+    if isinstance(network, ResNet34):
+        raise UsageError(
+            "These weights of pix2pix are a router's, which tells what a picture shows and colours nothing.",
+            "Train the ensemble that it belongs to.",
+        )
+    if category != AUTO:
+        raise UsageError(
+            f"-p category={category}: these weights of pix2pix are one generator, which has no categories.",
+            "Leave it out, or choose weights of an ensemble.",
+        )
+    return colour_by(network, lightness)

@@ -1,0 +1,218 @@
+"""How a generator learns: against a discriminator, and by the distance to the true colours."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
+
+from colorcli import Batch, Recipe
+from colorcli.errors import UsageError
+from colorcli.schedules import Schedule, learning_rate_factor
+from colorcli_pix2pix.discriminator import PatchDiscriminator
+from colorcli_pix2pix.spaces import encode_colour, encode_grey
+from colorcli_pix2pix.unet import UnetGenerator
+
+Keep = Literal["best", "last"]
+_STRONG = 50.0  # chroma at which chroma_weight is what is added to a pixel's weight
+
+
+class GanRecipe(Recipe):
+    """The losses of Isola et al. 2017, equations 1 to 4, and their two optimizers.
+
+    The losses by name, in step as in validation:
+
+    * `generator`: the generator's total, `adversarial` + `l1`.
+    * `adversarial`: how well the discriminator sees through it, the "GAN plain loss" of the Edinburgh paper.
+    * `l1`: l1_weight times the mean distance to the true chroma in -1..1, as the paper's tables have it.
+    * `discriminator`: the discriminator's own, in step alone.
+
+    Args:
+        l1_weight: lambda of equation 4.
+        chroma_weight: a pixel's distance counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data,
+            so that saturated colours, which are rare, count; 0 is the paper's.
+        learning_rate: the highest, of both optimizers.
+        betas: of Adam, likewise.
+        schedule: as in `colorcli.schedules`: `constant`, `steps`, or `cosine` after a short warm-up.
+        discriminator_width: channels of its first layer.
+        warm_up: share of the run at its beginning in which the generator learns by its distance alone and the
+            discriminator not at all.
+        keep: `best` keeps the weights with the lowest generator's total. Totals of different epochs are of
+            different discriminators, though: `last` keeps the last weights.
+
+    Raises:
+        ValueError: a setting has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        *,
+        l1_weight: float = 100.0,
+        chroma_weight: float = 0.0,
+        learning_rate: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        schedule: Schedule = "constant",
+        discriminator_width: int = 64,
+        warm_up: float = 0.0,
+        keep: Keep = "best",
+    ) -> None:
+        _expect("schedule", schedule, Schedule)
+        _expect("keep", keep, Keep)
+        if l1_weight < 0 or chroma_weight < 0 or discriminator_width < 1 or not 0 <= warm_up < 1:
+            raise ValueError(
+                "l1_weight and chroma_weight from 0, discriminator_width from 1 and warm_up in 0..1 were expected"
+            )
+        self.l1_weight = l1_weight
+        self.chroma_weight = chroma_weight
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.schedule = schedule
+        self.discriminator_width = discriminator_width
+        self.warm_up = warm_up
+        self.keep = keep
+        self.mean_weight = 1.0
+        self._saved: Mapping[str, Any] = {}
+
+    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+        """Find the mean weight of a pixel, where chroma counts."""
+        if self.chroma_weight:
+            weights = [(self._weight(ab).mean().item(), len(ab)) for ab in colours]
+            self.mean_weight = sum(mean * count for mean, count in weights) / sum(count for _, count in weights)
+        return {}
+
+    def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
+        """Make the discriminator, and an optimizer for each of the two.
+
+        Raises:
+            UsageError: the network is no lone generator.
+        """
+        if not isinstance(network, UnetGenerator):
+            raise UsageError(
+                "The GAN recipe of pix2pix trains one generator.",
+                'Write kind = "generator" in [network]; an ensemble is trained in stages, see docs/training.md.',
+            )
+        self.fabric = fabric
+        self.steps = steps
+        self.space = network.space
+        self.judge = PatchDiscriminator(self.discriminator_width)
+        if self._saved:
+            self.judge.load_state_dict(self._saved["discriminator"])
+        self.network: nn.Module
+        self.discriminator: nn.Module  # the judge, as Fabric wants it called where it learns
+        self.optimizers: list[torch.optim.Optimizer] = []
+        self.network, optimizer = fabric.setup(network, self._adam(network))
+        self.discriminator, other = fabric.setup(self.judge, self._adam(self.judge))
+        self.optimizers = [optimizer, other]
+        self.schedulers = [
+            LambdaLR(each, lambda step: learning_rate_factor(self.schedule, step / steps)) for each in self.optimizers
+        ]
+        for each, saved in zip(self.optimizers, self._saved.get("optimizers", ()), strict=False):
+            each.load_state_dict(saved)
+        for scheduler, saved in zip(self.schedulers, self._saved.get("schedulers", ()), strict=False):
+            scheduler.load_state_dict(saved)
+        self._saved = {}
+        return self.network
+
+    def _adam(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(network.parameters(), lr=self.learning_rate, betas=self.betas)
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, in 0..1."""
+        done: int = self.schedulers[0].last_epoch
+        return done / self.steps
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        grey, true = self._encoded(batch)
+        made = self.network(grey)
+        l1 = self._distance(made, true, batch.ab)
+        if self.progress < self.warm_up:
+            losses = {"generator": l1, "l1": l1}
+        else:
+            discriminator = self._teach_discriminator(grey, made.detach(), true)
+            adversarial = self._adversarial(grey, made)
+            losses = {
+                "generator": adversarial + l1,
+                "adversarial": adversarial,
+                "l1": l1,
+                "discriminator": discriminator,
+            }
+        self._learn(self.optimizers[0], losses["generator"])
+        for scheduler in self.schedulers:
+            scheduler.step()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Give what the generator sees, (B, 1, s, s), and what it is to give, (B, 2, s, s)."""
+        return encode_grey(batch.lightness, self.space), encode_colour(batch.lightness, batch.ab, self.space)
+
+    def _teach_discriminator(self, grey: Tensor, made: Tensor, true: Tensor) -> Tensor:
+        self.optimizers[1].zero_grad(set_to_none=True)
+        total = grey.new_zeros(())
+        for chroma, is_true in ((made, False), (true, True)):
+            loss = _cross_entropy(self.discriminator(grey, chroma), is_true=is_true) / 2
+            self.fabric.backward(loss)
+            total += loss.detach()
+        self.optimizers[1].step()
+        return total
+
+    def _adversarial(self, grey: Tensor, made: Tensor) -> Tensor:
+        """Say how far the judge, which learns nothing here, is from taking what was made for true."""
+        self.judge.requires_grad_(requires_grad=False)
+        with self.fabric.autocast():
+            logits = self.judge(grey, made)
+        self.judge.requires_grad_(requires_grad=True)
+        return _cross_entropy(logits, is_true=True)
+
+    def _distance(self, made: Tensor, true: Tensor, ab: Tensor) -> Tensor:
+        weight = self._weight(ab) / self.mean_weight
+        return self.l1_weight * (weight * (made.float() - true).abs()).mean()
+
+    def _weight(self, ab: Tensor) -> Tensor:
+        """Say how much the pixels count: ab (B, 2, h, w) to (B, 1, h, w)."""
+        chroma: Tensor = torch.linalg.vector_norm(ab, dim=1, keepdim=True)
+        return 1 + self.chroma_weight * chroma / _STRONG
+
+    def _learn(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        optimizer.step()
+
+    def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Judge a generator by the discriminator as it is now, in eval mode."""
+        grey, true = self._encoded(batch)
+        made = network(grey).float()
+        l1 = self._distance(made, true, batch.ab)
+        adversarial = _cross_entropy(self.judge.eval()(grey, made), is_true=True)
+        self.judge.train()
+        return {"generator": adversarial + l1, "adversarial": adversarial, "l1": l1}
+
+    def score(self, means: Mapping[str, Tensor]) -> dict[str, float]:
+        losses = super().score(means)
+        return losses if self.keep == "best" else {"share left": 1 - self.progress, **losses}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "mean_weight": self.mean_weight,
+            "discriminator": self.judge.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.mean_weight = state["mean_weight"]
+        self._saved = state
+
+
+def _cross_entropy(logits: Tensor, *, is_true: bool) -> Tensor:
+    logits = logits.float()
+    target = torch.ones_like(logits) if is_true else torch.zeros_like(logits)
+    return functional.binary_cross_entropy_with_logits(logits, target)
+
+
+def _expect(name: str, value: object, kind: object) -> None:
+    if value not in get_args(kind):
+        raise ValueError(f"{name} is {value!r}, where one of {', '.join(get_args(kind))} was expected")

@@ -1,0 +1,148 @@
+"""How the router learns: classification, of which the weights with the best macro F1 are kept."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, get_args
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
+
+from colorcli import Batch, Recipe
+from colorcli.errors import DataError, UsageError
+from colorcli.schedules import Schedule, learning_rate_factor
+from colorcli_pix2pix.categories import CATEGORIES
+from colorcli_pix2pix.resnet import ResNet34
+
+
+class RouterRecipe(Recipe):
+    """Cross-entropy and SGD, as in section 4.2 of the Edinburgh paper.
+
+    Args:
+        learning_rate: the highest.
+        momentum: of SGD.
+        weight_decay: of SGD, added to the gradient.
+        schedule: as in `colorcli.schedules`: `constant`, `steps`, or `cosine` after a short warm-up.
+        label_smoothing: share of the truth that is spread over all categories in training.
+
+    Raises:
+        ValueError: a setting has a value that it cannot have.
+    """
+
+    paints: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        learning_rate: float = 7.5e-4,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        schedule: Schedule = "constant",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        if schedule not in get_args(Schedule):
+            raise ValueError(f"schedule is {schedule!r}, where one of {', '.join(get_args(Schedule))} was expected")
+        if not 0 <= label_smoothing < 1:
+            raise ValueError("label_smoothing in 0..1 was expected")
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.label_smoothing = label_smoothing
+        self._saved: Mapping[str, Any] = {}
+
+    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+        """See that the categories of the data are those of the ensemble."""
+        if tuple(categories) != CATEGORIES:
+            missing = ", ".join(sorted(set(CATEGORIES) - set(categories)))
+            unknown = ", ".join(sorted(set(categories) - set(CATEGORIES)))
+            found = [f"{missing} missing"] if missing else []
+            found += [f"{unknown} unknown"] if unknown else []
+            raise DataError(
+                f"The router of pix2pix tells {len(CATEGORIES)} categories apart, and those of this data are "
+                f"others: {'; '.join(found)}.",
+                f"Put the pictures into folders named {', '.join(CATEGORIES)}.",
+            )
+        return {}
+
+    def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
+        """Make the optimizer.
+
+        Raises:
+            UsageError: the network is no router.
+        """
+        if not isinstance(network, ResNet34):
+            raise UsageError(
+                "The router recipe of pix2pix trains a router.", 'Write kind = "router" in [network] of the recipe.'
+            )
+        self.fabric = fabric
+        self.network: nn.Module
+        self.optimizer: torch.optim.Optimizer
+        self.network, self.optimizer = fabric.setup(network, self._sgd(network))
+        self.scheduler = LambdaLR(self.optimizer, lambda step: learning_rate_factor(self.schedule, step / steps))
+        if self._saved:
+            self.optimizer.load_state_dict(self._saved["optimizer"])
+            self.scheduler.load_state_dict(self._saved["scheduler"])
+        self._saved = {}
+        return self.network
+
+    def _sgd(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            network.parameters(), lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        loss = _cross_entropy(self.network(batch.lightness), batch.category, self.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        self.optimizer.step()
+        self.scheduler.step()
+        return {"cross entropy": loss.detach()}
+
+    def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Count what is taken for what.
+
+        Returns:
+            The cross-entropy, and the confusion matrix (C, C) in shares of the batch: rows are the truth.
+        """
+        logits = network(batch.lightness).float()
+        known = batch.category >= 0
+        count = len(CATEGORIES)
+        cells = (batch.category * count + logits.argmax(dim=1))[known].bincount(minlength=count**2)
+        confusion = cells.view(count, count).float() / len(known)
+        return {"cross entropy": _cross_entropy(logits, batch.category), "confusion": confusion}
+
+    def score(self, means: Mapping[str, Tensor]) -> dict[str, float]:
+        confusion = means["confusion"]
+        return {
+            "one minus macro F1": 1 - macro_f1(confusion),
+            "cross entropy": means["cross entropy"].item(),
+            "accuracy": (confusion.trace() / confusion.sum()).item(),
+        }
+
+    def state(self) -> dict[str, Any]:
+        return {"optimizer": self.optimizer.state_dict(), "scheduler": self.scheduler.state_dict()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._saved = state
+
+
+def macro_f1(confusion: Tensor) -> float:
+    """Average over the categories the harmonic mean of precision and recall; 0..1, and 1 is perfect.
+
+    Args:
+        confusion: (C, C), counts or shares, rows the truth and columns what it was taken for. A category that neither
+            occurs nor was ever answered counts for nothing.
+    """
+    occurring = confusion.sum(dim=0) + confusion.sum(dim=1)  # twice the true positives and all errors
+    f1 = 2 * confusion.diagonal() / occurring
+    return f1[occurring > 0].mean().item()
+
+
+def _cross_entropy(logits: Tensor, category: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Average over all pictures, whether or not they have a category: so batches may be averaged."""
+    total = functional.cross_entropy(
+        logits.float(), category, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing
+    )
+    return total / len(category)

@@ -48,13 +48,10 @@ class Extractor(nn.Module):
         super().__init__()
         if name not in get_args(ExtractorName):
             raise ValueError(f"extractor is {name!r}, where one of {', '.join(get_args(ExtractorName))} was expected")
-        if width < 1 or size < 32:
-            raise ValueError("extractor_width from 1 and extractor_size from 32 were expected")
         self.name = name
-        self.size = size
-        self.model, available = _made(name, width)
+        self.model, available = _made(name, width, size)
         if dimensions is not None and not 0 < dimensions <= available:
-            raise ValueError(f"dimensions is {dimensions}, where 1 to the {available} of {name} were expected")
+            raise ValueError(f"dimensions is {dimensions}, and the extractor {name} has {available} to choose from")
         self.dimensions = available if dimensions is None else dimensions
         self.register_buffer("selection", None if dimensions is None else _selection(available, dimensions))
         self.given = False
@@ -71,7 +68,7 @@ class Extractor(nn.Module):
         if self.model is None:
             return lightness.new_zeros(len(lightness), 0)
         if self.name == "resnet34-grey":
-            embedding: Tensor = self.model.features(_resized(lightness, self.size))
+            embedding: Tensor = self.model.features(lightness)
         else:
             embedding = self.model(_PUBLISHED[self.name].prepare(lightness))
         embedding = embedding.float()
@@ -82,26 +79,20 @@ def _remember(extractor: nn.Module, _keys: object) -> None:
     extractor.given = True  # type: ignore[assignment]
 
 
-def _made(name: ExtractorName, width: int) -> tuple[nn.Module | None, int]:
+def _made(name: ExtractorName, width: int, size: int) -> tuple[nn.Module | None, int]:
     """Make the network, untrained, and say how many dimensions its embedding has."""
     if name == "none":
         return None, 0
     if name == "resnet34-grey":
         from colorcli_pix2pix.resnet import ResNet34
 
-        return ResNet34(width=width, classes=_CATEGORIES), 8 * width
+        return ResNet34(width, _CATEGORIES, size), 8 * width
     return _PUBLISHED[name].make(), 1000
 
 
 def _selection(available: int, dimensions: int) -> Tensor:
     chosen = torch.randperm(available, generator=torch.Generator().manual_seed(_SEED))[:dimensions]
     return chosen.sort().values
-
-
-def _resized(lightness: Tensor, size: int) -> Tensor:
-    if lightness.shape[-2:] == (size, size):
-        return lightness
-    return functional.interpolate(lightness, (size, size), mode="bilinear", antialias=True)
 
 
 # The published ones
@@ -118,7 +109,7 @@ class _Published:
 
     def prepare(self, lightness: Tensor) -> Tensor:
         """Turn CIE L* (B, 1, H, W) in 0..100 into grey as red, green and blue (B, 3, size, size), scaled."""
-        small = _resized(lightness, self.size)
+        small = functional.interpolate(lightness, (self.size, self.size), mode="bilinear", antialias=True)
         grey = linear_to_srgb(lab_to_linear(small, small.new_zeros(1, 2, 1, 1)).clamp(0, 1))
         mean, deviation = (grey.new_tensor(values)[:, None, None] for values in (self.mean, self.deviation))
         return (grey - mean) / deviation

@@ -1,6 +1,7 @@
 """Where a frozen extractor's weights come from."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,13 @@ def _published(name: str) -> Mapping[str, Tensor]:
             "The extractor resnet34-grey is not published: the router of pix2pix is such a network.",
             'Set pretrained = "pix2pix.starter" in the recipe, or the file of another router.',
         )
-    where = f"huggingface.co/{_HUB_REPO}" if name == "inception-resnet-v2" else _torchvision(name).url
+    if name == "inception-resnet-v2":
+        where, fetch = f"huggingface.co/{_HUB_REPO}", _from_hub
+    else:
+        weights = _torchvision(name)
+        where, fetch = weights.url, partial(weights.get_state_dict, progress=False, check_hash=True)
     try:
-        return _from_hub() if name == "inception-resnet-v2" else _torchvision(name).get_state_dict(progress=False, check_hash=True)
+        return fetch()
     except Exception as error:  # the clients' own, their HTTP libraries', and the disk's: all say why it is not here
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".: ")
         raise WeightsNotFound(
@@ -82,10 +87,12 @@ def _from_hub() -> Mapping[str, Tensor]:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
     from safetensors.torch import load_file
 
-    if not isinstance(try_to_load_from_cache(_HUB_REPO, _HUB_FILE), str):
+    path = try_to_load_from_cache(_HUB_REPO, _HUB_FILE)
+    if not isinstance(path, str):
         # Asked first, because hf_hub_download tries for long where there is no network.
         get_hf_file_metadata(hf_hub_url(_HUB_REPO, _HUB_FILE), timeout=HUB_PATIENCE)
-    return load_file(hf_hub_download(_HUB_REPO, _HUB_FILE))
+        path = hf_hub_download(_HUB_REPO, _HUB_FILE)
+    return load_file(path)
 
 
 def _torchvision(name: str) -> Any:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from colorcli import Colorizer, Option, Prediction, hookimpl
+from colorcli import Colorizer, Option, Prediction, hookimpl, read_manifest
 from colorcli_pix2pix.categories import CATEGORIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor, nn
 
@@ -25,6 +25,7 @@ class Pix2Pix(Colorizer):
 
     name = "pix2pix"
     summary = "Pix2Pix 2017: a GAN, or six of them, chosen by what a classifier sees in the picture."
+    weights = read_manifest("pix2pix")
     options = (
         Option(
             "category",
@@ -44,8 +45,10 @@ class Pix2Pix(Colorizer):
         """Make a network.
 
         Args:
-            kind: `ensemble`, `generator` (one of its U-Nets) or `router` (its classifier).
-            **network: hyperparameters of that kind, see `colorcli_pix2pix.network`.
+            kind: `ensemble`, `generator` (one of its U-Nets), `router` (its classifier), or `dynamic-unet` (the
+                generator of the published weights).
+            **network: hyperparameters of that kind: the arguments of `Ensemble`, `UnetGenerator`, `make_router` and
+                `DynamicUnet`.
 
         Raises:
             ValueError: there is no such kind.
@@ -55,6 +58,16 @@ class Pix2Pix(Colorizer):
         if kind not in KINDS:
             raise ValueError(f"kind is {kind!r}, where one of {', '.join(KINDS)} was expected")
         return KINDS[kind](**network)
+
+    def adapt(self, state: Mapping[str, Tensor], network: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        """Find the generator in the file of a whole GAN, as Shariatnia's model and its like are published.
+
+        There the generator's keys begin with `net_G.`, and behind that are those of `UnetGenerator` or `DynamicUnet`;
+        the discriminator (`net_D.`) and the loss (`GANcriterion.`) are of no use in colouring. All other files are
+        bare state dicts, whose keys are the network's.
+        """
+        generator = {key.removeprefix("net_G."): tensor for key, tensor in state.items() if key.startswith("net_G.")}
+        return generator or state
 
     def predict(self, network: Any, lightness: Tensor, *, category: str, blend: bool) -> Tensor | Prediction:
         from colorcli_pix2pix.network import colour

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from colorcli import Prediction, defer
 from colorcli.errors import UsageError
 from colorcli_pix2pix.categories import CATEGORIES
+from colorcli_pix2pix.dynamic_unet import DynamicUnet
 from colorcli_pix2pix.resnet import ResNet34
 from colorcli_pix2pix.spaces import Space, decode_colour, encode_grey
 from colorcli_pix2pix.unet import UnetGenerator
@@ -93,6 +94,7 @@ def make_router(router_width: int = 64, router_size: int = 224) -> ResNet34:
 KINDS: Mapping[str, Callable[..., nn.Module]] = {
     "ensemble": Ensemble,
     "generator": UnetGenerator,
+    "dynamic-unet": DynamicUnet,
     "router": make_router,
 }
 

@@ -13,6 +13,7 @@ from colorcli import Batch, Recipe
 from colorcli.errors import UsageError
 from colorcli.schedules import Schedule, learning_rate_factor
 from colorcli_pix2pix.discriminator import PatchDiscriminator
+from colorcli_pix2pix.dynamic_unet import DynamicUnet
 from colorcli_pix2pix.spaces import encode_colour, encode_grey
 from colorcli_pix2pix.unet import UnetGenerator
 
@@ -89,7 +90,7 @@ class GanRecipe(Recipe):
         Raises:
             UsageError: the network is no lone generator.
         """
-        if not isinstance(network, UnetGenerator):
+        if not isinstance(network, (UnetGenerator, DynamicUnet)):
             raise UsageError(
                 "The GAN recipe of pix2pix trains one generator.",
                 'Write kind = "generator" in [network]; an ensemble is trained in stages, see docs/training.md.',

@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-_BLOCKS = (3, 4, 6, 3)
+_BLOCKS_OF_STAGES = (3, 4, 6, 3)
 
 
 class ResNet34(nn.Module):
@@ -30,9 +30,9 @@ class ResNet34(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         stages = [
-            _stage(before, after, blocks)
+            make_stage(before, after, blocks)
             for (before, after), blocks in zip(
-                pairwise((width, width, width * 2, width * 4, width * 8)), _BLOCKS, strict=True
+                pairwise((width, width, width * 2, width * 4, width * 8)), _BLOCKS_OF_STAGES, strict=True
             )
         ]
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
@@ -61,8 +61,8 @@ class ResNet34(nn.Module):
         return functional.interpolate(lightness.float(), size, mode="bilinear", antialias=True)
 
 
-class _Block(nn.Module):
-    """Two 3x3 convolutions, added to what came in."""
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions, added to what came in: (B, before, h, w) to (B, after, h / stride, w / stride)."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -82,6 +82,7 @@ class _Block(nn.Module):
         return added
 
 
-def _stage(before: int, after: int, blocks: int) -> nn.Sequential:
-    first = _Block(before, after, stride=1 if before == after else 2)
-    return nn.Sequential(first, *(_Block(after, after, stride=1) for _ in range(blocks - 1)))
+def make_stage(before: int, after: int, blocks: int) -> nn.Sequential:
+    """Chain blocks, of which the first halves the picture where it widens."""
+    first = BasicBlock(before, after, stride=1 if before == after else 2)
+    return nn.Sequential(first, *(BasicBlock(after, after, stride=1) for _ in range(blocks - 1)))

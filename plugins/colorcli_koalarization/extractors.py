@@ -130,8 +130,7 @@ def _inception_resnet_v2() -> nn.Module:
 def _inception_v3() -> nn.Module:
     from torchvision.models import inception_v3
 
-    # Its own initialization takes seconds, and weights are loaded anyway.
-    model: nn.Module = inception_v3(weights=None, aux_logits=False, init_weights=False)
+    model: nn.Module = inception_v3(weights=None, aux_logits=False, init_weights=True)
     return model
 
 

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from colorcli.color import (
+    LUMINANCE_WEIGHTS,
     lab_to_linear,
     lab_to_rgb,
     linear_to_srgb,
     rgb_to_lab,
-    rgb_to_lightness,
     rgb_to_yuv,
+    srgb_to_linear,
     yuv_to_rgb,
 )
 
@@ -19,7 +20,8 @@ Space = Literal["lab", "yuv"]
 AB_REACH = 110.0  # -1..1 stands for ab in -110..110
 UV_REACH = 0.5  # and for all of U and V
 _MATRIX: Literal["bt601"] = "bt601"
-_CORRECTIONS = 8
+_NEWTON_STEPS = 4  # to a thousandth of ab, even outside of sRGB
+_AHEAD = 1e-3  # the derivative is a difference over this
 
 
 def check(space: str) -> None:
@@ -30,7 +32,7 @@ def check(space: str) -> None:
 
 def encode_grey(lightness: Tensor, space: Space) -> Tensor:
     """Turn L* (B, 1, H, W) in 0..100 into what a generator sees: L* / 50 - 1, or 2 Y' - 1 of the grey picture."""
-    return lightness / 50 - 1 if space == "lab" else 2 * _luma(lightness) - 1
+    return lightness / 50 - 1 if space == "lab" else 2 * _luma_of_grey(lightness) - 1
 
 
 def encode_colour(lightness: Tensor, ab: Tensor, space: Space) -> Tensor:
@@ -43,22 +45,41 @@ def encode_colour(lightness: Tensor, ab: Tensor, space: Space) -> Tensor:
 def decode_colour(lightness: Tensor, colour: Tensor, space: Space) -> Tensor:
     """Turn what a generator gave (B, 2, H, W) into CIE ab (B, 2, H, W), float32; undoes `encode_colour`.
 
-    U and V come with no Y' of their own. The grey picture's is too high for saturated colours, so it is lowered until
-    the colour has the lightness L* of the picture: then colours that are right in UV are right in ab.
+    U and V come without their Y'. That of the grey picture is too high for saturated colours, so Y' is sought with
+    which they have the lightness of the picture: colours that are right in UV are then right in ab.
     """
     colour = colour.float()
     if space == "lab":
         return colour * AB_REACH
     with torch.autocast(colour.device.type, enabled=False):  # Lab in bf16 shows
-        luma, uv = _luma(lightness), colour * UV_REACH
-        wanted = luma
-        for _ in range(_CORRECTIONS):
-            rgb = yuv_to_rgb(torch.cat([luma, uv], dim=1), _MATRIX)
-            luma = luma + wanted - _luma(rgb_to_lightness(rgb))
-        return rgb_to_lab(yuv_to_rgb(torch.cat([luma, uv], dim=1), _MATRIX))[:, 1:]
+        added = yuv_to_rgb(torch.cat([torch.zeros_like(lightness), colour * UV_REACH], dim=1), _MATRIX)
+        return rgb_to_lab(added + _luma_with(added, _luminance_of_grey(lightness)))[:, 1:]
 
 
-def _luma(lightness: Tensor) -> Tensor:
+def _luma_with(added: Tensor, luminance: Tensor) -> Tensor:
+    """Find Y' (B, 1, H, W) with which colours have a luminance (B, 1, H, W), by Newton's method.
+
+    The luminance is convex in Y', and the first guess is not below the answer, so that every step comes nearer to it.
+
+    Args:
+        added: (B, 3, H, W), what U and V add to Y' in R', G' and B'.
+        luminance: (B, 1, H, W), of linear light in 0..1.
+    """
+    weights = torch.tensor(LUMINANCE_WEIGHTS, device=added.device)[:, None, None]
+    luma = linear_to_srgb(luminance) - (weights * added).sum(dim=1, keepdim=True)
+    for _ in range(_NEWTON_STEPS):
+        reached, beyond = (
+            (weights * srgb_to_linear(luma + ahead + added)).sum(dim=1, keepdim=True) for ahead in (0.0, _AHEAD)
+        )
+        luma = luma - (reached - luminance) * _AHEAD / (beyond - reached)
+    return luma
+
+
+def _luma_of_grey(lightness: Tensor) -> Tensor:
     """Turn L* (B, 1, H, W) into Y' in 0..1 of the grey picture, which is its sRGB-encoded value."""
+    return linear_to_srgb(_luminance_of_grey(lightness))
+
+
+def _luminance_of_grey(lightness: Tensor) -> Tensor:
     no_chroma = lightness.new_zeros(()).expand(len(lightness), 2, *lightness.shape[-2:])
-    return linear_to_srgb(lab_to_linear(lightness, no_chroma)[:, 1:2])
+    return lab_to_linear(lightness, no_chroma)[:, 1:2]  # its three channels are one

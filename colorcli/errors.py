@@ -7,7 +7,8 @@
     ├── PluginError               1   a plugin breaks its contract
     ├── WeightsError              1
     │   ├── WeightsNotFound       1   nowhere to be had from here
-    │   └── WeightsCorrupt        1   not the file that the manifest promises
+    │   ├── WeightsCorrupt        1   not the file that the manifest promises
+    │   └── LicenseNotAccepted    1   their licence forbids commercial use, and was not accepted
     ├── MediaError                1
     │   ├── UnreadableMedia       1
     │   ├── UnwritableMedia       1
@@ -70,6 +71,10 @@ class WeightsNotFound(WeightsError):
 
 class WeightsCorrupt(WeightsError):
     """A weights file is not the one that its manifest promises, or does not fit the network."""
+
+
+class LicenseNotAccepted(WeightsError):
+    """The licence of weights forbids commercial use, and the user has not accepted it."""
 
 
 class MediaError(ColorcliError):

@@ -7,7 +7,6 @@ import json
 import logging
 import threading
 from collections import deque
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -19,7 +18,7 @@ from colorcli.devices import Device, choose
 from colorcli.errors import DeviceError, PluginError, UsageError, WeightsCorrupt, did_you_mean
 from colorcli.placing import place
 from colorcli.registry import Registry, split_name
-from colorcli.weights import Header, locate, open_file, read_header, read_state
+from colorcli.weights import describe, fetch, is_on_the_hub, locate, open_file, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -220,7 +219,8 @@ def load(
 
     Args:
         name: `zhang`, or with the tag of its weights `zhang.eccv16`.
-        weights: a tag, or a weights file of your own; None = what the name says, or else the best that can be had.
+        weights: a tag, a weights file of your own, or one on the Hub, `hf://owner/name/file@revision`; None = what
+            the name says, or else the best that can be had.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto`, `fp32`, `bf16`, `fp16`.
         offline: never touch the network.
@@ -235,13 +235,15 @@ def load(
     if tag is not None and weights is not None and tag != weights:
         raise UsageError(f"{name} and the weights {weights} contradict each other.", "Give one of the two.")
     chosen = choose(device, precision)
+    if is_on_the_hub(weights):
+        weights = fetch(str(weights), offline=offline)
     if weights is not None and weights not in colorizer.weights and _is_file(weights):
         return _load_file(colorizer, Path(weights), chosen)
     if tag is None and weights is None and not colorizer.weights:
         return _load_nothing(colorizer, chosen)
     located = locate(colorizer, tag or (None if weights is None else str(weights)), offline=offline)
     state = read_state(located.path, located.weights.format)
-    network = _loaded(colorizer, state, located.weights.network, located.path)
+    network = fitted(colorizer, state, located.weights.network, located.path)
     return Model(
         colorizer,
         network,
@@ -273,15 +275,10 @@ def _load_nothing(colorizer: Colorizer, device: Device) -> Model:
 
 def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
     state, _ = open_file(path)
-    header = read_header(path)
-    if header == Header() and colorizer.weights:  # it says nothing of itself, as published files do not
-        published = next(iter(colorizer.weights.values()))
-        header = replace(header, network=published.network, input_size=published.input_size, options=published.options)
-    if header.colorizer not in {"", colorizer.name}:
-        raise WeightsCorrupt(f"{path} holds weights for {header.colorizer}, not for {colorizer.name}.")
+    header = describe(path, colorizer)
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
-    network = _loaded(colorizer, state, header.network, path)
+    network = fitted(colorizer, state, header.network, path)
     return Model(
         colorizer,
         network,
@@ -293,9 +290,20 @@ def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
     )
 
 
-def _loaded(
+def fitted(
     colorizer: Colorizer, state: Mapping[str, Tensor], hyperparameters: Mapping[str, Any], path: Path
 ) -> nn.Module:
+    """Build the network and give it weights, every one of them and no other.
+
+    Args:
+        colorizer: whose network.
+        state: the tensors by name, in the network's layout or a published one.
+        hyperparameters: of the network.
+        path: of the file that they are from, for the error.
+
+    Raises:
+        WeightsCorrupt: they do not fit.
+    """
     try:
         network = colorizer.build(**hyperparameters)
         # Not copied: what is never used is never read from the file.

@@ -1,0 +1,134 @@
+"""Weights files in and out; nothing in them is ever run."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from colorcli.errors import WeightsCorrupt, WeightsNotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from colorcli.colorizer import Colorizer
+
+_HEADER_KEY = "colorcli"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a safetensors file that colorcli exports says of itself, under the metadata key `colorcli`."""
+
+    colorizer: str = ""
+    tag: str = ""
+    network: Mapping[str, Any] = field(default_factory=dict)  # hyperparameters for Colorizer.build
+    input_size: int | None = None  # the square it was trained for
+    options: Mapping[str, Any] = field(default_factory=dict)  # defaults that suit these weights
+
+
+def read_state(path: Path, format: str) -> dict[str, Tensor]:  # noqa: A002  # the manifest's own word
+    """Read the tensors of a weights file, on the CPU; nothing in it is executed.
+
+    Args:
+        path: the file.
+        format: `safetensors` or `torch`.
+
+    Raises:
+        WeightsCorrupt: the file is no such file, is damaged, or holds anything but tensors by name.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        if format == "safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each format has errors of its own, pickle's among them
+        raise WeightsCorrupt(f"{path} cannot be opened as {format} weights: {_reason(error)}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise WeightsCorrupt(f"{path} holds something else than tensors by name.")
+    return dict(state)
+
+
+def _reason(error: Exception) -> str:
+    """Say why a file was not opened: of what PyTorch tells of a pickle, the line that names what it would have run."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    refused = [line.partition("WeightsUnpickler error: ")[2] for line in lines if "WeightsUnpickler error: " in line]
+    return f"it would run code, and was not: {refused[0]}" if refused and "GLOBAL" in refused[0] else lines[0]
+
+
+def write_state(path: Path, state: Mapping[str, Tensor], header: Header) -> None:
+    """Write a safetensors file that `open_file` opens: tensors and what the network needs to be built again."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    save_file(tensors, path, metadata={_HEADER_KEY: json.dumps(asdict(header))})
+
+
+def open_file(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
+    """Open a weights file of the user's own (`--weights FILE`), whose sha256 nobody knows.
+
+    Returns:
+        The tensors by name, and the hyperparameters of the network: those in the file's header, none without one.
+
+    Raises:
+        WeightsNotFound: there is no such file.
+        WeightsCorrupt: the file holds no weights, or would run code.
+    """
+    header = read_header(path)
+    return read_state(path, "safetensors" if _is_safetensors(path) else "torch"), header.network
+
+
+def read_header(path: Path) -> Header:
+    """Read what a weights file says of itself; a file that says nothing has an empty header.
+
+    Raises:
+        WeightsNotFound: there is no such file.
+        WeightsCorrupt: the header is damaged.
+    """
+    if not path.is_file():
+        raise WeightsNotFound(f"There is no weights file {path}.")
+    if not _is_safetensors(path):
+        return Header()
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_HEADER_KEY, "{}")
+        return Header(**json.loads(text))
+    except (SafetensorError, ValueError, TypeError) as error:
+        raise WeightsCorrupt(f"{path} has a damaged header: {error}.") from error
+
+
+def describe(path: Path, colorizer: Colorizer, tag: str | None = None) -> Header:
+    """Say what network the weights in a file of the user's own are for.
+
+    Args:
+        path: the file.
+        colorizer: whose weights they are meant to be.
+        tag: of the weights in the manifest whose network a file has that says nothing of itself, as published files
+            do not; None = the first.
+
+    Raises:
+        WeightsNotFound: there is no such file.
+        WeightsCorrupt: the header is damaged, or says that they are for another colorizer.
+    """
+    header = read_header(path)
+    if header.colorizer not in {"", colorizer.name}:
+        raise WeightsCorrupt(f"{path} holds weights for {header.colorizer}, not for {colorizer.name}.")
+    if header == Header() and colorizer.weights:
+        published = colorizer.weights[tag] if tag else next(iter(colorizer.weights.values()))
+        return replace(header, network=published.network, input_size=published.input_size, options=published.options)
+    return header
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By its first bytes, whatever its name: the length of a JSON object, and its opening brace."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{" and struct.unpack("<Q", start[:8])[0] < path.stat().st_size

@@ -1,0 +1,78 @@
+"""A checkpoint from anywhere in, weights that explain themselves out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from colorcli.colorizer import Weights
+from colorcli.errors import UsageError
+from colorcli.manifests import format_table
+from colorcli.weights.files import describe, open_file, write_state
+from colorcli.weights.locating import tagged
+from colorcli.weights.verifying import sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from colorcli.colorizer import Colorizer
+    from colorcli.weights.files import Header
+
+
+def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, target: Path | None = None) -> Path:
+    """Check a checkpoint against the network, strictly, and write it as safetensors with a manifest table beside it.
+
+    Args:
+        source: safetensors, or what PyTorch saves, in the network's own layout or a published one.
+        colorizer: whose network it is for.
+        tag: of the weights in the manifest that have the same network; None = what the file says, or the first.
+        target: the file to write; None = beside the source, with the suffix .safetensors.
+
+    Returns:
+        The file written; the table is beside it, with the suffix .toml.
+
+    Raises:
+        UsageError: there is no such tag, there is a file already, or it cannot be written.
+        WeightsNotFound: there is no such file.
+        WeightsCorrupt: it holds no weights, would run code, or does not fit the network.
+    """
+    from safetensors import SafetensorError
+
+    from colorcli.model import fitted
+
+    if tag is not None:
+        tagged(colorizer, tag)
+    target = target or source.with_suffix(".safetensors")
+    header = describe(source, colorizer, tag)
+    state, _ = open_file(source)
+    network = fitted(colorizer, state, header.network, source)
+    for file in (target, target.with_suffix(".toml")):
+        if file.exists():
+            raise UsageError(f"{file} is there already.", "Choose another file with -o.")
+    digest = sha256_of(source)
+    known = next((name for name, weights in colorizer.weights.items() if weights.sha256 == digest), "")
+    header = replace(header, colorizer=colorizer.name, tag=header.tag or known or tag or "imported")
+    try:
+        write_state(target, network.state_dict(), header)
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        weights = _weights(source, target, parameters, header, colorizer.weights.get(known))
+        target.with_suffix(".toml").write_text(format_table(header.tag, weights), encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{target} cannot be written: {error}.", "Choose another file with -o.") from None
+    return target
+
+
+def _weights(source: Path, target: Path, parameters: int, header: Header, known: Weights | None) -> Weights:
+    """Describe the file; where the source is a published one, its licence and origin are known."""
+    return Weights(
+        file=target.name,
+        sha256=sha256_of(target),
+        size=target.stat().st_size,
+        license=known.license if known else "NOASSERTION",
+        source=known.source if known else source.name,
+        trained_on=known.trained_on if known else "unknown",
+        parameters=parameters,
+        input_size=header.input_size,
+        network=header.network,
+        options=header.options,
+    )

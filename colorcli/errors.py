@@ -8,7 +8,7 @@
     ├── WeightsError              1
     │   ├── WeightsNotFound       1   nowhere to be had from here
     │   ├── WeightsCorrupt        1   not the file that the manifest promises
-    │   └── LicenseNotAccepted    1   their licence forbids commercial use, and was not accepted
+    │   └── LicenseNotAccepted    1   they may not be used for everything, and nobody has agreed to that
     ├── MediaError                1
     │   ├── UnreadableMedia       1
     │   ├── UnwritableMedia       1
@@ -74,7 +74,7 @@ class WeightsCorrupt(WeightsError):
 
 
 class LicenseNotAccepted(WeightsError):
-    """The licence of weights forbids commercial use, and the user has not accepted it."""
+    """The licence of weights forbids commercial use, or there is none, and the user has not accepted that."""
 
 
 class MediaError(ColorcliError):

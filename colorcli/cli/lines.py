@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = (
     click.argument("models", metavar="MODEL...", nargs=-1, required=True),
-    click.option("--weights", metavar="TAG|FILE", help="Weights to use, for a single MODEL."),
+    click.option("--weights", metavar="TAG|FILE|hf://...", help="Weights to use, for a single MODEL."),
     click.option("-p", "--option", "pairs", multiple=True, metavar="NAME=VALUE", help="Option of the colorizers."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     click.option(

@@ -37,7 +37,8 @@ def _shard(text: str) -> tuple[int, int]:
 @click.option(
     "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="How much colour, 0 to 1."
 )
-@click.option("--weights", metavar="TAG|FILE", help="Weights to use instead of the best that can be had.")
+@click.option("--weights", metavar="TAG|FILE|hf://...", help="Weights to use instead of the best that can be had.")
+@click.option("--accept-license", is_flag=True, help="Accept that the weights may not be used for everything.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--precision",
@@ -63,6 +64,7 @@ def run(
     pairs: tuple[str, ...],
     strength: float,
     weights: str | None,
+    accept_license: bool,
     device: str,
     precision: str,
     batch_size: int | None,
@@ -82,9 +84,13 @@ def run(
     from colorcli.media.folders import plan
     from colorcli.media.images import DEFAULT_MAX_PIXELS
     from colorcli.registry import Registry, split_name
+    from colorcli.weights import licensing
 
     limit = max_pixels or DEFAULT_MAX_PIXELS
-    Registry().get(split_name(name)[0])  # a misspelt name is told at once, and in a dry run, too
+    colorizer_name, tag = split_name(name)
+    colorizer = Registry().get(colorizer_name)  # a misspelt name is told at once, and in a dry run, too
+    if accept_license:
+        licensing.accept(colorizer, tag or weights)
 
     def line() -> Line:
         from colorcli.engine import Line

@@ -1,4 +1,4 @@
-"""Licences of downloaded weights: shown before their first use; those that forbid commercial use are accepted once.
+"""Licences of downloaded weights: shown before their first use; those that do not allow every use are accepted once.
 
 Bundled weights allow every use. What was shown and accepted is kept in licenses.txt in the user's data folder, a line
 for each.
@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING
 from colorcli.errors import LicenseNotAccepted
 
 if TYPE_CHECKING:
-    from colorcli.colorizer import Weights
+    from colorcli.colorizer import Colorizer, Weights
 
 _log = logging.getLogger("colorcli")
-_RESTRICTED = re.compile(r"\bNC\b|noncommercial|non-commercial", re.IGNORECASE)
+_NO_COMMERCE = re.compile(r"\bNC\b|noncommercial|non-commercial", re.IGNORECASE)
+_UNKNOWN = {"NOASSERTION", "NONE"}  # SPDX: nobody has said, or there is none
 _this_process: set[str] = set()  # for a home that cannot be written to
 
 
 def is_restricted(license: str) -> bool:  # noqa: A002  # the manifest's own word
-    """Tell whether a licence, an SPDX identifier, forbids commercial use."""
-    return bool(_RESTRICTED.search(license))
+    """Tell whether a licence, an SPDX identifier, forbids commercial use, or is not there at all."""
+    return license in _UNKNOWN or bool(_NO_COMMERCE.search(license))
 
 
 def check(name: str, weights: Weights) -> None:
@@ -36,22 +37,30 @@ def check(name: str, weights: Weights) -> None:
     """
     if is_restricted(weights.license) and _line("accepted", name, weights) not in _known():
         raise LicenseNotAccepted(
-            f"{name} is under {weights.license}, which forbids commercial use ({weights.source}).",
+            f"{name} is {_said(weights)}.",
             f"If that suits you, accept it once: colorcli weights pull {name} --accept-license",
         )
 
 
-def accept(name: str, weights: Weights) -> None:
-    """Remember that the user accepts the licence."""
-    if is_restricted(weights.license):
-        _remember(_line("accepted", name, weights))
+def _said(weights: Weights) -> str:
+    if weights.license in _UNKNOWN:
+        return f"published without a licence ({weights.source})"
+    limit = ", which forbids commercial use" if is_restricted(weights.license) else ""
+    return f"under the licence {weights.license}{limit} ({weights.source})"
+
+
+def accept(colorizer: Colorizer, tag: str | None) -> None:
+    """Remember that the user accepts the licence of weights; None = the first."""
+    tag = tag or next(iter(colorizer.weights), None)
+    if tag is not None and tag in colorizer.weights and is_restricted(colorizer.weights[tag].license):
+        _remember(_line("accepted", f"{colorizer.name}.{tag}", colorizer.weights[tag]))
 
 
 def show(name: str, weights: Weights) -> None:
     """Say what the licence is, once."""
     line = _line("shown", name, weights)
     if line not in _known():
-        _log.warning("%s is under the licence %s (%s).", name, weights.license, weights.source)
+        _log.warning("%s is %s.", name, _said(weights))
         _remember(line)
 
 

@@ -41,7 +41,7 @@ def locate(
 
     Raises:
         UsageError: there is no such tag.
-        LicenseNotAccepted: their licence forbids commercial use, and the user has not accepted it.
+        LicenseNotAccepted: their licence does not allow every use, and the user has not accepted it.
         WeightsNotFound: the weights are neither here nor to be had.
         WeightsCorrupt: the file is not the one that the manifest promises. One from the Hub is removed.
     """

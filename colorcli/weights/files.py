@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -49,17 +50,18 @@ def read_state(path: Path, format: str) -> dict[str, Tensor]:  # noqa: A002  # t
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each format has errors of its own, pickle's among them
-        raise WeightsCorrupt(f"{path} cannot be opened as {format} weights: {_reason(error)}") from error
+        raise WeightsCorrupt(f"{path} cannot be opened as {format} weights: {_reason(error)}.") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsCorrupt(f"{path} holds something else than tensors by name.")
     return dict(state)
 
 
 def _reason(error: Exception) -> str:
-    """Say why a file was not opened: of what PyTorch tells of a pickle, the line that names what it would have run."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    refused = [line.partition("WeightsUnpickler error: ")[2] for line in lines if "WeightsUnpickler error: " in line]
-    return f"it would run code, and was not: {refused[0]}" if refused and "GLOBAL" in refused[0] else lines[0]
+    """Say why a file was not opened, in words of our own: PyTorch's recommend to open it all the same."""
+    text = str(error).strip() or type(error).__name__
+    if stranger := re.search(r"GLOBAL (\S+)", text):
+        return f"it wants {stranger[1]} to be called, which is no tensor. Nothing in it was run"
+    return "it is no state dict" if "weights_only" in text else text.splitlines()[0]
 
 
 def write_state(path: Path, state: Mapping[str, Tensor], header: Header) -> None:

@@ -50,14 +50,14 @@ def find_waste(pinned: Iterable[Weights]) -> Waste:
     Args:
         pinned: the weights in the manifests of all colorizers.
     """
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     pinned = list(pinned)
     wanted = {weights.sha256 for weights in pinned}
     unwanted = {seal.file for seal in seals() if seal.sha256 not in wanted}
     try:
-        cache = scan_cache_dir()
+        cache = scan_cache_dir(constants.HF_HUB_CACHE)
     except (CacheNotFound, ValueError):
         return Waste({}, None, ())
     files: dict[str, int] = {}

@@ -7,7 +7,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
 from colorcli import Batch, Recipe
 from colorcli.errors import UsageError
@@ -75,6 +74,7 @@ class GanRecipe(Recipe):
         self.warm_up = warm_up
         self.keep = keep
         self.mean_weight = 1.0
+        self.done = 0  # steps
         self._saved: Mapping[str, Any] = {}
 
     def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
@@ -107,13 +107,8 @@ class GanRecipe(Recipe):
         self.network, optimizer = fabric.setup(network, self._adam(network))
         self.discriminator, other = fabric.setup(self.judge, self._adam(self.judge))
         self.optimizers = [optimizer, other]
-        self.schedulers = [
-            LambdaLR(each, lambda step: learning_rate_factor(self.schedule, step / steps)) for each in self.optimizers
-        ]
         for each, saved in zip(self.optimizers, self._saved.get("optimizers", ()), strict=False):
             each.load_state_dict(saved)
-        for scheduler, saved in zip(self.schedulers, self._saved.get("schedulers", ()), strict=False):
-            scheduler.load_state_dict(saved)
         self._saved = {}
         return self.network
 
@@ -123,10 +118,12 @@ class GanRecipe(Recipe):
     @property
     def progress(self) -> float:
         """How much of the run is done, in 0..1."""
-        done: int = self.schedulers[0].last_epoch
-        return done / self.steps
+        return self.done / self.steps
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate * learning_rate_factor(self.schedule, self.progress)
         grey, true = self._encoded(batch)
         made = self.network(grey)
         l1 = self._distance(made, true, batch.ab)
@@ -142,8 +139,7 @@ class GanRecipe(Recipe):
                 "discriminator": discriminator,
             }
         self._learn(self.optimizers[0], losses["generator"])
-        for scheduler in self.schedulers:
-            scheduler.step()
+        self.done += 1
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -198,14 +194,14 @@ class GanRecipe(Recipe):
 
     def state(self) -> dict[str, Any]:
         return {
+            "done": self.done,
             "mean_weight": self.mean_weight,
             "discriminator": self.judge.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self.mean_weight = state["mean_weight"]
+        self.done, self.mean_weight = state["done"], state["mean_weight"]
         self._saved = state
 
 

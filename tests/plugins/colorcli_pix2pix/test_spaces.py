@@ -1,0 +1,78 @@
+import pytest
+import torch
+
+from colorcli.color import grey_to_lightness, lab_to_rgb, rgb_to_lab, rgb_to_lightness, rgb_to_yuv, yuv_to_rgb
+from colorcli_pix2pix.spaces import check, decode_colour, encode_colour, encode_grey
+
+
+def cube():
+    """Lightness and ab of red, green and blue from nothing to all, every combination of seventeen steps."""
+    step = torch.linspace(0, 1, 17)
+    rgb = torch.stack(torch.meshgrid(step, step, step, indexing="ij")).reshape(1, 3, 17, -1)
+    lab = rgb_to_lab(rgb)
+    return rgb, lab[:, :1], lab[:, 1:]
+
+
+def test_lab_is_scaled_as_published():
+    lightness, ab = (
+        torch.tensor([0.0, 50, 100]).view(1, 1, 1, 3),
+        torch.tensor([[-110.0, 55], [0, 110]]).view(1, 2, 1, 2),
+    )
+    assert encode_grey(lightness, "lab").flatten().tolist() == [-1, 0, 1]
+    assert encode_colour(lightness[..., :2], ab, "lab").flatten().tolist() == [-1, 0.5, 0, 1]
+    assert decode_colour(lightness[..., :2], ab / 110, "lab").allclose(ab)
+
+
+def test_in_yuv_the_grey_is_the_luma_of_the_grey_picture():
+    luma = torch.linspace(0, 1, 11).view(1, 1, 1, 11)
+    assert encode_grey(grey_to_lightness(luma), "yuv").allclose(2 * luma - 1, atol=1e-5)
+
+
+def test_in_yuv_the_colour_is_all_that_u_and_v_can_be():
+    rgb, lightness, ab = cube()
+    encoded = encode_colour(lightness, ab, "yuv")
+    assert encoded.allclose(2 * rgb_to_yuv(rgb, "bt601")[:, 1:], atol=0.01)
+    assert [round(end.item(), 2) for end in encoded.aminmax()] == [-1, 1]
+
+
+@pytest.mark.parametrize("space", ["lab", "yuv"])
+def test_true_colours_come_back_as_they_were(space):
+    _, lightness, ab = cube()
+    found = decode_colour(lightness, encode_colour(lightness, ab, space), space)
+    assert (found - ab).abs().max() < 0.1
+    assert (found - ab).abs().mean() < 1e-3
+
+
+def test_the_luma_of_the_grey_picture_would_not_do():
+    """Why the luma is sought: with that of grey, saturated colours come out wrong by a dozen units of ab."""
+    rgb, lightness, ab = cube()
+    luma = (encode_grey(lightness, "yuv") + 1) / 2
+    naive = yuv_to_rgb(torch.cat([luma, rgb_to_yuv(rgb, "bt601")[:, 1:]], dim=1), "bt601")
+    assert (rgb_to_lab(naive)[:, 1:] - ab).norm(dim=1).max() > 10
+
+
+def test_colours_that_no_screen_has_come_out_at_the_lightness_of_the_picture_too():
+    chance = torch.Generator().manual_seed(0)
+    lightness = torch.rand(1, 1, 100, 100, generator=chance) * 100
+    lightness[..., :10], lightness[..., -10:] = 0, 100
+    ab = decode_colour(lightness, torch.rand(1, 2, 100, 100, generator=chance) * 2 - 1, "yuv")
+    assert ab.isfinite().all()
+    assert ab.abs().max() < 256
+    brought_into_gamut = lab_to_rgb(lightness, ab)
+    assert (rgb_to_lightness(brought_into_gamut) - lightness).abs().max() < 0.5
+
+
+def test_decoding_is_in_float32_where_all_around_it_is_bf16():
+    _, lightness, ab = cube()
+    encoded = encode_colour(lightness, ab, "yuv")
+    with torch.autocast("cpu", torch.bfloat16):
+        found = decode_colour(lightness, encoded, "yuv")
+    assert found.equal(decode_colour(lightness, encoded, "yuv"))
+    assert decode_colour(lightness, ab.bfloat16(), "lab").dtype == torch.float32
+
+
+def test_there_are_two_spaces():
+    check("lab")
+    check("yuv")
+    with pytest.raises(ValueError, match="space is 'hsv', where one of lab, yuv was expected"):
+        check("hsv")

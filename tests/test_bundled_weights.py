@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 from pathlib import Path
 
 import pytest
 
 from colorcli import read_manifest
 from colorcli.registry import Registry
-from colorcli.weights import read_state
+from colorcli.weights import read_header, read_state
 
 FOLDER = Path(__file__).parents[1] / "weights"
 MANIFESTS = {path.stem: read_manifest(path.stem, FOLDER) for path in sorted(FOLDER.glob("*.toml"))}
@@ -38,6 +40,33 @@ def test_the_parameters_are_those_of_the_network(name, tag, weights):
     assert weights.parameters == sum(parameter.numel() for parameter in network.parameters())
 
 
+@for_each(EVERY)
+def test_every_field_says_something_that_can_be(name, tag, weights):
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", weights.license), "an SPDX identifier"
+    assert weights.source.startswith((f"colorcli train {name} ", "https://"))
+    assert len(weights.trained_on.split()) > 3, "the data, in a sentence"
+    assert (Path(weights.file).suffix == ".safetensors") == (weights.format == "safetensors")
+    assert weights.revision == "" or re.fullmatch("[0-9a-f]{40}", weights.revision), "a commit"
+    assert weights.input_size is None or 32 <= weights.input_size <= 1024
+    options = {option.name: option for option in Registry().get(name).options}
+    for option, value in weights.options.items():
+        options[option].check(value)
+
+
+@for_each([each for each in EVERY if each[2].metrics])
+def test_figures_come_with_their_protocol_and_their_command(name, tag, weights):
+    figures = {key: value for key, value in weights.metrics.items() if key not in {"protocol", "command"}}
+    assert len(weights.metrics["protocol"].split()) > 3
+    assert weights.metrics["command"].startswith(("colorcli evaluate ", "https://"))
+    assert figures
+    assert all(isinstance(value, (int, float)) and math.isfinite(value) for value in figures.values())
+
+
+def test_no_two_are_the_same_file():
+    hashes = [weights.sha256 for _, _, weights in EVERY]
+    assert len(set(hashes)) == len(hashes)
+
+
 @for_each(BUNDLED)
 def test_the_file_is_the_one_that_the_manifest_promises(name, tag, weights):
     content = Path(weights.file).read_bytes()
@@ -59,8 +88,10 @@ def test_the_licence_allows_every_use(name, tag, weights):
 
 
 @for_each(BUNDLED)
-def test_the_command_that_trained_them_is_told(name, tag, weights):
-    assert weights.source.startswith((f"colorcli train {name} ", "https://"))
+def test_the_file_says_of_itself_what_the_manifest_says(name, tag, weights):
+    header = read_header(Path(weights.file))
+    assert (header.colorizer, header.input_size) == (name, weights.input_size)
+    assert (dict(header.network), dict(header.options)) == (dict(weights.network), dict(weights.options))
 
 
 def test_the_files_are_small():

@@ -66,6 +66,7 @@ def prepared(tmp_path, monkeypatch):
         "HF_HUB_CACHE": str(tmp_path / "hub"),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
         # `pip install .` installs into a folder of this test, without the network
         "PIP_TARGET": site,
         "PIP_NO_INDEX": "1",
@@ -306,14 +307,20 @@ def test_every_public_name_is_mentioned():
         assert re.search(rf"\b{name}\b", text), f"colorcli.{name} is not in the documentation"
 
 
-@pytest.mark.parametrize("name", command_line.commands)
-def test_every_command_is_mentioned(name):
-    assert any(f"colorcli {name}" in read(page) for page in PAGES)
+def commands(command, *words):
+    """A command and all below it, each with the words that call it."""
+    yield list(words), command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, *words, name)
 
 
-@pytest.mark.parametrize("command", [command_line, *command_line.commands.values()], ids=lambda c: c.name)
-def test_every_option_is_in_the_help_and_in_the_documentation(command, capsys):
-    words = [] if command is command_line else [command.name]
+@pytest.mark.parametrize("words", [words for words, _ in commands(command_line)], ids=" ".join)
+def test_every_command_is_mentioned(words):
+    assert any(" ".join(["colorcli", *words]) in read(page) for page in PAGES)
+
+
+@pytest.mark.parametrize(("words", "command"), commands(command_line))
+def test_every_option_is_in_the_help_and_in_the_documentation(words, command, capsys):
     assert main([*words, "--help"]) == 0
     shown = capsys.readouterr().out
     text = "".join(map(read, PAGES))

@@ -69,6 +69,17 @@ class Pix2Pix(Colorizer):
         generator = {key.removeprefix("net_G."): tensor for key, tensor in state.items() if key.startswith("net_G.")}
         return generator or state
 
+    def recognise(self, state: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
+        """Say what network a file needs that does not say so itself; None where it is no U-Net as Pix2Pix has it.
+
+        Width and depth are in the shapes and keys; the colour space is not, and taken to be `lab`.
+        """
+        generator = self.adapt(state, {})
+        if "model.model.0.weight" not in generator:
+            return None
+        levels = 1 + sum(key.endswith(".model.1.weight") for key in generator)  # but the outermost, which is above
+        return {"kind": "generator", "width": len(generator["model.model.0.weight"]), "levels": levels}
+
     def predict(self, network: Any, lightness: Tensor, *, category: str, blend: bool) -> Tensor | Prediction:
         from colorcli_pix2pix.network import colour
 

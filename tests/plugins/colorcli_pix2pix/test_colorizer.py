@@ -168,6 +168,23 @@ def test_of_a_whole_gan_the_generator_is_taken(generator):
     assert all(found[key].equal(expected[key]) for key in expected)
 
 
+@pytest.mark.parametrize(("width", "levels"), [(64, 8), (2, 5), (3, 6)])
+@pytest.mark.parametrize("published", [lambda generator: generator.state_dict(), published_gan])
+def test_a_unet_of_any_width_and_depth_is_recognised(width, levels, published):
+    state = published(UnetGenerator(width, levels))
+    network = Pix2Pix().recognise(state)
+    assert network == {"kind": "generator", "width": width, "levels": levels}
+    with torch.device("meta"):
+        built = Pix2Pix().build(**network)
+    built.load_state_dict(Pix2Pix().adapt(state, network), strict=True, assign=True)
+    assert not any(parameter.is_meta for parameter in built.parameters())
+
+
+def test_what_is_no_unet_is_not_recognised():
+    for network in (DynamicUnet(4), Ensemble(**SMALL, router_width=4)):
+        assert Pix2Pix().recognise(network.state_dict()) is None
+
+
 def test_a_file_of_another_network_is_a_clear_error(tmp_path):
     torch.save(UnetGenerator(**SMALL).state_dict(), tmp_path / "other.pt")
     header = Header("pix2pix", "other", {"kind": "dynamic-unet", "width": 4})

@@ -93,7 +93,7 @@ class GanRecipe(Recipe):
         if not isinstance(network, (UnetGenerator, DynamicUnet)):
             raise UsageError(
                 "The GAN recipe of pix2pix trains one generator.",
-                'Write kind = "generator" in [network]; an ensemble is trained in stages, see docs/training.md.',
+                'Write kind = "generator" in [network]; an ensemble is trained in stages, see docs/recipes.md.',
             )
         self.fabric = fabric
         self.steps = steps

@@ -44,6 +44,7 @@ class Hub:
         self.commits: dict[str, str] = {}  # newest commit by repository, where it is not COMMIT
         self.private: set[str] = set()  # repositories that only who has TOKEN may see
         self.gated: set[str] = set()  # files likewise, but everybody knows of them
+        self.closed: set[str] = set()  # repositories that nobody may see any more
         self.moved: dict[str, str] = {}  # repositories by their old name
         self.large: tuple[str, ...] = ()  # suffixes of files that are uploaded as large ones
         self.requests: list[str] = []  # `HEAD path`, `GET path`, `GET path bytes=7-`
@@ -147,6 +148,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self._send(307, headers={"Location": self.path.replace(repo, hub.moved[repo], 1)})
             elif self._token() not in {None, TOKEN, READ_ONLY}:
                 self._refuse(401, "", "Invalid credentials in Authorization header")
+            elif repo in hub.closed:
+                self._refuse(403, "", "Access to this resource is disabled.")
             elif repo in hub.private and self._token() is None:
                 self._refuse(401, "RepoNotFound")
             elif name in hub.gated and self._token() is None:

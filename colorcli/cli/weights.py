@@ -98,15 +98,16 @@ def pull(names: tuple[str, ...], everything: bool, accept_license: bool, offline
 
     if bool(names) == everything:
         raise UsageError("Give the names of models, or --all.", "`colorcli weights list` shows them.")
+    wanted = _every() if everything else [_named(name) for name in names]
     failed = 0
-    for colorizer, tag, weights in _every() if everything else map(_named, names):
+    for colorizer, tag, weights in wanted:
         if accept_license:
             licensing.accept(colorizer, tag)
         try:
             with _bar(f"{colorizer.name}.{tag}", weights.size) as watch:
                 click.echo(str(locate(colorizer, tag, offline=offline, watch=watch).path))
         except ColorcliError as error:
-            if len(names) == 1:
+            if len(wanted) == 1:
                 raise
             _complain(error)
             failed += 1
@@ -159,7 +160,7 @@ def verify(names: tuple[str, ...]) -> int:
     from colorcli.weights.verifying import verified
 
     failed = 0
-    for colorizer, tag, weights in map(_named, names) if names else _every():
+    for colorizer, tag, weights in [_named(name) for name in names] or _every():
         path, name = path_of(weights), f"{colorizer.name}.{tag}"
         if path is None:
             failed += weights.bundled or bool(names)

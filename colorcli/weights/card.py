@@ -168,7 +168,8 @@ def write_card(parcel: Parcel, colorizer: str, tag: str, facts: Facts) -> str:
 
 
 def _training(weights: Weights, facts: Facts, curves: bool) -> str:
-    parts = [f"## Training\n\n```sh\n{weights.source}\n```", facts.validation]
+    command = weights.source.startswith("colorcli ")
+    parts = ["## Training", f"```sh\n{weights.source}\n```" if command else weights.source, facts.validation]
     for stage, recipe in facts.recipes.items():
         text = json.dumps({key: value for key, value in recipe.items() if value}, indent=2, ensure_ascii=False)
         parts.append(f"The recipe{f' of the stage {stage}' if stage else ''}:\n\n```json\n{text}\n```")

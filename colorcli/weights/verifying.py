@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorcli.errors import WeightsCorrupt
+from colorcli.errors import WeightsCorrupt, WeightsNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,15 @@ def verified(path: Path, weights: Weights, *, afresh: bool = False) -> Path:
 
     Raises:
         WeightsCorrupt: it is another file; it is left where it is.
+        WeightsNotFound: it cannot be read.
     """
+    try:
+        return _verified(path, weights, afresh)
+    except OSError as error:
+        raise WeightsNotFound(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _verified(path: Path, weights: Weights, afresh: bool) -> Path:
     stat = path.stat()
     if stat.st_size != weights.size:
         raise _corrupt(path, f"has {stat.st_size:,} bytes, where {weights.size:,} were expected")

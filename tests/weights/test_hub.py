@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -105,6 +104,7 @@ REFUSALS = {
         "only to some",
         "Ask for access",
     ),
+    "a closed repository": (lambda hub: hub.closed.add("someone/something"), "the Hub has closed", "--weights"),
     "401": (lambda hub: setattr(hub, "status", 401), "does not accept the token", "HF_TOKEN"),
     "403": (lambda hub: setattr(hub, "status", 403), "no right to it", "hf auth login"),
     "429": (lambda hub: setattr(hub, "status", 429), "too many questions", "Wait"),
@@ -237,11 +237,16 @@ def test_a_cache_that_cannot_be_made_is_told(hub, plain, tmp_path, monkeypatch):
     assert "HF_HOME" in caught.value.hint
 
 
+def limit_files():
+    """Before a process begins: no file may be larger than half of what it will fetch."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(BEST) // 2,) * 2)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="limits are those of Unix")
 def test_no_room_is_told(hub, tmp_path):
-    process = start(
-        hub, tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (len(BEST) // 2, len(BEST) // 2))
-    )
+    process = start(hub, tmp_path, preexec_fn=limit_files)
     _, errors = process.communicate(timeout=60)
     assert f"best.bin does not fit into {tmp_path}" in errors
     assert "HF_HOME" in errors

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from colorcli.errors import WeightsCorrupt
+from colorcli.errors import WeightsCorrupt, WeightsNotFound
 from colorcli.weights.verifying import discard, seals, verified
 from tests.weights.conftest import STARTER, describe
 
@@ -60,3 +60,8 @@ def test_a_file_is_discarded_with_the_links_that_lead_to_it(file, tmp_path):
     assert discard(tmp_path / "snapshot")
     assert [path for path in tmp_path.iterdir() if path.is_symlink() or path.is_file()] == []
     assert not discard(tmp_path / "snapshot")
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(WeightsNotFound, match=r"nothing\.bin cannot be read"):
+        verified(tmp_path / "nothing.bin", describe("nothing.bin", STARTER))

@@ -3,14 +3,14 @@
     model = colorcli.load("zhang")
     model.colorize(picture)
 
-A plugin writes a `Colorizer` and registers it with `hookimpl`; see `docs/plugins.md`.
+A plugin writes a `Colorizer` and registers it with `hookimpl`; see `docs/writing-a-plugin.md`.
 """
 
 from typing import TYPE_CHECKING
 
 from colorcli.colorizer import Colorizer, Option, Prediction, Weights
 from colorcli.errors import ColorcliError
-from colorcli.hookspecs import hookimpl
+from colorcli.hookspecs import API_VERSION, hookimpl
 from colorcli.manifests import read_manifest
 from colorcli.recipe import Batch, Recipe
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from colorcli.placing import defer
 
 __all__ = [
+    "API_VERSION",
     "Batch",
     "ColorcliError",
     "Colorizer",

@@ -1,6 +1,7 @@
-"""The hooks that a plugin may implement.
+"""The hooks that a plugin may implement, and the version of all that plugins are written against.
 
-A hook may gain arguments later, and an implementation may name fewer than there are; none is ever renamed.
+A hook may gain arguments later, and an implementation may name fewer than there are; none is ever renamed. A plugin
+that needs a certain version says `colorcli_api = 1` in its module.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from colorcli.colorizer import Colorizer
 
+API_VERSION = 1  # of what plugins are written against; it grows when a plugin could need something new
 hookspec = pluggy.HookspecMarker("colorcli")
 hookimpl = pluggy.HookimplMarker("colorcli")
 

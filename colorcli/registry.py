@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -16,7 +16,7 @@ from colorcli.colorizer import Colorizer
 from colorcli.errors import ColorcliError, ColorizerNotFound, PluginError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from importlib.metadata import EntryPoint
 
 GROUP = "colorcli"
@@ -38,12 +38,17 @@ class Plugin:
 class Registry:
     """Every colorizer that is installed, each plugin loaded when it is first needed.
 
+    Args:
+        unpacked: entry points of a plugin that is not installed, or that shall not be taken from where it is.
+
     Raises:
         UsageError: COLORCLI_PLUGINS names an entry point that is not installed.
     """
 
-    def __init__(self) -> None:
-        self._sources = _chosen([_Source(entry_point) for entry_point in entry_points(group=GROUP)])
+    def __init__(self, unpacked: Sequence[EntryPoint] = ()) -> None:
+        here = {entry_point.value for entry_point in unpacked}
+        installed = [_Source(each) for each in entry_points(group=GROUP) if each.value not in here]
+        self._sources = [*_chosen(installed), *map(_Source, unpacked)]
 
     def get(self, name: str) -> Colorizer:
         """Return the colorizer of that name (without a tag), loading no more plugins than it takes.
@@ -63,7 +68,7 @@ class Registry:
         return {name: self.get(name) for name in sorted(names)}
 
     def plugins(self) -> list[Plugin]:
-        """Return a record of every plugin, broken ones too."""
+        """Return a record of every plugin, broken ones too, the unpacked ones last."""
         return [self._record(source) for source in self._sources]
 
     def _owner(self, name: str) -> _Source | None:
@@ -99,8 +104,8 @@ class _Source:
     def __init__(self, entry_point: EntryPoint) -> None:
         self._entry_point = entry_point
         self.name = entry_point.name
-        self.distribution = entry_point.dist.name if entry_point.dist else "?"
-        self.version = entry_point.dist.version if entry_point.dist else "?"
+        self.distribution = entry_point.dist.name if entry_point.dist else f"{entry_point.value} (not installed)"
+        self.version = entry_point.dist.version if entry_point.dist else ""
         self.error: BaseException | None = None
 
     @cached_property
@@ -108,7 +113,9 @@ class _Source:
         """By name, those that were registered before anything went wrong; `error` says what did."""
         found: dict[str, Colorizer] = {}
         try:
-            _call_hook(self._entry_point.load(), _collect_in(found))
+            plugin = self._entry_point.load()
+            _check_api(plugin)
+            _call_hook(plugin, _collect_in(found))
         except (Exception, SystemExit) as error:  # whatever a plugin does, the others go on
             self.error = error
         return found
@@ -133,6 +140,17 @@ def _chosen(sources: list[_Source]) -> list[_Source]:
     for name in sorted(wanted - installed):
         raise UsageError(f"{ONLY} names a plugin {name!r} that is not installed.", did_you_mean(name, installed))
     return [source for source in sources if source.name in wanted]
+
+
+def _check_api(plugin: object) -> None:
+    needed = getattr(plugin, "colorcli_api", hookspecs.API_VERSION)
+    if type(needed) is not int:
+        raise PluginError(f"its colorcli_api is {needed!r}, where a whole number was expected")
+    if needed > hookspecs.API_VERSION:
+        raise PluginError(
+            f"it needs version {needed} of the plugin API, and colorcli {version('colorcli')} has"
+            f" {hookspecs.API_VERSION}; a newer colorcli will do: pip install -U colorcli"
+        )
 
 
 def _call_hook(plugin: object, register: Callable[[Colorizer], None]) -> None:
@@ -162,7 +180,12 @@ def _collect_in(found: dict[str, Colorizer]) -> Callable[[Colorizer], None]:
 
 
 def _reason(error: BaseException | None) -> str:
-    return str(error) if isinstance(error, ColorcliError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, ColorcliError):
+        return str(error)
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "colorcli":
+        return f"{reason}; is it for another version of colorcli? This is {version('colorcli')}"
+    return reason
 
 
 def split_name(name: str) -> tuple[str, str | None]:

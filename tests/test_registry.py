@@ -1,8 +1,11 @@
 import sys
+from importlib.metadata import EntryPoint
+from textwrap import dedent
 from uuid import uuid4
 
 import pytest
 
+from colorcli import API_VERSION
 from colorcli.errors import ColorizerNotFound, PluginError, UsageError
 from colorcli.registry import Registry, split_name
 from tests.site_packages import SitePackages, working
@@ -67,6 +70,18 @@ NOT_A_PLUGIN = {
         "from colorcli import hookimpl\n@hookimpl\ndef register_colorizers(register, more):\n    pass",
         "more",
     ),
+    "is for a newer plugin API": (
+        "colorcli_api = 99\n" + dedent(working("odd")),
+        "it needs version 99 of the plugin API, and colorcli 0.1.0 has 1; a newer colorcli will do: pip install",
+    ),
+    "states an API that is no number": (
+        "colorcli_api = '1'\n" + dedent(working("odd")),
+        "its colorcli_api is '1', where a whole number was expected",
+    ),
+    "imports what only a newer colorcli has": (
+        "from colorcli import Upscaler",
+        "cannot import name 'Upscaler' from 'colorcli'",
+    ),
     "registers something else": (
         "from colorcli import hookimpl\n@hookimpl\ndef register_colorizers(register):\n    register('sunset')",
         "'sunset', which is not an instance of colorcli.Colorizer",
@@ -90,6 +105,17 @@ def test_a_broken_plugin_is_reported_and_the_others_go_on(site, unique, source, 
     assert odd.distribution == unique
     assert len(odd.errors) == 1
     assert reason in odd.errors[0]
+
+
+def test_a_plugin_that_misses_a_name_of_colorcli_hears_that_it_may_be_for_another_version(site, unique):
+    site.add(unique, "from colorcli.colour import lab", "odd")
+    assert broken("odd").errors[0].endswith("; is it for another version of colorcli? This is 0.1.0")
+
+
+@pytest.mark.parametrize("needed", range(1, API_VERSION + 1))
+def test_a_plugin_for_this_api_or_an_older_one_works(site, unique, needed):
+    site.add(unique, f"colorcli_api = {needed}\n" + dedent(working("plain")), "plain")
+    assert Registry().get("plain").name == "plain"
 
 
 def test_asking_for_a_broken_plugin_says_why_it_is_broken(site, unique):
@@ -150,6 +176,27 @@ def test_a_misspelled_plugin_in_the_environment_variable_is_an_error(monkeypatch
     monkeypatch.setenv("COLORCLI_PLUGINS", "zang")
     with pytest.raises(UsageError, match=r"'zang' that is not installed.*zhang"):
         Registry()
+
+
+# Plugins that are not installed
+
+
+def test_a_plugin_that_is_not_installed_comes_last_and_takes_no_name(site, unique, monkeypatch):
+    module = unique.replace("-", "_")
+    (site.folder / f"{module}.py").write_text(dedent(working("zhang")))
+    plugin = Registry([EntryPoint("odd", module, "colorcli")]).plugins()[-1]
+    assert (plugin.name, plugin.distribution, plugin.version) == ("odd", f"{module} (not installed)", "")
+    assert plugin.errors == (f"the name zhang is taken: colorcli and {module} (not installed) both register it",)
+    monkeypatch.setenv("COLORCLI_PLUGINS", "")
+    assert [each.name for each in Registry([EntryPoint("odd", module, "colorcli")]).plugins()] == ["odd"]
+
+
+def test_it_stands_for_the_installed_one_of_the_same_module(site, unique):
+    site.add(unique, working("plain"), "plain")
+    registry = Registry([EntryPoint("plain", unique.replace("-", "_"), "colorcli")])
+    (plugin,) = (plugin for plugin in registry.plugins() if plugin.name == "plain")
+    assert plugin.distribution.endswith("(not installed)")
+    assert plugin.errors == ()
 
 
 @pytest.mark.parametrize(

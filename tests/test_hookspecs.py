@@ -1,0 +1,25 @@
+"""What plugins are written against may grow, and never breaks."""
+
+import inspect
+
+import pytest
+
+from colorcli import API_VERSION, hookspecs
+
+PUBLISHED = {"register_colorizers": ("register",)}  # by hook, in order; arguments are added at the end, none ever goes
+HOOKS = {name: value for name, value in vars(hookspecs).items() if hasattr(value, "colorcli_spec")}
+
+
+def test_every_hook_is_published():
+    assert set(HOOKS) == set(PUBLISHED)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_arguments_of_a_hook_are_only_added(name):
+    arguments = tuple(inspect.signature(HOOKS[name]).parameters)
+    assert arguments[: len(PUBLISHED[name])] == PUBLISHED[name]
+
+
+def test_the_version_of_the_api_is_a_whole_number():
+    assert type(API_VERSION) is int
+    assert API_VERSION >= 1

@@ -11,25 +11,31 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from colorcli.colorizer import Colorizer, Option, Weights, chroma_of
-from colorcli.errors import UsageError
+from colorcli.colorizer import Colorizer, Option, Prediction, Weights, chroma_of
+from colorcli.errors import ColorcliError, UsageError
 from colorcli.manifests import problems
 from colorcli.recipe import Batch
 from colorcli.registry import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from torch import Tensor, nn
 
+    from colorcli.colorizer import OptionValue
+    from colorcli.model import Model
     from colorcli.recipe import Recipe
 
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_-]+")
+_SLOW = {"cv2", "jax", "matplotlib", "numpy", "pandas", "PIL", "scipy", "skimage", "tensorflow", "timm", "torch"}
+_SIZES = ((1, 1), (5, 70), (47, 33))  # height and width of pictures that fit no network
 _FARTHEST = 256.0  # chroma of an untrained network may go beyond sRGB's, but not by another order of magnitude
 
 
@@ -38,6 +44,7 @@ class ColorizerSuite:
 
     colorizer: ClassVar[Colorizer]
     small: ClassVar[Mapping[str, Any]] = {}  # hyperparameters of a network that is quick to run
+    side: ClassVar[int | None] = None  # of the squares that it is tried on, where those of its own size take long
     categories: ClassVar[Sequence[str]] = ("city", "people")  # of the data that its recipe is tried on
 
     # What it says of itself
@@ -54,14 +61,14 @@ class ColorizerSuite:
         assert "\n" not in summary, "the summary has more than one line"
         assert len(summary) <= 100, f"the summary has {len(summary)} characters, and a terminal 100"
 
-    def test_its_module_imports_without_torch(self) -> None:
+    def test_its_module_imports_nothing_slow(self) -> None:
         """Torch takes a second, and everybody who lists the models would wait for it."""
         module = type(self.colorizer).__module__
-        program = f"import sys; sys.path[:] = {sys.path!r}; import {module}; sys.exit('torch' in sys.modules)"
+        program = f"import sys; sys.path[:] = {sys.path!r}; import {module}; print(*{_SLOW!r} & set(sys.modules))"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
-        assert done.returncode == 0, (
-            f"{module} imports torch at its top; do it inside build and predict. {done.stderr}"
-        )
+        assert done.returncode == 0, f"{module} cannot be imported in a fresh Python: {done.stderr.strip()}"
+        slow = ", ".join(sorted(done.stdout.split()))
+        assert not slow, f"{module} imports {slow} at its top; do it inside build and predict"
 
     def test_every_tag_says_what_it_is(self) -> None:
         """Weights come with a hash, a size, a source and a licence."""
@@ -89,27 +96,67 @@ class ColorizerSuite:
                 f"{tag} promises {weights.parameters} parameters, build has {count}"
             )
 
-    def test_bundled_weights_are_here_and_fit_their_network(self) -> None:
-        """Whoever installs the plugin can use them without a network connection."""
-        from colorcli.weights import locate, read_state
+    def test_weights_that_are_here_fit_their_network_and_give_finite_chroma(self) -> None:
+        """Bundled ones are here: whoever installs the plugin can use them without a network connection."""
+        from colorcli.model import fitted
+        from colorcli.weights import read_state
+        from colorcli.weights.locating import path_of
+        from colorcli.weights.verifying import verified
 
         for tag, weights in self.colorizer.weights.items():
-            if weights.bundled:
-                located = locate(self.colorizer, tag, offline=True)
-                network = self.colorizer.build(**weights.network)
-                network.load_state_dict(read_state(located.path, weights.format), strict=True)
+            path = path_of(weights)
+            assert path or not weights.bundled, f"the bundled weights {tag} are missing: there is no {weights.file}"
+            if path:
+                state = read_state(verified(path, weights), weights.format)
+                network = fitted(self.colorizer, state, weights.network, path)
+                size = weights.input_size or self.colorizer.size
+                lightness = self._pictures(size)[0]
+                try:
+                    ab = self._model(network, size).predict(lightness, **weights.options)
+                except ColorcliError as error:
+                    raise AssertionError(f"the weights {tag}: {error}") from error
+                _check_chroma(ab, lightness, f"with the weights {tag}")
 
     def test_chroma_has_two_finite_channels_for_every_picture(self) -> None:
         """(B, 1, H, W) in, (B, 2, h, w) out, whatever the picture: noise, black, white."""
         network = self._network()
         for lightness in self._pictures():
-            ab = self._predict(network, lightness)
-            given = f"for lightness {tuple(lightness.shape)}"
-            assert ab.ndim == 4, f"predict gave {tuple(ab.shape)} {given}, where (B, 2, h, w) was promised"
-            assert ab.shape[:2] == (len(lightness), 2), f"predict gave {tuple(ab.shape)} {given}, not (B, 2, h, w)"
-            assert ab.is_floating_point(), f"predict gave {ab.dtype}, where a float was promised"
-            assert ab.isfinite().all(), f"predict gave infinities or NaN {given}"
-            assert ab.abs().max() <= _FARTHEST, f"chroma reaches {ab.abs().max():.0f}, where -128..127 is the scale"
+            _check_chroma(self._predict(network, lightness), lightness)
+
+    def test_every_option_gives_finite_chroma_at_its_bounds(self) -> None:
+        """Or says in a UsageError why a value is not for this network."""
+        network, lightness = self._network(), self._pictures()[0]
+        for option in self.colorizer.options:
+            for value in _extremes(option):
+                try:
+                    ab = self._predict(network, lightness, **{option.name: value})
+                except UsageError:
+                    continue
+                _check_chroma(ab, lightness, f"with -p {option.name}={value}")
+
+    def test_pictures_of_any_size_are_coloured(self) -> None:
+        """Down to a single pixel; the host makes them a square or pads them, and the network takes what it gets."""
+        import numpy as np
+
+        model = self._model(self._network(), self.side or self.colorizer.size)
+        for height, width in _SIZES:
+            grey = np.linspace(0, 255, height * width, dtype=np.uint8).reshape(height, width)
+            try:
+                coloured = model.colorize(grey)
+            except Exception as error:
+                raise AssertionError(f"a picture of {width} x {height} fails: {_said(error)}") from error
+            assert coloured.shape == (height, width, 3), f"a picture of {width} x {height} became {coloured.shape}"
+
+    def test_every_picture_has_its_notes(self) -> None:
+        """Where `predict` returns a Prediction, `colorcli run --json` shows what it has to tell."""
+        lightness = self._pictures()[-1]
+        predicted = self._predicted(self._network(), lightness)
+        if not isinstance(predicted, Prediction):
+            return
+        assert len(predicted.notes) == len(lightness), f"{len(predicted.notes)} notes for {len(lightness)} pictures"
+        for note in predicted.notes:
+            fine = all(isinstance(key, str) and isinstance(value, (str, int, float)) for key, value in note.items())
+            assert fine, f"the note {note!r} is no mapping of text to text or numbers"
 
     def test_predict_leaves_the_lightness_alone(self) -> None:
         """The host joins the chroma with the very same lightness afterwards."""
@@ -133,30 +180,40 @@ class ColorizerSuite:
         difference = _difference(first, self._predict(network, lightness))
         assert difference <= 1e-3, f"a picture's chroma changes by {difference:.2%} when it is predicted again"
 
-    def test_weights_survive_a_file(self, tmp_path: Path) -> None:
+    def test_pictures_in_several_threads_do_not_mix(self) -> None:
+        """The host shares one network among its threads: what `predict` keeps to itself has to be local."""
+        network, batch = self._network(), self._pictures()[-1]
+        pictures = [batch[i : i + 1] for i in range(len(batch))]
+        alone = [self._predict(network, lightness) for lightness in pictures]
+        with ThreadPoolExecutor(len(pictures)) as pool:
+            together = list(pool.map(lambda lightness: self._predict(network, lightness), pictures * 2))
+        difference = max(map(_difference, together, alone * 2))
+        assert difference <= 1e-3, f"chroma changes by {difference:.2%} while other threads predict"
+
+    def test_weights_survive_a_file(self) -> None:
         """The state dict holds everything that was learnt."""
         from colorcli.weights import Header, open_file, write_state
 
         network, lightness = self._network(), self._pictures()[0]
-        file = tmp_path / "weights.safetensors"
-        write_state(file, network.state_dict(), Header(self.colorizer.name, "test", dict(self.small)))
-        state, hyperparameters = open_file(file)
-        again = self.colorizer.build(**hyperparameters).eval()
-        again.load_state_dict(state, strict=True)
+        with TemporaryDirectory(prefix="colorcli-") as folder:
+            file = Path(folder) / "weights.safetensors"
+            write_state(file, network.state_dict(), Header(self.colorizer.name, "test", dict(self.small)))
+            state, hyperparameters = open_file(file)
+            again = self.colorizer.build(**hyperparameters).eval()
+            again.load_state_dict(state, strict=True)
         difference = _difference(self._predict(network, lightness), self._predict(again, lightness))
         assert difference <= 1e-3, f"chroma changes by {difference:.2%} when the weights have been through a file"
 
-    def test_predict_works_in_bfloat16(self) -> None:
-        """The host runs the network in bf16 where the hardware has it."""
-        import torch
-
-        from colorcli.devices import choose
-        from colorcli.model import Model
-
-        bf16 = choose("cpu", "bf16")
-        model = Model(self.colorizer, self._network(), bf16, tag="test", fingerprint="", size=self.colorizer.size)
-        ab = model.predict(self._pictures()[0])
-        assert torch.isfinite(ab).all(), "predict gave infinities or NaN in bf16"
+    def test_predict_works_on_every_device_that_is_here_in_every_precision(self) -> None:
+        """The host chooses the device and what it computes in: fp32 and bf16, and fp16 on what is no CPU."""
+        lightness = self._pictures()[0]
+        for device in _devices():
+            for precision in ("fp32", "bf16") if device == "cpu" else ("fp32", "bf16", "fp16"):
+                try:
+                    ab = self._model(self._network(), self.colorizer.size, device, precision).predict(lightness)
+                except Exception as error:
+                    raise AssertionError(f"on {device} in {precision}: {_said(error)}") from error
+                _check_chroma(ab, lightness, f"on {device} in {precision}")
 
     # How it learns
 
@@ -205,12 +262,21 @@ class ColorizerSuite:
         torch.manual_seed(0)
         return self.colorizer.build(**self.small).eval()
 
-    def _predict(self, network: nn.Module, lightness: Tensor) -> Tensor:
+    def _model(self, network: nn.Module, size: int | None, device: str = "cpu", precision: str = "fp32") -> Model:
+        from colorcli.devices import choose
+        from colorcli.model import Model
+
+        return Model(self.colorizer, network, choose(device, precision), tag="", fingerprint="", size=size)
+
+    def _predict(self, network: nn.Module, lightness: Tensor, **options: OptionValue) -> Tensor:
+        return chroma_of(self._predicted(network, lightness, **options))
+
+    def _predicted(self, network: nn.Module, lightness: Tensor, **options: OptionValue) -> Tensor | Prediction:
         import torch
 
-        options = {option.name: option.default for option in self.colorizer.options}
+        defaults = {option.name: option.default for option in self.colorizer.options}
         with torch.inference_mode():
-            return chroma_of(self.colorizer.predict(network, lightness, **options))
+            return self.colorizer.predict(network, lightness, **{**defaults, **options})
 
     def _trainable(self) -> bool:
         return type(self.colorizer).recipe is not Colorizer.recipe
@@ -230,13 +296,14 @@ class ColorizerSuite:
         ab = torch.rand(2, 2, *lightness.shape[-2:], generator=_seeded()) * 120 - 60
         return Batch(lightness, ab, torch.tensor([0, 1]))
 
-    def _pictures(self) -> list[Tensor]:
+    def _pictures(self, square: int | None = None) -> list[Tensor]:
         """Batches (B, 1, H, W) of lightness at sizes that the colorizer asks for; the last is a batch of three."""
         import torch
 
+        square = square or self.side or self.colorizer.size
         unit = self.colorizer.multiple_of
-        side = self.colorizer.size or -(-64 // unit) * unit
-        width = self.colorizer.size or side + unit
+        side = square or -(-64 // unit) * unit
+        width = square or side + unit
         noise = torch.rand(1, 1, side, width, generator=_seeded()) * 100
         ramp = torch.linspace(0, 100, width).expand(1, 1, side, width)
         return [
@@ -256,6 +323,33 @@ def _difference(one: Tensor, other: Tensor) -> float:
     """The largest, as a share of the range that the chroma has: untrained networks may be pale."""
     spread = one.amax() - one.amin()
     return float((one - other).abs().amax() / (spread + 1e-2))
+
+
+def _check_chroma(ab: Tensor, lightness: Tensor, when: str = "") -> None:
+    given = f"for lightness {tuple(lightness.shape)} {when}".strip()
+    assert ab.ndim == 4, f"predict gave {tuple(ab.shape)} {given}, where (B, 2, h, w) was promised"
+    assert ab.shape[:2] == (len(lightness), 2), f"predict gave {tuple(ab.shape)} {given}, not (B, 2, h, w)"
+    assert ab.is_floating_point(), f"predict gave {ab.dtype} {given}, where a float was promised"
+    assert ab.isfinite().all(), f"predict gave infinities or NaN {given}"
+    assert ab.abs().max() <= _FARTHEST, f"chroma reaches {ab.abs().max():.0f} {given}, where -128..127 is the scale"
+
+
+def _extremes(option: Option) -> Sequence[OptionValue]:
+    if option.choices or isinstance(option.default, (bool, str)):
+        return option.choices or (False, True)
+    kind = type(option.default)
+    return [kind(bound) for bound in (option.minimum, option.maximum) if bound is not None]
+
+
+def _devices() -> list[str]:
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return ["cpu", *(device for device, is_there in there.items() if is_there)]
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, ColorcliError) else f"{type(error).__name__}: {error}"
 
 
 def _check_option(option: Option) -> None:

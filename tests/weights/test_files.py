@@ -104,14 +104,14 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path):
 def test_a_file_is_described_by_its_header_or_else_by_the_manifest(tmp_path):
     zhang = Registry().get("zhang")
     ours = write_tiny_weights(tmp_path / "ours.safetensors")
-    assert describe(ours, zhang) == read_header(ours)
+    assert describe(ours, {}, zhang) == read_header(ours)
     save_file(STATE, tmp_path / "theirs.safetensors")
-    assert describe(tmp_path / "theirs.safetensors", zhang).network == zhang.weights["eccv16"].network
-    starter = describe(tmp_path / "theirs.safetensors", zhang, "starter")
+    assert describe(tmp_path / "theirs.safetensors", {}, zhang).network == zhang.weights["eccv16"].network
+    starter = describe(tmp_path / "theirs.safetensors", {}, zhang, "starter")
     assert (starter.network, starter.input_size) == (zhang.weights["starter"].network, 160)
 
 
 def test_a_file_for_another_colorizer_is_refused(tmp_path):
     ours = write_tiny_weights(tmp_path / "ours.safetensors")
     with pytest.raises(WeightsCorrupt, match="holds weights for zhang, not for iizuka"):
-        describe(ours, Registry().get("iizuka"))
+        describe(ours, {}, Registry().get("iizuka"))

@@ -182,9 +182,12 @@ def test_a_bare_name_gets_the_bundled_weights_until_the_licence_is_accepted(hub,
 
 
 def test_the_licence_is_shown_before_the_download_and_once(hub, plain, caplog):
-    locate(plain)
+    hub.resets = [70_000]
+    with pytest.raises(WeightsNotFound, match="broke off"):
+        locate(plain, "best")
     assert caplog.messages == ["plain.best is under the licence MIT (tests)."]
-    locate(plain)
+    for _ in range(2):
+        locate(plain, "best")
     assert len(caplog.messages) == 1
 
 

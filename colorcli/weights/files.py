@@ -107,14 +107,15 @@ def read_header(path: Path) -> Header:
         raise WeightsCorrupt(f"{path} has a damaged header: {error}.") from error
 
 
-def describe(path: Path, colorizer: Colorizer, tag: str | None = None) -> Header:
+def describe(path: Path, state: Mapping[str, Tensor], colorizer: Colorizer, tag: str | None = None) -> Header:
     """Say what network the weights in a file of the user's own are for.
 
     Args:
         path: the file.
+        state: what it holds.
         colorizer: whose weights they are meant to be.
         tag: of the weights in the manifest whose network a file has that says nothing of itself, as published files
-            do not; None = the first.
+            do not; None = what the colorizer recognises, or else the first.
 
     Raises:
         WeightsNotFound: there is no such file.
@@ -123,6 +124,8 @@ def describe(path: Path, colorizer: Colorizer, tag: str | None = None) -> Header
     header = read_header(path)
     if header.colorizer not in {"", colorizer.name}:
         raise WeightsCorrupt(f"{path} holds weights for {header.colorizer}, not for {colorizer.name}.")
+    if header == Header() and tag is None and (network := colorizer.recognise(state)) is not None:
+        return replace(header, network=network)
     if header == Header() and colorizer.weights:
         published = colorizer.weights[tag] if tag else next(iter(colorizer.weights.values()))
         return replace(header, network=published.network, input_size=published.input_size, options=published.options)

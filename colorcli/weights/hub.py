@@ -218,7 +218,7 @@ def explain(error: Exception, what: str, *, on_its_way: bool = False) -> Weights
         case errors.DisabledRepoError():
             said, hint = "is in a repository that the Hub has closed", "Choose other weights with --weights."
         case errors.RemoteEntryNotFoundError() | errors.RevisionNotFoundError():
-            said, hint = "is no longer on the Hub", "A newer colorcli may know where it went."
+            said, hint = "is not on the Hub", "Check its name and revision; a newer colorcli may know where it went."
         case errors.HfHubHTTPError(response=response):
             said, hint = _status(response.status_code)
         case errors.LocalEntryNotFoundError(__cause__=Exception() as cause):  # the client's second question failed

@@ -43,8 +43,8 @@ def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, targ
     if tag is not None:
         tagged(colorizer, tag)
     target = target or source.with_suffix(".safetensors")
-    header = describe(source, colorizer, tag)
     state, _ = open_file(source)
+    header = describe(source, state, colorizer, tag)
     network = fitted(colorizer, state, header.network, source)
     for file in (target, target.with_suffix(".toml")):
         if file.exists():

@@ -102,7 +102,7 @@ def _file(name: str, weights: Weights, offline: bool, watch: hub.Watch | None) -
         except WeightsCorrupt as error:
             if offline:
                 raise
-            _log.warning("%s It was removed and is downloaded again.", error.message)
+            _log.warning("%s Downloading it again.", error.message)
         else:
             licensing.show(name, weights)
             return path

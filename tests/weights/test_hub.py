@@ -87,7 +87,7 @@ def test_a_pinned_commit_and_a_space_are_asked_for_as_such(hub, plain):
 REFUSALS = {
     "a file that is gone": (
         lambda hub: hub.files.update({"someone/something/b": b""}),
-        "no longer on the Hub",
+        "is not on the Hub",
         "newer",
     ),
     "a repository that is gone": (lambda hub: None, "repository that the Hub does not have", "hf auth login"),

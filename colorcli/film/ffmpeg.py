@@ -14,8 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import ffmpeg
 
-from colorcli.errors import FfmpegMissing, UnwritableMedia
-from colorcli.media import shown
+from colorcli.errors import FfmpegMissing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +26,6 @@ OLDEST = 6
 
 _LINES_KEPT = 20
 _PIPE_BYTES = 1 << 20
-_FULL_DISK = ("No space left", "disk full", "File too large", "Disk quota")
 
 
 @cache
@@ -203,13 +201,3 @@ def command(output: Any) -> list[str]:
 def url(path: Path) -> str:
     """Return a path as ffmpeg takes it, whatever is in the name: `a:b.mp4` is no protocol, `-y.mp4` no option."""
     return f"file:{path}"
-
-
-def unwritable(path: Path, reason: str) -> UnwritableMedia:
-    """Make the error of a file that ffmpeg could not write, of what it said."""
-    if any(words in reason for words in _FULL_DISK):
-        return UnwritableMedia(
-            f"{shown(path)}: there is no space left on the disk.",
-            "Make room and give the same command again: it goes on from there.",
-        )
-    return UnwritableMedia(f"{shown(path)}: ffmpeg cannot write it ({reason}).", "Try another --codec or container.")

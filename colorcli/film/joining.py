@@ -7,18 +7,15 @@ is shown. Times in pieces are those of the film after a lead, so that none is ne
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 from typing import TYPE_CHECKING, Any
 
 import av
 import ffmpeg
 
-from colorcli.errors import UnwritableMedia
 from colorcli.film import provenances
 from colorcli.film.containers import CONTAINERS
-from colorcli.film.ffmpeg import FfmpegFailed, Process, command, unwritable, url
-from colorcli.media import shown
+from colorcli.film.ffmpeg import FfmpegFailed, Process, command, url
+from colorcli.film.files import replacing, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,28 +63,18 @@ def join(film: Film, pieces: Sequence[Path], destination: Destination, provenanc
         FfmpegMissing: there is no ffmpeg.
     """
     target = destination.path
-    temporary = target.with_name(f".colorcli-{os.getpid()}-{secrets.token_hex(4)}.part")
     muxer = CONTAINERS[target.suffix.lower()]
     xmp = provenances.stamp(film.path, provenance)
-    try:
-        with Process(_arguments(film, temporary, muxer, destination, xmp), writes=True) as process:
-            try:
-                _feed(process, film, pieces)
-            except av.error.BrokenPipeError:
+    with replacing(target) as temporary:
+        try:
+            with Process(_arguments(film, temporary, muxer, destination, xmp), writes=True) as process:
+                with contextlib.suppress(BrokenPipeError):  # it ended before us, and says why
+                    _feed(process, film, pieces)
                 process.finish()
-            process.finish()
+        except (FfmpegFailed, av.error.FFmpegError) as error:
+            raise unwritable(target, str(error)) from error
         if muxer in {"mp4", "mov"}:
             provenances.append_box(temporary, xmp)
-        temporary.replace(target)
-    except (FfmpegFailed, av.error.FFmpegError) as error:
-        raise unwritable(target, str(error)) from error
-    except OSError as error:
-        raise UnwritableMedia(
-            f"{shown(target)}: {error.strerror or error}.", "Check the disk's space and permissions."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def _feed(process: Process, film: Film, pieces: Sequence[Path]) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 from typing import TYPE_CHECKING, Any
 
 import av
 import ffmpeg
 import numpy as np
 
-from colorcli.film.ffmpeg import FfmpegFailed, Process, command, unwritable, url
+from colorcli.film.ffmpeg import FfmpegFailed, Process, command, url
+from colorcli.film.files import explained, unfinished, unwritable
 from colorcli.film.joining import LEAD, join, piece_muxer, piece_options
 
 if TYPE_CHECKING:
@@ -39,15 +38,16 @@ class Encoder:
         film: whose size, depth, colours, clock and pixels' shape the frames have.
         path: the file; it is of use only after `close`.
         encoding: how.
+        target: the film that it is for, to name in errors.
 
     Raises:
         UnwritableMedia: the file cannot be made.
         FfmpegMissing: there is no ffmpeg.
     """
 
-    def __init__(self, film: Film, path: Path, encoding: Encoding) -> None:
+    def __init__(self, film: Film, path: Path, encoding: Encoding, target: Path) -> None:
         self._film = film
-        self._path = path
+        self._target = target
         self._kind = np.uint8 if film.depth == 8 else np.uint16
         self._shapes = (film.height, film.width), ((film.height + 1) // 2, (film.width + 1) // 2)
         self._process = Process(_arguments(film, path, encoding), writes=True)
@@ -110,8 +110,8 @@ class Encoder:
         try:
             self._process.finish()
         except (FfmpegFailed, OSError) as error:
-            return unwritable(self._path, str(error))
-        return unwritable(self._path, "ffmpeg ended too early")
+            return unwritable(self._target, str(error))
+        return unwritable(self._target, "ffmpeg ended too early")
 
 
 def _raw_stream(container: Any, film: Film) -> Any:
@@ -152,9 +152,10 @@ class Sink:
         self._film = film
         self._destination = destination
         self._provenance = provenance
-        self._piece = destination.path.with_name(f".colorcli-{os.getpid()}-{secrets.token_hex(4)}.part")
-        destination.path.parent.mkdir(parents=True, exist_ok=True)
-        self._encoder = Encoder(film, self._piece, encoding)
+        self._piece = unfinished(destination.path)
+        with explained(destination.path):
+            destination.path.parent.mkdir(parents=True, exist_ok=True)
+        self._encoder = Encoder(film, self._piece, encoding, destination.path)
 
     def __enter__(self) -> Sink:
         return self

@@ -62,11 +62,11 @@ class FrameReader:
     def __init__(self, film: Film, start: Fraction, end: Fraction | None, after: Fraction | None, number: int) -> None:
         self.notes: list[str] = []
         self._film = film
+        self._start = start
         self._first = start if after is None else max(start, after)
         self._wanted = lambda time: time >= start and (after is None or time > after)
         self._end = end
         self._number = number
-        self._whole = not start and end is None and after is None
         self._running: Process | None = None
         self._closed = False
         self._frames = self._read()
@@ -125,28 +125,27 @@ class FrameReader:
                             yield FilmFrame(luma, packet.pts * packet.time_base - film.start, count)
                             count += 1
             if not self._closed:
-                self._judge(process, count, whole=self._whole)
+                self._judge(process, count)
 
-    def _judge(self, process: Process, count: int, *, whole: bool) -> None:
+    def _judge(self, process: Process, count: int) -> None:
         """Say what was wrong with a film that has been read to its end."""
-        film = self._film
         try:
             said = process.finish()
-            failed = False
         except FfmpegFailed as error:
-            said, failed = [str(error)], True
-        if not count and whole:
+            said = [str(error)]
+        film = self._film
+        if not count and self._first == 0:
             raise UnreadableMedia(
                 f"{film.name}: not one frame can be decoded ({said[-1] if said else 'there is none'}).",
                 "Get the file again, or repair it.",
             )
-        if said and whole:
-            expected = film.frames or (round(film.duration * film.frame_rate) if film.duration else 0)
-            if failed or count < expected:
-                of = f" of {expected}" if expected > count else ""
-                self.notes.append(f"it is damaged or cut off: {count}{of} frames could be decoded ({said[-1]})")
-            else:
-                self.notes.append(f"it is damaged in places ({said[-1]})")
+        expected = film.frames or round((film.duration or 0) * film.frame_rate)
+        if said and self._start == 0 and self._number < expected:
+            self.notes.append(
+                f"it is damaged or cut off: {self._number} of {expected} frames could be decoded ({said[-1]})"
+            )
+        elif said:
+            self.notes.append(f"it is damaged in places ({said[-1]})")
 
 
 def frames(

@@ -39,15 +39,16 @@ class Registry:
     """Every colorizer that is installed, each plugin loaded when it is first needed.
 
     Args:
-        unpacked: entry points of a plugin that is not installed, or that shall not be taken from where it is.
+        unpacked: entry points of a plugin that lies on the path of Python without being installed; an installed one of
+            the same module is left out.
 
     Raises:
         UsageError: COLORCLI_PLUGINS names an entry point that is not installed.
     """
 
     def __init__(self, unpacked: Sequence[EntryPoint] = ()) -> None:
-        here = {entry_point.value for entry_point in unpacked}
-        installed = [_Source(each) for each in entry_points(group=GROUP) if each.value not in here]
+        here = {_module(entry_point) for entry_point in unpacked}
+        installed = [_Source(each) for each in entry_points(group=GROUP) if _module(each) not in here]
         self._sources = [*_chosen(installed), *map(_Source, unpacked)]
 
     def get(self, name: str) -> Colorizer:
@@ -128,6 +129,10 @@ class _Source:
         )
         error.__cause__ = self.error
         return error
+
+
+def _module(entry_point: EntryPoint) -> str:
+    return entry_point.value.partition(":")[0].strip()
 
 
 def _chosen(sources: list[_Source]) -> list[_Source]:

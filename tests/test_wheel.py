@@ -138,6 +138,20 @@ def test_a_plugin_beside_it_works(target, sunset, here):
     assert light[0] > light[2], "orange"
 
 
+def test_that_plugin_keeps_its_promises_there(target, sunset, here):
+    verdicts = json.loads(Installed([target, sunset], here).colorcli("plugins", "check", "sunset", "--json"))
+    assert verdicts
+    assert [verdict for verdict in verdicts if not verdict["kept"]] == []
+
+
+def test_the_templates_of_a_new_plugin_are_there(installed):
+    installed.colorcli("plugins", "new", "night-sky")
+    written = {str(path.relative_to(installed.here)) for path in installed.here.rglob("*") if path.is_file()}
+    assert {
+        f"colorcli-night-sky/{name}" for name in ("pyproject.toml", "colorcli_night_sky.py", "README.md")
+    } < written
+
+
 def test_it_holds_what_it_should_and_nothing_more(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()

@@ -1,7 +1,8 @@
-"""`colorcli plugins`: what is installed, what it provides, and what is broken and why."""
+"""`colorcli plugins`: what is installed and what is broken, a new plugin, and whether one keeps its promises."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,21 +10,36 @@ import click
 from colorcli.cli.columns import align
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from colorcli.checking import Verdict
     from colorcli.registry import Plugin
 
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def plugins(as_json: bool) -> None:
-    """List the plugins, what each provides, and what is broken and why."""
+
+@click.group(invoke_without_command=True)
+@_json
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
+    """List plugins, write a new one, and check one.
+
+    Without a command, `list`.
+    """
+    ctx.default_map = {name: {"as_json": as_json} for name in ("list", "check")}  # before the command as behind it
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_plugins, as_json=as_json)
+
+
+@plugins.command("list")
+@_json
+def list_plugins(as_json: bool) -> None:
+    """List plugins, what each provides, and what is broken and why."""
     from colorcli.registry import Registry
 
     found = Registry().plugins()
     if as_json:
-        import json
-        from dataclasses import asdict
-
-        click.echo(json.dumps([asdict(plugin) for plugin in found], indent=2, ensure_ascii=False))
+        _print_json(found)
     else:
         click.echo("\n".join(_table(found)) if found else "No plugin is installed.")
 
@@ -33,3 +49,63 @@ def _table(found: list[Plugin]) -> list[str]:
     rows += [(p.name, p.distribution, p.version, ", ".join(p.colorizers) or "nothing") for p in found]
     broken = [f"broken: {plugin.name}: {error}" for plugin in found for error in plugin.errors]
     return [*align(rows), *([""] if broken else []), *broken]
+
+
+@plugins.command()
+@click.argument("name")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write into this folder instead of colorcli-NAME."
+)
+def new(name: str, output: Path | None) -> None:
+    """Write a new plugin: a distribution that can be installed at once.
+
+    NAME is what people will type after --model: small letters, digits, - and _, a letter first.
+    """
+    from colorcli.scaffold import write_plugin
+
+    folder = write_plugin(name, output or Path(f"colorcli-{name}"))
+    click.echo(str(folder))
+    click.echo(
+        f"Install it:  pip install -e {folder}\n"
+        f"Use it:      colorcli run --model {name} photos/\n"
+        f"Check it:    colorcli plugins check {name}",
+        err=True,
+    )
+
+
+@plugins.command()
+@click.argument("what", metavar="NAME|PATH")
+@_json
+def check(what: str, as_json: bool) -> int:
+    """Check whether a plugin keeps what every colorizer promises.
+
+    NAME is an installed plugin, PATH a module, a package, or a folder with a pyproject.toml. The network is tried
+    untrained, with the hyperparameters of the first weights that are here. A large one takes minutes.
+    """
+    from colorcli.checking import Check
+    from colorcli.cli.progress import Progress
+
+    plugin = Check(what)
+    verdicts: list[Verdict] = []
+    with Progress("checking", len(plugin), unit="promises/s") as progress:
+        for verdict in plugin.verdicts():
+            verdicts.append(verdict)
+            progress.advance(verdict.promise)
+    if as_json:
+        _print_json(verdicts)
+    else:
+        click.echo("\n".join(align([("PLUGIN", "PROMISE", "VERDICT", "WHY"), *map(_row, verdicts)])))
+    broken = sum(not verdict.kept for verdict in verdicts)
+    click.echo(f"{len(verdicts) - broken} promises kept, {broken} broken", err=True)
+    return 1 if broken else 0
+
+
+def _row(verdict: Verdict) -> tuple[str, str, str, str]:
+    return verdict.name, verdict.promise, "kept" if verdict.kept else "broken", verdict.why
+
+
+def _print_json(records: Iterable[Plugin] | Iterable[Verdict]) -> None:
+    import json
+    from dataclasses import asdict
+
+    click.echo(json.dumps([asdict(record) for record in records], indent=2, ensure_ascii=False))

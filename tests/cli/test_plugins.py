@@ -1,9 +1,19 @@
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from PIL import Image
 
 from colorcli.cli import main
+from colorcli.testing import ColorizerSuite
 from tests.site_packages import SitePackages, working
+
+SUNSET = (Path(__file__).parents[1] / "third_party" / "colorcli-sunset" / "colorcli_sunset.py").read_text()
+PROMISES = [name.removeprefix("test_").replace("_", " ") for name in vars(ColorizerSuite) if name.startswith("test_")]
 
 
 @pytest.fixture
@@ -13,9 +23,18 @@ def site(tmp_path, monkeypatch):
     return site
 
 
-def plugins(capsys, *args):
-    assert main(["plugins", *args]) == 0
+@pytest.fixture
+def unique():
+    """A name that no other test has imported a module of."""
+    return f"plugin_{uuid4().hex[:8]}"
+
+
+def plugins(capsys, *args, code=0):
+    assert main(["plugins", *args]) == code
     return capsys.readouterr().out
+
+
+# list
 
 
 def test_every_plugin_is_listed_with_its_distribution_and_what_it_provides(capsys, site):
@@ -35,13 +54,14 @@ def test_the_columns_line_up(capsys, site):
 def test_a_broken_plugin_is_listed_with_the_reason(capsys, site):
     site.add("plugins-broken", "import nothing_of_that_name", "odd")
     text = plugins(capsys)
-    assert "odd     plugins-broken  1.0      nothing" in text
+    assert ["odd", "plugins-broken", "1.0", "nothing"] in [line.split() for line in text.splitlines()]
     assert text.endswith("\n\nbroken: odd: ModuleNotFoundError: No module named 'nothing_of_that_name'\n")
 
 
-def test_json_has_the_records(capsys, site):
+@pytest.mark.parametrize("args", [["--json"], ["list", "--json"], ["--json", "list"]], ids=" ".join)
+def test_json_has_the_records(capsys, site, args):
     site.add("plugins-json", "import nothing_of_that_name", "odd")
-    (odd,) = (record for record in json.loads(plugins(capsys, "--json")) if record["name"] == "odd")
+    (odd,) = (record for record in json.loads(plugins(capsys, *args)) if record["name"] == "odd")
     assert odd == {
         "name": "odd",
         "distribution": "plugins-json",
@@ -54,3 +74,176 @@ def test_json_has_the_records(capsys, site):
 def test_no_plugin_at_all_is_said_in_words(capsys, monkeypatch):
     monkeypatch.setenv("COLORCLI_PLUGINS", "")
     assert plugins(capsys) == "No plugin is installed.\n"
+
+
+def test_list_is_what_there_is_without_a_command(capsys):
+    assert plugins(capsys, "list") == plugins(capsys)
+
+
+# new
+
+
+def test_a_new_plugin_can_be_installed_and_used_at_once(tmp_path):
+    """The newcomer's path, in processes of its own: `pip install -e`, list, run, check."""
+    Image.linear_gradient("L").resize((60, 80)).save(tmp_path / "photo.jpg")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({str(site)!r})\n")  # -e works by a .pth
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(site),
+        "PIP_TARGET": str(site),
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip's way to say that there shall be none
+    }
+
+    def python(*args):
+        done = subprocess.run(
+            [sys.executable, "-m", *args], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert python("colorcli", "plugins", "new", "night-sky") == "colorcli-night-sky\n"
+    python("pip", "install", "--quiet", "-e", "colorcli-night-sky")
+    assert "night-sky" in python("colorcli", "plugins")
+    python("colorcli", "run", "--model", "night-sky", "photo.jpg")
+    with Image.open(tmp_path / "photo-color.jpg") as coloured:
+        red, _, blue = coloured.convert("RGB").getpixel((30, 60))
+    assert red > blue, "sepia"
+    assert " broken" not in python("colorcli", "plugins", "check", "night-sky")
+    assert " passed" in python("pytest", "-q", "-p", "no:cacheprovider", "colorcli-night-sky/tests")
+
+
+def test_a_new_plugin_goes_where_it_is_told_and_says_what_to_do_next(capsys, tmp_path):
+    assert main(["plugins", "new", "sunset", "-o", str(tmp_path / "mine")]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{tmp_path / 'mine'}\n"
+    assert f"pip install -e {tmp_path / 'mine'}" in captured.err
+    assert (tmp_path / "mine" / "colorcli_sunset.py").is_file()
+
+
+def test_a_name_that_is_taken_exits_with_2(capsys, tmp_path):
+    assert main(["plugins", "new", "zhang", "-o", str(tmp_path)]) == 2
+    assert "The name zhang is taken by colorcli" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+# check
+
+
+def verdicts(capsys, what, code):
+    return {each["promise"]: each["why"] for each in json.loads(plugins(capsys, "check", what, "--json", code=code))}
+
+
+def test_every_promise_has_a_verdict(capsys, site, unique):
+    site.add(unique, SUNSET, "sunset")
+    assert main(["plugins", "check", "sunset"]) == 0
+    captured = capsys.readouterr()
+    header, *rows = captured.out.splitlines()
+    assert header.split() == ["PLUGIN", "PROMISE", "VERDICT", "WHY"]
+    assert [row.split("  ")[0] for row in rows] == ["sunset"] * len(rows)
+    assert [row.rpartition("kept")[0].partition("sunset")[2].strip() for row in rows[1:]] == PROMISES
+    assert captured.err == f"{len(rows)} promises kept, 0 broken\n"
+
+
+def test_a_broken_promise_is_told_with_the_reason_and_the_others_go_on(capsys, site, unique):
+    site.add(unique, SUNSET.replace("return warmth * ab", "return warmth * ab / 0"), "sunset")
+    found = verdicts(capsys, "sunset", code=1)
+    assert list(found)[1:] == PROMISES
+    assert "NaN" in found["chroma has two finite channels for every picture"]
+    assert found["the name can be typed"] == ""
+
+
+def test_an_error_in_a_promise_is_its_reason_in_one_line(capsys, site, unique):
+    site.add(unique, SUNSET.replace("return warmth * ab", "raise SystemExit('good\\nbye')"), "sunset")
+    found = verdicts(capsys, "sunset", code=1)
+    assert found["the same picture gets the same chroma again"] == "SystemExit: good bye"
+
+
+def test_a_plugin_is_checked_by_the_name_of_its_colorizer_too(capsys, site, unique):
+    site.add(unique, SUNSET, "collection")
+    assert set(verdicts(capsys, "sunset", code=0)) == {"the plugin loads and registers its colorizers", *PROMISES}
+
+
+def test_a_plugin_without_a_colorizer_keeps_no_promise(capsys, site, unique):
+    site.add(unique, SUNSET.replace("register(Sunset())", "pass"), "sunset")
+    assert verdicts(capsys, "sunset", code=1) == {
+        "the plugin loads and registers its colorizers": "it registers no colorizer"
+    }
+
+
+@pytest.fixture
+def unpacked(tmp_path, unique, monkeypatch):
+    """A distribution that is not installed."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    (folder / f"{unique}.py").write_text(SUNSET)
+    (folder / "pyproject.toml").write_text(f'[project.entry-points.colorcli]\nsunset = "{unique}"\n')
+    return folder
+
+
+def test_a_plugin_that_is_not_installed_is_checked_by_its_folder(capsys, unpacked):
+    assert not any(verdicts(capsys, str(unpacked), code=0).values())
+
+
+def test_a_folder_may_keep_its_modules_in_src(capsys, unpacked, unique):
+    (unpacked / "src").mkdir()
+    (unpacked / f"{unique}.py").rename(unpacked / "src" / f"{unique}.py")
+    assert not any(verdicts(capsys, str(unpacked), code=0).values())
+
+
+def test_a_plugin_that_is_not_installed_is_checked_by_its_module(capsys, unpacked, unique):
+    assert not any(verdicts(capsys, str(unpacked / f"{unique}.py"), code=0).values())
+
+
+@pytest.mark.parametrize("file", ["", "__init__.py"])
+def test_a_plugin_that_is_not_installed_is_checked_by_its_package(capsys, unpacked, unique, file):
+    package = unpacked / unique
+    package.mkdir()
+    (unpacked / f"{unique}.py").rename(package / "__init__.py")
+    assert not any(verdicts(capsys, str(package / file), code=0).values())
+
+
+def test_the_folder_is_checked_and_not_the_older_one_that_is_installed(capsys, site, unpacked, unique):
+    site.add(unique, SUNSET.replace("return warmth * ab", "return None"), "sunset")
+    assert not any(verdicts(capsys, str(unpacked), code=0).values())
+
+
+NOTHING_TO_CHECK = {
+    "neither a name nor a path": (None, "There is no plugin 'zang', neither installed nor as a path", "zhang"),
+    "a folder with nothing": ({}, "is no plugin", "a folder with a pyproject.toml"),
+    "a distribution of something else": ({"pyproject.toml": "[project]"}, "declares no plugin", "entry-points"),
+    "a broken pyproject.toml": ({"pyproject.toml": "[project"}, "cannot be read", ""),
+}
+
+
+@pytest.mark.parametrize(("files", "message", "hint"), NOTHING_TO_CHECK.values(), ids=NOTHING_TO_CHECK)
+def test_where_there_is_nothing_to_check_the_error_says_so(capsys, tmp_path, files, message, hint):
+    for name, text in (files or {}).items():
+        (tmp_path / name).write_text(text)
+    assert main(["plugins", "check", "zang" if files is None else str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert hint in captured.err
+    assert captured.out == ""
+
+
+def test_a_file_that_cannot_be_imported_is_refused(capsys, tmp_path):
+    (tmp_path / "my-plugin.py").write_text(SUNSET)
+    assert main(["plugins", "check", str(tmp_path / "my-plugin.py")]) == 2
+    assert "'my-plugin' is no name of a module" in capsys.readouterr().err
+
+
+def test_without_assertions_nothing_is_called_kept():
+    command = [sys.executable, "-O", "-m", "colorcli", "plugins", "check", "zhang"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Promises are checked by assertions, which are off.")
+
+
+def test_checking_needs_no_pytest():
+    program = "import sys, colorcli.checking; sys.exit('pytest' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -9,6 +9,8 @@ from shutil import copytree, ignore_patterns
 
 import pytest
 
+from colorcli.testing import ColorizerSuite
+
 SUNSET = Path(__file__).with_name("colorcli-sunset")
 
 
@@ -34,7 +36,7 @@ def test_it_is_listed_beside_our_own(installed):
     assert {
         "name": "sunset",
         "distribution": "colorcli-sunset",
-        "version": "1.0",
+        "version": "0.1.0",
         "colorizers": ["sunset"],
         "errors": [],
     } in records
@@ -51,6 +53,12 @@ def test_its_own_tests_pass(installed, tmp_path):
     done = python(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" in done.stdout
+
+
+def test_it_keeps_every_promise(installed):
+    verdicts = json.loads(python(installed, "-m", "colorcli", "plugins", "check", "sunset", "--json").stdout)
+    assert len(verdicts) == 1 + len([name for name in vars(ColorizerSuite) if name.startswith("test_")])
+    assert [verdict for verdict in verdicts if not verdict["kept"]] == []
 
 
 def test_it_is_not_there_where_it_is_not_installed():

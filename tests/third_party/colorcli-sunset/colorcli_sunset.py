@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+colorcli_api = 1  # the version of colorcli's plugin API that this is written for
+
 
 class Sunset(Colorizer):
     """Chroma is a straight line in lightness, from blue to orange."""

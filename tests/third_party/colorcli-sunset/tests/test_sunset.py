@@ -1,8 +1,8 @@
-"""Whether the sunset keeps what every colorizer promises."""
-
-from colorcli_sunset import Sunset
+"""Whether sunset keeps what every colorizer promises."""
 
 from colorcli.testing import ColorizerSuite
+
+from colorcli_sunset import Sunset
 
 
 class TestSunset(ColorizerSuite):

@@ -1,0 +1,127 @@
+"""Where pictures move from one frame to the next, how far that can be trusted, and carrying planes along.
+
+Flow is estimated on the lightness alone, by dense inverse search (Kroeger, Timofte, Dai and Van Gool 2016), both ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Plane = NDArray[np.float32]
+
+LEAST_TRUST = np.float32(0.01)
+"""What is hidden for a while still has a colour: the least bad one."""
+
+_SIDE = 128  # pixels; twice as many cost four times as much and make colours no steadier
+_LEAST_SIDE = 16  # what dense inverse search needs for its patches
+_RELATIVE, _ABSOLUTE = 0.01, 0.5  # of squared pixels
+
+
+@dataclass(frozen=True)
+class Step:
+    """The motion between two consecutive frames, at the size at which it was estimated.
+
+    Attributes:
+        back: (h, w, 2) where each pixel of the later frame was in the earlier one: the way there, in pixels.
+        ahead: (h, w, 2) where each pixel of the earlier frame will be in the later one.
+        seen_before: (h, w) how sure it is that the earlier frame shows what each pixel of the later one does, 0..1.
+        seen_after: (h, w) how sure it is that the later frame shows what each pixel of the earlier one does.
+    """
+
+    back: Plane
+    ahead: Plane
+    seen_before: Plane
+    seen_after: Plane
+
+    def forward(self, planes: Plane) -> Plane:
+        """Carry planes (H, W) or (H, W, C) of the earlier frame to the later one."""
+        return _carried(planes, self.back)
+
+    def backward(self, planes: Plane) -> Plane:
+        """Carry planes (H, W) or (H, W, C) of the later frame to the earlier one."""
+        return _carried(planes, self.ahead)
+
+
+class Motion:
+    """Estimates the steps between frames that come one by one."""
+
+    def __init__(self) -> None:
+        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._last: NDArray[np.uint8] | None = None
+
+    def step(self, lightness: Plane) -> Step | None:
+        """Estimate the motion from the frame before to this one.
+
+        Args:
+            lightness: (1, h, w) L* in 0..100, every frame of the same size.
+
+        Returns:
+            The step, or None for the first frame.
+        """
+        earlier, self._last = self._last, _picture(lightness)
+        if earlier is None:
+            return None
+        ahead, back = self._flow(earlier, self._last), self._flow(self._last, earlier)
+        return Step(back, ahead, _agreement(back, ahead), _agreement(ahead, back))
+
+    def _flow(self, here: NDArray[np.uint8], there: NDArray[np.uint8]) -> Plane:
+        flow: Plane = self._search.calc(here, there, None)  # type: ignore[call-overload]  # the stubs know no None
+        return flow
+
+
+def _picture(lightness: Plane) -> NDArray[np.uint8]:
+    """Turn lightness (1, h, w) into the 8 bits that the search takes, of at most 128 pixels a side."""
+    height, width = lightness.shape[-2:]
+    scale = min(1.0, _SIDE / max(height, width))
+    size = max(_LEAST_SIDE, round(width * scale)), max(_LEAST_SIDE, round(height * scale))
+    small = cv2.resize(lightness[0], size, interpolation=cv2.INTER_AREA)
+    picture: NDArray[np.uint8] = np.rint(small * np.float32(2.55)).clip(0, 255).astype(np.uint8)
+    return picture
+
+
+def _agreement(there: Plane, back: Plane) -> Plane:
+    """Tell how far going there and back ends where it began: (h, w), 1 where it does, little where it does not.
+
+    The tolerance is that of Sundaram, Brox and Keutzer (2010, section 3); beyond it trust fades rather than ends,
+    which flickers less where a pixel is now within and now beyond it. Out of the picture there is next to none.
+    """
+    height, width = there.shape[:2]
+    target = _grid(height, width) + there
+    returned = _taken(back, target)
+    tolerance = _RELATIVE * (_squares(there) + _squares(returned)) + _ABSOLUTE
+    trust = tolerance / (tolerance + _squares(there + returned))
+    x, y = target[..., 0], target[..., 1]
+    trust[(x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)] = 0
+    return np.maximum(trust, LEAST_TRUST)
+
+
+def _squares(vectors: Plane) -> Plane:
+    squares: Plane = np.einsum("yxc,yxc->yx", vectors, vectors)
+    return squares
+
+
+def _carried(planes: Plane, flow: Plane) -> Plane:
+    height, width = planes.shape[:2]
+    scale = np.array((width / flow.shape[1], height / flow.shape[0]), np.float32)
+    way: Plane = cv2.resize(flow * scale, (width, height))  # type: ignore[assignment]
+    return _taken(planes, way + _grid(height, width))
+
+
+def _taken(planes: Plane, places: Plane) -> Plane:
+    """Give what planes (H, W) or (H, W, C) have at places (h, w, 2), in pixels; beyond them, their edge."""
+    taken: Plane = cv2.remap(planes, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    return taken
+
+
+@lru_cache(maxsize=8)
+def _grid(height: int, width: int) -> Plane:
+    """Give every pixel its own place: (height, width, 2) x and y."""
+    return np.dstack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))

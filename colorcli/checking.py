@@ -39,14 +39,16 @@ class Check:
 
     Args:
         what: the name of an installed plugin or colorizer, or the path of a module, package or distribution.
+        side: of the squares that its networks are tried on; None = what the weights, or else the colorizer, say.
 
     Raises:
         UsageError: there is no such plugin, or the path holds none.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, side: int | None = None) -> None:
         if not __debug__:
             raise UsageError("Promises are checked by assertions, which are off.", "Run Python without -O.")
+        self._side = side
         self._registry, self._plugins = _find(what)
 
     def __len__(self) -> int:
@@ -61,19 +63,19 @@ class Check:
                 why = "it registers no colorizer"
             yield Verdict(plugin.name, "the plugin loads and registers its colorizers", not why, why)
             for name in plugin.colorizers:
-                for promise, test in _promises_of(self._registry.get(name)):
+                for promise, test in _promises_of(self._registry.get(name), self._side):
                     why = _broken_by(test)
                     yield Verdict(name, promise, not why, why)
 
 
-def _promises_of(colorizer: Colorizer) -> Iterator[tuple[str, Callable[[], None]]]:
+def _promises_of(colorizer: Colorizer, side: int | None) -> Iterator[tuple[str, Callable[[], None]]]:
     """Give each promise with its test: of the network that people use here, and of the one that is trained."""
     from colorcli.weights import is_here
 
     here = next((weights for weights in colorizer.weights.values() if is_here(weights)), None)
-    used = {"small": here.network, "side": here.input_size} if here else {}
+    used = {"small": here.network, "side": side or here.input_size} if here else {"side": side}
     for name in _PROMISES:
-        network = {} if "training" in name else used
+        network = {"side": side} if "training" in name else used
         suite = type("Suite", (ColorizerSuite,), {"colorizer": colorizer, **network})()
         yield name.removeprefix("test_").replace("_", " "), getattr(suite, name)
 

@@ -75,8 +75,9 @@ def new(name: str, output: Path | None) -> None:
 
 @plugins.command()
 @click.argument("what", metavar="NAME|PATH")
+@click.option("--side", type=click.IntRange(min=1), help="Try squares of this side, where its own take long.")
 @_json
-def check(what: str, as_json: bool) -> int:
+def check(what: str, side: int | None, as_json: bool) -> int:
     """Check whether a plugin keeps what every colorizer promises.
 
     NAME is an installed plugin, PATH a module, a package, or a folder with a pyproject.toml. The network is tried
@@ -85,7 +86,7 @@ def check(what: str, as_json: bool) -> int:
     from colorcli.checking import Check
     from colorcli.cli.progress import Progress
 
-    plugin = Check(what)
+    plugin = Check(what, side)
     verdicts: list[Verdict] = []
     with Progress("checking", len(plugin), unit="promises/s") as progress:
         for verdict in plugin.verdicts():

@@ -247,3 +247,10 @@ def test_without_assertions_nothing_is_called_kept():
 def test_checking_needs_no_pytest():
     program = "import sys, colorcli.checking; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_squares_may_be_smaller_than_its_own(capsys, site, unique):
+    big = SUNSET.replace("size = 128", "size = 1 << 20")  # would take terabytes
+    site.add(unique, big, "sunset")
+    assert main(["plugins", "check", "sunset", "--side", "16"]) == 0
+    assert " 0 broken" in capsys.readouterr().err

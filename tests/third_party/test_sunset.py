@@ -1,34 +1,22 @@
 """A plugin that is no part of ours is installed as anyone would, and is found, listed and tested."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
-from shutil import copytree, ignore_patterns
+from shutil import copytree
 
 import pytest
 
 from colorcli.testing import ColorizerSuite
+from tests.third_party.installing import install, python
 
 SUNSET = Path(__file__).with_name("colorcli-sunset")
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The plugin, built and installed into a folder of its own."""
-    folder = tmp_path_factory.mktemp("sunset")
-    source = copytree(SUNSET, folder / "source", ignore=ignore_patterns("__pycache__", ".*"))  # building leaves traces
-    install = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", folder / "target"]
-    subprocess.run([sys.executable, "-m", "pip", *install, source], check=True, capture_output=True)
-    return folder / "target"
-
-
-def python(installed, *args, **keywords):
-    environment = {**os.environ, "PYTHONPATH": str(installed)}
-    return subprocess.run(
-        [sys.executable, *args], env=environment, capture_output=True, text=True, check=False, **keywords
-    )
+    return install(SUNSET, tmp_path_factory.mktemp("sunset"))
 
 
 def test_it_is_listed_beside_our_own(installed):

@@ -43,11 +43,11 @@ class Step:
 
     def forward(self, planes: Plane) -> Plane:
         """Carry planes (H, W) or (H, W, C) of the earlier frame to the later one."""
-        return _carried(planes, self.back)
+        return taken(planes, self.back)
 
     def backward(self, planes: Plane) -> Plane:
         """Carry planes (H, W) or (H, W, C) of the later frame to the earlier one."""
-        return _carried(planes, self.ahead)
+        return taken(planes, self.ahead)
 
 
 class Motion:
@@ -66,10 +66,12 @@ class Motion:
         Returns:
             The step, or None for the first frame.
         """
-        earlier, self._last = self._last, _picture(lightness)
-        if earlier is None:
-            return None
-        ahead, back = self._flow(earlier, self._last), self._flow(self._last, earlier)
+        earlier, self._last = self._last, reduced(lightness)
+        return None if earlier is None else self.between(earlier, self._last)
+
+    def between(self, earlier: NDArray[np.uint8], later: NDArray[np.uint8]) -> Step:
+        """Estimate the motion between two pictures of `reduced`."""
+        ahead, back = self._flow(earlier, later), self._flow(later, earlier)
         return Step(back, ahead, _agreement(back, ahead), _agreement(ahead, back))
 
     def _flow(self, here: NDArray[np.uint8], there: NDArray[np.uint8]) -> Plane:
@@ -77,8 +79,8 @@ class Motion:
         return flow
 
 
-def _picture(lightness: Plane) -> NDArray[np.uint8]:
-    """Turn lightness (1, h, w) into the 8 bits that the search takes, of at most 128 pixels a side."""
+def reduced(lightness: Plane) -> NDArray[np.uint8]:
+    """Turn lightness (1, h, w) into the picture that the search takes: 8 bits, at most 128 pixels a side."""
     height, width = lightness.shape[-2:]
     scale = min(1.0, _SIDE / max(height, width))
     size = max(_LEAST_SIDE, round(width * scale)), max(_LEAST_SIDE, round(height * scale))
@@ -94,11 +96,10 @@ def _agreement(there: Plane, back: Plane) -> Plane:
     which flickers less where a pixel is now within and now beyond it. Out of the picture there is next to none.
     """
     height, width = there.shape[:2]
-    target = _grid(height, width) + there
-    returned = _taken(back, target)
+    returned = taken(back, there)
     tolerance = _RELATIVE * (_squares(there) + _squares(returned)) + _ABSOLUTE
     trust = tolerance / (tolerance + _squares(there + returned))
-    x, y = target[..., 0], target[..., 1]
+    x, y = cv2.split(_grid(height, width) + there)
     trust[(x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)] = 0
     return np.maximum(trust, LEAST_TRUST)
 
@@ -108,17 +109,29 @@ def _squares(vectors: Plane) -> Plane:
     return squares
 
 
-def _carried(planes: Plane, flow: Plane) -> Plane:
+def taken(planes: Plane, flow: Plane) -> Plane:
+    """Give every pixel what is at the end of its way; beyond the picture, what is at its edge.
+
+    Args:
+        planes: (H, W) or (H, W, C).
+        flow: (h, w, 2) the ways x and y of a picture reduced to h x w pixels, in those.
+
+    Returns:
+        The same shape as `planes`.
+    """
     height, width = planes.shape[:2]
-    scale = np.array((width / flow.shape[1], height / flow.shape[0]), np.float32)
-    way: Plane = cv2.resize(flow * scale, (width, height))  # type: ignore[assignment]
-    return _taken(planes, way + _grid(height, width))
+    if flow.shape[:2] != (height, width):
+        scale = np.array((width / flow.shape[1], height / flow.shape[0]), np.float32)
+        flow = resized(flow * scale, (height, width))
+    places = _grid(height, width) + flow
+    found: Plane = cv2.remap(planes, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    return found
 
 
-def _taken(planes: Plane, places: Plane) -> Plane:
-    """Give what planes (H, W) or (H, W, C) have at places (h, w, 2), in pixels; beyond them, their edge."""
-    taken: Plane = cv2.remap(planes, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-    return taken
+def resized(planes: Plane, size: tuple[int, int]) -> Plane:
+    """Scale planes (H, W) or (H, W, C) to a height and width, bilinearly."""
+    scaled: Plane = cv2.resize(planes, size[::-1])  # type: ignore[assignment]
+    return scaled
 
 
 @lru_cache(maxsize=8)

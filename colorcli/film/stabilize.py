@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 
-from colorcli.film.flow import Motion, Step
+from colorcli.film.flow import Motion, Step, resized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -149,7 +149,7 @@ class TwoWayMean:
             return colours * np.float32(self._keep)
         carried = step.backward(colours) if backward else step.forward(colours)
         trust = step.seen_after if backward else step.seen_before
-        share = cv2.resize(trust * np.float32(self._keep), carried.shape[1::-1])
+        share = resized(trust * np.float32(self._keep), carried.shape[:2])
         carried *= cv2.merge([share] * 4)
         return carried if carried[..., 2].min() > _LEAST_WEIGHT else _raised(carried)
 
@@ -173,4 +173,5 @@ def _mean(colours: Plane) -> Plane:
 def _raised(colours: Plane) -> Plane:
     """Raise weights that would soon be too little to count in float32; a place keeps the only colour that it has."""
     weight = colours[..., 2]
-    return colours * (np.maximum(weight, _LEAST_WEIGHT) / np.maximum(weight, np.float32(1e-30)))[..., None]
+    factor: Plane = np.maximum(1, _LEAST_WEIGHT / np.maximum(weight, np.float32(1e-30)))
+    return colours * factor[..., None]

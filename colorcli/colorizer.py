@@ -174,6 +174,14 @@ class Colorizer(ABC):
         """
         return state
 
+    def recognise(self, state: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
+        """Say by its tensors which hyperparameters a file needs that does not say so itself, as published ones do not.
+
+        Returns:
+            For `build`; None where this cannot be told, unless overridden: then those of the first weights are taken.
+        """
+        return None
+
     def recipe(self, **settings: Any) -> Recipe:
         """Make the training recipe from the table `[recipe]` of a recipe file.
 

@@ -275,7 +275,7 @@ def _load_nothing(colorizer: Colorizer, device: Device) -> Model:
 
 def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
     state, _ = open_file(path)
-    header = describe(path, colorizer)
+    header = describe(path, state, colorizer)
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
     network = fitted(colorizer, state, header.network, path)

@@ -291,14 +291,14 @@ def test_every_field_of_a_manifest_is_documented():
 
 
 def test_every_key_of_training_is_documented():
-    assert first_cells(DOCS / "training.md", "`[training]`") == {field.name for field in fields(TrainingSettings)}
+    assert first_cells(DOCS / "recipes.md", "`[training]`") == {field.name for field in fields(TrainingSettings)}
 
 
 def test_every_recipe_is_documented():
     for colorizer in built_in():
         if colorizer.recipe_folder:
             recipes = {path.stem for path in colorizer.recipe_folder.glob("*.toml")}
-            assert recipes <= set(re.findall(r"^\| `([\w-]+)` \|", read(DOCS / "training.md"), flags=re.MULTILINE))
+            assert recipes <= set(re.findall(r"^\| `([\w-]+)` \|", read(DOCS / "recipes.md"), flags=re.MULTILINE))
 
 
 def test_every_public_name_is_mentioned():

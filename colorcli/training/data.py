@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _VALIDATION_SHARE = 0.05
 _VALIDATION_MOST = 2000  # pictures, of however many
-_VALIDATION_SIZE = 128
+_SURVEYED_SIZE = 128
 _LOOKED_AT = 20_000  # pictures; of larger sets a sample
 _GREY = 2.0  # of 255: mean distance of the largest channel from the smallest
 _PATIENCE = 100  # unreadable pictures in a row before it is the disk that is to blame
@@ -331,7 +331,7 @@ class Schedule(Sampler[list[Crop]]):
         return _seed(f"step {self.settings.seed} {step} {self.rank}")
 
 
-def whole_pictures(count: int, batch_size: int, size: int = _VALIDATION_SIZE) -> list[list[Crop]]:
+def whole_pictures(count: int, batch_size: int, size: int = _SURVEYED_SIZE) -> list[list[Crop]]:
     """Batches of the first pictures, uncropped: for validation and for counting colours."""
     crops = [Crop(index, size, None) for index in range(count)]
     return [crops[start : start + batch_size] for start in range(0, count, batch_size)]

@@ -402,7 +402,8 @@ def _is_over(session: Session) -> bool:
 def _judge(session: Session, network: nn.Module, photographs: Photographs) -> dict[str, float]:
     totals: dict[str, Tensor] = {}
     with torch.inference_mode(), session.fabric.autocast():
-        for rgb, category in load(photographs, whole_pictures(len(photographs), 32), session.workers):
+        size = session.run.file.training.sizes[-1][1]
+        for rgb, category in load(photographs, whole_pictures(len(photographs), 32, size), session.workers):
             batch = as_batch(session.fabric.to_device(rgb), session.fabric.to_device(category))
             for name, mean in session.recipe.validate(network, batch).items():
                 totals[name] = totals.get(name, torch.zeros_like(mean)) + mean * len(rgb)

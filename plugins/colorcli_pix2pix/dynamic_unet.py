@@ -28,7 +28,6 @@ class DynamicUnet(nn.Module):
     """
 
     space: Space = "lab"
-    multiple_of = 1
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()

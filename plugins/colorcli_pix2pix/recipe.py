@@ -180,7 +180,6 @@ class GanRecipe(Recipe):
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Judge a generator by the discriminator as it is now, in eval mode."""
-        batch = _fitted(batch, network.multiple_of)  # type: ignore[arg-type]
         grey, true = self._encoded(batch)
         made = network(grey).float()
         l1 = self._distance(made, true, batch.ab)
@@ -203,18 +202,6 @@ class GanRecipe(Recipe):
     def load(self, state: Mapping[str, Any]) -> None:
         self.done, self.mean_weight = state["done"], state["mean_weight"]
         self._saved = state
-
-
-def _fitted(batch: Batch, unit: int) -> Batch:
-    """Bring pictures to sides that a generator takes: those of validation come at a size of the loop's own."""
-    old = batch.lightness.shape[-2:]
-    size = [-(-side // unit) * unit for side in old]
-    if size == list(old):
-        return batch
-    lightness, ab = (
-        functional.interpolate(part, size, mode="bilinear", antialias=True) for part in (batch.lightness, batch.ab)
-    )
-    return Batch(lightness, ab, batch.category)
 
 
 def _cross_entropy(logits: Tensor, *, is_true: bool) -> Tensor:

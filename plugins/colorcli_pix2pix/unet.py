@@ -20,9 +20,6 @@ class UnetGenerator(nn.Module):
         levels: how often the picture is halved, 8 as published; sides are multiples of 2 ** levels.
         space: `lab` or `yuv`, see `colorcli_pix2pix.spaces`.
 
-    Attributes:
-        multiple_of: what the sides of pictures are multiples of.
-
     Raises:
         ValueError: an argument has a value that it cannot have.
     """
@@ -32,7 +29,7 @@ class UnetGenerator(nn.Module):
         spaces.check(space)
         if width < 1 or levels < 5:
             raise ValueError("width from 1 and levels from 5 were expected")
-        self.multiple_of = 2**levels
+        self.unit = 2**levels
         self.space = space
         block = _inner(width * 8, width * 8, None)
         for _ in range(levels - 5):
@@ -50,7 +47,7 @@ class UnetGenerator(nn.Module):
         Raises:
             UsageError: a side is no multiple of 2 ** levels.
         """
-        unit = self.multiple_of
+        unit = self.unit
         height, width = grey.shape[-2:]
         if height % unit or width % unit:
             raise UsageError(

@@ -11,6 +11,7 @@ from colorcli_pix2pix import Pix2Pix
 from colorcli_pix2pix.discriminator import PatchDiscriminator
 from colorcli_pix2pix.dynamic_unet import DynamicUnet
 from colorcli_pix2pix.network import Ensemble, make_router
+from colorcli_pix2pix.resnet import ResNet34
 from colorcli_pix2pix.unet import UnetGenerator
 from tests.plugins.colorcli_pix2pix.networks import SMALL, SMALL_ENSEMBLE, enliven, ensemble_that_takes, pictures
 
@@ -180,13 +181,22 @@ def test_a_unet_of_any_width_and_depth_is_recognised(width, levels, published):
     assert not any(parameter.is_meta for parameter in built.parameters())
 
 
+def test_a_published_unet_is_loaded_from_its_bare_file(tmp_path):
+    generator = UnetGenerator(2, 5)
+    torch.save(generator.state_dict(), tmp_path / "latest_net_G.pth")
+    model = colorcli.load("pix2pix", weights=tmp_path / "latest_net_G.pth", device="cpu", precision="fp32")
+    lightness = torch.rand(1, 1, 64, 64) * 100
+    with torch.inference_mode():
+        assert torch.allclose(model.predict(lightness), generator.eval()(lightness / 50 - 1) * 110, atol=1e-3)
+
+
 def test_what_is_no_unet_is_not_recognised():
     for network in (DynamicUnet(4), Ensemble(**SMALL, router_width=4)):
         assert Pix2Pix().recognise(network.state_dict()) is None
 
 
 def test_a_file_of_another_network_is_a_clear_error(tmp_path):
-    torch.save(UnetGenerator(**SMALL).state_dict(), tmp_path / "other.pt")
+    torch.save(ResNet34(4).state_dict(), tmp_path / "other.pt")
     header = Header("pix2pix", "other", {"kind": "dynamic-unet", "width": 4})
     write_state(tmp_path / "other.safetensors", UnetGenerator(**SMALL).state_dict(), header)
     for file in ("other.pt", "other.safetensors"):

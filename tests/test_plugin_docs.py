@@ -1,0 +1,102 @@
+"""The pages for authors of plugins are complete, and what they build is the plugin that is tested."""
+
+import inspect
+import re
+import shlex
+from dataclasses import fields
+
+import pytest
+
+from colorcli import API_VERSION, Batch, Colorizer, Option, Recipe, hookspecs, read_manifest
+from colorcli.cli import main
+from colorcli.testing import ColorizerSuite
+from tests.pages import ROOT, blocks, first_cells, headings, read
+
+TUTORIAL = ROOT / "docs" / "writing-a-plugin.md"
+HOOKS_PAGE = ROOT / "docs" / "plugin-hooks.md"
+SUNSET = ROOT / "tests" / "third_party" / "colorcli-sunset"
+HOOKS = [value for value in vars(hookspecs).values() if hasattr(value, "colorcli_spec")]
+
+
+# The tutorial
+
+
+def test_the_tutorial_builds_the_plugin_that_is_tested(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begin = blocks(TUTORIAL, "sh")[0].text.splitlines()[0]
+    assert main(shlex.split(begin)[1:]) == 0
+    for block in blocks(TUTORIAL, "python"):
+        if block.file:
+            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
+    built = {path.relative_to(tmp_path): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name: (SUNSET / name).read_text() for name in built} == built
+    assert "class Sunset(Colorizer):" in built[next(name for name in built if name.name == "colorcli_sunset.py")]
+
+
+def test_what_the_tutorial_shows_of_pyproject_is_in_it():
+    shown = next(block.text for block in blocks(TUTORIAL, "toml") if "entry-points" in block.text)
+    assert shown in (SUNSET / "pyproject.toml").read_text()
+
+
+def test_its_manifest_and_its_weights_in_python_are_the_same(tmp_path):
+    manifest = next(block for block in blocks(TUTORIAL, "toml") if "sha256" in block.text)
+    (tmp_path / "sunset.toml").write_text(manifest.text)
+    in_python = {}
+    exec(next(block.text for block in blocks(TUTORIAL, "python") if "Weights(" in block.text), in_python)
+    assert read_manifest("sunset", tmp_path) == in_python["weights"]
+
+
+# The hooks
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
+def test_every_hook_has_a_section_with_when_it_runs_and_an_example(hook):
+    heading = f"{hook.__name__}({', '.join(inspect.signature(hook).parameters)})"
+    assert heading in headings(HOOKS_PAGE)
+    section = read(HOOKS_PAGE).partition(f"### {heading}\n")[2].partition("\n## ")[0]
+    assert "It runs " in section
+    assert f"@hookimpl\ndef {hook.__name__}(" in section
+
+
+@pytest.mark.parametrize("kind", [Colorizer, Recipe], ids=lambda kind: kind.__name__)
+def test_every_method_of_a_plugin_is_documented_with_its_arguments(kind):
+    for name, method in inspect.getmembers(kind, inspect.isfunction):
+        if not name.startswith("_"):
+            parameters = inspect.signature(method).parameters.values()
+            stars = {inspect.Parameter.VAR_KEYWORD: "**"}
+            shown = [each for each in parameters if each.name not in {"self", "args"}]
+            arguments = ", ".join(stars.get(each.kind, "") + each.name for each in shown)
+            assert f"`{name}({arguments})`" in read(HOOKS_PAGE)
+
+
+def test_every_attribute_of_a_colorizer_is_documented():
+    assert first_cells(HOOKS_PAGE, "attribute") == set(inspect.get_annotations(Colorizer))
+
+
+@pytest.mark.parametrize(("title", "kind"), [("Options", Option), ("The recipe", Batch)])
+def test_every_field_is_documented(title, kind):
+    section = read(HOOKS_PAGE).partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert {field.name for field in fields(kind)} <= set(re.findall(r"`(\w+)`", section))
+
+
+def test_every_promise_of_the_suite_is_documented():
+    promises = {name for name in vars(ColorizerSuite) if name.startswith("test_")}
+    assert first_cells(HOOKS_PAGE, "test") == promises
+
+
+def test_the_version_of_the_api_is_the_one_on_the_page():
+    assert f"\ncolorcli_api = {API_VERSION}\n" in read(HOOKS_PAGE)
+
+
+def test_the_recipe_on_the_page_trains():
+    page = {}
+    exec(next(block.text for block in blocks(HOOKS_PAGE, "python") if "(Recipe)" in block.text), page)
+    exec((SUNSET / "colorcli_sunset.py").read_text(), page)
+
+    class Learning(page["Sunset"]):
+        def recipe(self):
+            return page["LeastSquares"]()
+
+    suite = type("Suite", (ColorizerSuite,), {"colorizer": Learning()})()
+    suite.test_training_steps_give_finite_losses_and_change_the_network()
+    suite.test_resumed_training_goes_on_as_if_it_had_not_stopped()

@@ -7,13 +7,16 @@ from dataclasses import fields
 
 import pytest
 
+import colorcli
 from colorcli import API_VERSION, Batch, Colorizer, Option, Recipe, hookspecs, read_manifest
 from colorcli.cli import main
+from colorcli.model import Model, load
 from colorcli.testing import ColorizerSuite
 from tests.pages import ROOT, blocks, first_cells, headings, read
 
 TUTORIAL = ROOT / "docs" / "writing-a-plugin.md"
 HOOKS_PAGE = ROOT / "docs" / "plugin-hooks.md"
+PYTHON = ROOT / "docs" / "python-api.md"
 SUNSET = ROOT / "tests" / "third_party" / "colorcli-sunset"
 HOOKS = [value for value in vars(hookspecs).values() if hasattr(value, "colorcli_spec")]
 
@@ -100,3 +103,14 @@ def test_the_recipe_on_the_page_trains():
     suite = type("Suite", (ColorizerSuite,), {"colorizer": Learning()})()
     suite.test_training_steps_give_finite_losses_and_change_the_network()
     suite.test_resumed_training_goes_on_as_if_it_had_not_stopped()
+
+
+# Python
+
+
+def test_every_argument_of_load_and_every_name_of_a_model_is_on_the_page_about_python():
+    text = read(PYTHON)
+    made = {name for name in vars(colorcli.load("zhang.starter")) if not name.startswith("_")}
+    names = {name for name in vars(Model) if not name.startswith("_")} | made | set(inspect.signature(load).parameters)
+    missing = {name for name in names if not re.search(rf"\b{name}\b", text)}
+    assert missing == set()

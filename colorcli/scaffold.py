@@ -16,8 +16,8 @@ _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")  # a class is named after 
 _IN_USE = {"Callable", "Colorizer", "Tensor"}  # by the template
 _FILES = {  # template -> where it goes
     "pyproject.toml": "pyproject.toml",
-    "module.py.template": "$module.py",
-    "test.py.template": "tests/test_$identifier.py",
+    "module.py": "$module.py",
+    "test.py": "tests/test_$identifier.py",
     "README.md": "README.md",
     "ci.yml": ".github/workflows/ci.yml",
     "gitignore": ".gitignore",
@@ -35,17 +35,24 @@ def write_plugin(name: str, folder: Path) -> Path:
         The folder.
 
     Raises:
-        UsageError: the name cannot be one or is taken by what is installed, or a file would be overwritten.
+        UsageError: the name cannot be one or is taken by what is installed, a file would be overwritten, or the
+            folder cannot be written to.
     """
     words = _words(name)
-    files = {folder / Template(path).substitute(words): _TEMPLATES / template for template, path in _FILES.items()}
+    files = {
+        folder / Template(path).substitute(words): _TEMPLATES / f"{template}.template"
+        for template, path in _FILES.items()
+    }
     for file in files:
         if file.exists():
             raise UsageError(f"{file} is there already, and nothing is overwritten.", "Choose another folder with -o.")
-    for file, template in files.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        text = Template(template.read_text(encoding="utf-8")).substitute(words)
-        file.write_text(text, encoding="utf-8", newline="\n")
+    try:
+        for file, template in files.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            text = Template(template.read_text(encoding="utf-8")).substitute(words)
+            file.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}.", "Choose another folder with -o.") from error
     return folder
 
 

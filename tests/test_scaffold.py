@@ -103,6 +103,12 @@ def test_nothing_is_overwritten_and_nothing_half_written(tmp_path):
     assert (tmp_path / "LICENSE").read_text() == "mine, too"
 
 
+def test_a_folder_that_cannot_be_one_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"pyproject\.toml cannot be written: "):
+        write_plugin("sunset", tmp_path / "file")
+
+
 def test_the_sunset_is_what_was_written_with_another_module(tmp_path):
     """`tests/third_party/colorcli-sunset` is where the tutorial arrives, and this is where it begins."""
     written, sunset = files(write_plugin("sunset", tmp_path)), files(SUNSET)

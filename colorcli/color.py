@@ -5,7 +5,8 @@ line are written as curve(max(x, knee)) + slope * min(x - knee, 0): torch.where 
 
 * sRGB: IEC 61966-2-1, R'G'B' in 0..1.
 * Lab: CIE 1976 for the D65 white of the 2° observer, L* in 0..100, ab in about -128..127.
-* YUV: ITU-R BT.601 and BT.709, Y in 0..1 and U, V in -0.5..0.5 (full range), or scaled to the limited range.
+* YUV: ITU-R BT.601, BT.709 and those of ITU-T H.273 table 4 that films have; Y in 0..1 and U, V in -0.5..0.5 (full
+  range), or scaled to the limited range.
 """
 
 from __future__ import annotations
@@ -18,11 +19,23 @@ from torch import Tensor
 # Linear sRGB to XYZ, and the white that it maps to (IEC 61966-2-1; the same digits as scikit-image).
 _RGB_TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 _WHITE = (0.95047, 1.0, 1.08883)
-# From XYZ relative to the white, so that white is (1, 1, 1).
-_XYZ_TO_RGB = tuple(
-    tuple(weight * white for weight, white in zip(row, _WHITE, strict=True))
-    for row in torch.linalg.inv(torch.tensor(_RGB_TO_XYZ, dtype=torch.float64)).tolist()
-)
+_DISPLAY_P3_TO_XYZ = ((0.486571, 0.265668, 0.198217), (0.228975, 0.691739, 0.079287), (0.0, 0.045113, 1.043944))
+_BT2020_TO_XYZ = ((0.636958, 0.144617, 0.168881), (0.262700, 0.677998, 0.059302), (0.0, 0.028073, 1.060985))
+
+
+def _from_xyz(rgb_to_xyz: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+    """Invert a matrix, for XYZ relative to the white, so that white is (1, 1, 1)."""
+    inverse = torch.linalg.inv(torch.tensor(rgb_to_xyz, dtype=torch.float64)) * torch.tensor(
+        _WHITE, dtype=torch.float64
+    )
+    return tuple(tuple(row) for row in (inverse / inverse.sum(dim=1, keepdim=True)).tolist())
+
+
+_XYZ_TO = {
+    "srgb": _from_xyz(_RGB_TO_XYZ),
+    "display-p3": _from_xyz(_DISPLAY_P3_TO_XYZ),
+    "bt2020": _from_xyz(_BT2020_TO_XYZ),
+}
 _DELTA = 6 / 29  # CIE 15: below delta the cube root turns into a line
 _AB_TO_XZ = (1 / 500, -1 / 200)
 _TOLERANCE = 1e-4  # of linear light: a fortieth of the first step of 8 bits
@@ -30,9 +43,16 @@ _BISECTIONS = 10  # to a thousandth of the chroma
 
 AB_LIMIT = 128.0
 LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]  # of linear red, green and blue in Y
-Matrix = Literal["bt601", "bt709"]
+Matrix = Literal["bt601", "bt709", "bt2020", "fcc", "smpte240m"]
 Range = Literal["full", "limited"]
-_LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}  # Kr, Kb
+Primaries = Literal["srgb", "display-p3", "bt2020"]
+_LUMA = {  # Kr, Kb
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+    "fcc": (0.30, 0.11),
+    "smpte240m": (0.212, 0.087),
+}
 
 
 def srgb_to_linear(rgb: Tensor) -> Tensor:
@@ -75,11 +95,11 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), dim=-3)
 
 
-def lab_to_linear(lightness: Tensor, ab: Tensor) -> Tensor:
+def lab_to_linear(lightness: Tensor, ab: Tensor, primaries: Primaries = "srgb") -> Tensor:
     """Turn L* (..., 1, H, W) and ab (..., 2, H, W) into linear RGB (..., 3, H, W), outside 0..1 where out of gamut."""
     y = (lightness + 16) / 116
     xz = _cube(y + ab * _per_channel(_AB_TO_XZ, ab))
-    return _combine(_XYZ_TO_RGB, xz[..., 0:1, :, :], _cube(y), xz[..., 1:2, :, :])
+    return _combine(_XYZ_TO[primaries], xz[..., 0:1, :, :], _cube(y), xz[..., 1:2, :, :])
 
 
 def lab_to_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
@@ -137,6 +157,62 @@ def yuv_to_rgb(yuv: Tensor, matrix: Matrix, range_: Range = "full") -> Tensor:
     red, blue = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
     green = (y - kr * red - kb * blue) / (1 - kr - kb)
     return torch.stack((red, green, blue), dim=-3)
+
+
+def luma_to_lightness(luma: Tensor, ab: Tensor, matrix: Matrix, primaries: Primaries = "srgb") -> Tensor:
+    """Find the lightness of colours of which luma and chroma are known; only that of grey follows from luma alone.
+
+    One step from the lightness of grey to where the luma of the colour is the given one.
+
+    Args:
+        luma: (..., 1, H, W), Y in 0..1 (full range).
+        ab: (..., 2, H, W).
+        matrix: by which Y follows from R'G'B'.
+        primaries: of that R'G'B', whose transfer function is that of sRGB.
+
+    Returns:
+        (..., 1, H, W), L* in 0..100.
+    """
+    rgb = linear_to_srgb(lab_to_linear(grey_to_lightness(luma), ab, primaries))
+    return grey_to_lightness((2 * luma - _weighted(rgb, matrix)).clamp_(0, 1))
+
+
+def lab_to_uv(luma: Tensor, lightness: Tensor, ab: Tensor, matrix: Matrix, primaries: Primaries = "srgb") -> Tensor:
+    """Find the U and V that show a colour beside a luma which stays as it is.
+
+    What the colour's own luma differs by moves all of R'G'B' alike, and with it neither U nor V. Where R'G'B' would
+    leave 0..1, U and V shrink alike.
+
+    Args:
+        luma: (..., 1, H, W), Y in 0..1 (full range).
+        lightness: (..., 1, H, W), L* in 0..100, of `luma_to_lightness`.
+        ab: (..., 2, H, W).
+        matrix: by which Y, U and V follow from R'G'B'.
+        primaries: of that R'G'B', whose transfer function is that of sRGB.
+
+    Returns:
+        (..., 2, H, W), U and V in -0.5..0.5 (full range).
+    """
+    kr, kb = _LUMA[matrix]
+    rgb = linear_to_srgb(lab_to_linear(lightness, ab, primaries))
+    offset = rgb.sub_(_weighted(rgb, matrix))
+    red, green, blue = _channels(offset)
+    highest = torch.maximum(torch.maximum(red, green), blue).clamp_min_(_TOLERANCE)
+    lowest = torch.minimum(torch.minimum(red, green), blue).clamp_max_(-_TOLERANCE)
+    room = torch.minimum((1 - luma).div_(highest), lowest.reciprocal_().mul_(luma).neg_()).clamp_(0, 1)
+    return torch.cat((blue.mul_(room).div_(2 * (1 - kb)), red.mul_(room).div_(2 * (1 - kr))), dim=-3)
+
+
+def _channels(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Look at the channels of (..., 3, H, W) one by one: (..., 1, H, W) each."""
+    return rgb[..., 0:1, :, :], rgb[..., 1:2, :, :], rgb[..., 2:3, :, :]
+
+
+def _weighted(rgb: Tensor, matrix: Matrix) -> Tensor:
+    """Compute Y (..., 1, H, W) in 0..1 of R'G'B' (..., 3, H, W)."""
+    kr, kb = _LUMA[matrix]
+    red, green, blue = _channels(rgb)
+    return (red * kr).add_(green, alpha=1 - kr - kb).add_(blue, alpha=kb)
 
 
 def _cube_root(t: Tensor) -> Tensor:

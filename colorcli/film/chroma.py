@@ -1,0 +1,162 @@
+"""Between a film's frames and the network: lightness out of Y, and U and V back beside that Y.
+
+What counts is what a screen shows: players put R'G'B' on it as it is, so that it is taken for sRGB whichever camera's
+curve the film is tagged with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from colorcli.color import AB_LIMIT, grey_to_lightness, lab_to_uv, luma_to_lightness
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from colorcli.color import Matrix, Primaries
+    from colorcli.film.probe import Film
+
+_STRIP = 2**15  # pixels of chroma whose colour science fits the cache
+_MATRICES: dict[str, Matrix] = {
+    "bt709": "bt709",
+    "bt470bg": "bt601",
+    "smpte170m": "bt601",
+    "bt2020nc": "bt2020",
+    "fcc": "fcc",
+    "smpte240m": "smpte240m",
+}
+_PRIMARIES: dict[str, Primaries] = {"bt2020": "bt2020", "smpte432": "display-p3"}
+"""Others are near those of sRGB, and most players show them as if they were."""
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a film's planes code its colours.
+
+    Attributes:
+        matrix: by which Y, U and V follow from R'G'B'.
+        primaries: of that R'G'B'.
+        full_range: whether Y has all codes, rather than 16..235 of 8 bits.
+        depth: 8 or 10 bits.
+    """
+
+    matrix: Matrix
+    primaries: Primaries
+    full_range: bool
+    depth: int
+
+    @classmethod
+    def of(cls, film: Film) -> Coding:
+        """Return the coding of a film that was probed."""
+        primaries = _PRIMARIES.get(film.primaries, "srgb")
+        return cls(_MATRICES[film.matrix], primaries, film.range == "pc", film.depth)
+
+    @property
+    def black(self) -> int:
+        """The code of black."""
+        return 0 if self.full_range else 16 << (self.depth - 8)
+
+    @property
+    def luma_codes(self) -> int:
+        """From black to white."""
+        return (1 << self.depth) - 1 if self.full_range else 219 << (self.depth - 8)
+
+    @property
+    def chroma_codes(self) -> int:
+        """From a U or V of -0.5 to 0.5."""
+        return (1 << self.depth) - 1 if self.full_range else 224 << (self.depth - 8)
+
+
+def small_lightness(luma: NDArray[Any], size: tuple[int, int], coding: Coding) -> Tensor:
+    """Compute the lightness of a frame at the network's size, antialiased.
+
+    Args:
+        luma: (H, W), uint8 or uint16, the Y plane.
+        size: (h, w) of the network's input.
+        coding: of the film.
+
+    Returns:
+        (1, 1, h, w) float32, L* in 0..100.
+    """
+    lightness = torch.from_numpy(_grey_lightness(luma, coding))
+    return functional.interpolate(lightness[None, None], size, mode="bilinear", antialias=True)
+
+
+def _grey_lightness(luma: NDArray[Any], coding: Coding) -> NDArray[np.float32]:
+    """Look up the lightness of grey: (H, W) codes to L* in 0..100."""
+    table = _lightness_table(coding)
+    if luma.dtype == np.uint8:
+        return cv2.LUT(luma, table)  # type: ignore[return-value]  # of the table's type
+    lightness: NDArray[np.float32] = table.take(luma, mode="clip")
+    return lightness
+
+
+@lru_cache(maxsize=8)
+def _lightness_table(coding: Coding) -> NDArray[np.float32]:
+    codes = torch.arange(1 << coding.depth, dtype=torch.float64)
+    table: NDArray[np.float32] = grey_to_lightness(_luma(codes, coding)).float().numpy()
+    return table
+
+
+def _luma(codes: Tensor, coding: Coding) -> Tensor:
+    return ((codes - coding.black) / coding.luma_codes).clamp_(0, 1)
+
+
+def chroma_planes(luma: NDArray[Any], ab: NDArray[np.float32], coding: Coding) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Compute the U and V that show predicted chroma beside a Y plane that stays as it is.
+
+    Args:
+        luma: (H, W), uint8 or uint16, the Y plane.
+        ab: (2, h, w) of any size; scaled bicubically and clamped.
+        coding: of the film.
+
+    Returns:
+        U and V, each (ceil(H / 2), ceil(W / 2)) of the dtype of `luma`.
+    """
+    height, width = (luma.shape[0] + 1) // 2, (luma.shape[1] + 1) // 2
+    coarse = _halved(luma)
+    a, b, excess = (_scaled(plane, width, height) for plane in (*ab, _excess(coarse, ab, coding)))
+    planes = torch.empty((2, height, width), dtype=torch.uint8 if luma.dtype == np.uint8 else torch.uint16)
+    rows = max(1, _STRIP // width)
+    middle, last = 1 << (coding.depth - 1), (1 << coding.depth) - 1
+    grey = _grey_lightness(coarse, coding)
+    for start in range(0, height, rows):
+        strip = slice(start, start + rows)
+        y = _luma(torch.from_numpy(coarse[strip]).float(), coding)[None]
+        lightness = torch.from_numpy(grey[strip] + excess[strip])[None]
+        chroma = torch.from_numpy(np.stack((a[strip], b[strip]))).clamp_(-AB_LIMIT, AB_LIMIT)
+        uv = lab_to_uv(y, lightness.clamp_(0, 100), chroma, coding.matrix, coding.primaries)
+        planes[:, strip] = uv.mul_(coding.chroma_codes).add_(middle + 0.5).clamp_(0, last).to(torch.int32)
+    u, v = planes.numpy()
+    return u, v
+
+
+def _scaled(plane: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    scaled: NDArray[np.float32]
+    scaled = cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC)  # type: ignore[assignment]
+    return scaled
+
+
+def _excess(coarse: NDArray[Any], ab: NDArray[np.float32], coding: Coding) -> NDArray[np.float32]:
+    """By how much colours of a luma are lighter than grey of it: (h, w) L*, smooth as ab is, so as coarse."""
+    small = cv2.resize(coarse, ab.shape[:0:-1], interpolation=cv2.INTER_AREA)
+    y = _luma(torch.from_numpy(small).float(), coding)[None]
+    lightness = luma_to_lightness(y, torch.from_numpy(ab), coding.matrix, coding.primaries)[0]
+    excess: NDArray[np.float32] = lightness.numpy() - _grey_lightness(small, coding)
+    return excess
+
+
+def _halved(luma: NDArray[Any]) -> NDArray[Any]:
+    """Give the mean of every two by two pixels; the last row or column of an odd size counts twice."""
+    height, width = luma.shape
+    if height % 2 or width % 2:
+        luma = cv2.copyMakeBorder(luma, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    return cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2), interpolation=cv2.INTER_AREA)

@@ -63,7 +63,7 @@ def choose_destination(
     suffix = target.suffix.lower()
     if suffix not in CONTAINERS:
         path, lost = target.with_suffix(".mkv"), _refused(film, "matroska", encoding, others)
-        notes = [f"a {suffix or 'nameless'} file cannot hold all of it, so it is written as .mkv"]
+        notes = [f"it is written as .mkv: {suffix or 'no suffix'} is not among {', '.join(CONTAINERS)}"]
     else:
         path, lost, notes = target, _refused(film, CONTAINERS[suffix], encoding, others), []
         if lost is None or lost:

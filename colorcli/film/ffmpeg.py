@@ -25,6 +25,7 @@ OLDEST = 6
 """The first version that has everything we ask of it (`-display_rotation`, `-fps_mode`)."""
 
 _LINES_KEPT = 20
+_SPEAKER = re.compile(r"^(\[[^\]]* @ 0x[0-9a-f]+\] *)+")  # which part of ffmpeg says it
 _PIPE_BYTES = 1 << 20
 
 
@@ -137,7 +138,7 @@ class Process:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.kill()
+        self.close()
 
     @property
     def stdin(self) -> IO[bytes]:
@@ -172,9 +173,13 @@ class Process:
         return self.said
 
     def kill(self) -> None:
-        """End it at once, if it still runs, and let go of the pipes."""
+        """End it at once, if it still runs. The pipes stay open for whoever is at them, who finds their end."""
         if self._process.poll() is None:
             self._process.kill()
+
+    def close(self) -> None:
+        """End it at once, if it still runs, and close the pipes."""
+        self.kill()
         self._process.wait()
         self._drain.join()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -185,7 +190,7 @@ class Process:
     def _read_stderr(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            if text := line.decode(errors="replace").strip():
+            if text := _SPEAKER.sub("", line.decode(errors="replace").strip()):
                 self._lines.append(text)
 
 
@@ -196,6 +201,14 @@ def command(output: Any) -> list[str]:
     """
     arguments: list[str] = ffmpeg.get_args(output, overwrite_output=True)
     return ["-hide_banner", "-nostdin", "-loglevel", "error", *arguments]
+
+
+def pipe(file: IO[bytes]) -> IO[bytes] | str:
+    """Return a pipe as PyAV takes it.
+
+    Where it can, PyAV reads and writes without Python's help, in the midst of which it would lose a Ctrl-C.
+    """
+    return file if os.name == "nt" else f"pipe:{file.fileno()}"
 
 
 def url(path: Path) -> str:

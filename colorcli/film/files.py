@@ -56,7 +56,7 @@ def unwritable(target: Path, reason: str) -> UnwritableMedia:
     """Make the error of a film that cannot be written, from what the disk or ffmpeg said."""
     if any(words in reason for words in ("No space left", "not enough space", "File too large", "quota exceeded")):
         hint = "Make room and give the same command again: it goes on from there."
-        return UnwritableMedia(f"{shown(target)}: there is no room left on the disk ({reason}).", hint)
+        return UnwritableMedia(f"{shown(target)}: there is no room left on the disk.", hint)
     hint = "Check the disk, or try another --codec."
     return UnwritableMedia(f"{shown(target)}: it cannot be written ({reason}).", hint)
 

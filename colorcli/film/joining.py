@@ -14,7 +14,7 @@ import ffmpeg
 
 from colorcli.film import provenances
 from colorcli.film.containers import CONTAINERS
-from colorcli.film.ffmpeg import FfmpegFailed, Process, command, url
+from colorcli.film.ffmpeg import FfmpegFailed, Process, command, pipe, url
 from colorcli.film.files import replacing, unwritable
 
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ def _feed(process: Process, film: Film, pieces: Sequence[Path]) -> None:
                 source = container.streams.video[0]
                 if stream is None:
                     muxer = piece_muxer(source.codec_context.name)
-                    pipe: Any = stack.enter_context(
-                        av.open(process.stdin, "w", muxer, piece_options(film), buffer_size=_BUFFER)
+                    channel: Any = stack.enter_context(
+                        av.open(pipe(process.stdin), "w", muxer, piece_options(film), buffer_size=_BUFFER)
                     )
-                    stream = pipe.add_stream_from_template(source)
+                    stream = channel.add_stream_from_template(source)
                     stream.time_base = source.time_base
                 for packet in container.demux(source):
                     if packet.dts is None:  # the end, which is none
@@ -99,7 +99,7 @@ def _feed(process: Process, film: Film, pieces: Sequence[Path]) -> None:
                         packet.dts = max(packet.dts, last + 1)
                     last = packet.dts
                     packet.stream = stream
-                    pipe.mux(packet)
+                    channel.mux(packet)
 
 
 def _arguments(film: Film, path: Path, muxer: str, destination: Destination, xmp: bytes) -> list[str]:
@@ -108,7 +108,8 @@ def _arguments(film: Film, path: Path, muxer: str, destination: Destination, xmp
         format="mov",
         itsoffset=f"{float(-LEAD - destination.start):.6f}",
         copyts=None,
-        **({"display_rotation": -film.rotation} if film.rotation else {}),
+        **({"display_rotation": -film.rotation} if film.rotation or film.mirrored else {}),
+        **({"display_hflip": None} if film.mirrored else {}),
     )
     source = ffmpeg.input(
         url(film.path),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import av
+import numpy as np
 
 from colorcli.errors import UnreadableMedia
 from colorcli.film import is_film
@@ -104,6 +106,7 @@ class Film:
         height: likewise.
         sample_aspect_ratio: how wide a pixel is shown for its height.
         rotation: degrees by which a frame is turned clockwise to be shown: 0, 90, 180 or 270.
+        mirrored: whether left and right are exchanged after that.
         frame_rate: frames in a second, on average where the rate varies.
         variable: whether the frames are shown for different times.
         time_base: the tick in seconds, of which all times are multiples.
@@ -132,6 +135,7 @@ class Film:
     height: int
     sample_aspect_ratio: Fraction
     rotation: int
+    mirrored: bool
     frame_rate: Fraction
     variable: bool
     time_base: Fraction
@@ -197,8 +201,7 @@ def _check_beginning(path: Path) -> None:
 def _probed(path: Path, container: Any) -> Film:
     stream = _picture_stream(path, container)
     decoder = stream.codec_context
-    packets = _first_packets(container, stream)
-    frames = _first_frames(container, stream)
+    frames, times = _beginning(path, container, stream)
     if not frames:
         raise UnreadableMedia(
             f"{shown(path)}: not one frame of its {decoder.name} picture can be decoded.",
@@ -219,7 +222,8 @@ def _probed(path: Path, container: Any) -> Film:
     depth = 10 if hdr or bits > 8 else 8
     if bits not in {8, 10} and not hdr:
         said.add(f"its {bits} bits become {depth}")
-    rate, variable = _rate(stream, packets)
+    rotation, mirrored = _display(first)
+    rate, variable = _rate(stream, times)
     others = [each for each in container.streams.video if each.index != stream.index and not _is_cover(each)]
     if others:
         said.add(f"of its {len(others) + 1} pictures, stream {stream.index} is colorized and the others are copied")
@@ -232,7 +236,8 @@ def _probed(path: Path, container: Any) -> Film:
         width=first.width,
         height=first.height,
         sample_aspect_ratio=Fraction(stream.sample_aspect_ratio or 1),
-        rotation=round(-first.rotation / 90) * 90 % 360,
+        rotation=rotation,
+        mirrored=mirrored,
         frame_rate=rate,
         variable=variable,
         time_base=stream.time_base,
@@ -278,7 +283,7 @@ def _picture_stream(path: Path, container: Any) -> Any:
             "Convert the film with a tool that knows it, such as the one that made it.",
         )
     if context.codec_tag in {"encv", "drmi"}:
-        raise UnreadableMedia(f"{shown(path)}: it is encrypted.", "Decrypt it first, if you may.")
+        raise _encrypted(path)
     return stream
 
 
@@ -300,28 +305,26 @@ def _described(stream: Any) -> Stream:
     )
 
 
-def _first_packets(container: Any, stream: Any) -> list[Fraction]:
-    """Return when the first frames are shown, sorted, without decoding them."""
-    shown_at = [
-        packet.pts * stream.time_base
-        for packet in itertools.islice(container.demux(stream), _FIRST_PACKETS)
-        if packet.pts is not None
-    ]
-    return sorted(shown_at)
-
-
-def _first_frames(container: Any, stream: Any) -> list[Any]:
-    """Decode a few frames from the start; damaged ones are passed over."""
-    container.seek(0)
+def _beginning(path: Path, container: Any, stream: Any) -> tuple[list[Any], list[Fraction]]:
+    """Decode a few frames, passing over damaged ones, and find when many more are shown, in order."""
     frames: list[Any] = []
-    for packet in container.demux(stream):
-        try:
-            frames += packet.decode()
-        except av.error.FFmpegError:
-            continue
-        if len(frames) >= _FIRST_FRAMES:
-            break
-    return frames
+    times: list[Fraction] = []
+    with contextlib.suppress(av.error.FFmpegError):  # cut off: what came before it must do
+        for number, packet in enumerate(container.demux(stream)):
+            if packet.has_sidedata("encryption_info"):
+                raise _encrypted(path)
+            if packet.pts is not None:
+                times.append(packet.pts * stream.time_base)
+            if len(frames) < _FIRST_FRAMES:
+                with contextlib.suppress(av.error.FFmpegError):
+                    frames += packet.decode()
+            elif number > _FIRST_PACKETS:
+                break
+    return frames, sorted(times)
+
+
+def _encrypted(path: Path) -> UnreadableMedia:
+    return UnreadableMedia(f"{shown(path)}: it is encrypted.", "Decrypt it first, if you may.")
 
 
 def _start(container: Any, stream: Any) -> Fraction:
@@ -329,6 +332,19 @@ def _start(container: Any, stream: Any) -> Fraction:
     seconds = Fraction(container.start_time or 0, av.time_base)
     tick = Fraction(stream.time_base)
     return round(seconds / tick) * tick
+
+
+def _display(frame: Any) -> tuple[int, bool]:
+    """Return by how many degrees a frame is turned clockwise, and whether it is then mirrored, to be shown."""
+    rotation = round(-frame.rotation / 90) * 90 % 360
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return rotation, False
+    a, b, _, c, d = np.frombuffer(data, np.int32)[:5].astype(float)
+    mirrored = bool(a * d < b * c)
+    if mirrored and rotation in {0, 180}:  # the angle is that of the first row, which mirroring reverses
+        rotation = 180 - rotation
+    return rotation, mirrored
 
 
 def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:

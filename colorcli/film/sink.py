@@ -9,7 +9,7 @@ import av
 import ffmpeg
 import numpy as np
 
-from colorcli.film.ffmpeg import FfmpegFailed, Process, command, url
+from colorcli.film.ffmpeg import FfmpegFailed, Process, command, pipe, url
 from colorcli.film.files import explained, unfinished, unwritable
 from colorcli.film.joining import LEAD, join, piece_muxer, piece_options
 
@@ -51,7 +51,7 @@ class Encoder:
         self._kind = np.uint8 if film.depth == 8 else np.uint16
         self._shapes = (film.height, film.width), ((film.height + 1) // 2, (film.width + 1) // 2)
         self._process = Process(_arguments(film, path, encoding), writes=True)
-        self._pipe = av.open(self._process.stdin, "w", format="nut", buffer_size=_BUFFER)
+        self._pipe = av.open(pipe(self._process.stdin), "w", format="nut", buffer_size=_BUFFER)
         self._stream = _raw_stream(self._pipe, film)
         self.frames = 0
 
@@ -84,7 +84,7 @@ class Encoder:
         packet.is_keyframe = True
         try:
             self._pipe.mux(packet)
-        except (OSError, av.error.FFmpegError) as error:
+        except BrokenPipeError as error:
             raise self._failure() from error
         self.frames += 1
 
@@ -97,14 +97,15 @@ class Encoder:
         try:
             self._pipe.close()
             self._process.finish()
-        except (OSError, av.error.FFmpegError, FfmpegFailed) as error:
+        except (BrokenPipeError, FfmpegFailed) as error:
             raise self._failure() from error
 
     def kill(self) -> None:
         """End ffmpeg, whatever it is doing."""
         self._process.kill()
-        with contextlib.suppress(OSError, ValueError, av.error.FFmpegError):
+        with contextlib.suppress(OSError, av.error.FFmpegError):
             self._pipe.close()
+        self._process.close()
 
     def _failure(self) -> UnwritableMedia:
         try:

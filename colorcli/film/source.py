@@ -12,7 +12,7 @@ import ffmpeg
 import numpy as np
 
 from colorcli.errors import UnreadableMedia
-from colorcli.film.ffmpeg import FfmpegFailed, Process, command, url
+from colorcli.film.ffmpeg import FfmpegFailed, Process, command, pipe, url
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -64,7 +64,7 @@ class FrameReader:
         self._film = film
         self._start = start
         self._first = start if after is None else max(start, after)
-        self._wanted = lambda time: time >= start and (after is None or time > after)
+        self._after = after
         self._end = end
         self._number = number
         self._running: Process | None = None
@@ -103,8 +103,10 @@ class FrameReader:
             decoded = self._decode(Fraction(0))
             head = next(decoded, None)
         with contextlib.closing(decoded):
+            last = Fraction(-1) if self._after is None else self._after
             while head is not None and (self._end is None or head.time < self._end):
-                if self._wanted(head.time):
+                if head.time >= self._start and head.time > last:
+                    last = head.time
                     yield FilmFrame(head.luma, head.time, self._number)
                     self._number += 1
                 head = next(decoded, None)
@@ -118,7 +120,7 @@ class FrameReader:
             # A pipe that ends too early is no error here: ffmpeg says why it did.
             with contextlib.suppress(av.error.FFmpegError):
                 container: Any
-                with av.open(process.stdout, format="nut", buffer_size=_BUFFER) as container:
+                with av.open(pipe(process.stdout), format="nut", buffer_size=_BUFFER) as container:
                     for packet in container.demux(video=0):
                         if packet.size:  # the last is none
                             luma = np.frombuffer(packet, kind).reshape(shape)

@@ -156,12 +156,13 @@ def _filters(
     vfr: bool, pix_fmt: str, matrix: str | None, transfer: str | None, aspect: str, full_range: bool
 ) -> list[str]:
     extent = "pc" if full_range else "tv"
-    made = [f"settb=expr=intb/4,setpts={UNEVEN}"] if vfr else []
+    made = ["settb=expr=intb/4", f"setpts={UNEVEN}"] if vfr else []
     if not pix_fmt.startswith(("rgb", "gbr", "bgr", "pal", "gray")):
         made.append(f"scale=out_color_matrix={matrix or 'bt709'}:out_range={extent}")
     made += [f"format={pix_fmt}", f"setsar={aspect}"]
     tag = matrix or "unknown"
-    made.append(f"setparams=colorspace={tag}:color_primaries={tag}:color_trc={transfer or tag}")
+    primaries = "bt2020" if tag == "bt2020nc" else tag
+    made.append(f"setparams=colorspace={tag}:color_primaries={primaries}:color_trc={transfer or tag}")
     if matrix:
         made.append(f"setparams=range={extent}")
     return made

@@ -40,6 +40,7 @@ from colorcli.model import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from colorcli.colorizer import OptionValue, Prediction
     from colorcli.media.folders import Job
@@ -105,24 +106,35 @@ class Line:
         """Predict chroma as `chroma` does, and hand on what the colorizer has to tell about each frame."""
         if side := self.model.size:
             small = torch.cat([self._lightness(frame, (side, side)) for frame in batch])
-            predicted = self.model.predict_with_notes(small, **self.options)
-            yield from zip(torch.split(predicted.ab * self.strength, 1), predicted.notes, strict=True)
+            predicted = self.predict_lightness(small)
+            yield from zip(torch.split(predicted.ab, 1), predicted.notes, strict=True)
             return
         for frame in batch:
-            predicted = self._predict_at_own_size(frame)
-            yield predicted.ab * self.strength, predicted.notes[0]
+            height, width = frame.pixels.shape[:2]
+            predicted = self.predict_lightness(self._lightness(frame, (height, width)))
+            yield predicted.ab, predicted.notes[0]
 
-    def _predict_at_own_size(self, frame: Frame) -> Prediction:
-        """Predict at the picture's own size, its sides padded to what the network can divide."""
-        height, width = frame.pixels.shape[:2]
+    def predict_lightness(self, lightness: Tensor) -> Prediction:
+        """Predict chroma for lightness, times the strength.
+
+        Args:
+            lightness: (B, 1, s, s) L* in 0..100 at the network's size; where that is the picture's own (B, 1, H, W),
+                whose sides are padded to what the network can divide.
+
+        Returns:
+            ab (B, 2, h, w), of the size of `lightness` where the network has none of its own; and the notes.
+        """
+        if self.model.size:
+            predicted = self.model.predict_with_notes(lightness, **self.options)
+            return replace(predicted, ab=predicted.ab * self.strength)
+        height, width = lightness.shape[-2:]
         step = self.model.colorizer.multiple_of
-        padding = (0, -width % step, 0, -height % step)
-        padded = functional.pad(self._lightness(frame, (height, width)), padding, mode="replicate")
+        padded = functional.pad(lightness, (0, -width % step, 0, -height % step), mode="replicate")
         predicted = self.model.predict_with_notes(padded, **self.options)
         ab = predicted.ab
         if ab.shape[-2:] != padded.shape[-2:]:
             ab = functional.interpolate(ab, padded.shape[-2:], mode="bicubic")
-        return replace(predicted, ab=ab[..., :height, :width])
+        return replace(predicted, ab=ab[..., :height, :width] * self.strength)
 
     def _lightness(self, frame: Frame, size: tuple[int, int]) -> Tensor:
         device = self.model.device.device
@@ -215,7 +227,7 @@ def _colorize_group(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels
     for job in jobs:
         start = time.perf_counter()
         try:
-            if not overwrite and _is_done(job, line.provenance):
+            if not overwrite and is_done(job.source, job.target, read_provenance, line.provenance):
                 outcomes[job] = Outcome(job, done_before=True)
                 continue
             picture = open_picture(job.source, max_pixels=max_pixels)
@@ -227,7 +239,7 @@ def _colorize_group(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels
             frame = next(picture.frames())
             together.append(_Opened(job, picture, frame, time.perf_counter() - start))
         except Exception as error:  # whatever is wrong with one file, the others go on
-            outcomes[job] = Outcome(job, error=_explained(job, error))
+            outcomes[job] = Outcome(job, error=explained(job, error))
         if sum(opened.frame.pixels.size for opened in together) > _GROUP_PIXELS:
             outcomes |= _colorize_together(line, together)
             together = []
@@ -254,7 +266,7 @@ def _colorize_together(line: Line, together: Sequence[_Opened]) -> dict[Job, Out
     except Exception as error:
         if len(together) > 1:  # which of them it was shows when each goes alone
             return {opened.job: _colorize_together(line, [opened])[opened.job] for opened in together}
-        return {together[0].job: Outcome(together[0].job, error=_explained(together[0].job, error))}
+        return {together[0].job: Outcome(together[0].job, error=explained(together[0].job, error))}
     shared = (time.perf_counter() - start) / len(together)
     return {
         opened.job: _finish(line, opened, chroma, notes, opened.seconds + shared)
@@ -268,32 +280,39 @@ def _finish(line: Line, opened: _Opened, chroma: Tensor, notes: Notes, seconds: 
         frame = line.join(opened.frame, chroma)
         write_picture(job.target, [frame], opened.picture, provenance=line.provenance)
     except Exception as error:  # a full disk, say
-        return Outcome(job, error=_explained(job, error))
+        return Outcome(job, error=explained(job, error))
     return Outcome(job, seconds + time.perf_counter() - start, notes=notes)
 
 
-def _is_done(job: Job, provenance: Provenance) -> bool:
+def is_done(source: Path, target: Path, read: Callable[[Path], Provenance | None], provenance: Provenance) -> bool:
     """Tell whether an output is ours, of the same settings, and newer than its source.
+
+    Args:
+        source: what it was made from.
+        target: the output.
+        read: reads what an output says of its making.
+        provenance: what it would say if it were made now.
 
     Raises:
         UnwritableMedia: something else is there, which nobody said to overwrite.
     """
-    if not job.target.exists():
+    if not target.exists():
         return False
-    found = read_provenance(job.target)
+    found = read(target)
     if found is None or found.settings != provenance.settings:
         made = f"was made by {_maker(found)} with other settings" if found else "is there already"
         raise UnwritableMedia(
-            f"{shown(job.target)}: it {made}.", "Replace it with --overwrite, or write elsewhere with -o."
+            f"{shown(target)}: it {made}.", "Replace it with --overwrite, or write elsewhere with -o."
         )
-    return job.target.stat().st_mtime >= job.source.stat().st_mtime
+    return target.stat().st_mtime >= source.stat().st_mtime
 
 
 def _maker(found: Provenance) -> str:
     return f"{found.model}.{found.tag}" if found.tag else found.model
 
 
-def _explained(job: Job, error: Exception) -> ColorcliError:
+def explained(job: Job, error: Exception) -> ColorcliError:
+    """Turn whatever went wrong with a file into an error for the user, who also hears of our bugs in one line."""
     name = shown(job.source)
     if isinstance(error, ColorcliError):
         return error

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from colorcli.errors import ColorcliError, UsageError, did_you_mean
 from colorcli.registry import GROUP, Registry
@@ -18,7 +18,7 @@ from colorcli.testing import ColorizerSuite
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from colorcli.colorizer import Colorizer
+    from colorcli.colorizer import Colorizer, Weights
     from colorcli.registry import Plugin
 
 _PROMISES = [name for name in vars(ColorizerSuite) if name.startswith("test_")]
@@ -69,15 +69,32 @@ class Check:
 
 
 def _promises_of(colorizer: Colorizer, side: int | None) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Give each promise with its test: of the network that people use here, and of the one that is trained."""
+    """Give each promise with its test: of the network that people use here, and of the recipe that made it."""
     from colorcli.weights import is_here
 
-    here = next((weights for weights in colorizer.weights.values() if is_here(weights)), None)
-    used = {"small": here.network, "side": side or here.input_size} if here else {"side": side}
+    tag = next((tag for tag, weights in colorizer.weights.items() if is_here(weights)), None)
+    used, trained = (_used(colorizer.weights[tag]), _trained(colorizer, tag)) if tag else ({}, {})
     for name in _PROMISES:
-        network = {"side": side} if "training" in name else used
-        suite = type("Suite", (ColorizerSuite,), {"colorizer": colorizer, **network})()
+        tried = {"colorizer": colorizer, **(trained if "training" in name else used)}
+        suite = type("Suite", (ColorizerSuite,), {**tried, "side": side or tried.get("side")})()
         yield name.removeprefix("test_").replace("_", " "), getattr(suite, name)
+
+
+def _used(weights: Weights) -> dict[str, Any]:
+    return {"small": weights.network, "side": weights.input_size}
+
+
+def _trained(colorizer: Colorizer, tag: str) -> dict[str, Any]:
+    """Read the recipe of that name; of one in stages, the last."""
+    path = colorizer.recipe_folder / f"{tag}.toml" if colorizer.recipe_folder else None
+    if path is None or not path.is_file():
+        return {}
+    from colorcli.training.recipes import read_recipe
+
+    recipe = read_recipe(path)
+    if recipe.stages:
+        recipe = recipe.stages[-1].file
+    return {"small": recipe.network, "settings": recipe.recipe, "side": recipe.training.sizes[-1][1]}
 
 
 def _broken_by(test: Callable[[], None]) -> str:

@@ -45,6 +45,7 @@ class ColorizerSuite:
     colorizer: ClassVar[Colorizer]
     small: ClassVar[Mapping[str, Any]] = {}  # hyperparameters of a network that is quick to run
     side: ClassVar[int | None] = None  # of the squares that it is tried on, where those of its own size take long
+    settings: ClassVar[Mapping[str, Any]] = {}  # the table [recipe] that its recipe is tried with
     categories: ClassVar[Sequence[str]] = ("city", "people")  # of the data that its recipe is tried on
 
     # What it says of itself
@@ -221,7 +222,7 @@ class ColorizerSuite:
         """Where there is a recipe, it works on the CPU."""
         if not self._trainable():
             return
-        recipe, batch = self.colorizer.recipe(), self._examples()
+        recipe, batch = self.colorizer.recipe(**self.settings), self._examples()
         network = self._start(recipe, recipe.survey([batch.ab], self.categories))
         before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
         for _ in range(2):  # the first step of a schedule that warms up may be of length 0
@@ -240,7 +241,11 @@ class ColorizerSuite:
             return
         import torch
 
-        recipe, resumed, batch = self.colorizer.recipe(), self.colorizer.recipe(), self._examples()
+        recipe, resumed, batch = (
+            self.colorizer.recipe(**self.settings),
+            self.colorizer.recipe(**self.settings),
+            self._examples(),
+        )
         learnt_of_colours = recipe.survey([batch.ab], self.categories)
         network = self._start(recipe, learnt_of_colours)
         recipe.step(batch)

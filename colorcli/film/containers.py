@@ -74,6 +74,9 @@ def choose_destination(
                 path, lost = target.with_suffix(".mkv"), by_matroska
     if lost is None:
         raise _refusal(film, encoding)
+    for each in others:
+        if start and each.kind == "video" and each not in lost:
+            notes.append(f"{_named([each])} is copied from its first key frame after --start")
     if lost:
         notes.append(f"{path.suffix} cannot hold {_named(lost)}, which is left out")
     return Destination(path, tuple(each for each in others if each not in lost), start, end, tuple(notes))

@@ -114,8 +114,7 @@ def _arguments(film: Film, path: Path, muxer: str, destination: Destination, xmp
     source = ffmpeg.input(
         url(film.path),
         itsoffset=f"{float(-film.start - destination.start):.6f}",
-        **({"ss": f"{float(destination.start):.6f}"} if destination.start else {}),
-        **({"to": f"{float(destination.end):.6f}"} if destination.end is not None else {}),
+        **({"ss": f"{float(destination.start + film.start):.6f}", "seek_timestamp": 1} if destination.start else {}),
     )
     kept = [each for each in film.streams if each.index == film.index or each in destination.copied]
     streams = [picture["v"] if each.index == film.index else source[str(each.index)] for each in kept]
@@ -131,6 +130,10 @@ def _arguments(film: Film, path: Path, muxer: str, destination: Destination, xmp
         "fflags": "+bitexact",
         "strict": -1,
     }
+    if destination.start:
+        options["copypriorss"] = 0  # nothing from before the cut, where seeking may have led
+    if destination.end is not None:
+        options["t"] = f"{float(destination.end - destination.start):.6f}"
     if muxer in {"mp4", "mov"}:
         options |= {"movflags": "+faststart", "video_track_timescale": film.time_base.denominator}
     else:

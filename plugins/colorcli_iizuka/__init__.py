@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorcli import Colorizer, hookimpl
+from colorcli import Colorizer, hookimpl, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ class Iizuka(Colorizer):
 
     name = "iizuka"
     summary = "Iizuka 2016: calm colours that fit the scene, from local and global features fused."
+    weights = read_manifest("iizuka")
     # The network takes any sides in multiples of 8, and the paper gives it the picture at its own size. Squares let
     # pictures of all sizes share a batch, cost the same for each, and are the scale that it has learnt from.
     size = 256

@@ -1,0 +1,344 @@
+"""The line for films: frames -> small lightness -> network -> steady chroma -> U and V beside Y -> film.
+
+Decoding, the network, steadying and encoding work at the same time on frames that follow one another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from colorcli.engine import Outcome, explained, is_done
+from colorcli.errors import UnwritableMedia
+from colorcli.film.chroma import Coding, chroma_planes
+from colorcli.film.codecs import choose_encoding
+from colorcli.film.containers import choose_destination
+from colorcli.film.keyframes import Keyframes
+from colorcli.film.overlap import ahead, in_order
+from colorcli.film.parts import open_parts
+from colorcli.film.probe import probe
+from colorcli.film.provenances import read_provenance
+from colorcli.film.references import Corrections
+from colorcli.film.shooting import stills, upright
+from colorcli.film.source import frames
+from colorcli.film.stabilize import Stabilizer
+from colorcli.media import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+    from fractions import Fraction
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from colorcli.engine import Line
+    from colorcli.film.keyframes import References
+    from colorcli.film.probe import Film
+    from colorcli.film.references import Reference
+    from colorcli.film.shooting import Still
+    from colorcli.film.stabilize import Method
+    from colorcli.media.folders import Job
+    from colorcli.media.metadata import Provenance
+
+    Plane = NDArray[np.float32]
+    Coloured = tuple[Still, Plane]
+    Watch = Callable[[int, int], None]
+
+_AHEAD = 8  # frames that wait between two threads
+_SAME = 0.25  # L*: no pixel differs by more between a frame and its copy
+_LONGEST_BATCH = 32  # frames, copies and all
+_KEY_FRAMES_AT_ONCE = 4
+_GPU_WORKERS = 2
+_MOST_PAINTERS = 4  # threads that compute U and V
+
+
+@dataclass(frozen=True)
+class FilmSettings:
+    """What can be asked for of a film.
+
+    Attributes:
+        codec: an encoder of ffmpeg's, or h264, h265, av1, vp9; None for the default.
+        crf: the quality in the encoder's own scale; None for one that hardly anybody sees.
+        preset: the encoder's word for speed against size; None for a quick one.
+        start: the first moment wanted, in seconds; None for the beginning.
+        end: the first not wanted any more; None for the end.
+        stabilize: how chroma is steadied.
+        keyframes: a frame in so many is predicted, 0 for those that need it; None for all.
+        references: frames that a person has corrected.
+    """
+
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    start: Fraction | None = None
+    end: Fraction | None = None
+    stabilize: Method = "flow"
+    keyframes: int | None = None
+    references: tuple[Reference, ...] = ()
+
+    def provenance(self, line: Line) -> Provenance:
+        """What a film says of its making; `settings` digests all that decides it."""
+        deciding = [
+            *(line.provenance.settings, self.codec, self.crf, self.preset, str(self.start), str(self.end)),
+            *(self.stabilize, self.keyframes, [each.digest for each in self.references]),
+        ]
+        digest = hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:16]
+        return replace(line.provenance, settings=digest)
+
+
+@dataclass(frozen=True)
+class FilmOutcome(Outcome):
+    """What became of a film.
+
+    Attributes:
+        target: the film that was written: the job's, or one in a container that holds more.
+        frames: how many it has.
+        shots: how many were found.
+        predicted: how many frames the network has seen; the others are copies, or lie between key frames.
+        made_before: how many of the frames an earlier run had made.
+        codec: the encoder.
+        copied: the streams that were copied, such as "audio aac (fra)".
+        remarks: sentences for the user.
+    """
+
+    target: Path | None = None
+    frames: int = 0
+    shots: int = 0
+    predicted: int = 0
+    made_before: int = 0
+    codec: str = ""
+    copied: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = field(default=())
+
+
+def colorize_film(
+    line: Line,
+    job: Job,
+    settings: FilmSettings,
+    *,
+    overwrite: bool = False,
+    taken: Collection[Path] = (),
+    watch: Watch = lambda frames, shot: None,
+    begun: Callable[[Film], None] = lambda film: None,
+) -> FilmOutcome:
+    """Colorize a film, or go on with one that was stopped.
+
+    Whatever stops it, Ctrl-C too, leaves the finished parts beside the output: the same call goes on from there.
+
+    Args:
+        line: model, strength and options.
+        job: what to read and where to write.
+        settings: of the film.
+        overwrite: replace an output that is there already.
+        taken: files that other jobs write.
+        watch: called after every frame with how many there are now, and with the number of the shot, from 0.
+        begun: called with the film before its first frame.
+    """
+    began = time.perf_counter()
+    try:
+        return _colorize(line, job, settings, overwrite, taken, watch, begun, began)
+    except Exception as error:  # whatever is wrong with one film, the others go on
+        return FilmOutcome(job, time.perf_counter() - began, error=explained(job, error))
+
+
+def _colorize(
+    line: Line,
+    job: Job,
+    settings: FilmSettings,
+    overwrite: bool,
+    taken: Collection[Path],
+    watch: Watch,
+    begun: Callable[[Film], None],
+    began: float,
+) -> FilmOutcome:
+    provenance = settings.provenance(line)
+    if not overwrite and is_done(job.source, job.target, read_provenance, provenance):
+        return FilmOutcome(job, done_before=True, target=job.target)
+    film = probe(job.source)
+    encoding = choose_encoding(film, job.target.suffix, settings.codec, settings.crf, settings.preset)
+    destination = choose_destination(film, job.target, encoding, settings.start, settings.end)
+    if destination.path != job.target:
+        if destination.path in taken:
+            raise UnwritableMedia(
+                f"{film.name} has to become {shown(destination.path)}, and so has another film.",
+                "Run it alone, and write elsewhere with -o.",
+            )
+        if not overwrite and is_done(job.source, destination.path, read_provenance, provenance):
+            return FilmOutcome(job, done_before=True, target=destination.path)
+    start, end = destination.start, destination.end
+    corrections = Corrections(film, settings.references, line.model.size, start, end)
+    begun(film)
+    with (
+        open_parts(film, destination, encoding, provenance) as parts,
+        frames(film, start, end, after=parts.after, number=parts.frames) as reader,
+    ):
+        made_before = number = parts.frames
+        work = _Work(line, film, settings, corrections)
+        shots = 0
+        with contextlib.closing(work.painted(stills(film, reader, line.model.size))) as painted:
+            for number, (still, (u, v)) in enumerate(painted, made_before + 1):
+                if still.begins_part:
+                    parts.end_shot()
+                parts.write(still.frame.luma, u, v, still.frame.time)
+                shots = still.shot + 1
+                watch(number, still.shot)
+        parts.finish()
+    return FilmOutcome(
+        job,
+        time.perf_counter() - began,
+        target=destination.path,
+        frames=number,
+        shots=shots,
+        predicted=work.predicted,
+        made_before=made_before,
+        codec=encoding.codec,
+        copied=tuple(
+            f"{each.kind} {each.codec}".rstrip() + (f" ({each.language})" if each.language else "")
+            for each in destination.copied
+        ),
+        remarks=(*film.notes, *encoding.notes, *destination.notes, *reader.notes),
+    )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Pictures that share a pass through the network, and the frames that show them.
+
+    Attributes:
+        pictures: what the network is asked with.
+        frames: each frame, and which of the pictures it shows; -1 for the last one of the batch before.
+    """
+
+    pictures: list[Still] = field(default_factory=list)
+    frames: list[tuple[Still, int]] = field(default_factory=list)
+
+
+class _Work:
+    """What happens to a film between its decoder and its encoder.
+
+    Attributes:
+        predicted: how many frames the network has seen.
+    """
+
+    def __init__(self, line: Line, film: Film, settings: FilmSettings, corrections: Corrections) -> None:
+        self.predicted = 0
+        self._line = line
+        self._film = film
+        self._settings = settings
+        self._corrections = corrections
+        self._coding = Coding.of(film)
+        self._threads = torch.get_num_threads()
+
+    def painted(self, found: Generator[Still]) -> Generator[tuple[Still, tuple[NDArray[Any], NDArray[Any]]]]:
+        """Give every frame its U and V."""
+        looked_at = ahead(found, _AHEAD)
+        steadied = self._from_key_frames(looked_at) if self._settings.keyframes is not None else self._every(looked_at)
+        painters = max(1, min(_MOST_PAINTERS, self._threads // 2))
+        return in_order(self._paint, ahead(self._tinted(steadied), _AHEAD), painters)
+
+    def _every(self, found: Iterable[Still]) -> Generator[Coloured]:
+        """Predict every frame, and steady what was predicted."""
+        steady = Stabilizer(self._settings.stabilize)
+
+        def push(still: Still, ab: Plane) -> list[Plane]:
+            return steady.push(still.lightness, ab)
+
+        return _in_step(self._all_predicted(found), push, steady.finish)
+
+    def _from_key_frames(self, found: Iterable[Still]) -> Generator[Coloured]:
+        """Predict key frames, and carry their colours to the others."""
+        waiting: dict[int, Still] = {}
+
+        def predict(lightness: Sequence[Plane]) -> list[Plane]:
+            pictures = [waiting[id(each)] for each in lightness]
+            waiting.clear()
+            return self._predict(pictures)
+
+        together = min(_KEY_FRAMES_AT_ONCE, self._line.batch_size) if self._line.model.size else 1
+        carried = Keyframes(predict, self._settings.keyframes or None, batch=together)
+
+        def push(still: Still, lightness: Plane) -> list[Plane]:
+            waiting[id(lightness)] = still
+            return carried.push(lightness)
+
+        return _in_step(((still, still.lightness) for still in found), push, carried.finish)
+
+    def _all_predicted(self, found: Iterable[Still]) -> Generator[Coloured]:
+        on_cpu = self._line.model.device.device.type == "cpu"
+        workers = self._threads if on_cpu else _GPU_WORKERS
+        size = self._line.batch_size if self._line.model.size else 1
+        last: Plane | None = None
+        for batch, predicted in in_order(self._predict_batch, _batches(found, size), workers):
+            for still, picture in batch.frames:
+                last = last if picture < 0 else predicted[picture]
+                assert last is not None
+                yield still, last
+
+    def _predict_batch(self, batch: _Batch) -> tuple[_Batch, list[Plane]]:
+        return batch, self._predict(batch.pictures) if batch.pictures else []
+
+    def _predict(self, pictures: Sequence[Still]) -> list[Plane]:
+        """Ask the network: (2, h, w) ab for each, of the size of its lightness."""
+        self.predicted += len(pictures)
+        seen = torch.from_numpy(np.stack([each.seen for each in pictures]))
+        ab = self._line.predict_lightness(seen.to(self._line.model.device.device)).ab
+        size = pictures[0].lightness.shape[-2:]
+        larger = ab.shape[-1] > size[-1] or ab.shape[-2] > size[-2]
+        if ab.shape[-2:] != size:
+            ab = functional.interpolate(ab, size, mode="bilinear" if larger else "bicubic", antialias=larger)
+        return list(ab.cpu().numpy())
+
+    def _tinted(self, coloured: Iterable[Coloured]) -> Generator[Coloured]:
+        """Give the colours of corrected frames to their shots."""
+        references: References | None = None
+        for still, ab in coloured:
+            if still.place == 0:
+                references = self._corrections.of(still)
+            yield still, references.tint(still.lightness, ab) if references else ab
+
+    def _paint(self, coloured: Coloured) -> tuple[Still, tuple[NDArray[Any], NDArray[Any]]]:
+        still, ab = coloured
+        return still, chroma_planes(still.frame.luma, upright(ab, -self._film.rotation), self._coding)
+
+
+def _batches(found: Iterable[Still], size: int) -> Generator[_Batch]:
+    """Put frames together that share a pass through the network; copies of the last picture are not pictures.
+
+    No batch spans two shots, so that a run which goes on from a part has the same ones.
+    """
+    batch, last = _Batch(), None
+    for still in found:
+        copies = still.place > 0 and last is not None and np.abs(still.lightness - last).max() <= _SAME
+        full = len(batch.pictures) == size and not copies
+        if batch.frames and (full or still.place == 0 or len(batch.frames) == _LONGEST_BATCH):
+            yield batch
+            batch = _Batch()
+        if not copies:
+            batch.pictures.append(still)
+            last = still.lightness
+        batch.frames.append((still, len(batch.pictures) - 1))
+    if batch.frames:
+        yield batch
+
+
+def _in_step(
+    items: Iterable[Coloured], push: Callable[[Still, Plane], list[Plane]], finish: Callable[[], list[Plane]]
+) -> Generator[Coloured]:
+    """Push frames to what gives their chroma later, shot by shot, and pair each with its own."""
+    waiting: deque[Still] = deque()
+    for still, item in items:
+        if still.place == 0:
+            yield from [(waiting.popleft(), ab) for ab in finish()]
+        waiting.append(still)
+        yield from [(waiting.popleft(), ab) for ab in push(still, item)]
+    yield from [(waiting.popleft(), ab) for ab in finish()]

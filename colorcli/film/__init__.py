@@ -17,6 +17,9 @@ SUFFIXES = frozenset({
 })  # fmt: skip
 """What the names of films end in, lower case. `.ts` is TypeScript as well: see `is_film`."""
 
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+"""The suffixes that a film can be written under, and ffmpeg's names of their formats. Others become `.mkv`."""
+
 _BEGINNINGS = re.compile(
     rb"....(?:ftyp|moov|mdat|wide|free|skip|pnot)"  # MP4, MOV
     rb"|\x1a\x45\xdf\xa3"  # Matroska, WebM

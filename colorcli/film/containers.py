@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ffmpeg
 
 from colorcli.errors import UsageError
+from colorcli.film import CONTAINERS
 from colorcli.film.ffmpeg import FfmpegFailed, command, run, url
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from colorcli.film.codecs import Encoding
     from colorcli.film.probe import Film, Stream
-
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-"""The suffixes that a film can be written under, and ffmpeg's names of their formats. Others become `.mkv`."""
 
 
 @dataclass(frozen=True)

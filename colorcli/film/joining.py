@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import ffmpeg
 
-from colorcli.film import provenances
-from colorcli.film.containers import CONTAINERS
+from colorcli.film import CONTAINERS, provenances
 from colorcli.film.ffmpeg import FfmpegFailed, Process, command, pipe, url
 from colorcli.film.files import replacing, unwritable
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorcli.errors import ColorcliError, UnreadableMedia, UsageError
+from colorcli.film import CONTAINERS, SUFFIXES, is_film
 from colorcli.media import formats, shown
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ class Job:
         source: the file to read.
         target: the file to write.
         relative: the source's path within its input folder, or its name, with slashes on every system.
+        film: whether it is a film, by its name, or by its first bytes where its name says nothing.
     """
 
     source: Path
     target: Path
     relative: str
+    film: bool = False
 
 
 @dataclass
@@ -48,7 +51,7 @@ def plan(
     format: str | None = None,  # noqa: A002 - the command line's word
     shard: tuple[int, int] | None = None,
 ) -> Plan:
-    """Find every picture in the inputs and decide where its output goes. Nothing is written or decoded.
+    """Find every picture and film in the inputs and decide where its output goes. Nothing is written or decoded.
 
     Without `output`, `a.jpg` becomes `a-color.jpg` and the folder `photos` becomes `photos-color`, its tree mirrored.
     With it, everything goes into that folder; a single file may also be given a file name. What is unreadable, would
@@ -57,7 +60,7 @@ def plan(
     Args:
         inputs: files and folders.
         output: a folder, or for one file a file name; None for beside the input.
-        format: the name or suffix of the format to write; None for the input's.
+        format: the name or suffix of the format to write pictures in; None for the input's.
         shard: (i, n) for the i-th of n parts, 1 <= i <= n; a picture's part depends on its relative path only.
 
     Raises:
@@ -119,7 +122,7 @@ def _output_root(source: Path, inputs: Sequence[Path], output: Path | None) -> P
 
 def _names_file(output: Path, inputs: Sequence[Path]) -> bool:
     """Tell whether -o names a file rather than a folder, which it can do for one file only."""
-    if output.suffix.lower() not in formats.BY_SUFFIX or output.is_dir():
+    if output.suffix.lower() not in formats.BY_SUFFIX.keys() | SUFFIXES or output.is_dir():
         return False
     if len(inputs) > 1 or inputs[0].is_dir():
         raise UsageError(f"{shown(output)} names one file, and the inputs may be many.", "Give a folder to -o.")
@@ -130,10 +133,18 @@ def _add_file(found: Plan, source: Path, output: Path | None, kind: Format | Non
     if not os.path.lexists(source):
         found.problems.append((source, UnreadableMedia(f"{shown(source)}: there is no such file or folder.")))
         return
-    renamed = _renamed(source, kind)
+    film = _is_film(source)
+    if film and output is not None and _names_file(output, [source]):
+        found.jobs.append(Job(source, _checked(output), source.name, film=True))
+        return
+    renamed = _as_film(source) if film else _renamed(source, kind)
     if output is None:
         target = renamed.with_name(f"{_stem(renamed)}-color{renamed.name.removeprefix(_stem(renamed))}")
     elif _names_file(output, [source]):
+        if output.suffix.lower() in SUFFIXES:
+            raise UsageError(
+                f"{shown(output)} is the name of a film, and {shown(source)} is none.", "Give another to -o."
+            )
         if kind is not None and output.suffix.lower() not in kind.suffixes:
             raise UsageError(
                 f"{shown(output)} is no name of a {kind.name} file.", "Give -o or --format, or two that agree."
@@ -141,7 +152,27 @@ def _add_file(found: Plan, source: Path, output: Path | None, kind: Format | Non
         target = output
     else:
         target = output / renamed.name
-    found.jobs.append(Job(source, target, source.name))
+    found.jobs.append(Job(source, target, source.name, film))
+
+
+def _is_film(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES and suffix != ".ts":  # which is TypeScript, too
+        return True
+    return suffix not in formats.BY_SUFFIX and is_film(path)
+
+
+def _as_film(path: Path) -> Path:
+    """Give a path the suffix of a container that films are written in, unless it has one."""
+    return path if path.suffix.lower() in CONTAINERS else path.with_name(f"{_stem(path)}.mkv")
+
+
+def _checked(output: Path) -> Path:
+    if output.suffix.lower() not in CONTAINERS:
+        raise UsageError(
+            f"{shown(output)} is no name that a film can be written under.", f"Choose from {', '.join(CONTAINERS)}."
+        )
+    return output
 
 
 def _renamed(source: Path, kind: Format | None) -> Path:
@@ -152,8 +183,8 @@ def _renamed(source: Path, kind: Format | None) -> Path:
 
 
 def _stem(path: Path) -> str:
-    """Return a name without the suffix of a picture; other dots belong to the name."""
-    return path.stem if path.suffix.lower() in formats.BY_SUFFIX else path.name
+    """Return a name without the suffix of a picture or film; other dots belong to the name."""
+    return path.stem if path.suffix.lower() in formats.BY_SUFFIX.keys() | SUFFIXES else path.name
 
 
 # Folders ---------------------------------------------------------------------------------------------------------
@@ -161,9 +192,9 @@ def _stem(path: Path) -> str:
 
 def _add_folder(found: Plan, folder: Path, root: Path, kind: Format | None, outputs: set[tuple[int, int]]) -> None:
     for source in _walk(folder, outputs, (), found.problems):
-        relative = source.relative_to(folder)
-        target = _renamed(root / relative, kind)
-        found.jobs.append(Job(source, target, relative.as_posix()))
+        relative, film = source.relative_to(folder), _is_film(source)
+        target = _as_film(root / relative) if film else _renamed(root / relative, kind)
+        found.jobs.append(Job(source, target, relative.as_posix(), film))
 
 
 def _walk(
@@ -172,7 +203,7 @@ def _walk(
     above: tuple[tuple[int, int] | None, ...],
     problems: list[tuple[Path, ColorcliError]],
 ) -> Iterator[Path]:
-    """Yield the pictures in a folder and below it, sorted, following links but not round in circles."""
+    """Yield the pictures and films in a folder and below it, sorted, following links but not round in circles."""
     here = _identity(folder)
     if here in above:
         return
@@ -185,22 +216,29 @@ def _walk(
     names = {entry.name for entry in entries}
     for entry in entries:
         path = Path(entry.path)
-        if _coloured_from(path) in names:  # what an earlier run on a single file or folder left here
+        if names & _coloured_from(path):  # what an earlier run on a single file or folder left here
             continue
         if entry.is_dir():
             if not outputs or _identity(path) not in outputs:
                 yield from _walk(path, outputs, (*above, here), problems)
-        elif path.suffix.lower() in formats.BY_SUFFIX:
+        elif path.suffix.lower() in formats.BY_SUFFIX or (path.suffix.lower() in SUFFIXES and _is_film(path)):
             if entry.is_file():
                 yield path
             elif entry.is_symlink() and not path.exists():
                 problems.append((path, UnreadableMedia(f"{shown(path)}: the link leads nowhere.")))
 
 
-def _coloured_from(path: Path) -> str:
-    """Name what an output beside its input was made from: photo.jpg for photo-color.jpg; empty for other names."""
+def _coloured_from(path: Path) -> set[str]:
+    """Name what an output beside its input may be made from: photo.jpg for photo-color.jpg; nothing for other names.
+
+    A film may have become a Matroska file.
+    """
     stem = _stem(path)
-    return stem.removesuffix("-color") + path.name.removeprefix(stem) if stem.endswith("-color") else ""
+    if not stem.endswith("-color"):
+        return set()
+    name = stem.removesuffix("-color")
+    suffixes = SUFFIXES if path.suffix == ".mkv" else set()
+    return {name + path.name.removeprefix(stem), *(name + suffix for suffix in suffixes)}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -248,11 +286,18 @@ def _earlier_outputs(jobs: Iterable[Job], sources: dict[str, Path]) -> Iterator[
     """Yield inputs that an earlier run wrote, which `*.jpg` finds the second time."""
     for job in jobs:
         target = os.path.abspath(job.target)  # noqa: PTH100
-        if target in sources and not _is_same_file(job.source, job.target):
-            from colorcli.media.images import read_provenance  # heavy, and seldom needed
+        if target in sources and not _is_same_file(job.source, job.target) and _is_ours(job):
+            yield target
 
-            if read_provenance(job.target):
-                yield target
+
+def _is_ours(job: Job) -> bool:
+    if job.film:
+        from colorcli.film.provenances import read_provenance as read_film  # heavy, and seldom needed
+
+        return read_film(job.target) is not None
+    from colorcli.media.images import read_provenance
+
+    return read_provenance(job.target) is not None
 
 
 def _is_same_file(one: Path, other: Path) -> bool:

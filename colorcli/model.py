@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from colorcli.colorizer import Prediction
 from colorcli.devices import Device, choose
 from colorcli.errors import DeviceError, PluginError, UsageError, WeightsCorrupt, did_you_mean
-from colorcli.placing import place
+from colorcli.placing import misfit, place
 from colorcli.registry import Registry, split_name
 from colorcli.weights import describe, fetch, is_on_the_hub, locate, open_file, read_state
 
@@ -310,7 +310,7 @@ def fitted(
         network.load_state_dict(colorizer.adapt(state, hyperparameters), strict=True, assign=True)
     except (RuntimeError, TypeError, ValueError) as error:
         raise WeightsCorrupt(
-            f"{path} does not fit the network of {colorizer.name}: {str(error).splitlines()[-1].strip()}",
+            f"{path} does not fit the network of {colorizer.name}: {misfit(error)}",
             f"It was built with {json.dumps(dict(hyperparameters))}.",
         ) from error
     return network

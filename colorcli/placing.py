@@ -1,7 +1,8 @@
-"""Networks on devices: convolutions and products in the device's precision, all else in float32."""
+"""Networks with their weights, on devices: convolutions and products in its precision, all else in float32."""
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,4 +57,9 @@ def _place(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
         channels_last = torch.channels_last if tensor.ndim == 4 else torch.preserve_format
         return tensor.to(device, own if tensor.is_floating_point() else None, memory_format=channels_last)
 
-    module._apply(converted, recurse=False)
+    module._apply(converted, recurse=False)  # type: ignore[no-untyped-call]
+
+
+def misfit(error: Exception) -> str:
+    """Say in a line why `load_state_dict` refused: torch names every key, which may be hundreds."""
+    return textwrap.shorten(str(error).splitlines()[-1], 240, placeholder=" ...")

@@ -342,7 +342,7 @@ def load(
 ) -> DataLoader[tuple[Tensor, Tensor]]:
     """Decode batches (B, 3, s, s), uint8 sRGB, with (B,) categories, ahead of their use, in so many processes."""
     return DataLoader(
-        photographs,
+        photographs,  # type: ignore[arg-type]  # numbers become tensors when they are collated
         batch_sampler=batches,
         num_workers=workers,
         prefetch_factor=8 if workers else None,

@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from colorcli.devices import choose
 from colorcli.errors import ColorcliError, DeviceError, UsageError, WeightsCorrupt
 from colorcli.media.photographs import Photograph, find_photographs
+from colorcli.placing import misfit
 from colorcli.training.data import (
     Crop,
     Parts,
@@ -323,8 +324,7 @@ def _give(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise WeightsCorrupt(f"{source} does not fit the network of the recipe: {reason}") from None
+        raise WeightsCorrupt(f"{source} does not fit the network of the recipe: {misfit(error)}") from None
 
 
 @dataclass

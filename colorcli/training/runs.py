@@ -19,6 +19,7 @@ from colorcli.colorizer import Weights, chroma_of
 from colorcli.errors import UsageError, WeightsCorrupt
 from colorcli.evaluation.sheets import Row, write_sheet
 from colorcli.manifests import format_table
+from colorcli.placing import misfit
 from colorcli.weights import Header, open_file, write_state
 
 if TYPE_CHECKING:
@@ -242,8 +243,7 @@ class Run:
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise UsageError(f"The stages of {self.file.name} do not make its network: {reason}") from None
+            raise UsageError(f"The stages of {self.file.name} do not make its network: {misfit(error)}") from None
         self.export(name, network)
 
 

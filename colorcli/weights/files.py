@@ -66,10 +66,11 @@ def _reason(error: Exception) -> str:
 
 def write_state(path: Path, state: Mapping[str, Tensor], header: Header) -> None:
     """Write a safetensors file that `open_file` opens: tensors and what the network needs to be built again."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    save_file(tensors, path, metadata={_HEADER_KEY: json.dumps(asdict(header))})
+    # What its own save_file writes is for its owner alone to read.
+    path.write_bytes(save(tensors, metadata={_HEADER_KEY: json.dumps(asdict(header))}))
 
 
 def open_file(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:

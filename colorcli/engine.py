@@ -167,6 +167,9 @@ class Outcome:
         done_before: an output was there already, made by the same model and settings.
         error: why there is no output.
         notes: what the colorizer has to tell about the picture, such as the category that a router chose.
+        target: the output, where it has another name than the job gave it.
+        facts: of a film, what there is to count.
+        remarks: of a film, sentences for the user.
     """
 
     job: Job
@@ -174,6 +177,9 @@ class Outcome:
     done_before: bool = False
     error: ColorcliError | None = None
     notes: Notes = field(default_factory=dict)
+    target: Path | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def colorize_files(

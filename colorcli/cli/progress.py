@@ -16,12 +16,12 @@ class Progress:
 
     Args:
         what: the verb before the bar.
-        total: how many there are to do.
+        total: how many there are to do; None where nobody knows.
         done: how many are done already.
         unit: of the rate.
     """
 
-    def __init__(self, what: str, total: int, done: int = 0, unit: str = "pictures/s") -> None:
+    def __init__(self, what: str, total: int | None, done: int = 0, unit: str = "pictures/s") -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar

@@ -1,17 +1,22 @@
-"""`colorcli run`: black-and-white pictures in, coloured pictures out."""
+"""`colorcli run`: black-and-white photographs and films in, coloured ones out."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from colorcli.cli.film import check_films, colorize_films, film_options, film_settings
 from colorcli.errors import ColorcliError, UsageError
+from colorcli.media import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from fractions import Fraction
 
+    from colorcli.cli.progress import Progress
     from colorcli.colorizer import OptionValue
     from colorcli.engine import Line, Outcome
     from colorcli.media.folders import Job, Plan
@@ -32,7 +37,7 @@ def _shard(text: str) -> tuple[int, int]:
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-m", "--model", "name", default="zhang", show_default=True, help="COLORIZER or COLORIZER.TAG.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder (or file, for one input) to write to.")
-@click.option("--format", "file_format", help="Write this format instead of the input's: jpeg, png, tiff, webp, ...")
+@click.option("--format", "file_format", help="Write pictures in this format: jpeg, png, tiff, webp, ...")
 @click.option("-p", "--option", "pairs", multiple=True, metavar="NAME=VALUE", help="Option of the colorizer.")
 @click.option(
     "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="How much colour, 0 to 1."
@@ -52,10 +57,13 @@ def _shard(text: str) -> tuple[int, int]:
 @click.option("--overwrite", is_flag=True, help="Replace outputs that are there already.")
 @click.option("--shard", type=_shard, metavar="I/N", help="Do only the I-th of N parts, for several machines.")
 @click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]")
+@film_options
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each picture.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each picture and film.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what the colorizer has to tell about each picture.")
+@click.pass_context
 def run(
+    ctx: click.Context,
     inputs: tuple[Path, ...],
     *,
     name: str,
@@ -72,14 +80,22 @@ def run(
     overwrite: bool,
     shard: tuple[int, int] | None,
     max_pixels: int | None,
+    codec: str | None,
+    crf: float | None,
+    preset: str | None,
+    start: Fraction | None,
+    end: Fraction | None,
+    stabilize: str,
+    keyframes: int | None,
+    references: tuple[tuple[Path, Fraction], ...],
     dry_run: bool,
     as_json: bool,
     verbose: bool,
 ) -> int:
-    """Colorize photographs: files, folders with all their sub-folders, or - for standard input to standard output.
+    """Colorize photographs and films: files, folders with all their sub-folders, or - for standard input to output.
 
-    a.jpg becomes a-color.jpg and photos/ becomes photos-color/, unless -o says where else. What is done already is
-    skipped, so a run that was stopped goes on where it was.
+    a.jpg becomes a-color.jpg, film.mp4 becomes film-color.mp4, and photos/ becomes photos-color/, unless -o says
+    where else. What is done already is skipped, so a run that was stopped goes on where it was.
     """
     from colorcli.media.folders import plan
     from colorcli.media.images import DEFAULT_MAX_PIXELS
@@ -106,11 +122,22 @@ def run(
         _stream(line(), file_format, limit)
         return 0
     planned = plan(inputs, output, format=file_format, shard=shard)
+    if shard is None and not planned.problems:
+        check_films(ctx, planned.jobs, file_format)
     if dry_run:
         return _show(planned, as_json=as_json)
     if not planned.jobs:
         return _finish([], planned, as_json=as_json)
-    return _colorize(line(), planned, overwrite=overwrite, max_pixels=limit, as_json=as_json, verbose=verbose)
+    films = [job for job in planned.jobs if job.film]
+    settings = None
+    if films:
+        settings = film_settings(codec, crf, preset, start, end, stabilize, keyframes, references)
+    tell = _Teller(line(), as_json=as_json, verbose=verbose)
+    _colorize_pictures(tell, [job for job in planned.jobs if not job.film], overwrite=overwrite, max_pixels=limit)
+    if settings is not None:
+        for outcome in colorize_films(tell.line, films, settings, overwrite=overwrite):
+            tell(outcome)
+    return _finish(tell.outcomes, planned, as_json=as_json)
 
 
 def parse_options(model: Model, pairs: Sequence[str]) -> dict[str, OptionValue]:
@@ -162,37 +189,51 @@ def _stream(line: Line, file_format: str | None, max_pixels: int) -> None:
 
 
 def _show(planned: Plan, *, as_json: bool) -> int:
-    from colorcli.media import shown
-
     for job in planned.jobs:
         click.echo(_row(job.source, job.target) if as_json else f"{shown(job.source)} -> {shown(job.target)}")
     return _finish([], planned, as_json=as_json, summary=False)
 
 
-def _colorize(line: Line, planned: Plan, *, overwrite: bool, max_pixels: int, as_json: bool, verbose: bool) -> int:
+class _Teller:
+    """Says what became of each job, at once, and remembers it."""
+
+    def __init__(self, line: Line, *, as_json: bool, verbose: bool) -> None:
+        self.line = line
+        self.outcomes: list[Outcome] = []
+        self._as_json = as_json
+        self._verbose = verbose
+
+    def __call__(self, outcome: Outcome, progress: Progress | None = None) -> None:
+        self.outcomes.append(outcome)
+        note = progress.note if progress else partial(click.echo, err=True)
+        if self._as_json:
+            (progress.result if progress else click.echo)(_outcome_row(self.line, outcome))
+        for remark in outcome.remarks:
+            note(f"note: {shown(outcome.job.source)}: {remark}.")
+        if self._verbose and not outcome.error:
+            note(_told(outcome))
+        if outcome.error:
+            note(_complaint(outcome.error))
+
+
+def _colorize_pictures(tell: _Teller, jobs: Sequence[Job], *, overwrite: bool, max_pixels: int) -> None:
     import contextlib
 
     from colorcli.cli.progress import Progress
     from colorcli.engine import colorize_files
 
-    outcomes: list[Outcome] = []
-    running = colorize_files(line, planned.jobs, overwrite=overwrite, max_pixels=max_pixels)
-    with Progress("colorizing", len(planned.jobs)) as progress, contextlib.closing(running):
+    if not jobs:
+        return
+    running = colorize_files(tell.line, jobs, overwrite=overwrite, max_pixels=max_pixels)
+    with Progress("colorizing", len(jobs)) as progress, contextlib.closing(running):
         try:
             for outcome in running:
-                outcomes.append(outcome)
                 progress.advance()
-                if as_json:
-                    progress.result(_outcome_row(line, outcome))
-                if verbose and not outcome.error:
-                    progress.note(_told(outcome))
-                if outcome.error:
-                    progress.note(_complaint(outcome.error))
+                tell(outcome, progress)
         except KeyboardInterrupt:
-            done = f"{len(outcomes)} of {len(planned.jobs)}"
+            done = f"{len(tell.outcomes)} of {len(jobs)}"
             progress.note(f"Stopped: {done} done. The same command goes on from here.")
             raise
-    return _finish(outcomes, planned, as_json=as_json)
 
 
 def _outcome_row(line: Line, outcome: Outcome) -> str:
@@ -205,15 +246,14 @@ def _outcome_row(line: Line, outcome: Outcome) -> str:
         facts["done_before"] = True
     if outcome.notes:
         facts["notes"] = outcome.notes
+    facts |= outcome.facts
     if outcome.error:
         facts["error"] = str(outcome.error)
-    return _row(outcome.job.source, None if outcome.error else outcome.job.target, **facts)
+    return _row(outcome.job.source, None if outcome.error else outcome.target or outcome.job.target, **facts)
 
 
 def _told(outcome: Outcome) -> str:
     """Say of a picture what there is to say: `a.jpg: category people, probability 0.93`."""
-    from colorcli.media import shown
-
     notes = [
         f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
         for name, value in outcome.notes.items()
@@ -248,9 +288,7 @@ def _summarize(done: int, skipped: int, failed: int, jobs: Sequence[Job]) -> Non
     parts += [f"{skipped} done before"] if skipped else []
     parts += [f"{failed} failed"] if failed else []
     if not jobs and not failed:
-        parts = ["no pictures found"]
-    from colorcli.media import shown
-
+        parts = ["no pictures or films found"]
     folders = {job.target.parent for job in jobs}
     where = f" in {shown(common)}" if folders and (common := _common(folders)) else ""
     click.echo(", ".join(parts) + where, err=True)

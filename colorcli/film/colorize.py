@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from colorcli.engine import Line
     from colorcli.film.keyframes import References
-    from colorcli.film.probe import Film
+    from colorcli.film.probe import Film, Stream
     from colorcli.film.references import Reference
     from colorcli.film.shooting import Still
     from colorcli.film.stabilize import Method
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     Plane = NDArray[np.float32]
     Coloured = tuple[Still, Plane]
     Watch = Callable[[int, int], None]
+    Begun = Callable[[Film, int], None]
 
 _AHEAD = 8  # frames that wait between two threads
 _SAME = 0.25  # L*: no pixel differs by more between a frame and its copy
@@ -96,31 +97,6 @@ class FilmSettings:
         return replace(line.provenance, settings=digest)
 
 
-@dataclass(frozen=True)
-class FilmOutcome(Outcome):
-    """What became of a film.
-
-    Attributes:
-        target: the film that was written: the job's, or one in a container that holds more.
-        frames: how many it has.
-        shots: how many were found.
-        predicted: how many frames the network has seen; the others are copies, or lie between key frames.
-        made_before: how many of the frames an earlier run had made.
-        codec: the encoder.
-        copied: the streams that were copied, such as "audio aac (fra)".
-        remarks: sentences for the user.
-    """
-
-    target: Path | None = None
-    frames: int = 0
-    shots: int = 0
-    predicted: int = 0
-    made_before: int = 0
-    codec: str = ""
-    copied: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = field(default=())
-
-
 def colorize_film(
     line: Line,
     job: Job,
@@ -129,8 +105,8 @@ def colorize_film(
     overwrite: bool = False,
     taken: Collection[Path] = (),
     watch: Watch = lambda frames, shot: None,
-    begun: Callable[[Film], None] = lambda film: None,
-) -> FilmOutcome:
+    begun: Begun = lambda film, frames: None,
+) -> Outcome:
     """Colorize a film, or go on with one that was stopped.
 
     Whatever stops it, Ctrl-C too, leaves the finished parts beside the output: the same call goes on from there.
@@ -142,13 +118,17 @@ def colorize_film(
         overwrite: replace an output that is there already.
         taken: files that other jobs write.
         watch: called after every frame with how many there are now, and with the number of the shot, from 0.
-        begun: called with the film before its first frame.
+        begun: called before the first frame, with the film and with how many frames an earlier run has made.
+
+    Returns:
+        With the facts `frames`; `made_before`, how many of them an earlier run had made; of the others `predicted`,
+        how many of them the network has seen, and `shots`; `fps`, the `codec`, and the streams `copied`.
     """
     began = time.perf_counter()
     try:
         return _colorize(line, job, settings, overwrite, taken, watch, begun, began)
     except Exception as error:  # whatever is wrong with one film, the others go on
-        return FilmOutcome(job, time.perf_counter() - began, error=explained(job, error))
+        return Outcome(job, time.perf_counter() - began, error=explained(job, error))
 
 
 def _colorize(
@@ -158,12 +138,12 @@ def _colorize(
     overwrite: bool,
     taken: Collection[Path],
     watch: Watch,
-    begun: Callable[[Film], None],
+    begun: Begun,
     began: float,
-) -> FilmOutcome:
+) -> Outcome:
     provenance = settings.provenance(line)
     if not overwrite and is_done(job.source, job.target, read_provenance, provenance):
-        return FilmOutcome(job, done_before=True, target=job.target)
+        return Outcome(job, done_before=True, target=job.target)
     film = probe(job.source)
     encoding = choose_encoding(film, job.target.suffix, settings.codec, settings.crf, settings.preset)
     destination = choose_destination(film, job.target, encoding, settings.start, settings.end)
@@ -174,15 +154,15 @@ def _colorize(
                 "Run it alone, and write elsewhere with -o.",
             )
         if not overwrite and is_done(job.source, destination.path, read_provenance, provenance):
-            return FilmOutcome(job, done_before=True, target=destination.path)
+            return Outcome(job, done_before=True, target=destination.path)
     start, end = destination.start, destination.end
     corrections = Corrections(film, settings.references, line.model.size, start, end)
-    begun(film)
     with (
         open_parts(film, destination, encoding, provenance) as parts,
         frames(film, start, end, after=parts.after, number=parts.frames) as reader,
     ):
         made_before = number = parts.frames
+        begun(film, made_before)
         work = _Work(line, film, settings, corrections)
         shots = 0
         with contextlib.closing(work.painted(stills(film, reader, line.model.size))) as painted:
@@ -193,21 +173,23 @@ def _colorize(
                 shots = still.shot + 1
                 watch(number, still.shot)
         parts.finish()
-    return FilmOutcome(
-        job,
-        time.perf_counter() - began,
-        target=destination.path,
-        frames=number,
-        shots=shots,
-        predicted=work.predicted,
-        made_before=made_before,
-        codec=encoding.codec,
-        copied=tuple(
-            f"{each.kind} {each.codec}".rstrip() + (f" ({each.language})" if each.language else "")
-            for each in destination.copied
-        ),
-        remarks=(*film.notes, *encoding.notes, *destination.notes, *reader.notes),
-    )
+    seconds = time.perf_counter() - began
+    facts = {
+        "frames": number,
+        "made_before": made_before,
+        "predicted": work.predicted,
+        "shots": shots,
+        "fps": round((number - made_before) / seconds, 2),
+        "codec": encoding.codec,
+        "copied": [_described(each) for each in destination.copied],
+    }
+    remarks = (*film.notes, *encoding.notes, *destination.notes, *reader.notes)
+    return Outcome(job, seconds, target=destination.path, facts=facts, remarks=remarks)
+
+
+def _described(stream: Stream) -> str:
+    words = [stream.kind, stream.codec, stream.language and f"({stream.language})"]
+    return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True)

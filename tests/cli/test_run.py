@@ -171,7 +171,7 @@ def test_what_may_not_be_read_is_named_and_the_rest_go_on(colorcli, photos):
 
 def test_a_folder_without_pictures_is_told(colorcli, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert colorcli("empty") == (0, "", "no pictures found\n")
+    assert colorcli("empty") == (0, "", "no pictures or films found\n")
 
 
 def test_a_dry_run_says_what_would_be_written_and_writes_nothing(colorcli, photos, tmp_path):

@@ -1,0 +1,218 @@
+"""The part of `colorcli run` that is about films: options, settings, and one film after the other."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from colorcli.errors import UsageError
+from colorcli.media import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from colorcli.cli.progress import Progress
+    from colorcli.engine import Line, Outcome
+    from colorcli.film.colorize import FilmSettings
+    from colorcli.film.probe import Film
+    from colorcli.media.folders import Job
+
+    Command = TypeVar("Command", bound=Callable[..., object])
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+
+
+def _time(text: str) -> Fraction:
+    """Read seconds, or hours, minutes and seconds: 90, 1:30, 1:02:03.5."""
+    found = _TIME.fullmatch(str(text))
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no time, such as 90, 1:30 or 1:02:03.5.")
+    hours, minutes, seconds = (Fraction(each or 0) for each in found.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _key_frames(text: str) -> int:
+    """Read `auto`, which is 0, or one frame in so many."""
+    if text == "auto":
+        return 0
+    if str(text).isdecimal() and int(text) >= 1:
+        return int(text)
+    raise click.BadParameter(f"{text!r} is neither auto nor a number of frames, 1 or more.")
+
+
+def _corrected(text: str) -> tuple[Path, Fraction]:
+    """Read `FILE@TIME`, a picture and the time of the frame that it is."""
+    path, at, time = text.rpartition("@")
+    if not at or not path:
+        raise click.BadParameter(f"{text!r} is not FILE@TIME, as in frame.png@1:30.")
+    return Path(path), _time(time)
+
+
+_OPTIONS = {
+    "codec": click.option("--codec", help="Films: the encoder. [default: libx264; .webm: libvpx-vp9]"),
+    "crf": click.option("--crf", type=float, help="Films: the encoder's quality, less is better. [default: its own]"),
+    "preset": click.option("--preset", help="Films: the encoder's speed against size."),
+    "start": click.option("--start", type=_time, metavar="TIME", help="Films: begin here: 90, 1:30, 1:02:03.5."),
+    "end": click.option("--end", type=_time, metavar="TIME", help="Films: end here."),
+    "stabilize": click.option(
+        "--stabilize",
+        type=click.Choice(["flow", "average", "off"]),
+        default="flow",
+        show_default=True,
+        help="Films: steady colours along the motion, in place, or not at all.",
+    ),
+    "keyframes": click.option(
+        "--keyframes",
+        type=_key_frames,
+        metavar="auto|N",
+        help="Films: predict key frames only.",
+    ),
+    "references": click.option(
+        "--reference",
+        "references",
+        type=_corrected,
+        multiple=True,
+        metavar="FILE@TIME",
+        help="Films: a corrected frame, whose colours its shot takes over.",
+    ),
+}
+
+
+def film_options(command: Command) -> Command:
+    """Give a command the options of films."""
+    for option in reversed(_OPTIONS.values()):
+        command = option(command)
+    return command
+
+
+def film_settings(
+    codec: str | None,
+    crf: float | None,
+    preset: str | None,
+    start: Fraction | None,
+    end: Fraction | None,
+    stabilize: str,
+    keyframes: int | None,
+    references: Sequence[tuple[Path, Fraction]],
+) -> FilmSettings:
+    """Put the options of films together.
+
+    Raises:
+        UsageError: two of them contradict each other.
+    """
+    from colorcli.film.colorize import FilmSettings
+    from colorcli.film.references import Reference
+
+    if end is not None and end <= (start or 0):
+        raise UsageError(f"--end {float(end):g} is not after --start {float(start or 0):g}.", "Give times in seconds.")
+    if keyframes is not None and stabilize != "flow":
+        raise UsageError(
+            "Colours of key frames are carried along the motion: --keyframes needs --stabilize flow.",
+            "Leave one of the two out.",
+        )
+    return FilmSettings(
+        codec=codec,
+        crf=crf,
+        preset=preset,
+        start=start,
+        end=end,
+        stabilize=stabilize,  # type: ignore[arg-type]  # one of the choices
+        keyframes=keyframes,
+        references=tuple(Reference(path, time) for path, time in references),
+    )
+
+
+def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None) -> None:
+    """Refuse options for films where there is none, and those for one where there are more.
+
+    Raises:
+        UsageError: an option is of no use.
+    """
+    films = [job for job in jobs if job.film]
+    given = [each for each in _OPTIONS if ctx.get_parameter_source(each) is ParameterSource.COMMANDLINE]
+    if given and not films:
+        name = "--reference" if given[0] == "references" else f"--{given[0]}"
+        raise UsageError(f"{name} is for films, and there is none among the inputs.", f"Leave {name} out.")
+    if "references" in given and len(films) > 1:
+        raise UsageError(
+            f"--reference is for one film, and here are {len(films)}.", "Run the film that the frame is from alone."
+        )
+    if file_format and len(films) == len(jobs) > 0:
+        raise UsageError(
+            f"--format {file_format} is for pictures, and there is none among the inputs.",
+            "What a film is written as follows from the name after -o: .mp4, .mov, .mkv or .webm.",
+        )
+
+
+def colorize_films(line: Line, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool) -> Iterator[Outcome]:
+    """Colorize films one after the other, and show how far each is."""
+    from colorcli.film.colorize import colorize_film
+
+    for job in jobs:
+        with _FilmProgress(job, settings) as progress:
+            outcome = colorize_film(
+                line,
+                job,
+                settings,
+                overwrite=overwrite,
+                taken={other.target for other in jobs if other is not job},
+                begun=progress.begin,
+                watch=progress.watch,
+            )
+        yield outcome
+
+
+class _FilmProgress:
+    """How far a film is, and on the way out, Ctrl-C or not, a sentence on how to go on with one that is not done."""
+
+    def __init__(self, job: Job, settings: FilmSettings) -> None:
+        self._name = shown(job.source)
+        self._settings = settings
+        self._bar: Progress | None = None
+        self._total: int | None = None
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(kind, error, trace)
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            done = f"{self._done} of {self._total or 'its'} frames done"
+            click.echo(
+                f"Stopped: {self._name}, {done}. The same command goes on from the last finished part.", err=True
+            )
+
+    def begin(self, film: Film, done: int) -> None:
+        """Show the bar of a film of which so many frames are done."""
+        from colorcli.cli.progress import Progress
+
+        self._done, self._total = done, _frames_wanted(film, self._settings)
+        self._bar = Progress(self._name, self._total, done, unit="fps")
+        self._bar.__enter__()
+
+    def watch(self, done: int, shot: int) -> None:
+        """Count a frame."""
+        assert self._bar is not None
+        self._done = done
+        self._bar.advance(f"shot {shot + 1}")
+
+
+def _frames_wanted(film: Film, settings: FilmSettings) -> int | None:
+    """Estimate how many frames will be written; None where nothing says how long the film is."""
+    if settings.start is None and settings.end is None and film.frames:
+        return film.frames
+    duration = film.duration if film.duration is not None else settings.end
+    if duration is None:
+        return None
+    ends = min(duration, settings.end) if settings.end is not None else duration
+    return max(1, round((ends - (settings.start or 0)) * film.frame_rate))

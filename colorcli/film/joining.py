@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-import av
 import ffmpeg
 
 from colorcli.film import CONTAINERS, provenances
-from colorcli.film.ffmpeg import FfmpegFailed, Process, command, pipe, url
+from colorcli.film.boxes import boxes
+from colorcli.film.ffmpeg import FfmpegFailed, Process, command, url
 from colorcli.film.files import replacing, unwritable
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 LEAD = 3600
 """Seconds by which the times in pieces are late."""
 
-_BUFFER = 1 << 20
 _FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof+frag_discont"
 
 
@@ -68,37 +67,30 @@ def join(film: Film, pieces: Sequence[Path], destination: Destination, provenanc
         try:
             with Process(_arguments(film, temporary, muxer, destination, xmp), writes=True) as process:
                 with contextlib.suppress(BrokenPipeError):  # it ended before us, and says why
-                    _feed(process, film, pieces)
+                    _feed(process, pieces)
                 process.finish()
-        except (FfmpegFailed, av.error.FFmpegError) as error:
+        except FfmpegFailed as error:
             raise unwritable(target, str(error)) from error
         if muxer in {"mp4", "mov"}:
             provenances.append_box(temporary, xmp)
 
 
-def _feed(process: Process, film: Film, pieces: Sequence[Path]) -> None:
-    """Send the packets of all pieces as one stream, each at its time."""
-    with contextlib.ExitStack() as stack:
-        stream: Any = None
-        last = None
-        for piece in pieces:
-            with av.open(url(piece)) as container:
-                source = container.streams.video[0]
-                if stream is None:
-                    muxer = piece_muxer(source.codec_context.name)
-                    channel: Any = stack.enter_context(
-                        av.open(pipe(process.stdin), "w", muxer, piece_options(film), buffer_size=_BUFFER)
-                    )
-                    stream = channel.add_stream_from_template(source)
-                    stream.time_base = source.time_base
-                for packet in container.demux(source):
-                    if packet.dts is None:  # the end, which is none
-                        continue
-                    if last is not None:  # decoding a piece may begin before the piece before it ends
-                        packet.dts = max(packet.dts, last + 1)
-                    last = packet.dts
-                    packet.stream = stream
-                    channel.mux(packet)
+def _feed(process: Process, pieces: Sequence[Path]) -> None:
+    """Send the head of the first piece and the fragments of all: one fragmented file, as each has its own times."""
+    head: dict[bytes, bytes] = {}
+    for piece in pieces:
+        with piece.open("rb") as file:
+            for box in boxes(file):
+                file.seek(box.start)
+                if box.kind in {b"moof", b"mdat"}:
+                    process.stdin.write(file.read(box.end - box.start))
+                elif box.kind in {b"ftyp", b"moov"}:
+                    whole = file.read(box.end - box.start)
+                    if box.kind not in head:
+                        process.stdin.write(whole)
+                    elif head[box.kind] != whole:
+                        raise FfmpegFailed("its parts are not encoded alike")
+                    head[box.kind] = whole
 
 
 def _arguments(film: Film, path: Path, muxer: str, destination: Destination, xmp: bytes) -> list[str]:
@@ -129,6 +121,8 @@ def _arguments(film: Film, path: Path, muxer: str, destination: Destination, xmp
         "fflags": "+bitexact",
         "strict": -1,
     }
+    if not film.variable:
+        options[f"r:{[each.index for each in kept].index(film.index)}"] = str(film.frame_rate)  # only says it
     if destination.start:
         options["copypriorss"] = 0  # nothing from before the cut, where seeking may have led
     if destination.end is not None:

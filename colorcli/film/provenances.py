@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import av
 
+from colorcli.film.boxes import boxes
 from colorcli.film.ffmpeg import url
 from colorcli.media import metadata
 
@@ -37,7 +38,7 @@ def read_xmp(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(8)
             if head[4:] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}:
-                return _in_boxes(file)
+                return _in_box(file)
             if head[:4] != b"\x1a\x45\xdf\xa3":
                 return b""
         with av.open(url(path)) as container:
@@ -52,19 +53,9 @@ def append_box(path: Path, xmp: bytes) -> None:
         file.write(struct.pack(">I4s", 8 + len(_BOX) + len(xmp), b"uuid") + _BOX + xmp)
 
 
-def _in_boxes(file: BinaryIO) -> bytes:
-    """Walk the outermost boxes of a file, reading their headers only."""
-    at = 0
-    while True:
-        file.seek(at)
-        header = file.read(8)
-        if len(header) < 8:
-            return b""
-        size, kind = struct.unpack(">I4s", header)
-        if size == 1:
-            size = int.from_bytes(file.read(8), "big")
-        elif kind == b"uuid" and file.read(16) == _BOX and size < _LONGEST:
-            return file.read(size - 24)
-        if size < 8:  # to the end of the file, or nonsense
-            return b""
-        at += size
+def _in_box(file: BinaryIO) -> bytes:
+    for box in boxes(file):
+        file.seek(box.content)
+        if box.kind == b"uuid" and box.end - box.content < _LONGEST and file.read(len(_BOX)) == _BOX:
+            return file.read(box.end - box.content - len(_BOX))
+    return b""

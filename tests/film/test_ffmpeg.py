@@ -44,7 +44,7 @@ def test_an_ffmpeg_too_old_for_us_is_passed_over(tmp_path, monkeypatch):
 def test_no_ffmpeg_at_all_is_an_error_that_says_how_to_get_one(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(FfmpegMissing, match="none on the path.*pip install imageio-ffmpeg"):
+    with pytest.raises(FfmpegMissing, match=r"none on the path.*pip install imageio-ffmpeg"):
         ffmpeg.find_ffmpeg()
 
 

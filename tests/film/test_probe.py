@@ -1,12 +1,12 @@
 from fractions import Fraction
 
 import pytest
-from tests.film.clips import decoded, make_clip, run_ffmpeg, truncated
 
 from colorcli.errors import UnreadableMedia
 from colorcli.film import is_film
 from colorcli.film import probe as probing
 from colorcli.film.probe import probe
+from tests.film.clips import decoded, make_clip, run_ffmpeg, truncated
 
 
 def test_a_plain_film_is_described(tmp_path):
@@ -167,7 +167,7 @@ def test_sound_alone_is_refused(tmp_path):
 
 def test_an_encrypted_film_is_refused(tmp_path):
     plain = make_clip(tmp_path / "plain.mp4")
-    key = ["-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8"]
+    key = ["-encryption_key", "01" * 16, "-encryption_kid", "02" * 16]
     run_ffmpeg("-i", plain, "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", *key, tmp_path / "film.mp4")
     with pytest.raises(UnreadableMedia, match="it is encrypted"):
         probe(tmp_path / "film.mp4")
@@ -214,7 +214,7 @@ def test_films_are_known_by_their_first_bytes(tmp_path, suffix, codec):
     assert probe(tmp_path / "film").width == 64
 
 
-@pytest.mark.parametrize("content", [b"", b"export const a = 1;\n", b"\0\0\0\x1cftypavif\0\0\0\0mif1avif", b"\xff\xd8\xff"])
+@pytest.mark.parametrize("content", [b"", b"export const a = 1;\n", b"\0\0\0\x1cftypavif\0\0\0\0mif1avif"])
 def test_other_files_are_none(tmp_path, content):
     (tmp_path / "film.ts").write_bytes(content)
     assert not is_film(tmp_path / "film.ts")

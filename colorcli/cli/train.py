@@ -110,12 +110,12 @@ def _start(colorizer: Colorizer, start: str | None) -> Path | None:
 def _train(colorizer: Colorizer, recipe: Path, data: Path, run: Path, start: Path | None, where: Where) -> int:
     import logging
 
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces what we say ourselves
     from lightning_fabric.utilities.rank_zero import rank_zero_only
 
     from colorcli.training.loop import train as steps_of
     from colorcli.training.recipes import read_recipe
 
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces what we say ourselves
     alone = rank_zero_only.rank == 0  # type: ignore[attr-defined]  # or the first of several processes, which speaks for all
     if alone:
         click.echo("Looking at the photographs.", err=True)

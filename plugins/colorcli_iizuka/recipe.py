@@ -13,11 +13,11 @@ from colorcli import Batch, Recipe
 from colorcli.color import lab_to_rgb
 from colorcli.errors import DataError
 from colorcli.schedules import Schedule, learning_rate_factor
+from colorcli.weighting import ChromaWeight
 from colorcli_iizuka.grey import Grey, make_grey
 from colorcli_iizuka.network import AB_REACH
 
 OptimizerName = Literal["adadelta", "adamw"]
-_STRONG = 50.0  # chroma at which chroma_weight is what is added to a pixel's weight
 
 
 class IizukaRecipe(Recipe):
@@ -59,14 +59,13 @@ class IizukaRecipe(Recipe):
         if alpha < 0 or chroma_weight < 0:
             raise ValueError("alpha and chroma_weight from 0 were expected")
         self.alpha = alpha
-        self.chroma_weight = chroma_weight
+        self.weight = ChromaWeight(chroma_weight)
         self.grey = grey
         self.optimizer_name = optimizer
         self.learning_rate = learning_rate
         self.betas = betas
         self.weight_decay = weight_decay
         self.schedule = schedule
-        self.mean_weight = 1.0
         self._saved: Mapping[str, Any] = {}
 
     def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
@@ -77,9 +76,7 @@ class IizukaRecipe(Recipe):
                 f"{len(categories)} categories, where at least two were expected.",
                 "Put them into one folder for each category, or set alpha = 0 in the recipe to train without.",
             )
-        if self.chroma_weight:
-            weights = [(self._weight(_halved(ab)).mean().item(), len(ab)) for ab in colours]
-            self.mean_weight = sum(mean * count for mean, count in weights) / sum(count for _, count in weights)
+        self.weight.survey(map(_halved, colours))
         return {"classes": len(categories) if self.alpha else 0}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
@@ -125,23 +122,18 @@ class IizukaRecipe(Recipe):
             truth = _halved(lab_to_rgb(batch.lightness, batch.ab))
         else:
             truth = (_halved(batch.ab) / AB_REACH + 1) / 2
-        weight = self._weight(_halved(batch.ab)) / self.mean_weight
+        weight = self.weight(_halved(batch.ab))
         return (weight * (predicted - truth) ** 2).mean()
-
-    def _weight(self, ab: Tensor) -> Tensor:
-        """Say how much the pixels count: ab (B, 2, h, w) to (B, 1, h, w)."""
-        chroma: Tensor = torch.linalg.vector_norm(ab, dim=1, keepdim=True)
-        return 1 + self.chroma_weight * chroma / _STRONG
 
     def state(self) -> dict[str, Any]:
         return {
-            "mean_weight": self.mean_weight,
+            "mean_weight": self.weight.mean,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self.mean_weight = state["mean_weight"]
+        self.weight.mean = state["mean_weight"]
         self._saved = state
 
 

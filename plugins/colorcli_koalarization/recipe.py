@@ -11,13 +11,13 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from colorcli import Batch, Recipe
 from colorcli.schedules import learning_rate_factor
+from colorcli.weighting import ChromaWeight
 from colorcli_koalarization.network import AB_REACH, KoalarizationNetwork
 from colorcli_koalarization.pretrained import give_weights
 
 LossName = Literal["mse", "cross-entropy"]
 OptimizerName = Literal["adam", "adamw"]
 ScheduleName = Literal["constant", "halving", "cosine"]
-_STRONG = 50.0  # chroma at which chroma_weight is what is added to a pixel's weight
 
 
 class KoalarizationRecipe(Recipe):
@@ -65,7 +65,7 @@ class KoalarizationRecipe(Recipe):
             raise ValueError("bins from 2, chroma_weight from 0 and halvings from 1 were expected")
         self.loss = loss
         self.bins = bins
-        self.chroma_weight = chroma_weight
+        self.weight = ChromaWeight(chroma_weight)
         self.pretrained = pretrained
         self.optimizer_name = optimizer
         self.learning_rate = learning_rate
@@ -73,14 +73,11 @@ class KoalarizationRecipe(Recipe):
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.halvings = halvings
-        self.mean_weight = 1.0
         self._saved: Mapping[str, Any] = {}
 
     def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Measure the mean weight of a pixel where chroma counts; say how many bins the network needs."""
-        if self.chroma_weight:
-            weights = [(self._weight(_halved(ab)).mean().item(), len(ab)) for ab in colours]
-            self.mean_weight = sum(mean * count for mean, count in weights) / sum(count for _, count in weights)
+        self.weight.survey(map(_halved, colours))
         return {"bins": self.bins if self.loss == "cross-entropy" else 0}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
@@ -127,7 +124,7 @@ class KoalarizationRecipe(Recipe):
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         coloured, truth = network(batch.lightness), _halved(batch.ab)
         error = self._squared_error if self.loss == "mse" else self._cross_entropy
-        weight = self._weight(truth) / self.mean_weight
+        weight = self.weight(truth)
         return {"loss": (weight * error(coloured, truth)).mean()}
 
     def _squared_error(self, coloured: Tensor, ab: Tensor) -> Tensor:
@@ -141,20 +138,15 @@ class KoalarizationRecipe(Recipe):
         by_bin = logits.view(B, 2, self.bins, h, w).movedim(2, 1)
         return functional.cross_entropy(by_bin, bin_, reduction="none").sum(dim=1, keepdim=True)
 
-    def _weight(self, ab: Tensor) -> Tensor:
-        """Say how much the pixels count: ab (B, 2, h, w) to (B, 1, h, w)."""
-        chroma: Tensor = torch.linalg.vector_norm(ab, dim=1, keepdim=True)
-        return 1 + self.chroma_weight * chroma / _STRONG
-
     def state(self) -> dict[str, Any]:
         return {
-            "mean_weight": self.mean_weight,
+            "mean_weight": self.weight.mean,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self.mean_weight = state["mean_weight"]
+        self.weight.mean = state["mean_weight"]
         self._saved = state
 
 

@@ -11,13 +11,13 @@ from torch.nn import functional
 from colorcli import Batch, Recipe
 from colorcli.errors import UsageError
 from colorcli.schedules import Schedule, learning_rate_factor
+from colorcli.weighting import ChromaWeight
 from colorcli_pix2pix.discriminator import PatchDiscriminator
 from colorcli_pix2pix.dynamic_unet import DynamicUnet
 from colorcli_pix2pix.spaces import encode_colour, encode_grey
 from colorcli_pix2pix.unet import UnetGenerator
 
 Keep = Literal["best", "last"]
-_STRONG = 50.0  # chroma at which chroma_weight is what is added to a pixel's weight
 
 
 class GanRecipe(Recipe):
@@ -66,22 +66,19 @@ class GanRecipe(Recipe):
                 "l1_weight and chroma_weight from 0, discriminator_width from 1 and warm_up in 0..1 were expected"
             )
         self.l1_weight = l1_weight
-        self.chroma_weight = chroma_weight
+        self.weight = ChromaWeight(chroma_weight)
         self.learning_rate = learning_rate
         self.betas = betas
         self.schedule = schedule
         self.discriminator_width = discriminator_width
         self.warm_up = warm_up
         self.keep = keep
-        self.mean_weight = 1.0
         self.done = 0  # steps
         self._saved: Mapping[str, Any] = {}
 
     def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Find the mean weight of a pixel, where chroma counts."""
-        if self.chroma_weight:
-            weights = [(self._weight(ab).mean().item(), len(ab)) for ab in colours]
-            self.mean_weight = sum(mean * count for mean, count in weights) / sum(count for _, count in weights)
+        self.weight.survey(colours)
         return {}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
@@ -165,13 +162,8 @@ class GanRecipe(Recipe):
         return _cross_entropy(logits, is_true=True)
 
     def _distance(self, made: Tensor, true: Tensor, ab: Tensor) -> Tensor:
-        weight = self._weight(ab) / self.mean_weight
+        weight = self.weight(ab)
         return self.l1_weight * (weight * (made.float() - true).abs()).mean()
-
-    def _weight(self, ab: Tensor) -> Tensor:
-        """Say how much the pixels count: ab (B, 2, h, w) to (B, 1, h, w)."""
-        chroma: Tensor = torch.linalg.vector_norm(ab, dim=1, keepdim=True)
-        return 1 + self.chroma_weight * chroma / _STRONG
 
     def _learn(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -194,13 +186,13 @@ class GanRecipe(Recipe):
     def state(self) -> dict[str, Any]:
         return {
             "done": self.done,
-            "mean_weight": self.mean_weight,
+            "mean_weight": self.weight.mean,
             "discriminator": self.judge.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self.done, self.mean_weight = state["done"], state["mean_weight"]
+        self.done, self.weight.mean = state["done"], state["mean_weight"]
         self._saved = state
 
 

@@ -131,7 +131,7 @@ def test_chroma_counts_by_what_the_data_has_on_average(names):
     vivid, pale = torch.full((3, 2, 4, 4), 30.0), torch.zeros(1, 2, 4, 4)
     recipe = IizukaRecipe(alpha=len(names) / 900, chroma_weight=1.0)
     recipe.survey([vivid, pale], names)
-    assert recipe.mean_weight == pytest.approx(1 + 0.75 * 30 * 2**0.5 / 50)
+    assert recipe.weight.mean == pytest.approx(1 + 0.75 * 30 * 2**0.5 / 50)
 
 
 # Red, green and blue

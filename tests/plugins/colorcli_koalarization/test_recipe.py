@@ -99,7 +99,7 @@ def test_chroma_counts_by_what_the_data_has_on_average():
     vivid, pale = torch.full((3, 2, 4, 4), 30.0), torch.zeros(1, 2, 4, 4)
     recipe = KoalarizationRecipe(chroma_weight=1.0)
     recipe.survey([vivid, pale], [])
-    assert recipe.mean_weight == pytest.approx(1 + 0.75 * 30 * 2**0.5 / 50)
+    assert recipe.weight.mean == pytest.approx(1 + 0.75 * 30 * 2**0.5 / 50)
 
 
 def test_only_the_cross_entropy_asks_the_network_for_bins():

@@ -89,7 +89,7 @@ def test_chroma_counts_by_what_the_data_has_on_average():
     recipe = small_recipe(chroma_weight=2.0)
     network = started(recipe).eval()
     weight = 1 + 2 * batch.ab.double().norm(dim=1, keepdim=True) / 50
-    assert recipe.mean_weight == pytest.approx(weight.mean().item(), rel=1e-5)
+    assert recipe.weight.mean == pytest.approx(weight.mean().item(), rel=1e-5)
     with torch.no_grad():
         distance = (network(batch.lightness / 50 - 1) - batch.ab / 110).abs()
         expected = 100 * (weight / weight.mean() * distance).mean()
@@ -213,7 +213,7 @@ def test_a_resumed_gan_goes_on_with_both_networks_and_both_optimizers():
     again.load_state_dict(weights)
     resumed.start(again, Fabric(accelerator="cpu", devices=1), 10)
     again.train()
-    assert resumed.mean_weight == recipe.mean_weight > 1
+    assert resumed.weight.mean == recipe.weight.mean > 1
     losses = []
     for each in (recipe, resumed):
         torch.manual_seed(5)

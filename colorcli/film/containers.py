@@ -57,7 +57,7 @@ def choose_destination(
         FfmpegMissing: there is no ffmpeg.
     """
     start = round(Fraction(start or 0) / film.time_base) * film.time_base
-    others = tuple(each for each in film.streams if each.index != film.index)
+    others = tuple(each for each in film.streams if each.index != film.index and each.kind != "chapters")
     suffix = target.suffix.lower()
     if suffix not in CONTAINERS:
         path, lost = target.with_suffix(".mkv"), _refused(film, "matroska", encoding, others)

@@ -80,7 +80,8 @@ class Stream:
 
     Attributes:
         index: its number in the file.
-        kind: "video", "audio", "subtitle", "attachment", "data", or "picture" for a cover.
+        kind: "video", "audio", "subtitle", "attachment", "data", "picture" for a cover, or "chapters" for a track that
+            names them, which is made anew and not copied.
         codec: ffmpeg's name of its codec; empty where ffmpeg knows none.
         language: three letters, empty where nothing says.
         disposition: what it is for, in ffmpeg's words with "+" between them, such as "default"; "0" for nothing.
@@ -295,7 +296,11 @@ def _is_cover(stream: Any) -> bool:
 
 def _described(stream: Any) -> Stream:
     context = stream.codec_context
-    kind = "picture" if stream.type == "video" and _is_cover(stream) else stream.type or "data"
+    kind = stream.type or "data"
+    if kind == "video" and _is_cover(stream):
+        kind = "picture"
+    elif kind == "data" and stream.discard.name == "all":  # as ffmpeg marks it
+        kind = "chapters"
     return Stream(
         index=stream.index,
         kind=kind,

@@ -29,7 +29,7 @@ def packets(path, index, start=0):
 
 
 def described(path):
-    """Streams with their dispositions and tags, chapters, and the tags of the whole but for those that name a writer."""
+    """Streams with their dispositions and tags, chapters, and the tags of the whole, but not who wrote it."""
     writer = {"encoder", "xmp", "major_brand", "minor_version", "compatible_brands"}
     with av.open(path) as container:
         streams = [

@@ -11,7 +11,7 @@ import json
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     Coloured = tuple[Still, Plane]
     Watch = Callable[[int, int], None]
     Begun = Callable[[Film, int], None]
+
+Item = TypeVar("Item")
 
 _AHEAD = 8  # frames that wait between two threads
 _SAME = 0.25  # L*: no pixel differs by more between a frame and its copy
@@ -223,19 +225,28 @@ class _Work:
 
     def painted(self, found: Generator[Still]) -> Generator[tuple[Still, tuple[NDArray[Any], NDArray[Any]]]]:
         """Give every frame its U and V."""
-        looked_at = ahead(found, _AHEAD)
-        steadied = self._from_key_frames(looked_at) if self._settings.keyframes is not None else self._every(looked_at)
         painters = max(1, min(_MOST_PAINTERS, self._threads // 2))
-        return in_order(self._paint, ahead(self._tinted(steadied), _AHEAD), painters)
+        with contextlib.ExitStack() as stack:  # an error keeps what it went through alive, threads and all
 
-    def _every(self, found: Iterable[Still]) -> Generator[Coloured]:
-        """Predict every frame, and steady what was predicted."""
+            def closed_at_the_end(items: Generator[Item]) -> Generator[Item]:
+                return stack.enter_context(contextlib.closing(items))
+
+            looked_at = closed_at_the_end(ahead(found, _AHEAD))
+            if self._settings.keyframes is None:
+                coloured = self._every(closed_at_the_end(self._all_predicted(looked_at)))
+            else:
+                coloured = self._from_key_frames(looked_at)
+            tinted = ahead(self._tinted(closed_at_the_end(coloured)), _AHEAD)
+            yield from in_order(self._paint, closed_at_the_end(tinted), painters)
+
+    def _every(self, predicted: Iterable[Coloured]) -> Generator[Coloured]:
+        """Steady what was predicted for every frame."""
         steady = Stabilizer(self._settings.stabilize)
 
         def push(still: Still, ab: Plane) -> list[Plane]:
             return steady.push(still.lightness, ab)
 
-        return _in_step(self._all_predicted(found), push, steady.finish)
+        return _in_step(predicted, push, steady.finish)
 
     def _from_key_frames(self, found: Iterable[Still]) -> Generator[Coloured]:
         """Predict key frames, and carry their colours to the others."""
@@ -260,11 +271,12 @@ class _Work:
         workers = self._threads if on_cpu else _GPU_WORKERS
         size = self._line.batch_size if self._line.model.size else 1
         last: Plane | None = None
-        for batch, predicted in in_order(self._predict_batch, _batches(found, size), workers):
-            for still, picture in batch.frames:
-                last = last if picture < 0 else predicted[picture]
-                assert last is not None
-                yield still, last
+        with contextlib.closing(in_order(self._predict_batch, _batches(found, size), workers)) as results:
+            for batch, predicted in results:
+                for still, picture in batch.frames:
+                    last = last if picture < 0 else predicted[picture]
+                    assert last is not None
+                    yield still, last
 
     def _predict_batch(self, batch: _Batch) -> tuple[_Batch, list[Plane]]:
         return batch, self._predict(batch.pictures) if batch.pictures else []

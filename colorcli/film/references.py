@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from colorcli.color import rgb_to_lab
-from colorcli.errors import UsageError
+from colorcli.errors import UnreadableMedia, UsageError
 from colorcli.film.keyframes import References
 from colorcli.film.shooting import stills
 from colorcli.film.source import frames
@@ -45,9 +45,16 @@ class Reference:
 
     @property
     def digest(self) -> str:
-        """What stands for the picture and its time."""
-        with self.path.open("rb") as file:
-            return f"{hashlib.file_digest(file, 'sha256').hexdigest()}@{self.time}"
+        """What stands for the picture and its time.
+
+        Raises:
+            UnreadableMedia: there is no such file.
+        """
+        try:
+            with self.path.open("rb") as file:
+                return f"{hashlib.file_digest(file, 'sha256').hexdigest()}@{self.time}"
+        except OSError as error:
+            raise UnreadableMedia(f"{shown(self.path)}: {error.strerror or error}.") from error
 
 
 @dataclass

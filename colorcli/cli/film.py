@@ -30,7 +30,7 @@ _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 def _time(text: str) -> Fraction:
     """Read seconds, or hours, minutes and seconds: 90, 1:30, 1:02:03.5."""
-    found = _TIME.fullmatch(str(text))
+    found = _TIME.fullmatch(text)
     if found is None:
         raise click.BadParameter(f"{text!r} is no time, such as 90, 1:30 or 1:02:03.5.")
     hours, minutes, seconds = (Fraction(each or 0) for each in found.groups())
@@ -41,7 +41,7 @@ def _key_frames(text: str) -> int:
     """Read `auto`, which is 0, or one frame in so many."""
     if text == "auto":
         return 0
-    if str(text).isdecimal() and int(text) >= 1:
+    if text.isdecimal() and int(text) >= 1:
         return int(text)
     raise click.BadParameter(f"{text!r} is neither auto nor a number of frames, 1 or more.")
 
@@ -187,10 +187,9 @@ class _FilmProgress:
         if self._bar is not None:
             self._bar.__exit__(kind, error, trace)
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            done = f"{self._done} of {self._total or 'its'} frames done"
-            click.echo(
-                f"Stopped: {self._name}, {done}. The same command goes on from the last finished part.", err=True
-            )
+            done = f"{self._done} of {self._total} frames" if self._total else f"{self._done} frames"
+            click.echo(f"Stopped: {self._name}, {done} done.", err=True)
+            click.echo("The same command goes on from the last finished part.", err=True)
 
     def begin(self, film: Film, done: int) -> None:
         """Show the bar of a film of which so many frames are done."""

@@ -1,0 +1,294 @@
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorcli.cli import main
+from colorcli.film.probe import probe
+from tests.film.clips import decoded, make_clip
+from tests.tiny import write_tiny_weights
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return str(write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A film of eight frames with sound; tests copy it."""
+    path = tmp_path_factory.mktemp("clip") / "film.mp4"
+    return make_clip(path, frames=8, audio="aac").read_bytes()
+
+
+@pytest.fixture
+def colorcli(weights, capsys, tmp_path, monkeypatch):
+    """Run the command in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args):
+        code = main(["run", "--device", "cpu", "--weights", weights, *map(str, args)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def film(tmp_path, clip):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(clip)
+    return path
+
+
+@pytest.fixture
+def mixed(tmp_path, clip):
+    """A folder with photographs, films, and what is neither."""
+    folder = tmp_path / "mixed"
+    (folder / "sub").mkdir(parents=True)
+    Image.linear_gradient("L").resize((40, 32)).save(folder / "a.jpg")
+    (folder / "b.mp4").write_bytes(clip)
+    (folder / "sub" / "c.mov").write_bytes(clip)
+    (folder / "program.ts").write_text("const answer: number = 42;\n")
+    (folder / "notes.txt").write_text("hello")
+    return folder
+
+
+def rows(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+# What is written, and where
+
+
+def test_a_film_is_coloured_beside_itself_with_its_sound(colorcli, film):
+    code, out, err = colorcli("film.mp4")
+    assert (code, out, err) == (0, "", "1 colorized\n")
+    before, after = probe(film), probe(film.with_name("film-color.mp4"))
+    assert [(each.kind, each.codec) for each in after.streams] == [(each.kind, each.codec) for each in before.streams]
+    assert len(decoded(after.path)) == 8
+    assert files(film.parent) == ["film-color.mp4", "film.mp4"]
+
+
+def test_a_folder_holds_films_among_photographs(colorcli, mixed):
+    assert colorcli("mixed")[0] == 0
+    assert files(mixed.with_name("mixed-color")) == ["a.jpg", "b.mp4", "sub/c.mov"]
+    assert colorcli("mixed")[2] == "0 colorized, 3 done before in mixed-color\n"
+
+
+def test_a_dry_run_names_films_too(colorcli, mixed):
+    code, out, _ = colorcli("--dry-run", "mixed")
+    assert code == 0
+    assert out.splitlines() == [f"mixed/{name} -> mixed-color/{name}" for name in ("a.jpg", "b.mp4", "sub/c.mov")]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("film.avi", "film-color.mkv"), ("film", "film-color.mkv"), ("a.b.M4V", "a.b-color.M4V")],
+)
+def test_what_a_film_is_called_decides_its_container(colorcli, film, name, written):
+    film.rename(film.with_name(name))
+    assert colorcli(name)[0] == 0
+    assert files(film.parent) == sorted([name, written])
+
+
+def test_an_output_beside_its_film_is_no_input(colorcli, film):
+    film.rename(film.with_name("film.avi"))
+    colorcli("film.avi")
+    code, out, _ = colorcli("--dry-run", ".", "-o", "out")
+    assert (code, out) == (0, "film.avi -> out/film.mkv\n")
+
+
+def test_two_films_that_would_become_one_are_told_apart(colorcli, film):
+    film.rename(film.with_name("film.avi"))
+    film.with_name("film.mkv").write_bytes(film.with_name("film.avi").read_bytes())
+    code, out, err = colorcli("--dry-run", "film.avi", "film.mkv")
+    assert code == 1
+    assert out == "film.avi -> film-color.mkv\n"
+    assert "would both be written" in err
+
+
+def test_a_film_can_be_given_the_name_of_its_output(colorcli, film):
+    assert colorcli("film.mp4", "-o", "elsewhere/b.mkv")[0] == 0
+    assert probe(film.parent / "elsewhere" / "b.mkv").container.startswith("matroska")
+
+
+def test_several_films_go_into_a_folder(colorcli, film, clip):
+    film.with_name("other.mp4").write_bytes(clip)
+    assert colorcli("film.mp4", "other.mp4", "-o", "out")[0] == 0
+    assert files(film.parent / "out") == ["film.mp4", "other.mp4"]
+
+
+# What is said
+
+
+def test_a_row_says_what_there_is_to_count(colorcli, film):
+    (row,) = rows(colorcli("--json", "film.mp4")[1])
+    assert row.pop("seconds") > 0
+    assert row.pop("fps") > 0
+    assert row == {
+        "input": "film.mp4",
+        "output": "film-color.mp4",
+        "model": "zhang",
+        "tag": "tiny",
+        "frames": 8,
+        "made_before": 0,
+        "predicted": 8,
+        "shots": 1,
+        "codec": "libx264",
+        "copied": ["audio aac (fra)"],
+    }
+    assert rows(colorcli("--json", "film.mp4")[1])[0]["done_before"]
+
+
+def test_what_had_to_be_assumed_is_said(colorcli, tmp_path):
+    make_clip(tmp_path / "film.mp4", frames=2, matrix=None)
+    assert "note: film.mp4: nothing says in which matrix its colours are" in colorcli("film.mp4")[2]
+
+
+def test_one_bad_film_never_stops_the_others(colorcli, mixed):
+    (mixed / "a0.mp4").write_bytes(b"")
+    (mixed / "b0.mp4").write_text("I am no film.")
+    code, out, err = colorcli("--json", "mixed")
+    assert code == 1
+    assert {row["input"]: row["output"] is None for row in rows(out)} == {
+        "mixed/a.jpg": False,
+        "mixed/a0.mp4": True,
+        "mixed/b.mp4": False,
+        "mixed/b0.mp4": True,
+        "mixed/sub/c.mov": False,
+    }
+    assert "a0.mp4: the file is empty" in err
+    assert "b0.mp4: this is text" in err
+    assert files(mixed.with_name("mixed-color")) == ["a.jpg", "b.mp4", "sub/c.mov"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"I am no film.", b"\xff\xd8\xff\xe0 a photograph"], ids=["empty", "text", "jpeg"]
+)
+def test_what_is_no_film_is_an_error_and_nothing_is_written(colorcli, tmp_path, content):
+    (tmp_path / "film.mp4").write_bytes(content)
+    code, _, err = colorcli("film.mp4")
+    assert code == 1
+    assert err.startswith("error: film.mp4: ")
+    assert files(tmp_path) == ["film.mp4"]
+
+
+# Options
+
+
+def test_options_of_films_do_what_they_say(colorcli, film):
+    options = ["--codec", "mpeg4", "--crf", "5", "--start", "0:00.04", "--end", "0.24", "--keyframes", "2"]
+    (row,) = rows(colorcli("--json", *options, "film.mp4")[1])
+    assert (row["frames"], row["codec"], row["predicted"]) == (5, "mpeg4", 3)
+
+
+def test_a_corrected_frame_is_a_reference(colorcli, film):
+    colorcli("film.mp4")
+    Image.new("RGB", (64, 48), (160, 60, 160)).save(film.with_name("frame@1.png"))
+    assert colorcli("film.mp4", "--reference", "frame@1.png@0:00.1", "-o", "corrected.mp4")[0] == 0
+    assert film.with_name("corrected.mp4").read_bytes() != film.with_name("film-color.mp4").read_bytes()
+
+
+def test_the_settings_file_has_options_of_films(colorcli, mixed, tmp_path):
+    (tmp_path / "colorcli.toml").write_text('[run]\ncodec = "mpeg4"\nstart = "0.08"\nkeyframes = "auto"\n')
+    assert colorcli("mixed/a.jpg")[0] == 0  # which they do not disturb
+    (row,) = rows(colorcli("--json", "mixed/b.mp4")[1])
+    assert (row["codec"], row["frames"]) == ("mpeg4", 6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["photo.jpg", "--codec", "av1"], "--codec is for films"),
+        (["photo.jpg", "--reference", "a.png@1"], "--reference is for films"),
+        (["photo.jpg", "-o", "b.mp4"], "is the name of a film"),
+        (["film.mp4", "--format", "png"], "--format png is for pictures"),
+        (["film.mp4", "-o", "b.avi"], "no name that a film can be written under"),
+        (["film.mp4", "--start", "2", "--end", "1"], "--end 1 is not after --start 2"),
+        (["film.mp4", "--start", "soon"], "'soon' is no time"),
+        (["film.mp4", "--keyframes", "0"], "neither auto nor a number"),
+        (["film.mp4", "--keyframes", "5", "--stabilize", "off"], "--keyframes needs --stabilize flow"),
+        (["film.mp4", "--reference", "a.png"], "is not FILE@TIME"),
+        (["film.mp4", "film2.mp4", "--reference", "a.png@1"], "is for one film"),
+    ],
+)
+def test_options_that_are_of_no_use_are_refused(colorcli, film, clip, arguments, says):
+    film.with_name("film2.mp4").write_bytes(clip)
+    Image.linear_gradient("L").resize((40, 32)).save(film.with_name("photo.jpg"))
+    before = files(film.parent)
+    code, _, err = colorcli(*arguments)
+    assert code == 2
+    assert says in err
+    assert "\nhint: " in err
+    assert files(film.parent) == before
+
+
+@pytest.mark.parametrize(("option", "value"), [("--codec", "nonsense"), ("--preset", "nonsense")])
+def test_settings_that_the_encoder_refuses_are_errors(colorcli, film, option, value):
+    code, _, err = colorcli("film.mp4", option, value)
+    assert code == 1
+    assert err.startswith("error: ")
+    assert files(film.parent) == ["film.mp4"]
+
+
+# Stopping
+
+
+def process(*arguments, weights, **keywords):
+    command = [sys.executable, "-m", "colorcli", "run", "--device", "cpu", "--weights", weights, *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **keywords)
+
+
+def long_film(path):
+    """Parts of twelve frames each, at one frame a second, large enough to take a while."""
+    blocks = np.random.default_rng(0).integers(0, 255, (6, 3, 4, 1), np.uint8)
+    pictures = np.repeat(np.kron(blocks, np.ones((1, 240, 240, 3), np.uint8)), 12, axis=0)
+    return make_clip(path, pictures=pictures, fps="1", extra=["-preset", "ultrafast"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise")
+def test_ctrl_c_keeps_the_parts_and_says_how_to_go_on(tmp_path, weights):
+    long_film(tmp_path / "film.mp4")
+    options = ["film.mp4", "--preset", "veryslow", "--crf", "1"]
+    with process(*options, weights=weights, cwd=tmp_path) as running:
+        manifest = ".film-color.mp4.parts/*/manifest.json"
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(manifest)) and running.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    assert "of 72 frames done.\nThe same command goes on from the last finished part.\n" in err
+    assert files(tmp_path)[-1] == "film.mp4"
+    assert not (tmp_path / "film-color.mp4").exists()
+    assert list(tmp_path.glob(manifest))
+    assert not [name for name in files(tmp_path) if name.endswith(".part")]
+
+
+def test_a_terminal_sees_frames_a_second_time_left_and_the_shot(tmp_path, weights, film):
+    terminal, standard_error = pty.openpty()
+    command = [sys.executable, "-m", "colorcli", "run", "--device", "cpu", "--weights", weights, "film.mp4"]
+    environment = os.environ | {"COLUMNS": "120", "TERM": "xterm"}
+    with subprocess.Popen(command, stderr=standard_error, cwd=tmp_path, env=environment) as running:
+        os.close(standard_error)
+        shown = b""
+        with os.fdopen(terminal, "rb", buffering=0) as screen:
+            try:
+                while part := screen.read(4096):
+                    shown += part
+            except OSError:  # the other end is closed
+                pass
+    assert running.returncode == 0
+    for words in (b"film.mp4", b"/8", b"fps", b"shot 1", b"1 colorized"):
+        assert words in shown

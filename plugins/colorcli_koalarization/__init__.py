@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorcli import Colorizer, hookimpl
+from colorcli import Colorizer, hookimpl, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ class Koalarization(Colorizer):
 
     name = "koalarization"
     summary = "Deep Koalarization 2017: calm colours, helped by a network that knows what is in the picture."
+    weights = read_manifest("koalarization")
     size = 224
     multiple_of = 8
     recipe_folder = Path(__file__).parent / "recipes"

@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
     Plane = NDArray[np.float32]
 
-LEAST_TRUST = np.float32(0.01)
-"""What is hidden for a while still has a colour: the least bad one."""
-
-_SIDE = 128  # pixels; twice as many cost four times as much and make colours no steadier
+_PIXELS = 8_000  # of the pictures that are searched; more cost more, and what moves far is lost
 _LEAST_SIDE = 16  # what dense inverse search needs for its patches
 _RELATIVE, _ABSOLUTE = 0.01, 0.5  # of squared pixels
+_LEAST_TRUST = np.float32(0.1)  # what the flow has lost keeps the least bad colour, and does not flicker
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,9 @@ class Motion:
 
 
 def reduced(lightness: Plane) -> NDArray[np.uint8]:
-    """Turn lightness (1, h, w) into the picture that the search takes: 8 bits, at most 128 pixels a side."""
+    """Turn lightness (1, h, w) into the picture that the search takes: 8 bits, of 8,000 pixels at most."""
     height, width = lightness.shape[-2:]
-    scale = min(1.0, _SIDE / max(height, width))
+    scale = min(1.0, (_PIXELS / (height * width)) ** 0.5)
     size = max(_LEAST_SIDE, round(width * scale)), max(_LEAST_SIDE, round(height * scale))
     small = cv2.resize(lightness[0], size, interpolation=cv2.INTER_AREA)
     picture: NDArray[np.uint8] = np.rint(small * np.float32(2.55)).clip(0, 255).astype(np.uint8)
@@ -90,18 +88,18 @@ def reduced(lightness: Plane) -> NDArray[np.uint8]:
 
 
 def _agreement(there: Plane, back: Plane) -> Plane:
-    """Tell how far going there and back ends where it began: (h, w), 1 where it does, little where it does not.
+    """Tell how far going there and back ends where it began: (h, w), 1 where it does, 0.1 where it is far off.
 
     The tolerance is that of Sundaram, Brox and Keutzer (2010, section 3); beyond it trust fades rather than ends,
-    which flickers less where a pixel is now within and now beyond it. Out of the picture there is next to none.
+    which flickers less where a pixel is now within and now beyond it. Out of the picture there is the least.
     """
     height, width = there.shape[:2]
     returned = taken(back, there)
     tolerance = _RELATIVE * (_squares(there) + _squares(returned)) + _ABSOLUTE
-    trust = tolerance / (tolerance + _squares(there + returned))
+    trust = 2 * tolerance / (tolerance + _squares(there + returned))
     x, y = cv2.split(_grid(height, width) + there)
     trust[(x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)] = 0
-    return np.maximum(trust, LEAST_TRUST)
+    return np.clip(trust, _LEAST_TRUST, 1)
 
 
 def _squares(vectors: Plane) -> Plane:

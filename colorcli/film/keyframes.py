@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Predict = Callable[[Sequence[Plane]], Sequence[Plane]]
 
 _FURTHEST = 12  # frames from one key frame to the next, where nothing asks for one sooner
-_LOST = 0.1  # of the picture
+_LOST = 0.15  # of the picture
 _NONE = np.float32(1e-9)  # so that nothing is divided by 0
 _KEEP = 0.95  # what a colour's weight falls to with every frame
 
@@ -38,7 +38,7 @@ class Keyframes:
 
     Args:
         predict: given the lightness of key frames, as it was pushed, returns their chroma, (2, h, w) each.
-        every: a key frame in so many; None places them where a tenth of the picture was not to be seen in the one
+        every: a key frame in so many; None places them where 15 % of the picture was not to be seen in the one
             before, and every 12 frames at least.
         batch: how many key frames are predicted at once; up to that many times `every` frames wait for it.
 
@@ -53,7 +53,7 @@ class Keyframes:
         self._every = every or _FURTHEST
         self._auto = every is None
         self._batch = batch
-        self._mean = TwoWayMean(_KEEP, max(WINDOW, self._every))
+        self._mean = TwoWayMean(_KEEP, max(WINDOW, 2 * self._every))
         self._begin()
 
     def push(self, lightness: Plane) -> list[Plane]:
@@ -88,7 +88,7 @@ class Keyframes:
             key = True
         elif self._auto:
             shown = np.ones_like(step.seen_before) if self._shown is None else self._shown
-            self._shown = step.forward(shown) * certain(step.seen_before)
+            self._shown = step.forward(shown) * step.seen_before
             key = float(self._shown.mean()) < 1 - _LOST
         else:
             key = False
@@ -106,12 +106,6 @@ class Keyframes:
             finished += self._mean.push(own, step)
         self._waiting, self._keys = [], 0
         return finished
-
-
-def certain(trust: Plane) -> Plane:
-    """Take trust for certainty where the flow is within its tolerance, and for less where it fails."""
-    sure: Plane = np.minimum(1, 2 * trust)
-    return sure
 
 
 @dataclass(frozen=True)
@@ -135,7 +129,7 @@ class References:
     Args:
         corrected: by the number of the frame in the shot, from 0, its chroma (2, h, w).
         shot: the lightness (1, h, w) of the shot's frames from the first to the last corrected one. While they are
-            read a frame takes 16 KB of memory at most, and from then on 80 KB for each reference after it.
+            read a frame takes 8 KB of memory, and from then on 48 KB for each reference after it.
 
     Raises:
         ValueError: the shot ends before a corrected frame.
@@ -171,8 +165,8 @@ class References:
             weights += weight
             np.maximum(surest, surely, out=surest)
         self._number += 1
-        mean: Plane = total / np.maximum(weights, _NONE)
-        return ab + surest * (mean - ab)
+        total /= np.maximum(weights, _NONE)
+        return ab + surest * (total - ab)
 
 
 class _Reference:
@@ -200,7 +194,7 @@ def _sights_before(pictures: Sequence[NDArray[np.uint8]]) -> deque[_Sight]:
     height, width = pictures[-1].shape
     sight = _Sight(np.zeros((height, width, 2), np.float32), np.ones((height, width), np.float32))
     sights = deque([_stored(sight)])
-    for earlier, later in zip(reversed(pictures[:-1]), reversed(pictures), strict=False):
+    for earlier, later in zip(pictures[-2::-1], pictures[:0:-1], strict=True):
         step = motion.between(earlier, later)
         sight = _beyond(sight, step.ahead, step.seen_after)
         sights.appendleft(_stored(sight))
@@ -210,7 +204,7 @@ def _sights_before(pictures: Sequence[NDArray[np.uint8]]) -> deque[_Sight]:
 def _beyond(sight: _Sight, flow: Plane, trust: Plane) -> _Sight:
     """How a frame sees the reference, given how its neighbour does and the flow from the frame to that neighbour."""
     seen = taken(np.dstack((sight.way, sight.surely)).astype(np.float32), flow)
-    return _Sight(flow + seen[..., :2], seen[..., 2] * certain(trust))
+    return _Sight(flow + seen[..., :2], seen[..., 2] * trust)
 
 
 def _stored(sight: _Sight) -> _Sight:

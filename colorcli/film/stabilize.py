@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 Method = Literal["flow", "average", "off"]
 METHODS: tuple[Method, ...] = ("flow", "average", "off")
-WINDOW = 16
-"""Frames: after so many more, a frame's colours are decided."""
+WINDOW = 32
+"""Frames that are held: after so many at most a frame's colours are decided."""
 
-_KEEP = {"flow": 0.95, "average": 0.8}  # what a frame's share falls to with every frame further away
+_KEEP = {"flow": 0.9, "average": 0.8}  # what a colour's weight falls to with every frame
 _LEAST_WEIGHT = np.float32(1e-9)
 
 
@@ -39,11 +39,11 @@ class Stabilizer:
     Args:
         method: `flow` averages along the motion, `average` in place (quicker, and moving colours leave trails),
             `off` hands every frame back as it is.
-        window: the frames that decide a frame's colours after it, at least; as many again are held. Where blocks
-            begin and end changes colours by less than 0.95 to the power of it.
+        window: the most frames that are held, of which three quarters at least decide a frame's colours after it.
+            What is further away counts less than a tenth of the frame's own.
 
     Raises:
-        ValueError: there is no such method, or the window is less than one frame.
+        ValueError: there is no such method, or the window is less than four frames.
     """
 
     def __init__(self, method: Method = "flow", window: int = WINDOW) -> None:
@@ -90,21 +90,21 @@ class _Held:
 
 
 class TwoWayMean:
-    """The mean of the colours around every frame, carried to it, in blocks that look a window ahead.
+    """The mean of the colours around every frame, carried to it, in a window that moves on in blocks.
 
     A colour's weight is keep to the power of its distance in frames, times the trust in every step between.
 
     Args:
         keep: what the weight falls to with every frame, 0..1.
-        window: frames looked ahead, at least, and the length of a block.
+        window: the most frames that are held; a quarter of them is decided at a time.
 
     Raises:
-        ValueError: the window is less than one frame.
+        ValueError: the window is less than four frames.
     """
 
     def __init__(self, keep: float, window: int) -> None:
-        if window < 1:
-            raise ValueError(f"The window is {window} frames, where 1 or more was expected.")
+        if window < 4:
+            raise ValueError(f"The window is {window} frames, where 4 or more was expected.")
         self._keep = keep
         self._window = window
         self._held: list[_Held] = []
@@ -124,7 +124,7 @@ class TwoWayMean:
             last = self._held[-1]
             before = self._carried(last.own + last.before, step, backward=False)
         self._held.append(_Held(own, before, step))
-        return self._decide(self._window) if len(self._held) == 2 * self._window else []
+        return self._decide(self._window // 4) if len(self._held) == self._window else []
 
     def finish(self) -> list[Plane]:
         """End the shot and give the chroma of the frames that are held."""

@@ -20,6 +20,9 @@ def site(tmp_path, monkeypatch):
     return site
 
 
+BUILT_IN = ["iizuka", "koalarization", "pix2pix", "zhang"]
+
+
 def models(capsys, *args):
     assert main(["models", *args]) == 0
     return capsys.readouterr()
@@ -27,7 +30,8 @@ def models(capsys, *args):
 
 def test_every_tag_is_listed_with_size_licence_and_whereabouts(capsys):
     lines = models(capsys).out.splitlines()
-    assert lines[0].startswith("zhang: ")
+    named = [line.partition(":")[0] for line in lines if line and not line.startswith(" ")]
+    assert [name for name in named if name in BUILT_IN] == BUILT_IN
     (published,) = (line for line in lines if "zhang.eccv16" in line)
     assert published.split(maxsplit=4) == ["zhang.eccv16", "129.0", "MB", "BSD-2-Clause", "downloaded when first used"]
 

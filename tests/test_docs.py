@@ -27,6 +27,7 @@ from colorcli.cli import main
 from colorcli.registry import Registry
 from colorcli.settings import read_settings
 from colorcli.training.recipes import TrainingSettings
+from tests.film.clips import make_clip
 from tests.pages import PAGES, README, ROOT, SETUP, blocks, first_cells, headings, prose, read
 
 DOCS = ROOT / "docs"
@@ -44,7 +45,7 @@ def page_name(page):
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
-    """A folder with photos/ and colour-photos/; nothing is installed, downloaded or remembered for anybody else."""
+    """A folder with photos/, colour-photos/ and film.mp4; nothing is installed, downloaded or remembered for others."""
     street = tmp_path / "here" / "photos" / "street"
     street.mkdir(parents=True)
     gradient = Image.linear_gradient("L")
@@ -55,6 +56,7 @@ def prepared(tmp_path, monkeypatch):
     for number in range(3):
         bands = [gradient.rotate(90 * (number + band)) for band in range(3)]
         Image.merge("RGB", bands).save(colour / f"{number}.png")
+    make_clip(street.parents[1] / "film.mp4", audio="aac")
     monkeypatch.chdir(street.parents[1])
     packages = str(tmp_path / "packages")
     (tmp_path / "packages").mkdir()

@@ -45,7 +45,7 @@ def page_name(page):
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
-    """A folder with photos/, colour-photos/ and film.mp4; nothing is installed, downloaded or remembered for others."""
+    """A folder with photos/, colour-photos/ and film.mp4; nothing is installed, downloaded or kept for others."""
     street = tmp_path / "here" / "photos" / "street"
     street.mkdir(parents=True)
     gradient = Image.linear_gradient("L")

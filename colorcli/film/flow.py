@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PIXELS = 8_000  # of the pictures that are searched; more cost more, and what moves far is lost
 _LEAST_SIDE = 16  # what dense inverse search needs for its patches
 _RELATIVE, _ABSOLUTE = 0.01, 0.5  # of squared pixels
+_LIKE = np.float32(5 * 2.55)  # 8-bit steps: 5 L*
 _LEAST_TRUST = np.float32(0.1)  # what the flow has lost keeps the least bad colour, and does not flicker
 
 
@@ -70,7 +71,9 @@ class Motion:
     def between(self, earlier: NDArray[np.uint8], later: NDArray[np.uint8]) -> Step:
         """Estimate the motion between two pictures of `reduced`."""
         ahead, back = self._flow(earlier, later), self._flow(later, earlier)
-        return Step(back, ahead, _agreement(back, ahead), _agreement(ahead, back))
+        seen_before = _agreement(back, ahead) * _likeness(later, earlier, back)
+        seen_after = _agreement(ahead, back) * _likeness(earlier, later, ahead)
+        return Step(back, ahead, np.maximum(seen_before, _LEAST_TRUST), np.maximum(seen_after, _LEAST_TRUST))
 
     def _flow(self, here: NDArray[np.uint8], there: NDArray[np.uint8]) -> Plane:
         flow: Plane = self._search.calc(here, there, None)  # type: ignore[call-overload]  # the stubs know no None
@@ -88,10 +91,10 @@ def reduced(lightness: Plane) -> NDArray[np.uint8]:
 
 
 def _agreement(there: Plane, back: Plane) -> Plane:
-    """Tell how far going there and back ends where it began: (h, w), 1 where it does, 0.1 where it is far off.
+    """Tell how far going there and back ends where it began: (h, w), 1 where it does, 0 where it is far off.
 
     The tolerance is that of Sundaram, Brox and Keutzer (2010, section 3); beyond it trust fades rather than ends,
-    which flickers less where a pixel is now within and now beyond it. Out of the picture there is the least.
+    which flickers less where a pixel is now within and now beyond it. Out of the picture there is none.
     """
     height, width = there.shape[:2]
     returned = taken(back, there)
@@ -99,7 +102,19 @@ def _agreement(there: Plane, back: Plane) -> Plane:
     trust = 2 * tolerance / (tolerance + _squares(there + returned))
     x, y = cv2.split(_grid(height, width) + there)
     trust[(x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)] = 0
-    return np.clip(trust, _LEAST_TRUST, 1)
+    return np.minimum(trust, 1)
+
+
+def _likeness(here: NDArray[np.uint8], there: NDArray[np.uint8], flow: Plane) -> Plane:
+    """Tell how far there is at the end of each way what is here: (h, w), 1 where it is, towards 0 where it is not.
+
+    A thing that moves has soft edges in the flow and sharp ones in the picture: without this its colours would spread
+    around it. That all of a picture is a little lighter than the one before makes no difference.
+    """
+    difference = taken(there.astype(np.float32), flow) - here
+    difference -= np.median(difference)
+    likeness: Plane = 1 / np.maximum(1, np.square(difference / _LIKE))
+    return likeness
 
 
 def _squares(vectors: Plane) -> Plane:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PIXELS = 8_000  # of the pictures that are searched; more cost more, and what moves far is lost
 _LEAST_SIDE = 16  # what dense inverse search needs for its patches
 _RELATIVE, _ABSOLUTE = 0.01, 0.5  # of squared pixels
+_BEYOND = 0.5  # pixels: the flow of what stays at the edge points out of the picture now and then
 _LIKE = np.float32(5 * 2.55)  # 8-bit steps: 5 L*
 _LEAST_TRUST = np.float32(0.1)  # what the flow has lost keeps the least bad colour, and does not flicker
 
@@ -101,7 +102,7 @@ def _agreement(there: Plane, back: Plane) -> Plane:
     tolerance = _RELATIVE * (_squares(there) + _squares(returned)) + _ABSOLUTE
     trust = 2 * tolerance / (tolerance + _squares(there + returned))
     x, y = cv2.split(_grid(height, width) + there)
-    trust[(x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)] = 0
+    trust[(x < -_BEYOND) | (x > width - 1 + _BEYOND) | (y < -_BEYOND) | (y > height - 1 + _BEYOND)] = 0
     return np.minimum(trust, 1)
 
 

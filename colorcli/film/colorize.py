@@ -28,7 +28,7 @@ from colorcli.film.parts import open_parts
 from colorcli.film.probe import probe
 from colorcli.film.provenances import read_provenance
 from colorcli.film.references import Corrections
-from colorcli.film.shooting import stills, upright
+from colorcli.film.shooting import lead_in, stills, upright
 from colorcli.film.source import frames
 from colorcli.film.stabilize import Stabilizer
 from colorcli.media import shown
@@ -167,10 +167,11 @@ def _colorize(
         begun(film, made_before)
         work = _Work(line, film, settings, corrections)
         shots = 0
-        with contextlib.closing(work.painted(stills(film, reader, line.model.size))) as painted:
+        before = lead_in(film, parts.after, made_before) if parts.after is not None and parts.runs_on else ()
+        with contextlib.closing(work.painted(stills(film, reader, line.model.size, before))) as painted:
             for number, (still, (u, v)) in enumerate(painted, made_before + 1):
                 if still.begins_part:
-                    parts.end_shot()
+                    parts.end_shot(runs_on=still.runs_on)
                 parts.write(still.frame.luma, u, v, still.frame.time)
                 shots = still.shot + 1
                 watch(number, still.shot)
@@ -224,7 +225,7 @@ class _Work:
         self._threads = torch.get_num_threads()
 
     def painted(self, found: Generator[Still]) -> Generator[tuple[Still, tuple[NDArray[Any], NDArray[Any]]]]:
-        """Give every frame its U and V."""
+        """Give every frame that is written its U and V."""
         painters = max(1, min(_MOST_PAINTERS, self._threads // 2))
         with contextlib.ExitStack() as stack:  # an error keeps what it went through alive, threads and all
 
@@ -298,7 +299,9 @@ class _Work:
         for still, ab in coloured:
             if still.place == 0:
                 references = self._corrections.of(still)
-            yield still, references.tint(still.lightness, ab) if references else ab
+            tinted = references.tint(still.lightness, ab) if references else ab
+            if still.written:
+                yield still, tinted
 
     def _paint(self, coloured: Coloured) -> tuple[Still, tuple[NDArray[Any], NDArray[Any]]]:
         still, ab = coloured

@@ -43,6 +43,7 @@ class _Part:
     frames: int
     size: int
     last: str  # when its last frame is shown, in seconds, as a fraction
+    runs_on: bool = False  # whether its last shot goes on in the next part
 
 
 class Parts:
@@ -112,8 +113,16 @@ class Parts:
         self._encoder.write(luma, u, v, time)
         self._last = time
 
-    def end_shot(self) -> bool:
+    @property
+    def runs_on(self) -> bool:
+        """Whether the last shot of the finished parts is not at its end."""
+        return bool(self._parts) and self._parts[-1].runs_on
+
+    def end_shot(self, *, runs_on: bool = False) -> bool:
         """End the part here, if it is long enough: between the frame written last and the next a new shot begins.
+
+        Args:
+            runs_on: it is the same shot that goes on, because it is too long for one part.
 
         Returns:
             Whether it ended. Then all that is remembered of earlier frames must be forgotten, as a run that goes on
@@ -124,7 +133,7 @@ class Parts:
         """
         if self._encoder is None or self._last - self._began < self._shortest:
             return False
-        self._end_part()
+        self._end_part(runs_on)
         return True
 
     def finish(self) -> None:
@@ -142,14 +151,14 @@ class Parts:
         shutil.rmtree(self._all, ignore_errors=True)
         self._parts = []
 
-    def _end_part(self) -> None:
+    def _end_part(self, runs_on: bool = False) -> None:
         assert self._encoder is not None
         self._encoder.close()
         name = f"{len(self._parts) + 1:06}.mov"
         with replacing(self._folder / name) as temporary:
             self._piece.replace(temporary)
         size = (self._folder / name).stat().st_size
-        self._parts.append(_Part(name, self._encoder.frames, size, str(self._last)))
+        self._parts.append(_Part(name, self._encoder.frames, size, str(self._last), runs_on))
         self._write_manifest()
         self._encoder = None
 

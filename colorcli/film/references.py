@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -16,13 +17,13 @@ from torch.nn import functional
 from colorcli.color import rgb_to_lab
 from colorcli.errors import UnreadableMedia, UsageError
 from colorcli.film.keyframes import References
-from colorcli.film.shooting import stills
+from colorcli.film.shooting import look, stills
 from colorcli.film.source import frames
 from colorcli.media import shown
 from colorcli.media.images import open_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -57,19 +58,22 @@ class Reference:
             raise UnreadableMedia(f"{shown(self.path)}: {error.strerror or error}.") from error
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Shot:
-    """A shot with corrected frames: their references by place in the shot, and when the shot begins and they end."""
+    """A shot with corrected frames: the numbers of its first frame and of that after its last, and its references.
 
-    begins: Fraction
-    ends: Fraction
-    corrected: dict[int, Reference]
+    Those are given by the number and time of the frame that each is of.
+    """
+
+    first: int
+    end: int
+    corrected: dict[int, tuple[Fraction, Reference]]
 
 
 class Corrections:
     """The corrected frames of a film, each in its shot.
 
-    Reads the film up to the last of them, to find the shots.
+    Reads the film up to the end of the last of these shots.
 
     Args:
         film: what `probe` found.
@@ -93,48 +97,60 @@ class Corrections:
     ) -> None:
         self._film = film
         self._size = size
-        self._shots: dict[int, _Shot] = {}
         self._ab = {reference: _read(film, reference) for reference in references}
-        if references:
-            self._find(sorted(references, key=lambda each: each.time), start, end)
+        self._shots = self._found(deque(sorted(references, key=lambda each: each.time)), start, end)
 
     def of(self, still: Still) -> References | None:
-        """Return what tells the colours of the shot that begins with a frame, if there is any."""
-        shot = self._shots.get(still.frame.number)
+        """Return what tells the colours from a frame on with which a shot begins, or a piece of one; None for nothing.
+
+        Where the shot's corrected frames are before, their colours are carried to it first.
+        """
+        number = still.frame.number
+        shot = next((shot for shot in self._shots if shot.first <= number < shot.end), None)
         if shot is None:
             return None
+        times = {number: still.frame.time} | {each: time for each, (time, _) in shot.corrected.items()}
+        first, last = min(times), max(shot.corrected)
         size = still.lightness.shape[-2:]
-        corrected = {place: _scaled(self._ab[each], size) for place, each in shot.corrected.items()}
-        with frames(self._film, shot.begins, shot.ends) as reader:
-            looked_at = stills(self._film, reader, self._size)
-            upto = itertools.islice(looked_at, max(corrected) + 1)
-            return References(corrected, (each.lightness for each in upto))
+        corrected = {each - first: _scaled(self._ab[ref], size) for each, (_, ref) in shot.corrected.items()}
+        references = References(corrected, self._lightness(times[first], last + 1 - first))
+        for lightness in self._lightness(times[first], number - first):
+            references.tint(lightness, np.zeros((2, *size), np.float32))
+        return references
 
-    def _find(self, references: list[Reference], start: Fraction, end: Fraction | None) -> None:
-        """Find the frame that is shown at each time, and its shot."""
-        first: Still | None = None
-        last: Still | None = None
-        waiting = list(references)
+    def _lightness(self, start: Fraction, count: int) -> Iterator[Plane]:
+        """Yield that of so many frames."""
+        with frames(self._film, start) as reader:
+            for still in look(self._film, itertools.islice(reader, count), self._size):
+                yield still.lightness
+
+    def _found(self, waiting: deque[Reference], start: Fraction, end: Fraction | None) -> list[_Shot]:
+        """Find the frame that is shown at the time of each reference, and its shot."""
+        shots: list[_Shot] = []
+        if not waiting:
+            return shots
         if waiting[0].time < start:
             raise _outside(waiting[0])
+        first, corrected = 0, dict[int, tuple[Fraction, Reference]]()
+        last: Still | None = None
         with frames(self._film, start, end) as reader:
             for still in stills(self._film, reader, self._size):
-                while waiting and last and first and waiting[0].time < still.frame.time:
-                    self._add(first, last, waiting.pop(0))
-                if not waiting:
-                    return
-                first = still if still.place == 0 else first
+                if not still.written:
+                    continue
+                while waiting and last and waiting[0].time < still.frame.time:
+                    corrected[last.frame.number] = last.frame.time, waiting.popleft()
+                if last and still.shot != last.shot:
+                    shots += [_Shot(first, still.frame.number, corrected)] if corrected else []
+                    first, corrected = still.frame.number, {}
+                    if not waiting:
+                        return shots
                 last = still
         shown_for = 2 / self._film.frame_rate  # of the last frame: nobody counts to the thousandth
-        while waiting and last and first and waiting[0].time < last.frame.time + shown_for:
-            self._add(first, last, waiting.pop(0))
-        if waiting:
+        while waiting and last and waiting[0].time < last.frame.time + shown_for:
+            corrected[last.frame.number] = last.frame.time, waiting.popleft()
+        if waiting or last is None:
             raise _outside(waiting[0])
-
-    def _add(self, first: Still, still: Still, reference: Reference) -> None:
-        shot = self._shots.setdefault(first.frame.number, _Shot(first.frame.time, still.frame.time, {}))
-        shot.ends = still.frame.time + self._film.time_base
-        shot.corrected[still.place] = reference
+        return [*shots, _Shot(first, last.frame.number + 1, corrected)]
 
 
 def _read(film: Film, reference: Reference) -> Tensor:

@@ -391,6 +391,55 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same_film(tmp_path, settin
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-color.mkv", "a.mkv", "whole"]
 
 
+@pytest.fixture
+def short_pieces(monkeypatch):
+    """Parts of ten seconds, and shots of more than twenty in pieces."""
+    monkeypatch.setattr("colorcli.film.shooting.LONGEST", Fraction(20))
+
+
+def panning(count, width=64):
+    """A view that moves over a wall of blocks, with grain: one long shot."""
+    wall = np.kron(np.random.default_rng(3).integers(40, 220, (3, 40, 1), np.uint8), np.ones((16, 16, 3), np.uint8))
+    return noisy(np.array([wall[:, step : step + width] for step in range(count)]))
+
+
+@pytest.mark.parametrize("keyframes", [None, 3])
+def test_a_very_long_shot_goes_on_in_its_midst_and_gives_the_same_film(tmp_path, short_pieces, keyframes):
+    source = make_clip(tmp_path / "a.mkv", pictures=panning(70), fps="1", codec="ffv1")
+    settings = replace(STOPPED, keyframes=keyframes)
+    whole = colorize(source, settings=settings, target=tmp_path / "whole" / "a-color.mkv")
+    assert whole.facts["shots"] == 1
+    assert [time for time, _ in decoded(whole.target)] == [time for time, _ in decoded(source)]
+    with pytest.raises(KeyboardInterrupt):
+        colorize(source, settings=settings, watch=stop_at(50, KeyboardInterrupt()))
+    outcome = colorize(source, settings=settings)
+    assert outcome.facts["made_before"] == 40
+    assert outcome.target.read_bytes() == whole.target.read_bytes()
+
+
+def test_a_very_long_shot_has_no_seams(tmp_path, short_pieces):
+    """At the beginning of a piece colours change no more than elsewhere."""
+    source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(1, 90)), fps="2", codec="ffv1")
+
+    class Drifting(nn.Module):
+        def forward(self, ab):
+            noise = torch.frac(ab.mean(dim=(1, 2, 3), keepdim=True) * 977) - 0.5
+            return torch.full_like(ab, 20) + 40 * noise
+
+    found = chroma(colorize(source, line_of(Drifting()), FilmSettings(codec="ffv1")).target)
+    changes = np.abs(np.diff(found, axis=0)).mean(axis=(1, 2, 3))
+    assert changes[[39, 79]].max() <= np.quantile(changes, 0.98) + 0.5
+
+
+def test_a_corrected_frame_is_that_of_all_pieces_of_its_shot(tmp_path, short_pieces):
+    source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(1, 70)), fps="1", codec="ffv1")
+    for second in (5, 65):
+        reference = Reference(corrected(tmp_path / "red.png"), Fraction(second))
+        settings = replace(LOSSLESS, references=(reference,))
+        target = colorize(source, settings=settings, overwrite=True).target
+        assert chroma(target)[:, 1].mean(axis=(1, 2)).min() > 128 + 25
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from colorcli.film.probe import probe
-from colorcli.film.shooting import LONGEST, stills
+from colorcli.film.shooting import LONGEST, lead_in, stills
 from colorcli.film.source import FilmFrame, frames
 from tests.film.clips import make_clip, moving_pictures
 
@@ -74,15 +74,47 @@ def test_from_the_beginning_of_a_part_on_a_run_that_goes_on_finds_the_same(tmp_p
         assert (one.seen == other.seen).all()
 
 
-@pytest.mark.parametrize("frames_a_second", [1, 2])
-def test_a_shot_without_end_is_cut(tmp_path, frames_a_second):
-    film = film_of(tmp_path / "a.mkv", frames=1)
+def endless(frames_a_second, seconds):
     luma = np.full((48, 64), 100, np.uint8)
-    count = int(2.5 * LONGEST) * frames_a_second
-    endless = (FilmFrame(luma, Fraction(number, frames_a_second), number) for number in range(count))
-    found = list(stills(film, endless, 16))
-    assert [still.frame.time for still in found if still.begins_part] == [LONGEST, 2 * LONGEST]
-    assert len(found) == count
+    return (FilmFrame(luma, Fraction(n, frames_a_second), n) for n in range(int(seconds * frames_a_second)))
+
+
+@pytest.mark.parametrize("frames_a_second", [1, 12])
+def test_a_shot_without_end_is_worked_on_in_pieces(tmp_path, frames_a_second):
+    film = film_of(tmp_path / "a.mkv", frames=1)
+    found = list(stills(film, endless(frames_a_second, 2.5 * LONGEST), 16))
+    written = [still for still in found if still.written]
+    assert [still.frame.number for still in written] == list(range(int(2.5 * LONGEST) * frames_a_second))
+    assert {still.shot for still in found} == {0}
+    assert [still.frame.time for still in written if still.begins_part] == [LONGEST, 2 * LONGEST]
+    assert all(still.runs_on == still.begins_part for still in written)
+
+
+@pytest.mark.parametrize(("frames_a_second", "leading"), [(1, 4), (12, 32)])
+def test_a_piece_is_led_up_to_and_run_out_of(tmp_path, frames_a_second, leading):
+    film = film_of(tmp_path / "a.mkv", frames=1)
+    found = list(stills(film, endless(frames_a_second, 1.5 * LONGEST), 16))
+    first = int(LONGEST * frames_a_second)
+    around = [still.frame.number for still in found if not still.written]
+    assert around == [*range(first, first + 24), *range(first - leading, first)]
+    (begins,) = (still for still in found if still.place == 0 and still is not found[0])
+    assert begins.frame.number == first - leading
+    assert all(still.frame.luma.size == 0 for still in found if not still.written)
+
+
+def test_a_run_that_goes_on_in_the_midst_of_a_shot_finds_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("colorcli.film.shooting.LONGEST", Fraction(20))
+    film = film_of(tmp_path / "a.mkv", pictures=patterns(1, 70), fps="2")
+    whole = looked_at(film)
+    place, begins = next((place, still) for place, still in enumerate(whole) if still.runs_on)
+    assert begins.frame.time == 20
+    lead = lead_in(film, Fraction(39, 2), 40)
+    with frames(film, after=Fraction(39, 2), number=40) as reader:
+        rest = list(stills(film, reader, 32, lead))
+    same = whole[place - len(lead) :]
+    assert [(s.frame.number, s.place, s.written) for s in rest] == [(s.frame.number, s.place, s.written) for s in same]
+    for one, other in zip(rest, same, strict=True):
+        assert (one.seen == other.seen).all()
 
 
 def test_a_film_of_one_frame_is_a_shot(tmp_path):

@@ -1,4 +1,4 @@
-"""Colorize black-and-white photographs, with the colorizer of your choice.
+"""Colorize black-and-white photographs and films, with the colorizer of your choice.
 
     model = colorcli.load("zhang")
     model.colorize(picture)

@@ -40,7 +40,7 @@ INTERRUPTED = 130  # what shells say of a program that Ctrl-C stopped
 @click.version_option(package_name="colorcli", prog_name="colorcli", message="%(prog)s %(version)s")
 @click.pass_context
 def colorcli(ctx: click.Context, debug: bool, settings: Path | None) -> None:
-    """Colorize black-and-white photographs, with the colorizer of your choice.
+    """Colorize black-and-white photographs and films, with the colorizer of your choice.
 
     colorcli run --model zhang photos/ writes them, in colour, to photos-color/.
     """

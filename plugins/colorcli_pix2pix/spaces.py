@@ -20,7 +20,7 @@ Space = Literal["lab", "yuv"]
 AB_REACH = 110.0  # -1..1 stands for ab in -110..110
 UV_REACH = 0.5  # and for all of U and V
 _MATRIX: Literal["bt601"] = "bt601"
-_NEWTON_STEPS = 4  # to a thousandth of ab, even outside of sRGB
+_NEWTON_STEPS = 4  # to what float32 tells, even outside of sRGB
 _AHEAD = 1e-3  # the derivative is a difference over this
 
 

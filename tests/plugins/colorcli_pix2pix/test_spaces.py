@@ -40,7 +40,7 @@ def test_true_colours_come_back_as_they_were(space):
     _, lightness, ab = cube()
     found = decode_colour(lightness, encode_colour(lightness, ab, space), space)
     assert (found - ab).abs().max() < 0.1
-    assert (found - ab).abs().mean() < 1e-3
+    assert (found - ab).abs().mean() < 5e-3
 
 
 def test_the_luma_of_the_grey_picture_would_not_do():

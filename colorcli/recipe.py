@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -101,3 +101,9 @@ class Recipe(ABC):
     @abstractmethod
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave; optimizers are given theirs in `start`, which comes after."""
+
+
+def expect_one_of(name: str, value: object, kind: object) -> None:
+    """Raise ValueError unless a setting has one of the values of a `typing.Literal`."""
+    if value not in get_args(kind):
+        raise ValueError(f"{name} is {value!r}, where one of {', '.join(get_args(kind))} was expected")

@@ -1,17 +1,19 @@
 """How the Iizuka network learns: regression of chroma, helped by a classification of the scene."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
 from colorcli import Batch, Recipe
 from colorcli.color import lab_to_rgb
+from colorcli.descent import Descent
 from colorcli.errors import DataError
+from colorcli.recipe import expect_one_of
 from colorcli.schedules import Schedule, learning_rate_factor
 from colorcli.weighting import ChromaWeight
 from colorcli_iizuka.grey import Grey, make_grey
@@ -53,9 +55,9 @@ class IizukaRecipe(Recipe):
         weight_decay: float = 0.0,
         schedule: Schedule = "constant",
     ) -> None:
-        _expect("grey", grey, Grey)
-        _expect("optimizer", optimizer, OptimizerName)
-        _expect("schedule", schedule, Schedule)
+        expect_one_of("grey", grey, Grey)
+        expect_one_of("optimizer", optimizer, OptimizerName)
+        expect_one_of("schedule", schedule, Schedule)
         if alpha < 0 or chroma_weight < 0:
             raise ValueError("alpha and chroma_weight from 0 were expected")
         self.alpha = alpha
@@ -66,7 +68,7 @@ class IizukaRecipe(Recipe):
         self.betas = betas
         self.weight_decay = weight_decay
         self.schedule = schedule
-        self._saved: Mapping[str, Any] = {}
+        self.descent = Descent()
 
     def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Count the categories, and the mean weight of a pixel where chroma counts."""
@@ -80,16 +82,9 @@ class IizukaRecipe(Recipe):
         return {"classes": len(categories) if self.alpha else 0}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
-        self.fabric = fabric
         self.space = network.space
-        self.network: nn.Module
-        self.optimizer: torch.optim.Optimizer
-        self.network, self.optimizer = fabric.setup(network, self._optimizer(network))
-        self.scheduler = LambdaLR(self.optimizer, lambda step: learning_rate_factor(self.schedule, step / steps))
-        if self._saved:
-            self.optimizer.load_state_dict(self._saved["optimizer"])
-            self.scheduler.load_state_dict(self._saved["scheduler"])
-        self._saved = {}
+        factor = partial(learning_rate_factor, self.schedule)
+        self.network = self.descent.start(fabric, network, [self._optimizer(network)], factor, steps)
         return self.network
 
     def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
@@ -100,10 +95,7 @@ class IizukaRecipe(Recipe):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         losses = self.validate(self.network, batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(losses["loss"])
-        self.optimizer.step()
-        self.scheduler.step()
+        self.descent.step(losses["loss"])
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -126,22 +118,13 @@ class IizukaRecipe(Recipe):
         return (weight * (predicted - truth) ** 2).mean()
 
     def state(self) -> dict[str, Any]:
-        return {
-            "mean_weight": self.weight.mean,
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-        }
+        return {"mean_weight": self.weight.mean, "descent": self.descent.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.weight.mean = state["mean_weight"]
-        self._saved = state
+        self.descent.load(state["descent"])
 
 
 def _halved(colour: Tensor) -> Tensor:
     """Average over the network's pixels, each of which is 2x2 of the picture's: (B, C, H, W) to half the size."""
     return functional.avg_pool2d(colour, 2)
-
-
-def _expect(name: str, value: object, kind: object) -> None:
-    if value not in get_args(kind):
-        raise ValueError(f"{name} is {value!r}, where one of {', '.join(get_args(kind))} was expected")

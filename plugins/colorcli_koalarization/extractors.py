@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from colorcli.color import lab_to_linear, linear_to_srgb
 from colorcli.errors import UsageError
+from colorcli.recipe import expect_one_of
 
 ExtractorName = Literal["inception-resnet-v2", "inception-v3", "convnext-tiny", "resnet34-grey", "none"]
 _SEED = 0  # of the selection of dimensions
@@ -46,8 +47,7 @@ class Extractor(nn.Module):
         self, name: ExtractorName, *, width: int = 16, size: int = 112, dimensions: int | None = None
     ) -> None:
         super().__init__()
-        if name not in get_args(ExtractorName):
-            raise ValueError(f"extractor is {name!r}, where one of {', '.join(get_args(ExtractorName))} was expected")
+        expect_one_of("extractor", name, ExtractorName)
         self.name = name
         self.model, available = _made(name, width, size)
         if dimensions is not None and not 0 < dimensions <= available:

@@ -1,15 +1,16 @@
 """How the Koalarization network learns: regression of chroma, or a classification of a and of b."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
 from colorcli import Batch, Recipe
+from colorcli.descent import Descent
+from colorcli.recipe import expect_one_of
 from colorcli.schedules import learning_rate_factor
 from colorcli.weighting import ChromaWeight
 from colorcli_koalarization.network import AB_REACH, KoalarizationNetwork
@@ -58,9 +59,9 @@ class KoalarizationRecipe(Recipe):
         schedule: ScheduleName = "constant",
         halvings: int = 10,
     ) -> None:
-        _expect("loss", loss, LossName)
-        _expect("optimizer", optimizer, OptimizerName)
-        _expect("schedule", schedule, ScheduleName)
+        expect_one_of("loss", loss, LossName)
+        expect_one_of("optimizer", optimizer, OptimizerName)
+        expect_one_of("schedule", schedule, ScheduleName)
         if bins < 2 or chroma_weight < 0 or halvings < 1:
             raise ValueError("bins from 2, chroma_weight from 0 and halvings from 1 were expected")
         self.loss = loss
@@ -73,7 +74,7 @@ class KoalarizationRecipe(Recipe):
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.halvings = halvings
-        self._saved: Mapping[str, Any] = {}
+        self.descent = Descent()
 
     def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Measure the mean weight of a pixel where chroma counts; say how many bins the network needs."""
@@ -91,15 +92,7 @@ class KoalarizationRecipe(Recipe):
         extractor = cast("KoalarizationNetwork", network).extractor
         if not extractor.given:
             give_weights(extractor, self.pretrained)
-        self.fabric = fabric
-        self.network: nn.Module
-        self.optimizer: torch.optim.Optimizer
-        self.network, self.optimizer = fabric.setup(network, self._optimizer(network))
-        self.scheduler = LambdaLR(self.optimizer, lambda step: self._rate_factor(step, steps))
-        if self._saved:
-            self.optimizer.load_state_dict(self._saved["optimizer"])
-            self.scheduler.load_state_dict(self._saved["scheduler"])
-        self._saved = {}
+        self.network = self.descent.start(fabric, network, [self._optimizer(network)], self._rate_factor, steps)
         return self.network
 
     def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
@@ -107,18 +100,15 @@ class KoalarizationRecipe(Recipe):
         kind = torch.optim.Adam if self.optimizer_name == "adam" else torch.optim.AdamW
         return kind(learnt, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay)
 
-    def _rate_factor(self, step: int, steps: int) -> float:
-        """Say what the highest learning rate is multiplied by."""
+    def _rate_factor(self, progress: float) -> float:
+        """Say what the highest learning rate is multiplied by at a point of the run in 0..1."""
         if self.schedule == "halving":
-            return 0.5 ** (step * self.halvings // steps)
-        return learning_rate_factor(self.schedule, step / steps)
+            return 0.5 ** int(progress * self.halvings + 1e-9)  # not one step late by rounding
+        return learning_rate_factor(self.schedule, progress)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         losses = self.validate(self.network, batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(losses["loss"])
-        self.optimizer.step()
-        self.scheduler.step()
+        self.descent.step(losses["loss"])
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -139,22 +129,13 @@ class KoalarizationRecipe(Recipe):
         return functional.cross_entropy(by_bin, bin_, reduction="none").sum(dim=1, keepdim=True)
 
     def state(self) -> dict[str, Any]:
-        return {
-            "mean_weight": self.weight.mean,
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-        }
+        return {"mean_weight": self.weight.mean, "descent": self.descent.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.weight.mean = state["mean_weight"]
-        self._saved = state
+        self.descent.load(state["descent"])
 
 
 def _halved(colour: Tensor) -> Tensor:
     """Average over the network's pixels, each of which is 2x2 of the picture's: (B, C, H, W) to half the size."""
     return functional.avg_pool2d(colour, 2)
-
-
-def _expect(name: str, value: object, kind: object) -> None:
-    if value not in get_args(kind):
-        raise ValueError(f"{name} is {value!r}, where one of {', '.join(get_args(kind))} was expected")

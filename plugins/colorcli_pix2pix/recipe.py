@@ -1,7 +1,7 @@
 """How a generator learns: against a discriminator, and by the distance to the true colours."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from colorcli import Batch, Recipe
 from colorcli.errors import UsageError
+from colorcli.recipe import expect_one_of
 from colorcli.schedules import Schedule, learning_rate_factor
 from colorcli.weighting import ChromaWeight
 from colorcli_pix2pix.discriminator import PatchDiscriminator
@@ -59,8 +60,8 @@ class GanRecipe(Recipe):
         warm_up: float = 0.0,
         keep: Keep = "best",
     ) -> None:
-        _expect("schedule", schedule, Schedule)
-        _expect("keep", keep, Keep)
+        expect_one_of("schedule", schedule, Schedule)
+        expect_one_of("keep", keep, Keep)
         if l1_weight < 0 or chroma_weight < 0 or discriminator_width < 1 or not 0 <= warm_up < 1:
             raise ValueError(
                 "l1_weight and chroma_weight from 0, discriminator_width from 1 and warm_up in 0..1 were expected"
@@ -200,8 +201,3 @@ def _cross_entropy(logits: Tensor, *, is_true: bool) -> Tensor:
     logits = logits.float()
     target = torch.ones_like(logits) if is_true else torch.zeros_like(logits)
     return functional.binary_cross_entropy_with_logits(logits, target)
-
-
-def _expect(name: str, value: object, kind: object) -> None:
-    if value not in get_args(kind):
-        raise ValueError(f"{name} is {value!r}, where one of {', '.join(get_args(kind))} was expected")

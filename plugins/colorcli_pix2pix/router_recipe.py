@@ -1,16 +1,18 @@
 """How the router learns: classification, of which the weights with the best macro F1 are kept."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, get_args
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
 from colorcli import Batch, Recipe
+from colorcli.descent import Descent
 from colorcli.errors import DataError, UsageError
+from colorcli.recipe import expect_one_of
 from colorcli.schedules import Schedule, learning_rate_factor
 from colorcli_pix2pix.categories import CATEGORIES
 from colorcli_pix2pix.resnet import ResNet34
@@ -41,8 +43,7 @@ class RouterRecipe(Recipe):
         schedule: Schedule = "constant",
         label_smoothing: float = 0.0,
     ) -> None:
-        if schedule not in get_args(Schedule):
-            raise ValueError(f"schedule is {schedule!r}, where one of {', '.join(get_args(Schedule))} was expected")
+        expect_one_of("schedule", schedule, Schedule)
         if not 0 <= label_smoothing < 1:
             raise ValueError("label_smoothing in 0..1 was expected")
         self.learning_rate = learning_rate
@@ -50,7 +51,7 @@ class RouterRecipe(Recipe):
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.label_smoothing = label_smoothing
-        self._saved: Mapping[str, Any] = {}
+        self.descent = Descent()
 
     def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """See that the categories of the data are those of the ensemble."""
@@ -76,15 +77,8 @@ class RouterRecipe(Recipe):
             raise UsageError(
                 "The router recipe of pix2pix trains a router.", 'Write kind = "router" in [network] of the recipe.'
             )
-        self.fabric = fabric
-        self.network: nn.Module
-        self.optimizer: torch.optim.Optimizer
-        self.network, self.optimizer = fabric.setup(network, self._sgd(network))
-        self.scheduler = LambdaLR(self.optimizer, lambda step: learning_rate_factor(self.schedule, step / steps))
-        if self._saved:
-            self.optimizer.load_state_dict(self._saved["optimizer"])
-            self.scheduler.load_state_dict(self._saved["scheduler"])
-        self._saved = {}
+        factor = partial(learning_rate_factor, self.schedule)
+        self.network = self.descent.start(fabric, network, [self._sgd(network)], factor, steps)
         return self.network
 
     def _sgd(self, network: nn.Module) -> torch.optim.Optimizer:
@@ -94,10 +88,7 @@ class RouterRecipe(Recipe):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         loss = _cross_entropy(self.network(batch.lightness), batch.category, self.label_smoothing)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        self.optimizer.step()
-        self.scheduler.step()
+        self.descent.step(loss)
         return {"cross entropy": loss.detach()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -122,10 +113,10 @@ class RouterRecipe(Recipe):
         }
 
     def state(self) -> dict[str, Any]:
-        return {"optimizer": self.optimizer.state_dict(), "scheduler": self.scheduler.state_dict()}
+        return self.descent.state()
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self._saved = state
+        self.descent.load(state)
 
 
 def macro_f1(confusion: Tensor) -> float:

@@ -1,6 +1,6 @@
 """What a generator sees and gives, in -1..1, in the two colour spaces of the Edinburgh paper."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,12 +22,6 @@ UV_REACH = 0.5  # and for all of U and V
 _MATRIX: Literal["bt601"] = "bt601"
 _NEWTON_STEPS = 4  # to what float32 tells, even outside of sRGB
 _AHEAD = 1e-3  # the derivative is a difference over this
-
-
-def check(space: str) -> None:
-    """Raise ValueError unless there is such a space."""
-    if space not in get_args(Space):
-        raise ValueError(f"space is {space!r}, where one of {', '.join(get_args(Space))} was expected")
 
 
 def encode_grey(lightness: Tensor, space: Space) -> Tensor:

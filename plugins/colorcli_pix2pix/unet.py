@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.errors import UsageError
-from colorcli_pix2pix import spaces
+from colorcli.recipe import expect_one_of
 from colorcli_pix2pix.spaces import Space
 
 
@@ -26,7 +26,7 @@ class UnetGenerator(nn.Module):
 
     def __init__(self, width: int = 64, levels: int = 8, space: Space = "lab") -> None:
         super().__init__()
-        spaces.check(space)
+        expect_one_of("space", space, Space)
         if width < 1 or levels < 5:
             raise ValueError("width from 1 and levels from 5 were expected")
         self.unit = 2**levels

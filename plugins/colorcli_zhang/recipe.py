@@ -1,15 +1,17 @@
 """How the Zhang network learns: soft-encoded classification with class rebalancing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
 from colorcli import Batch, Recipe
+from colorcli.descent import Descent
+from colorcli.recipe import expect_one_of
 from colorcli.schedules import Schedule, learning_rate_factor
 from colorcli_zhang.bins import (
     bin_centres,
@@ -61,9 +63,9 @@ class ZhangRecipe(Recipe):
         weight_decay: float = 0.0,
         schedule: Schedule = "constant",
     ) -> None:
-        _expect("gamut", gamut, Gamut)
-        _expect("optimizer", optimizer, OptimizerName)
-        _expect("schedule", schedule, Schedule)
+        expect_one_of("gamut", gamut, Gamut)
+        expect_one_of("optimizer", optimizer, OptimizerName)
+        expect_one_of("schedule", schedule, Schedule)
         if neighbours < 1 or sigma <= 0 or not 0 <= rebalancing <= 1:
             raise ValueError("neighbours from 1, sigma above 0 and rebalancing in 0..1 were expected")
         self.gamut = gamut
@@ -75,7 +77,7 @@ class ZhangRecipe(Recipe):
         self.betas = betas
         self.weight_decay = weight_decay
         self.schedule = schedule
-        self._saved: Mapping[str, Any] = {}
+        self.descent = Descent()
 
     def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Count the data's colours: which bins there are, and how rare each is."""
@@ -93,21 +95,10 @@ class ZhangRecipe(Recipe):
         self.weights = rebalancing_weights(prior, self.rebalancing)
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
-        self.fabric = fabric
         network.set_centres(self.centres)  # type: ignore[operator]
-        self.network: nn.Module
-        self.optimizers: list[torch.optim.Optimizer]
-        self.network, *self.optimizers = fabric.setup(network, *self._optimizers(network))
-        self.schedulers = [
-            LambdaLR(optimizer, lambda step: learning_rate_factor(self.schedule, step / steps))
-            for optimizer in self.optimizers
-        ]
-        for optimizer, saved in zip(self.optimizers, self._saved.get("optimizers", ()), strict=False):
-            optimizer.load_state_dict(saved)
-        for scheduler, saved in zip(self.schedulers, self._saved.get("schedulers", ()), strict=False):
-            scheduler.load_state_dict(saved)
-        self._saved = {}
-        self._move_tables()
+        factor = partial(learning_rate_factor, self.schedule)
+        self.network = self.descent.start(fabric, network, self._optimizers(network), factor, steps)
+        self._move_tables(fabric.device)
         return self.network
 
     def _optimizers(self, network: nn.Module) -> list[torch.optim.Optimizer]:
@@ -123,18 +114,13 @@ class ZhangRecipe(Recipe):
     def _adamw(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
         return torch.optim.AdamW(parameters, lr=learning_rate, betas=self.betas, weight_decay=self.weight_decay)
 
-    def _move_tables(self) -> None:
-        device = self.fabric.device
+    def _move_tables(self, device: torch.device) -> None:
         self.index, self.encoding = self.index.to(device), self.encoding.to(device)
         self.weights = self.weights.to(device)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         losses = self.validate(self.network, batch)
-        self.network.zero_grad(set_to_none=True)
-        self.fabric.backward(losses["loss"])
-        for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
-            optimizer.step()
-            scheduler.step()
+        self.descent.step(losses["loss"])
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -146,18 +132,8 @@ class ZhangRecipe(Recipe):
         return {"loss": (self.weights[nearest[:, 0]] * cross_entropy).mean()}
 
     def state(self) -> dict[str, Any]:
-        return {
-            "centres": self.centres,
-            "counts": self.counts,
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
-        }
+        return {"centres": self.centres, "counts": self.counts, "descent": self.descent.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self._learn_colours(state["centres"].cpu(), state["counts"].cpu())
-        self._saved = state
-
-
-def _expect(name: str, value: object, kind: object) -> None:
-    if value not in get_args(kind):
-        raise ValueError(f"{name} is {value!r}, where one of {', '.join(get_args(kind))} was expected")
+        self.descent.load(state["descent"])

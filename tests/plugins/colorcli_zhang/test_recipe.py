@@ -133,7 +133,7 @@ def test_a_few_steps_teach_a_plain_colour(optimizer, learning_rate):
 def test_every_learnt_weight_is_given_to_exactly_one_optimizer(optimizer):
     recipe = ZhangRecipe(optimizer=optimizer)
     network = started(recipe, colours((1, 2)))
-    given = [id(p) for each in recipe.optimizers for group in each.param_groups for p in group["params"]]
+    given = [id(p) for each in recipe.descent.optimizers for group in each.param_groups for p in group["params"]]
     assert sorted(given) == sorted(id(p) for p in network.parameters() if p.requires_grad)
 
 

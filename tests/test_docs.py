@@ -284,7 +284,7 @@ def test_every_command_is_mentioned(words):
     assert any(" ".join(["colorcli", *words]) in read(page) for page in PAGES)
 
 
-@pytest.mark.parametrize(("words", "command"), commands(command_line))
+@pytest.mark.parametrize(("words", "command"), list(commands(command_line)))
 def test_every_option_is_in_the_help_and_in_the_documentation(words, command, capsys):
     assert main([*words, "--help"]) == 0
     shown = capsys.readouterr().out

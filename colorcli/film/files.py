@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_HINT = "Check the disk, or try another --codec."
+
 
 def unfinished(target: Path) -> Path:
     """Return a name beside a file, for what may become it; no two runs ever give the same."""
@@ -21,14 +23,18 @@ def unfinished(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path, hint: str = _HINT) -> Iterator[Path]:
     """Give a name for a file that takes the target's when all went well, and is gone when anything did not.
+
+    Args:
+        target: the file.
+        hint: what to do where the disk refuses for another reason than its room.
 
     Raises:
         UnwritableMedia: the disk refuses.
     """
     temporary = unfinished(target)
-    with explained(target):
+    with explained(target, hint):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
@@ -40,7 +46,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def explained(target: Path) -> Iterator[None]:
+def explained(target: Path, hint: str = _HINT) -> Iterator[None]:
     """Turn what the disk has against a file into an error that names it.
 
     Raises:
@@ -49,15 +55,14 @@ def explained(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise unwritable(target, error.strerror or str(error)) from error
+        raise unwritable(target, error.strerror or str(error), hint) from error
 
 
-def unwritable(target: Path, reason: str) -> UnwritableMedia:
-    """Make the error of a film that cannot be written, from what the disk or ffmpeg said."""
+def unwritable(target: Path, reason: str, hint: str = _HINT) -> UnwritableMedia:
+    """Make the error of a file that cannot be written, from what the disk or ffmpeg said."""
     if any(words in reason for words in ("No space left", "not enough space", "File too large", "quota exceeded")):
-        hint = "Make room and give the same command again: it goes on from there."
-        return UnwritableMedia(f"{shown(target)}: there is no room left on the disk.", hint)
-    hint = "Check the disk, or try another --codec."
+        again = "Make room and give the same command again: it goes on from there."
+        return UnwritableMedia(f"{shown(target)}: there is no room left on the disk.", again)
     return UnwritableMedia(f"{shown(target)}: it cannot be written ({reason}).", hint)
 
 

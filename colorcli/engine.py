@@ -59,6 +59,13 @@ _GROUP_PIXELS = 60_000_000  # decoded pixels that one worker holds: small pictur
 class Line:
     """The line with its settings: one model, one strength, one set of options.
 
+    Args:
+        model: with its weights, on its device.
+        strength: how much colour, 0 to 1.
+        options: of the colorizer, by name.
+        batch_size: pictures that share a pass through the network; None = what suits the device.
+        name: what tables and pages call it; the model's name unless given.
+
     Raises:
         UsageError: the strength is not in 0..1, or an option is unknown or out of bounds.
     """
@@ -70,10 +77,12 @@ class Line:
         strength: float = 1.0,
         options: Mapping[str, OptionValue] | None = None,
         batch_size: int | None = None,
+        name: str = "",
     ) -> None:
         if not 0 <= strength <= 1:
             raise UsageError(f"The strength is {strength}, where 0 to 1 was expected.")
         self.model = model
+        self.name = name or model.name
         self.strength = strength
         self.options = model.options(options or {})
         self.batch_size = batch_size or _BATCH.get(model.device.device.type, _BATCH_ELSEWHERE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,17 +12,25 @@ from click.core import ParameterSource
 from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from colorcli.engine import Line
     from colorcli.media.photographs import Photograph
+    from colorcli.model import Model
 
     Command = TypeVar("Command", bound=Callable[..., object])
 
 _OPTIONS = (
     click.argument("models", metavar="MODEL...", nargs=-1, required=True),
     click.option("--weights", metavar="TAG|FILE|hf://...", help="Weights to use, for a single MODEL."),
-    click.option("-p", "--option", "pairs", multiple=True, metavar="NAME=VALUE", help="Option of the colorizers."),
+    click.option(
+        "-p",
+        "--option",
+        "pairs",
+        multiple=True,
+        metavar="NAME=VALUE[,...]",
+        help="Option of the colorizers; several values are tried one by one.",
+    ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     click.option(
         "--precision",
@@ -44,10 +53,12 @@ def model_options(command: Command) -> Command:
 def load_lines(
     models: Sequence[str], *, weights: str | None, pairs: Sequence[str], device: str, precision: str, offline: bool
 ) -> list[Line]:
-    """Load models, and give each the option values that are for it.
+    """Load models, and give each the option values that are for it: a line for every combination of them.
+
+    Where an option has several values, as in `temperature=0.05,0.38,1`, a line's name says which is its own.
 
     Raises:
-        UsageError: a model is given twice, weights are given for several, or no model has an option.
+        UsageError: a model or a value is given twice, weights are given for several, or no model has an option.
     """
     from colorcli.cli.run import parse_options
     from colorcli.engine import Line
@@ -58,18 +69,35 @@ def load_lines(
             f"--weights {weights} is for one MODEL, and here are {len(models)}.",
             "Give each its tag, as in zhang.starter zhang.eccv16.",
         )
-    lines: list[Line] = []
+    lines: dict[str, Line] = {}
     for name in models:
         model = load(name, weights=weights, device=device, precision=precision, offline=offline)
         if model.note:
             click.echo(f"note: {model.note}", err=True)
-        if model.name in {line.model.name for line in lines}:
-            raise UsageError(f"{model.name} is given twice.", "Give each model once.")
         known = {option.name for option in model.colorizer.options}
         own = [pair for pair in pairs if pair.partition("=")[0] in known or len(models) == 1]
-        lines.append(Line(model, options=parse_options(model, own)))
-    _check_all_used(lines, pairs)
-    return lines
+        for label, chosen in _sweep(model, own):
+            title = f"{model.name} {label}".strip()
+            if title in lines:
+                raise UsageError(f"{title} is given twice.", "Give each model, and each value, once.")
+            lines[title] = Line(model, options=parse_options(model, chosen), name=title)
+    _check_all_used(list(lines.values()), pairs)
+    return list(lines.values())
+
+
+def _sweep(model: Model, pairs: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Give every combination of the options' values, and before it what tells it from the others.
+
+    `t=1,2` and `u=3` are `t=1` for `t=1` and `u=3`, then `t=2`. Free text may have commas of its own.
+    """
+    text = {o.name for o in model.colorizer.options if isinstance(o.default, str) and not o.choices}
+    swept: list[list[str]] = []
+    for pair in pairs:
+        name, equals, values = pair.partition("=")
+        swept.append([pair] if name in text or not equals else [f"{name}={value}" for value in values.split(",")])
+    for chosen in itertools.product(*swept):
+        label = [pair for pair, among in zip(chosen, swept, strict=True) if len(among) > 1]
+        yield " ".join(label), list(chosen)
 
 
 def _check_all_used(lines: Sequence[Line], pairs: Sequence[str]) -> None:

@@ -46,7 +46,7 @@ def versions(
 def _versions(lines: Sequence[Line], frame: Frame) -> dict[str, Image.Image]:
     grey = replace(frame, pixels=join(frame.pixels, torch.zeros(1, 2, 1, 1)))
     images = {"grey": to_image(grey)}
-    images |= {line.model.name: to_image(next(line.colorize([frame]))) for line in lines}
+    images |= {line.name: to_image(next(line.colorize([frame]))) for line in lines}
     original = to_image(frame)
     if has_colour(np.asarray(original)):
         images["original"] = original

@@ -77,7 +77,7 @@ def evaluate(
             "Give a folder of colour photographs.",
         )
     baselines = {"grey": torch.zeros(2), "mean colour": survey.mean.float()}
-    rows = {name: Tally() for name in [*baselines, *(line.model.name for line in lines)]}
+    rows = {name: Tally() for name in [*baselines, *(line.name for line in lines)]}
     stream = iter(watch("evaluating", survey.colour))
     while batch := [_Truth.of(read_square(photograph, size)) for photograph in itertools.islice(stream, _BATCH)]:
         for row, chromas in zip(rows.values(), _chromas(batch, list(baselines.values()), lines), strict=True):
@@ -87,7 +87,7 @@ def evaluate(
         rows={name: row.figures() for name, row in rows.items()},
         count=len(survey.colour),
         size=size,
-        models={line.model.name: _described(line) for line in lines},
+        models={line.name: _described(line) for line in lines},
         versions={package: version(package) for package in ("colorcli", "torch")},
         grey=survey.grey,
         unreadable=[str(error) for error in survey.unreadable],

@@ -66,8 +66,9 @@ class Model:
         self.size = size
         self.note = note
         self._defaults = defaults or {}
+        self._step = None if size else colorizer.multiple_of
         self._moving = threading.Lock()
-        self._place = device, place(network, device)
+        self._place = device, place(network, device, self._step)
 
     @property
     def name(self) -> str:
@@ -173,7 +174,7 @@ class Model:
                 )
             _log.warning("%s has no memory for even one picture: going on on the CPU.", device.device)
             cpu = choose("cpu", "fp32" if device.dtype == torch.float32 else "auto")
-            self._place = cpu, place(self._place[1], cpu)
+            self._place = cpu, place(self._place[1], cpu, self._step)
 
     @overload  # an array is an iterable, too: the first that fits counts
     def colorize(  # type: ignore[overload-overlap]
@@ -213,6 +214,7 @@ def load(
     weights: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "torch",
     offline: bool = False,
 ) -> Model:
     """Load a colorizer by name.
@@ -223,18 +225,19 @@ def load(
             the name says, or else the best that can be had.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto`, `fp32`, `bf16`, `fp16`.
+        engine: `torch`, or `openvino` for CPUs.
         offline: never touch the network.
 
     Raises:
         ColorizerNotFound: no plugin provides it.
         WeightsError: the weights cannot be had or do not fit.
-        DeviceError: there is no such device.
+        DeviceError: there is no such device or engine.
     """
     colorizer_name, tag = split_name(name)
     colorizer = Registry().get(colorizer_name)
     if tag is not None and weights is not None and tag != weights:
         raise UsageError(f"{name} and the weights {weights} contradict each other.", "Give one of the two.")
-    chosen = choose(device, precision)
+    chosen = choose(device, precision, engine)
     if is_on_the_hub(weights):
         weights = fetch(str(weights), offline=offline)
     if weights is not None and weights not in colorizer.weights and _is_file(weights):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from colorcli.serving import serve
+
 if TYPE_CHECKING:
     from colorcli.devices import Device
 
@@ -33,24 +35,48 @@ def _arrive(part: nn.Module, _arguments: tuple[Any, ...]) -> None:
     if part.awaited is None:
         return
     with _placing:
-        if isinstance(device := part.awaited, tuple):  # not yet by another thread
-            _place(part, *device)
+        if isinstance(place := part.awaited, tuple):  # not yet by another thread
+            _convert(part, *place)
             part.awaited = None  # type: ignore[assignment]
 
 
-def place(network: nn.Module, device: Device) -> nn.Module:
-    """Make a network ready to predict on a device; it learns no more."""
+def place(network: nn.Module, device: Device, step: int | None = None) -> nn.Module:
+    """Make a network ready to predict on a device; it learns no more.
+
+    Args:
+        network: with its weights.
+        device: where, in which precision, and what computes it.
+        step: what the sides of pictures of any size are multiples of; None where all have the network's own size.
+    """
     network.eval().requires_grad_(requires_grad=False)
-    _place(network, device.device, device.dtype)
+    parts = [part for part in network.modules() if getattr(part, "deferred", False)]
+    if not parts:
+        _settle(network, device, step)
+        return network
+    _convert(network, device.device, device.dtype)
+    for part in parts:
+        _settle(part, device, step)
     return network
 
 
-def _place(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+def _settle(part: nn.Module, device: Device, step: int | None) -> None:
+    """Convert a network, now or when it is first called if it is deferred, and choose what computes it."""
+    vars(part).pop("forward", None)  # of another engine
+    dtype = device.dtype
+    if device.engine == "openvino":
+        dtype = torch.float32  # in which it is exported
+        serve(part, device, step, give_up=lambda: _convert(part, device.device, device.dtype))
+    if getattr(part, "deferred", False):
+        part.awaited = device.device, dtype  # type: ignore[assignment]
+    else:
+        _convert(part, device.device, dtype)
+
+
+def _convert(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Convert a module's weights, except those of deferred parts within it."""
     for part in module.children():
-        if getattr(part, "deferred", False):
-            part.awaited = device, dtype  # type: ignore[assignment]
-        else:
-            _place(part, device, dtype)
+        if not getattr(part, "deferred", False):
+            _convert(part, device, dtype)
     own = dtype if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)) else torch.float32
 
     def converted(tensor: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from colorcli import devices
 from colorcli.devices import choose
 from colorcli.errors import DeviceError
 
@@ -38,3 +39,36 @@ def test_a_device_that_is_not_here_is_an_error_that_names_one_that_is(name):
 def test_a_precision_that_does_not_exist_is_an_error_that_names_those_that_do():
     with pytest.raises(DeviceError, match=r"no precision fp8.* fp32, bf16, fp16"):
         choose("cpu", "fp8")
+
+
+@pytest.fixture
+def openvino(monkeypatch):
+    """Whether it is installed or not, it counts as that."""
+    monkeypatch.setattr(devices, "is_installed", lambda: True)
+
+
+def test_openvino_computes_on_the_cpu_in_the_precision_that_it_is_quickest_in(openvino):
+    chosen = choose(engine="openvino")
+    assert chosen.device.type == "cpu"
+    assert chosen.dtype == choose("cpu").dtype
+    assert str(choose("cpu", "bf16", "openvino")) == "cpu in bf16 by OpenVINO"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("cuda", "auto", "openvino"), "computes on the CPU, not on cuda"),
+        (("cpu", "fp16", "openvino"), "in fp32 or bf16, not in fp16"),
+        (("cpu", "fp32", "tensorrt"), "no engine tensorrt. .*torch or openvino"),
+    ],
+)
+def test_what_does_not_go_together_is_an_error(openvino, asked, words):
+    with pytest.raises(DeviceError, match=words):
+        choose(*asked)
+
+
+def test_an_engine_that_is_not_installed_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(devices, "is_installed", lambda: False)
+    with pytest.raises(DeviceError, match="not installed") as error:
+        choose("cpu", "fp32", "openvino")
+    assert 'pip install "colorcli[openvino]"' in error.value.hint

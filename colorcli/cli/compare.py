@@ -32,6 +32,7 @@ def compare(
     pairs: tuple[str, ...],
     device: str,
     precision: str,
+    engine: str,
     offline: bool,
     sheet: Path,
     height: int,
@@ -43,7 +44,9 @@ def compare(
     from colorcli.evaluation.sheets import write_sheet
 
     found = _found(pictures)[:limit]
-    lines = load_lines(models, weights=weights, pairs=pairs, device=device, precision=precision, offline=offline)
+    lines = load_lines(
+        models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
+    )
     problems: list[ColorcliError] = []
     write_sheet(sheet, versions(lines, watched("comparing", found), problems.append), height=height)
     for problem in problems:

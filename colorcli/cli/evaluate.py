@@ -30,6 +30,7 @@ def evaluate(
     pairs: tuple[str, ...],
     device: str,
     precision: str,
+    engine: str,
     offline: bool,
     size: int,
     limit: int | None,
@@ -47,7 +48,9 @@ def evaluate(
     photographs = find_photographs(data)[:limit]
     if not photographs:
         raise DataError(f"{data}: there are no photographs in this folder.", "Give a folder of colour photographs.")
-    lines = load_lines(models, weights=weights, pairs=pairs, device=device, precision=precision, offline=offline)
+    lines = load_lines(
+        models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
+    )
     table = table_of(lines, photographs, size=size, watch=watched)
     for message in table.unreadable:
         click.echo(f"error: {message}", err=True)

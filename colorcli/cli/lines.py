@@ -39,6 +39,13 @@ _OPTIONS = (
         show_default=True,
         help="In which the networks compute.",
     ),
+    click.option(
+        "--engine",
+        type=click.Choice(["torch", "openvino"]),
+        default="torch",
+        show_default=True,
+        help="What computes the networks; openvino is an extra, for CPUs.",
+    ),
     click.option("--offline", is_flag=True, help="Never touch the network."),
 )
 
@@ -51,7 +58,14 @@ def model_options(command: Command) -> Command:
 
 
 def load_lines(
-    models: Sequence[str], *, weights: str | None, pairs: Sequence[str], device: str, precision: str, offline: bool
+    models: Sequence[str],
+    *,
+    weights: str | None,
+    pairs: Sequence[str],
+    device: str,
+    precision: str,
+    engine: str = "torch",
+    offline: bool,
 ) -> list[Line]:
     """Load models, and give each the option values that are for it: a line for every combination of them.
 
@@ -71,7 +85,7 @@ def load_lines(
         )
     lines: dict[str, Line] = {}
     for name in models:
-        model = load(name, weights=weights, device=device, precision=precision, offline=offline)
+        model = load(name, weights=weights, device=device, precision=precision, engine=engine, offline=offline)
         if model.note:
             click.echo(f"note: {model.note}", err=True)
         known = {option.name for option in model.colorizer.options}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from colorcli.cli.film import check_films, colorize_films, film_options, film_settings
+from colorcli.cli.lines import command_line
+from colorcli.cli.report import open_report
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.media import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from fractions import Fraction
 
     from colorcli.cli.progress import Progress
@@ -52,12 +55,25 @@ def _shard(text: str) -> tuple[int, int]:
     show_default=True,
     help="In which the network computes.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["torch", "openvino"]),
+    default="torch",
+    show_default=True,
+    help="What computes the network; openvino is an extra, for CPUs.",
+)
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures that share a pass through the network.")
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.option("--overwrite", is_flag=True, help="Replace outputs that are there already.")
 @click.option("--shard", type=_shard, metavar="I/N", help="Do only the I-th of N parts, for several machines.")
 @click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]")
 @film_options
+@click.option(
+    "--report",
+    metavar="PAGE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page, one HTML file, that shows every picture before and after.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each picture and film.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what the colorizer has to tell about each picture.")
@@ -75,6 +91,7 @@ def run(
     accept_license: bool,
     device: str,
     precision: str,
+    engine: str,
     batch_size: int | None,
     offline: bool,
     overwrite: bool,
@@ -88,6 +105,7 @@ def run(
     stabilize: str,
     keyframes: int | None,
     references: tuple[tuple[Path, Fraction], ...],
+    report: Path | None,
     dry_run: bool,
     as_json: bool,
     verbose: bool,
@@ -99,6 +117,7 @@ def run(
     """
     from colorcli.media.folders import plan
     from colorcli.media.images import DEFAULT_MAX_PIXELS
+    from colorcli.pages import check_free, is_page
     from colorcli.registry import Registry, split_name
     from colorcli.weights import licensing
 
@@ -112,13 +131,13 @@ def run(
         from colorcli.engine import Line
         from colorcli.model import load
 
-        model = load(name, weights=weights, device=device, precision=precision, offline=offline)
+        model = load(name, weights=weights, device=device, precision=precision, engine=engine, offline=offline)
         if model.note:
             click.echo(f"note: {model.note}", err=True)
         return Line(model, strength=strength, options=parse_options(model, pairs), batch_size=batch_size)
 
     if STDIN in inputs:
-        _check_alone(inputs, output, as_json=as_json, dry_run=dry_run)
+        _check_alone(inputs, output or report, as_json=as_json, dry_run=dry_run)
         _stream(line(), file_format, limit)
         return 0
     planned = plan(inputs, output, format=file_format, shard=shard)
@@ -132,11 +151,17 @@ def run(
     settings = None
     if films:
         settings = film_settings(codec, crf, preset, start, end, stabilize, keyframes, references)
+    if report:
+        check_free(report, overwrite=overwrite or is_page(report))  # a run that goes on writes its page anew
     tell = _Teller(line(), as_json=as_json, verbose=verbose)
-    _colorize_pictures(tell, [job for job in planned.jobs if not job.film], overwrite=overwrite, max_pixels=limit)
-    if settings is not None:
-        for outcome in colorize_films(tell.line, films, settings, overwrite=overwrite):
-            tell(outcome)
+    with contextlib.ExitStack() as stack:
+        if report:
+            page = open_report(report, tell.line, planned, command_line(ctx), max_pixels=limit)
+            tell.report = stack.enter_context(page)
+        _colorize_pictures(tell, [job for job in planned.jobs if not job.film], overwrite=overwrite, max_pixels=limit)
+        if settings is not None:
+            for outcome in colorize_films(tell.line, films, settings, overwrite=overwrite):
+                tell(outcome)
     return _finish(tell.outcomes, planned, as_json=as_json)
 
 
@@ -165,7 +190,7 @@ def _check_alone(inputs: Sequence[Path], output: Path | None, *, as_json: bool, 
     if len(inputs) > 1 or output or as_json or dry_run:
         raise UsageError(
             "- reads one picture from standard input and writes it to standard output.",
-            "Give it alone, without -o, --json and --dry-run.",
+            "Give it alone, without -o, --report, --json and --dry-run.",
         )
 
 
@@ -200,6 +225,7 @@ class _Teller:
     def __init__(self, line: Line, *, as_json: bool, verbose: bool) -> None:
         self.line = line
         self.outcomes: list[Outcome] = []
+        self.report: Callable[[Outcome, str], None] | None = None  # puts it on the page
         self._as_json = as_json
         self._verbose = verbose
 
@@ -214,11 +240,11 @@ class _Teller:
             note(_told(outcome))
         if outcome.error:
             note(_complaint(outcome.error))
+        if self.report:
+            self.report(outcome, _notes(outcome))
 
 
 def _colorize_pictures(tell: _Teller, jobs: Sequence[Job], *, overwrite: bool, max_pixels: int) -> None:
-    import contextlib
-
     from colorcli.cli.progress import Progress
     from colorcli.engine import colorize_files
 
@@ -254,12 +280,15 @@ def _outcome_row(line: Line, outcome: Outcome) -> str:
 
 def _told(outcome: Outcome) -> str:
     """Say of a picture what there is to say: `a.jpg: category people, probability 0.93`."""
-    notes = [
+    done = "done before" if outcome.done_before else "colorized"
+    return f"{shown(outcome.job.source)}: {_notes(outcome) or done}"
+
+
+def _notes(outcome: Outcome) -> str:
+    return ", ".join(
         f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
         for name, value in outcome.notes.items()
-    ]
-    done = "done before" if outcome.done_before else "colorized"
-    return f"{shown(outcome.job.source)}: {', '.join(notes) or done}"
+    )
 
 
 def _row(source: Path, target: Path | None, **facts: object) -> str:

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.lines import load_lines, model_options, watched
-from colorcli.errors import UnreadableMedia
+from colorcli.cli.lines import command_line, load_lines, model_options, watched
+from colorcli.errors import ColorcliError, DataError, UnreadableMedia, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from colorcli.engine import Line
+    from colorcli.evaluation.sheets import Row
     from colorcli.media.photographs import Photograph
+    from colorcli.pages.comparing import Comparison
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @model_options
 @click.argument("pictures", metavar="PICTURES", type=click.Path(path_type=Path))
-@click.option(
-    "--sheet",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The contact sheet to write, a PNG.",
-)
-@click.option("--height", type=click.IntRange(min=16), default=220, show_default=True, help="Of each picture on it.")
+@click.option("-o", "--output", metavar="PAGE", type=_FILE, help="The page to write, one HTML file.")
+@click.option("--sheet", metavar="FILE", type=_FILE, help="The contact sheet to write, a PNG.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many pictures, by name.")
+@click.option(
+    "--max-side",
+    type=click.IntRange(min=64),
+    default=1280,
+    show_default=True,
+    help="Of each picture on the page, in pixels: larger ones are scaled down.",
+)
+@click.option(
+    "--quality", type=click.IntRange(1, 100), default=85, show_default=True, help="Of the pictures on the page."
+)
+@click.option(
+    "--height", type=click.IntRange(min=16), default=220, show_default=True, help="Of each picture on the sheet."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a page or a sheet that is there already.")
+@click.pass_context
 def compare(
+    ctx: click.Context,
     models: tuple[str, ...],
     pictures: Path,
     weights: str | None,
@@ -34,24 +53,49 @@ def compare(
     precision: str,
     engine: str,
     offline: bool,
-    sheet: Path,
-    height: int,
+    output: Path | None,
+    sheet: Path | None,
     limit: int | None,
+    max_side: int,
+    quality: int,
+    height: int,
+    overwrite: bool,
 ) -> int:
-    """Draw a contact sheet of PICTURES (a file, or a folder): grey, by each MODEL, and as they are if in colour."""
-    from colorcli.errors import ColorcliError
+    """Show PICTURES (a file, or a folder) in grey, by each MODEL, and as they are if in colour, on a page or a sheet.
+
+    The page needs no server and loads nothing: send it to whom you like. `-p temperature=0.05,0.38,1` compares values
+    of an option.
+    """
     from colorcli.evaluation.compare import versions
     from colorcli.evaluation.sheets import write_sheet
+    from colorcli.pages import check_free
+    from colorcli.pages.comparing import open_comparison
 
+    targets = [path for path in (output, sheet) if path]
+    if not targets:
+        raise UsageError("There is nothing to write to.", "Give a page, -o page.html, or a sheet, --sheet sheet.png.")
+    for path in targets:
+        check_free(path, overwrite=overwrite)
     found = _found(pictures)[:limit]
     lines = load_lines(
         models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
     )
     problems: list[ColorcliError] = []
-    write_sheet(sheet, versions(lines, watched("comparing", found), problems.append), height=height)
-    for problem in problems:
-        click.echo(f"error: {problem}", err=True)
-    click.echo(str(sheet))
+    rows = versions(lines, watched("comparing", found), problems.append)
+    with contextlib.ExitStack() as stack:
+        stack.callback(_complain, problems)
+        if output:
+            opened = open_comparison(output, _title(pictures, lines), max_side=max_side, quality=quality)
+            page = stack.enter_context(opened)
+            rows = _added(page, rows)
+        if sheet:
+            write_sheet(sheet, rows, height=height)
+        elif not sum(1 for _ in rows):
+            raise DataError("There are no pictures to show.")
+        if output:
+            _tell(page, pictures, lines, problems, command_line(ctx))
+    for path in targets:
+        click.echo(str(path))
     return 1 if problems else 0
 
 
@@ -62,3 +106,33 @@ def _found(pictures: Path) -> list[Photograph]:
     if not found:
         raise UnreadableMedia(f"{pictures}: there are no pictures in this folder.")
     return found
+
+
+def _title(pictures: Path, lines: Sequence[Line]) -> str:
+    names = ", ".join(line.name for line in lines)
+    return f"{pictures.resolve().name} by {names if len(lines) <= 3 else f'{len(lines)} models'}"
+
+
+def _added(page: Comparison, rows: Iterable[Row]) -> Iterator[Row]:
+    for row in rows:
+        page.add(row)
+        yield row
+
+
+def _tell(
+    page: Comparison, pictures: Path, lines: Sequence[Line], problems: Sequence[ColorcliError], command: str
+) -> None:
+    from colorcli.evaluation.compare import described, versions_used
+
+    page.facts = {
+        "Pictures": f"{page.count} from {pictures.resolve().name}",
+        **{line.name: described(line) for line in lines},
+        "Made by": versions_used(),
+    }
+    page.problems = [str(problem) for problem in problems]
+    page.command = command
+
+
+def _complain(problems: Sequence[ColorcliError]) -> None:
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +13,13 @@ from colorcli.errors import ColorcliError
 from colorcli.evaluation.evaluate import has_colour
 from colorcli.evaluation.sheets import Row
 from colorcli.joining import join
-from colorcli.media.images import open_picture, to_image
+from colorcli.media import shown
+from colorcli.media.images import DEFAULT_MAX_PIXELS, open_picture, to_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
 
     from PIL import Image
 
@@ -32,22 +36,61 @@ def versions(
     Args:
         lines: the models, each with its options and a name of its own.
         photographs: grey or in colour; of several pages the first.
-        report: gets what is wrong with pictures that cannot be read.
+        report: gets what is wrong with pictures that cannot be read or coloured.
     """
     for photograph in photographs:
         try:
-            frame = next(open_picture(photograph.stream()).frames())
+            frame = _first_frame(photograph.stream())
+            coloured = {line.name: to_image(next(line.colorize([frame]))) for line in lines}
         except ColorcliError as error:
             report(error)
             continue
-        yield Row(photograph.name, _versions(lines, replace(frame, alpha=None)))
+        yield Row(photograph.name, _between_grey_and_original(frame, coloured))
 
 
-def _versions(lines: Sequence[Line], frame: Frame) -> dict[str, Image.Image]:
+def before_and_after(source: Path, target: Path, label: str, note: str, *, max_pixels: int) -> Row:
+    """Give the versions of a picture that was coloured before, as `versions` does.
+
+    Args:
+        source: the picture.
+        target: its output.
+        label: what the output is called.
+        note: on the picture.
+        max_pixels: the most pixels that a frame may have.
+
+    Raises:
+        UnreadableMedia: one of the two cannot be read.
+    """
+    frame, coloured = _first_frame(source, max_pixels), _first_frame(target, max_pixels)
+    return Row(shown(source), _between_grey_and_original(frame, {label: to_image(coloured)}), note)
+
+
+def described(line: Line) -> str:
+    """Say in a line what a version was made with: network, options, weights and their licence."""
+    model = line.model
+    weights = model.colorizer.weights.get(model.tag)
+    facts = [
+        f"network at {model.size}x{model.size}" if model.size else "network at the picture's own size",
+        *(f"{name}={value}" for name, value in line.options.items()),
+        *([f"strength={line.strength:g}"] if line.strength != 1 else []),
+        str(model.device),
+        f"weights {model.fingerprint[:12]}",
+        *([f"licence {weights.license}"] if weights else []),
+    ]
+    return ", ".join(facts)
+
+
+def versions_used() -> str:
+    """Name the versions of what decides the colours."""
+    return ", ".join(f"{package} {version(package)}" for package in ("colorcli", "torch"))
+
+
+def _first_frame(source: Path | BinaryIO, max_pixels: int = DEFAULT_MAX_PIXELS) -> Frame:
+    return replace(next(open_picture(source, max_pixels=max_pixels).frames()), alpha=None)
+
+
+def _between_grey_and_original(frame: Frame, coloured: Mapping[str, Image.Image]) -> dict[str, Image.Image]:
     grey = replace(frame, pixels=join(frame.pixels, torch.zeros(1, 2, 1, 1)))
-    images = {"grey": to_image(grey)}
-    images |= {line.name: to_image(next(line.colorize([frame]))) for line in lines}
     original = to_image(frame)
-    if has_colour(np.asarray(original)):
-        images["original"] = original
-    return images
+    images = {"grey": to_image(grey), **coloured}
+    return {**images, "original": original} if has_colour(np.asarray(original)) else images

@@ -29,6 +29,7 @@ class Row:
 
     name: str
     versions: Mapping[str, Tensor | Image.Image]
+    note: str = ""  # on it, for pages
 
 
 def write_sheet(path: Path, rows: Iterable[Row], *, height: int = 220, columns: int = 1) -> None:
@@ -87,9 +88,12 @@ def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _scaled(version: Tensor | Image.Image, height: int) -> Image.Image:
-    picture = version if isinstance(version, Image.Image) else _image(version)
+    picture = as_image(version)
     return picture.resize((max(1, round(picture.width * height / picture.height)), height), Image.Resampling.LANCZOS)
 
 
-def _image(version: Tensor) -> Image.Image:
+def as_image(version: Tensor | Image.Image) -> Image.Image:
+    """Give an image, or (3, H, W) sRGB in 0..1, as an image."""
+    if isinstance(version, Image.Image):
+        return version
     return Image.fromarray((version.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())

@@ -19,7 +19,7 @@ def weights(tmp_path):
 
 def sheet(capsys, tmp_path, pictures, weights, *args, code=0):
     path = tmp_path / "sheet.png"
-    told = ["compare", "zhang", str(pictures), "--weights", weights, "--sheet", str(path), "--height", "60", *args]
+    told = ["compare", "zhang", str(pictures), "--weights", weights, "--sheet", str(path), "--height", "60", "--overwrite", *args]
     assert main([*told, "--device", "cpu"]) == code
     captured = capsys.readouterr()
     return captured, np.asarray(Image.open(path)) if path.exists() else None

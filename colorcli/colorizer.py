@@ -165,6 +165,43 @@ class Colorizer(ABC):
             that picture alone, never on the others in the batch. With notes for each picture, a Prediction.
         """
 
+    def explain(self, network: Any, lightness: Tensor, *args: Any, **options: Any) -> Tensor:
+        """Say how unsure of the colours the network is; for colorizers that predict a distribution of colours.
+
+        Args:
+            network: as for `predict`.
+            lightness: as for `predict`.
+            *args: none, as for `predict`.
+            **options: as for `predict`.
+
+        Returns:
+            (B, 1, h, w) float, of any size: the entropy of each place's distribution in bits, 0 where one colour is
+            certain, n where 2**n are equally likely. That of a picture depends on that picture alone.
+
+        Raises:
+            UsageError: unless overridden.
+        """
+        raise UsageError(f"The colorizer {self.name} cannot tell how unsure it is of its colours.")
+
+    def sample(self, network: Any, lightness: Tensor, *args: Any, seed: int, **options: Any) -> Tensor:
+        """Draw a coloring from those that the network holds for possible; for colorizers that know several.
+
+        Args:
+            network: as for `predict`.
+            lightness: as for `predict`.
+            *args: none, as for `predict`.
+            seed: the same one gives a picture the same coloring again, whatever the device and the batch; another
+                one, another.
+            **options: as for `predict`.
+
+        Returns:
+            (B, 2, h, w) float ab, as `predict` does: a picture that somebody could have painted, not noise.
+
+        Raises:
+            UsageError: unless overridden.
+        """
+        raise UsageError(f"The colorizer {self.name} knows one coloring of a picture only.")
+
     def adapt(self, state: Mapping[str, Tensor], network: Mapping[str, Any]) -> Mapping[str, Tensor]:
         """Turn the state dict of a published file into the layout of the network that `build` makes.
 

@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -21,7 +22,7 @@ from colorcli.registry import Registry, split_name
 from colorcli.weights import describe, fetch, is_on_the_hub, locate, open_file, read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from colorcli.media.images import Frame
 
     Picture = TypeVar("Picture", Image.Image, NDArray[np.generic])
+    _Question = Callable[..., Tensor | Prediction]  # network, lightness, **options
 
 _log = logging.getLogger("colorcli")
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
@@ -116,48 +118,93 @@ class Model:
         """Predict chroma as `predict` does, with what the colorizer has to tell about each picture."""
         checked = self.options(options)
         with torch.inference_mode():
-            return self._predict(lightness.float(), checked)
+            return self._predict(self.colorizer.predict, lightness.float(), checked)
 
-    def _predict(self, lightness: Tensor, options: Mapping[str, OptionValue]) -> Prediction:
+    def sample(self, lightness: Tensor, *, seed: int, **options: OptionValue) -> Tensor:
+        """Draw one of the colorings that the colorizer holds for possible, as `predict` does the one to show.
+
+        Args:
+            lightness: (B, 1, H, W), L* in 0..100, at the network's size, on any device.
+            seed: decides which.
+            **options: of the colorizer.
+
+        Returns:
+            (B, 2, h, w) float32 ab, on the model's device.
+
+        Raises:
+            UsageError: the colorizer knows one coloring only; or as for `predict`.
+        """
+        checked = self.options(options)
+        with torch.inference_mode():
+            return self._predict(partial(self.colorizer.sample, seed=seed), lightness.float(), checked).ab
+
+    def explain(self, lightness: Tensor, **options: OptionValue) -> Tensor:
+        """Say how unsure of its colours the colorizer is.
+
+        Args:
+            lightness: (B, 1, H, W), L* in 0..100, at the network's size, on any device.
+            **options: of the colorizer.
+
+        Returns:
+            (B, 1, h, w) float32 entropy in bits, 0 or more, on the model's device.
+
+        Raises:
+            UsageError: the colorizer cannot tell; or as for `predict`.
+        """
+        checked = self.options(options)
+        with torch.inference_mode():
+            return self._predict(self.colorizer.explain, lightness.float(), checked, channels=1).ab
+
+    def _predict(
+        self, ask: _Question, lightness: Tensor, options: Mapping[str, OptionValue], channels: int = 2
+    ) -> Prediction:
+        """Ask the colorizer for chroma, or whatever has so many channels, wherever there is memory for it."""
         device, network = place = self._place
         try:
-            return self._ask(device, network, lightness, options)
+            return self._ask(ask, device, network, lightness, options, channels)
         except (RuntimeError, MemoryError) as error:
             with self._moving:
                 moved = self._place is not place  # by another thread, while this one was using it
             if not moved and not is_out_of_memory(error):
                 raise
         if moved:
-            return self._predict(lightness, options)
+            return self._predict(ask, lightness, options, channels)
         if device.device.type == "cuda":
             torch.cuda.empty_cache()
         if len(lightness) > 1:
             half = len(lightness) // 2
             _log.warning("%s ran out of memory: going on with batches of %d.", device.device, half)
-            parts = [self._predict(part, options) for part in torch.split(lightness, half)]
+            parts = [self._predict(ask, part, options, channels) for part in torch.split(lightness, half)]
             ab = torch.cat([part.ab.to(self.device.device) for part in parts])
             return Prediction(ab, [note for part in parts for note in part.notes])
         self._move_to_cpu(device)
-        return self._predict(lightness, options)
+        return self._predict(ask, lightness, options, channels)
 
     def _ask(
-        self, device: Device, network: nn.Module, lightness: Tensor, options: Mapping[str, OptionValue]
+        self,
+        ask: _Question,
+        device: Device,
+        network: nn.Module,
+        lightness: Tensor,
+        options: Mapping[str, OptionValue],
+        channels: int,
     ) -> Prediction:
         lightness = lightness.to(device.device).contiguous(memory_format=torch.channels_last)
         reduced = device.dtype != torch.float32
         with torch.autocast(device.device.type, device.dtype if reduced else None, enabled=reduced):
-            predicted = self.colorizer.predict(network, lightness, **options)
+            predicted = ask(network, lightness, **options)
         ab, notes = (
             (predicted.ab, predicted.notes)
             if isinstance(predicted, Prediction)
             else (predicted, [{}] * len(lightness))
         )
-        if ab.ndim != 4 or ab.shape[:2] != (len(lightness), 2):
-            expected = f"({len(lightness)}, 2, h, w)"
-            raise PluginError(f"{self.name} gave chroma of shape {tuple(ab.shape)}, where {expected} was expected.")
+        what = "chroma" if channels == 2 else "an entropy"
+        if ab.ndim != 4 or ab.shape[:2] != (len(lightness), channels):
+            expected = f"({len(lightness)}, {channels}, h, w)"
+            raise PluginError(f"{self.name} gave {what} of shape {tuple(ab.shape)}, where {expected} was expected.")
         ab = ab.float()
         if not torch.isfinite(ab).all():
-            raise PluginError(f"{self.name} gave chroma that is not finite.", "Try --precision fp32.")
+            raise PluginError(f"{self.name} gave {what} that is not finite.", "Try --precision fp32.")
         if len(notes) != len(lightness):
             raise PluginError(f"{self.name} gave {len(notes)} notes for {len(lightness)} pictures.")
         return Prediction(ab, notes)

@@ -54,10 +54,10 @@ class Share:
 
 @dataclass(frozen=True)
 class ChiSquare:
-    """The chi-square of a test with one degree of freedom, and whether there were enough answers for its p to be relied on."""
+    """The outcome of a test with one degree of freedom."""
 
     value: float
-    enough: bool = True
+    enough: bool = True  # answers, for its p to be relied on
 
     @property
     def p(self) -> float:

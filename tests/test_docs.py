@@ -186,9 +186,10 @@ esac
 def ci(tmp_path):
     """Run .ci/run in a folder where stand-ins are called for every program; what was called, and what CI says."""
     (tmp_path / "bin").mkdir()
+    for name in ("python3", "chromium", "apt-get"):
+        (tmp_path / "bin" / name).write_text(STAND_IN)
+        (tmp_path / "bin" / name).chmod(0o755)
     python3 = tmp_path / "bin" / "python3"
-    python3.write_text(STAND_IN)
-    python3.chmod(0o755)
     checkout = tmp_path / "checkout"
     (checkout / ".ci").mkdir(parents=True)
     shutil.copy(ROOT / ".ci" / "run", checkout / ".ci")
@@ -203,6 +204,7 @@ def ci(tmp_path):
         return done, (checkout / "called").read_text().splitlines() if (checkout / "called").exists() else []
 
     run.readme = checkout / "README.md"
+    run.programs = tmp_path / "bin"
     return run
 
 
@@ -213,6 +215,20 @@ def test_ci_runs_exactly_the_commands_of_the_readme_and_then_the_linters(ci):
     parts = [part.removeprefix(".venv/bin/") for command in setup_commands() for part in command.split(" && ")]
     assert called[: len(parts)] == [" ".join(shlex.split(part)) for part in parts]
     assert [line.strip() for line in called[len(parts) :]] == ["ruff check", "ruff format --check", "mypy"]
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_ci_fetches_a_chromium_where_there_is_none_and_goes_on_without(ci, monkeypatch, exit_code):
+    for name in ("bash", "env", "dirname", "basename", "grep", "rm", "cp", "ln", "mkdir", "diff", "find", "sort"):
+        (ci.programs / name).symlink_to(shutil.which(name))
+    monkeypatch.setenv("PATH", "")
+    (ci.programs / "chromium").unlink()
+    (ci.programs / "apt-get").write_text(f'#!/usr/bin/env bash\necho "apt-get $*" >> called\nexit {exit_code}\n')
+    done, called = ci()
+    assert done.returncode == 0, done.stderr
+    assert ("apt-get install -y -q chromium" in called) == (exit_code == 0)
+    assert ("there is no Chromium" in done.stdout) == (exit_code == 1)
+    assert "mypy " in called
 
 
 def test_ci_fails_where_a_photograph_was_not_colorized(ci):

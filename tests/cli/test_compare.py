@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,7 +21,19 @@ def weights(tmp_path):
 
 def sheet(capsys, tmp_path, pictures, weights, *args, code=0):
     path = tmp_path / "sheet.png"
-    told = ["compare", "zhang", str(pictures), "--weights", weights, "--sheet", str(path), "--height", "60", "--overwrite", *args]
+    told = [
+        "compare",
+        "zhang",
+        str(pictures),
+        "--weights",
+        weights,
+        "--sheet",
+        str(path),
+        "--height",
+        "60",
+        "--overwrite",
+        *args,
+    ]
     assert main([*told, "--device", "cpu"]) == code
     captured = capsys.readouterr()
     return captured, np.asarray(Image.open(path)) if path.exists() else None
@@ -67,3 +81,74 @@ def test_nothing_to_draw_is_an_error_and_writes_nothing(capsys, tmp_path, weight
     captured, pixels = sheet(capsys, tmp_path, tmp_path / "empty", weights, code=1)
     assert "there are no pictures in this folder" in captured.err
     assert pixels is None
+
+
+# Pages
+
+
+def page(capsys, pictures, weights, path, *args, code=0):
+    told = ["compare", "zhang", str(pictures), "--weights", weights, "--device", "cpu", "-o", str(path), *args]
+    assert main(told) == code
+    return capsys.readouterr(), path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def versions(text):
+    return re.findall(r'data-version="([^"]+)"', text)
+
+
+def test_a_page_has_every_version_of_every_picture_and_says_how_they_came_about(capsys, tmp_path, folder, weights):
+    captured, text = page(capsys, folder, weights, tmp_path / "page.html", "-p", "temperature=0.2", "--limit", "2")
+    assert captured.out == f"{tmp_path / 'page.html'}\n"
+    assert versions(text) == ["grey", "zhang.small", "original"] * 2
+    assert re.findall(r'data-name="([^"]+)"', text) == ["00.png", "01.png"]
+    assert "network at 256x256, temperature=0.2, cpu" in text
+    assert f"colorcli compare --weights {weights} -p temperature=0.2 --device cpu -o" in text
+
+
+def test_every_value_of_an_option_is_a_version(capsys, tmp_path, folder, weights):
+    args = ["--limit", "1", "-p", "temperature=0.05,0.38,1"]
+    _, text = page(capsys, folder, weights, tmp_path / "page.html", *args)
+    swept = [f"zhang.small temperature={value}" for value in ("0.05", "0.38", "1")]
+    assert versions(text) == ["grey", *swept, "original"]
+
+
+def test_a_page_and_a_sheet_are_made_in_one_go(capsys, tmp_path, folder, weights):
+    args = ["--sheet", str(tmp_path / "sheet.png"), "--quality", "50", "--max-side", "64"]
+    captured, text = page(capsys, folder, weights, tmp_path / "page.html", *args)
+    assert captured.out.splitlines() == [str(tmp_path / "page.html"), str(tmp_path / "sheet.png")]
+    assert len(versions(text)) == 9
+    assert "WebP of quality 50, scaled down to at most 64 pixels a side" in text
+    assert Image.open(tmp_path / "sheet.png").height > 3 * 220
+
+
+def test_what_cannot_be_read_is_on_the_page_by_name(capsys, tmp_path, folder, weights):
+    (folder / "00.png").write_bytes(b"no picture")
+    captured, text = page(capsys, folder, weights, tmp_path / "page.html", code=1)
+    assert "error: 00.png" in captured.err
+    assert "<li>00.png" in text
+    assert re.findall(r'data-name="([^"]+)"', text) == ["01.png", "02.png"]
+
+
+def test_where_nothing_can_be_read_there_is_no_page(capsys, tmp_path, folder, weights):
+    for path in folder.iterdir():
+        path.write_bytes(b"no picture")
+    captured, text = page(capsys, folder, weights, tmp_path / "page.html", code=1)
+    assert captured.err.count("error: 0") == 3
+    assert text == ""
+
+
+@pytest.mark.parametrize("option", ["-o", "--sheet"])
+def test_what_is_there_is_left_alone_until_someone_says_overwrite(capsys, tmp_path, folder, weights, option):
+    path = tmp_path / "there"
+    path.write_text("mine")
+    told = ["compare", "zhang", str(folder), "--weights", weights, "--device", "cpu", option, str(path)]
+    assert main(told) == 1
+    assert "it is there already" in capsys.readouterr().err
+    assert path.read_text() == "mine"
+    assert main([*told, "--overwrite"]) == 0
+    assert path.stat().st_size > 1000
+
+
+def test_with_nothing_to_write_to_it_is_wrong_usage(capsys, folder, weights):
+    assert main(["compare", "zhang", str(folder), "--weights", weights]) == 2
+    assert "-o page.html" in capsys.readouterr().err

@@ -15,6 +15,7 @@ import logging
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from threading import Event
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from colorcli.colorizer import OptionValue, Prediction
     from colorcli.media.folders import Job
     from colorcli.model import Model
+    from colorcli.stopwatch import Stopwatch
 
 _Result = TypeVar("_Result")
 Notes: TypeAlias = "Mapping[str, str | float]"
@@ -65,6 +67,7 @@ class Line:
         options: of the colorizer, by name.
         batch_size: pictures that share a pass through the network; None = what suits the device.
         name: what tables and pages call it; the model's name unless given.
+        stopwatch: times the stages, for `colorcli bench`.
 
     Raises:
         UsageError: the strength is not in 0..1, or an option is unknown or out of bounds.
@@ -78,6 +81,7 @@ class Line:
         options: Mapping[str, OptionValue] | None = None,
         batch_size: int | None = None,
         name: str = "",
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         if not 0 <= strength <= 1:
             raise UsageError(f"The strength is {strength}, where 0 to 1 was expected.")
@@ -86,6 +90,11 @@ class Line:
         self.strength = strength
         self.options = model.options(options or {})
         self.batch_size = batch_size or _BATCH.get(model.device.device.type, _BATCH_ELSEWHERE)
+        self._stopwatch = stopwatch
+
+    def timed(self, stage: str) -> AbstractContextManager[None]:
+        """Time a piece of work as a stage, if there is a stopwatch."""
+        return self._stopwatch.stage(stage) if self._stopwatch else nullcontext()
 
     @property
     def provenance(self) -> Provenance:
@@ -103,9 +112,13 @@ class Line:
         """
         size = self.batch_size if self.model.size else 1  # pictures at their own sizes share no batch
         stream = iter(frames)
-        while batch := list(itertools.islice(stream, size)):
+        while batch := self._next(stream, size):
             for frame, chroma in zip(batch, self.chroma(batch), strict=True):
                 yield self.join(frame, chroma)
+
+    def _next(self, frames: Iterator[Frame], size: int) -> list[Frame]:
+        with self.timed("decode"):
+            return list(itertools.islice(frames, size))
 
     def chroma(self, batch: Sequence[Frame]) -> Iterator[Tensor]:
         """Predict the chroma of a batch of frames: (1, 2, h, w) ab for each, at the network's size or its own."""
@@ -133,6 +146,10 @@ class Line:
         Returns:
             ab (B, 2, h, w), of the size of `lightness` where the network has none of its own; and the notes.
         """
+        with self.timed("network"):
+            return self._predict(lightness)
+
+    def _predict(self, lightness: Tensor) -> Prediction:
         if self.model.size:
             predicted = self.model.predict_with_notes(lightness, **self.options)
             return replace(predicted, ab=predicted.ab * self.strength)
@@ -147,11 +164,13 @@ class Line:
 
     def _lightness(self, frame: Frame, size: tuple[int, int]) -> Tensor:
         device = self.model.device.device
-        return _with_room(lambda where: small_lightness(frame.pixels, size, where), device).to(device)
+        with self.timed("preprocess"):
+            return _with_room(lambda where: small_lightness(frame.pixels, size, where), device).to(device)
 
     def join(self, frame: Frame, chroma: Tensor) -> Frame:
         """Give a frame the chroma that was predicted for it."""
-        pixels = _with_room(lambda where: join(frame.pixels, chroma.to(where)), chroma.device)
+        with self.timed("join"):
+            pixels = _with_room(lambda where: join(frame.pixels, chroma.to(where)), chroma.device)
         return replace(frame, pixels=pixels)
 
 
@@ -206,10 +225,8 @@ def colorize_files(
         overwrite: replace outputs that are there already.
         max_pixels: the most pixels that a frame may have.
     """
-    threads = torch.get_num_threads()
-    on_cpu = line.model.device.device.type == "cpu"
     groups = [jobs[start : start + line.batch_size] for start in range(0, len(jobs), line.batch_size)]
-    workers = max(1, min(threads if on_cpu else _GPU_WORKERS, len(groups)))
+    threads, workers = torch.get_num_threads(), count_workers(line, len(jobs))
     pool = ThreadPoolExecutor(workers, "colorcli", torch.set_num_threads, (max(1, threads // workers),))
     waiting: deque[Future[list[Outcome]]] = deque()
     stop = Event()
@@ -225,6 +242,12 @@ def colorize_files(
         pool.shutdown(cancel_futures=True)
 
 
+def count_workers(line: Line, pictures: int) -> int:
+    """Say how many workers walk the line at the same time with so many pictures."""
+    on_cpu = line.model.device.device.type == "cpu"
+    return max(1, min(torch.get_num_threads() if on_cpu else _GPU_WORKERS, -(-pictures // line.batch_size)))
+
+
 @dataclass(frozen=True)
 class _Opened:
     """A job whose only frame is decoded and waits for others to share a batch."""
@@ -237,6 +260,11 @@ class _Opened:
 
 def _colorize_group(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event) -> list[Outcome]:
     """Walk the line with a few files, single pictures together in one batch."""
+    with line.timed("other"):
+        return _walk(line, jobs, overwrite, max_pixels, stop)
+
+
+def _walk(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event) -> list[Outcome]:
     outcomes: dict[Job, Outcome] = {}
     together: list[_Opened] = []
     for job in jobs:
@@ -245,13 +273,15 @@ def _colorize_group(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels
             if not overwrite and is_done(job.source, job.target, read_provenance, line.provenance):
                 outcomes[job] = Outcome(job, done_before=True)
                 continue
-            picture = open_picture(job.source, max_pixels=max_pixels)
+            with line.timed("decode"):
+                picture = open_picture(job.source, max_pixels=max_pixels)
             if picture.count > 1:
                 frames = line.colorize(_until(stop, picture.frames()))
-                write_picture(job.target, frames, picture, provenance=line.provenance)
+                _write(line, job, frames, picture)
                 outcomes[job] = Outcome(job, time.perf_counter() - start)
                 continue
-            frame = next(picture.frames())
+            with line.timed("decode"):
+                frame = next(picture.frames())
             together.append(_Opened(job, picture, frame, time.perf_counter() - start))
         except Exception as error:  # whatever is wrong with one file, the others go on
             outcomes[job] = Outcome(job, error=explained(job, error))
@@ -292,11 +322,15 @@ def _colorize_together(line: Line, together: Sequence[_Opened]) -> dict[Job, Out
 def _finish(line: Line, opened: _Opened, chroma: Tensor, notes: Notes, seconds: float) -> Outcome:
     job, start = opened.job, time.perf_counter()
     try:
-        frame = line.join(opened.frame, chroma)
-        write_picture(job.target, [frame], opened.picture, provenance=line.provenance)
+        _write(line, job, [line.join(opened.frame, chroma)], opened.picture)
     except Exception as error:  # a full disk, say
         return Outcome(job, error=explained(job, error))
     return Outcome(job, seconds + time.perf_counter() - start, notes=notes)
+
+
+def _write(line: Line, job: Job, frames: Iterable[Frame], picture: Picture) -> None:
+    with line.timed("encode"):
+        write_picture(job.target, frames, picture, provenance=line.provenance)
 
 
 def is_done(source: Path, target: Path, read: Callable[[Path], Provenance | None], provenance: Provenance) -> bool:

@@ -11,13 +11,15 @@ from PIL import Image
 from torch import nn
 
 import colorcli
-from colorcli import Colorizer, Prediction
+from colorcli import Colorizer, Prediction, engine
 from colorcli.devices import choose
 from colorcli.engine import Line, colorize_files
 from colorcli.errors import PluginError, UnreadableMedia, UnwritableMedia, UsageError
 from colorcli.media.folders import Job, plan
 from colorcli.media.images import Frame, read_provenance
 from colorcli.model import Model
+from colorcli.stopwatch import Stopwatch
+from tests.clock import Clock
 from tests.tiny import write_tiny_weights
 
 STATM = Path("/proc/self/statm")
@@ -248,6 +250,39 @@ def test_every_page_and_frame_is_coloured(tmp_path, line):
             for n in range(5):
                 out.seek(n)
                 assert np.ptp(np.asarray(out.convert("RGB")).astype(int), axis=2).max() > 3
+
+
+# How long it takes
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_all_that_takes_time_is_in_a_stage_and_in_one_alone(photos, monkeypatch, batch_size):
+    pages = [Image.fromarray(grey(n)) for n in range(5)]
+    pages[0].save(photos / "pages.tif", save_all=True, append_images=pages[1:])
+    clock = Clock()
+
+    def slow(seconds, work):
+        def slowed(*args, **keywords):
+            clock.go_on(seconds)
+            return work(*args, **keywords)
+
+        return slowed
+
+    for name, seconds in {"open_picture": 1, "small_lightness": 10, "join": 100, "write_picture": 1000}.items():
+        monkeypatch.setattr(engine, name, slow(seconds, getattr(engine, name)))
+    watch = Stopwatch(clock=clock)
+    line = line_of(batch_size=batch_size, stopwatch=watch)
+    monkeypatch.setattr(line.model, "predict_with_notes", slow(10000, line.model.predict_with_notes))
+    assert not any(outcome.error for outcome in run(line, photos))
+    singles, frames = 9, 14
+    assert watch.seconds == {
+        "decode": singles + 1,
+        "preprocess": 10 * frames,
+        "network": 10000 * (frames if batch_size == 1 else 3 + 2),
+        "join": 100 * frames,
+        "encode": 1000 * (singles + 1),
+        "other": 0,
+    }
 
 
 # Again

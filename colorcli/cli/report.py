@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from colorcli.errors import ColorcliError
@@ -36,7 +35,7 @@ def open_report(
     from colorcli.evaluation.compare import before_and_after, described, versions_used
     from colorcli.pages.comparing import open_comparison
 
-    fates: Counter[str] = Counter()
+    fates = {"colorized": 0, "done before": 0, "failed": 0}
     films: list[str] = []
     with open_comparison(path, f"In colour by {line.name}") as page:
 

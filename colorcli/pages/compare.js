@@ -42,7 +42,7 @@
 
   function mark() {
     const { name, note } = items[index].dataset;
-    at("name").textContent = name;
+    at("name").replaceChildren(...name.split(/(?<=[_./-])/).flatMap((part) => [part, element("wbr")]));
     at("place").textContent = [`${index + 1} of ${items.length}`, note].filter(Boolean).join(" · ");
     items.forEach((item, each) => {
       const button = item.querySelector("button");

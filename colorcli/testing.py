@@ -191,6 +191,33 @@ class ColorizerSuite:
         difference = max(map(_difference, together, alone * 2))
         assert difference <= 1e-3, f"chroma changes by {difference:.2%} while other threads predict"
 
+    def test_a_seed_brings_another_coloring_and_brings_it_back(self) -> None:
+        """Where there is `sample`: one seed, one coloring of a picture, in any company; two seeds, two."""
+        if not self._declares("sample"):
+            return
+        network, batch = self._network(), self._pictures()[-1]
+        first = self._told("sample", network, batch, seed=1)
+        _check_chroma(first, batch, "with seed=1")
+        alone = [self._told("sample", network, lightness, seed=1) for lightness in _one_by_one(batch)]
+        difference = max(map(_difference, _one_by_one(first), alone))
+        assert difference <= 1e-3, f"the coloring of a seed changes by {difference:.2%} when it is drawn again"
+        other = self._told("sample", network, batch, seed=2)
+        assert _difference(first, other) > 1e-3, "two seeds gave the same coloring"
+
+    def test_an_entropy_is_in_bits_and_of_each_picture_alone(self) -> None:
+        """Where there is `explain`: (B, 1, h, w), finite, 0 or more."""
+        if not self._declares("explain"):
+            return
+        network, batch = self._network(), self._pictures()[-1]
+        bits = self._told("explain", network, batch)
+        assert bits.ndim == 4, f"explain gave {tuple(bits.shape)}, where (B, 1, h, w) was promised"
+        assert bits.shape[:2] == (len(batch), 1), f"explain gave {tuple(bits.shape)}, not (B, 1, h, w)"
+        assert bits.isfinite().all(), "explain gave infinities or NaN"
+        assert bits.min() > -1e-3, f"an entropy is never negative, and explain gave {bits.min():.3f}"
+        alone = [self._told("explain", network, lightness) for lightness in _one_by_one(batch)]
+        difference = max(map(_difference, _one_by_one(bits), alone))
+        assert difference <= 1e-3, f"a picture's entropy changes by {difference:.2%} with the others in the batch"
+
     def test_weights_survive_a_file(self) -> None:
         """The state dict holds everything that was learnt."""
         from colorcli.weights import Header, open_file, write_state
@@ -283,8 +310,20 @@ class ColorizerSuite:
         with torch.inference_mode():
             return self.colorizer.predict(network, lightness, **{**defaults, **options})
 
+    def _told(self, method: str, network: nn.Module, lightness: Tensor, **arguments: int) -> Tensor:
+        """Ask a colorizer's `sample` or `explain`."""
+        import torch
+
+        defaults = {option.name: option.default for option in self.colorizer.options}
+        with torch.inference_mode():
+            told: Tensor = getattr(self.colorizer, method)(network, lightness, **arguments, **defaults)
+        return told
+
+    def _declares(self, method: str) -> bool:
+        return getattr(type(self.colorizer), method) is not getattr(Colorizer, method)
+
     def _trainable(self) -> bool:
-        return type(self.colorizer).recipe is not Colorizer.recipe
+        return self._declares("recipe")
 
     def _start(self, recipe: Recipe, hyperparameters: Mapping[str, Any]) -> nn.Module:
         from lightning_fabric import Fabric

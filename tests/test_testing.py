@@ -30,6 +30,12 @@ class Line(Colorizer):
     def predict(self, network, lightness, **options):
         return network(lightness / 100) * options["strength"]
 
+    def sample(self, network, lightness, *, seed, **options):
+        return network(lightness / 100) + seed
+
+    def explain(self, network, lightness, **options):
+        return network(lightness / 100)[:, :1].abs()
+
     def recipe(self):
         return LineRecipe()
 
@@ -75,6 +81,14 @@ def recipe(**changes):
 
 def predict(change):
     return line(predict=lambda self, network, lightness, **options: change(network(lightness / 100)))
+
+
+def sample(change):
+    return line(sample=lambda self, network, lightness, *, seed, **options: change(network(lightness / 100), seed))
+
+
+def explain(change):
+    return line(explain=lambda self, network, lightness, **options: change(network(lightness / 100)))
 
 
 def write_into(self, network, lightness, **options):
@@ -216,6 +230,36 @@ BROKEN = {
         noted({}, {}, {"a": []}),
         "test_every_picture_has_its_notes",
         "text to text or numbers",
+    ),
+    "a coloring of chance": (
+        sample(lambda ab, seed: ab + torch.rand(1)),
+        "test_a_seed_brings_another_coloring_and_brings_it_back",
+        "when it is drawn again",
+    ),
+    "a coloring of the batch": (
+        sample(lambda ab, seed: ab * seed - ab.mean()),
+        "test_a_seed_brings_another_coloring_and_brings_it_back",
+        "when it is drawn again",
+    ),
+    "one coloring for every seed": (
+        sample(lambda ab, seed: ab),
+        "test_a_seed_brings_another_coloring_and_brings_it_back",
+        "two seeds gave the same coloring",
+    ),
+    "an entropy of two channels": (
+        explain(lambda ab: ab.abs()),
+        "test_an_entropy_is_in_bits_and_of_each_picture_alone",
+        r"not \(B, 1, h, w\)",
+    ),
+    "an entropy below zero": (
+        explain(lambda ab: -ab[:, :1].abs() - 1),
+        "test_an_entropy_is_in_bits_and_of_each_picture_alone",
+        "never negative",
+    ),
+    "an entropy of the batch": (
+        explain(lambda ab: ab[:, :1].abs() + ab.abs().mean()),
+        "test_an_entropy_is_in_bits_and_of_each_picture_alone",
+        "with the others in the batch",
     ),
     "a shelf that threads share": (
         line(build=lambda self: Absent()),

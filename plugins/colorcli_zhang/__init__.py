@@ -47,6 +47,22 @@ class Zhang(Colorizer):
         # As published: four times up, bilinearly; the host does the rest.
         return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
 
+    def explain(self, network: ZhangNetwork, lightness: Tensor, *, temperature: float) -> Tensor:
+        from colorcli_zhang.bins import entropy
+
+        return entropy(network(lightness) * network.folded_temperature)
+
+    def sample(self, network: ZhangNetwork, lightness: Tensor, *, seed: int, temperature: float) -> Tensor:
+        from torch.nn import functional
+
+        from colorcli_zhang.bins import annealed_mean
+        from colorcli_zhang.preferences import preference
+
+        logits = network(lightness).float() * network.folded_temperature
+        tones = functional.interpolate(lightness, logits.shape[-2:], mode="area")
+        ab = annealed_mean(logits + preference(tones, network.centres, seed), network.centres, temperature)
+        return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
+
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_zhang.recipe import ZhangRecipe
 

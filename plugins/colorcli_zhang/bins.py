@@ -1,5 +1,6 @@
 """The quantized ab space of Zhang 2016: bins, soft encoding, class rebalancing and the annealed mean."""
 
+import math
 from collections.abc import Iterable
 from functools import cache
 
@@ -99,6 +100,13 @@ def annealed_mean(logits: Tensor, centres: Tensor, temperature: float) -> Tensor
     with torch.autocast(logits.device.type, enabled=False):  # 313 bins in bf16 show
         distribution = (logits.float() / temperature).softmax(dim=1)
         return torch.einsum("bqhw,qc->bchw", distribution, centres.float())
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Measure how undecided a distribution is: the entropy of logits (B, Q, h, w) in bits, (B, 1, h, w)."""
+    with torch.autocast(logits.device.type, enabled=False):
+        log_p = logits.float().log_softmax(dim=1)
+        return -(log_p.exp() * log_p).sum(dim=1, keepdim=True) / math.log(2)
 
 
 def _cube_surface() -> Tensor:

@@ -47,3 +47,41 @@ def test_a_temperature_that_makes_no_sense_is_refused_with_its_bounds(text):
     (option,) = Zhang.options
     with pytest.raises(UsageError, match=r"a number from 0\.01 to 2 was expected"):
         option.parse(text)
+
+
+def test_the_entropy_is_that_of_the_distribution_whatever_the_temperature():
+    lightness = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 100
+    network, zhang = tiny_network(), Zhang()
+    with torch.inference_mode():
+        bits = zhang.explain(network, lightness, temperature=0.38)
+        p = network(lightness).softmax(dim=1).double()
+        assert torch.allclose(bits.double(), -(p * p.log2()).sum(dim=1, keepdim=True), atol=1e-4)
+        assert bits.equal(zhang.explain(network, lightness, temperature=2.0))
+        network.model8[-1].weight.data.zero_()
+        network.model8[-1].bias.data.zero_()
+        assert torch.allclose(zhang.explain(network, lightness, temperature=1.0), torch.tensor(313.0).log2())
+
+
+def test_samples_differ_where_the_network_is_unsure_and_agree_where_it_is_sure():
+    lightness = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 100
+    network, zhang = tiny_network(), Zhang()
+    last = network.model8[-1]
+
+    def spread():
+        with torch.inference_mode():
+            samples = [zhang.sample(network, lightness, seed=seed, temperature=0.38) for seed in range(4)]
+        return torch.cat(samples).std(dim=0).mean()
+
+    unsure = spread()
+    last.weight.data.zero_()
+    last.bias.data.zero_()
+    last.bias.data[100] = 30
+    assert unsure > 3
+    assert spread() < 0.1
+
+
+def test_a_sample_hangs_together():
+    network, zhang = tiny_network(), Zhang()
+    with torch.inference_mode():
+        ab = zhang.sample(network, torch.full((1, 1, 64, 64), 50.0), seed=0, temperature=0.38)[..., 16:48, 16:48]
+    assert (ab[..., 1:] - ab[..., :-1]).norm(dim=1).max() < 5

@@ -169,12 +169,45 @@ def test_the_slider_moves_by_keys(shown):
     assert shown.locator("#place").inner_text().startswith("1 of 3")  # and not from picture to picture
 
 
+class Fingers:
+    """Touches the window of a page, at places from 0 to 1 of it."""
+
+    def __init__(self, page):
+        self._box = page.locator(".window").bounding_box()
+        self._touch = page.context.new_cdp_session(page)
+
+    def __call__(self, kind, *places):
+        box = self._box
+        points = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": number}
+            for number, (x, y) in enumerate(places)
+        ]
+        self._touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+
+    def drag(self, start, end, steps=5):
+        self("Start", start)
+        for step in range(1, steps + 1):
+            self("Move", tuple(a + (b - a) * step / steps for a, b in zip(start, end, strict=True)))
+        self("End")
+
+
 def test_the_slider_follows_a_finger(browser, path):
     with opened(browser, path, **PHONE) as (page, _):
         ready(page)
-        box = page.locator(".window").bounding_box()
-        page.touchscreen.tap(box["x"] + box["width"] * 0.75, box["y"] + 40)
+        fingers = Fingers(page)
+        fingers.drag((0.5, 0.3), (0.25, 0.35))
+        assert divider(page) == 25
+        fingers("Start", (0.75, 0.3))
+        fingers("End")
         assert divider(page) == 75
+
+
+def test_a_finger_that_scrolls_the_page_leaves_the_slider_alone(browser, path):
+    with opened(browser, path, **PHONE) as (page, _):
+        ready(page)
+        Fingers(page).drag((0.2, 0.9), (0.2, 0.1))
+        page.wait_for_function("scrollY > 20")
+        assert divider(page) == 50
 
 
 # Versions
@@ -292,22 +325,18 @@ def test_a_double_click_zooms_in_and_out(shown):
         assert boxes(shown)[0][2] == width
 
 
-def test_two_fingers_zoom(browser, path):
+def test_two_fingers_zoom_and_one_moves_what_is_zoomed_in(browser, path):
     with opened(browser, path, **PHONE) as (page, _):
         ready(page)
-        box = page.locator(".window").bounding_box()
-        middle, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        touch = page.context.new_cdp_session(page)
-
-        def fingers(kind, apart):
-            points = [{"x": middle - apart, "y": y, "id": 1}, {"x": middle + apart, "y": y, "id": 2}]
-            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points if apart else []})
-
-        fingers("touchStart", 30)
-        for apart in (40, 50, 60):
-            fingers("touchMove", apart)
-        fingers("touchEnd", 0)
-        assert boxes(page)[0][2] == pytest.approx(2, abs=0.05)
+        fingers = Fingers(page)
+        fingers("Start", (0.4, 0.5), (0.6, 0.5))
+        for apart in (0.25, 0.3, 0.4):
+            fingers("Move", (0.5 - apart / 2, 0.5), (0.5 + apart / 2, 0.5))
+        fingers("End")
+        assert boxes(page)[0] == pytest.approx([-0.5, -0.5, 2], abs=0.03)
+        fingers.drag((0.2, 0.5), (0.4, 0.5))
+        assert boxes(page)[0] == pytest.approx([-0.3, -0.5, 2], abs=0.03)
+        assert divider(page) == 50
 
 
 # Anywhere

@@ -187,7 +187,7 @@
   // Mouse, pen and fingers
 
   const touching = new Map(); // id -> its last event
-  let drag = null; // what the pointers do: { pane, slides }
+  let drag = null; // what the pointers do: { pane, first, slides }
 
   stage.addEventListener("pointerdown", (event) => {
     const pane = event.target.closest(".window");
@@ -195,9 +195,15 @@
     touching.set(event.pointerId, event);
     pane.setPointerCapture(event.pointerId);
     const slides = !tiled && (view.zoom === 1 || Boolean(event.target.closest(".handle")));
-    drag = { pane, slides: slides && touching.size === 1 };
-    if (drag.slides) slideTo(100 * place(event, pane)[0]);
+    drag = { pane, first: event, slides: slides && touching.size === 1 };
+    if (drag.slides && !mayScroll(event)) slideTo(100 * place(event, pane)[0]);
   });
+
+  // A finger that goes up or down scrolls the page, and the browser takes it away; one across is ours.
+  function mayScroll(event) {
+    if (event.pointerType !== "touch" || drag.first.target.closest(".handle")) return false;
+    return Math.abs(event.clientX - drag.first.clientX) <= Math.abs(event.clientY - drag.first.clientY);
+  }
 
   stage.addEventListener("pointermove", (event) => {
     const before = touching.get(event.pointerId);
@@ -210,7 +216,7 @@
       const [bx, by] = place(other, drag.pane);
       zoomTo((view.zoom * apart(event)) / Math.max(1, apart(before)), (ax + bx) / 2, (ay + by) / 2);
     } else if (drag.slides) {
-      slideTo(100 * place(event, drag.pane)[0]);
+      if (!mayScroll(event)) slideTo(100 * place(event, drag.pane)[0]);
     } else {
       moveTo(view.x + (event.clientX - before.clientX) / box.width, view.y + (event.clientY - before.clientY) / box.height);
     }
@@ -219,6 +225,7 @@
 
   for (const end of ["pointerup", "pointercancel"]) {
     stage.addEventListener(end, (event) => {
+      if (drag?.slides && end === "pointerup") slideTo(100 * place(event, drag.pane)[0]); // a tap
       touching.delete(event.pointerId);
       if (touching.size) drag.slides = false; // what is left of a pinch
       else drag = null;

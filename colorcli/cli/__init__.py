@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from colorcli.cli.bench import bench
 from colorcli.cli.compare import compare
 from colorcli.cli.evaluate import evaluate
 from colorcli.cli.models import models
@@ -52,6 +53,7 @@ colorcli.add_command(run)
 colorcli.add_command(train)
 colorcli.add_command(evaluate)
 colorcli.add_command(compare)
+colorcli.add_command(bench)
 colorcli.add_command(models)
 colorcli.add_command(plugins)
 colorcli.add_command(weights)

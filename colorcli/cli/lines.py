@@ -139,7 +139,7 @@ def command_line(ctx: click.Context) -> str:
         value = ctx.params[parameter.name or ""]
         values = list(value) if isinstance(value, (tuple, list)) else [value]
         if isinstance(parameter, click.Argument):
-            arguments += map(str, values)
+            arguments += [str(each) for each in values if each is not None]
         elif ctx.get_parameter_source(parameter.name or "") is not ParameterSource.DEFAULT:
             for each in values:
                 words += [parameter.opts[0]] if each is True else [parameter.opts[0], str(each)]

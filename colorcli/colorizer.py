@@ -183,15 +183,15 @@ class Colorizer(ABC):
         """
         raise UsageError(f"The colorizer {self.name} cannot tell how unsure it is of its colours.")
 
-    def sample(self, network: Any, lightness: Tensor, *args: Any, seed: int, **options: Any) -> Tensor:
+    def sample(self, network: Any, lightness: Tensor, seed: int, *args: Any, **options: Any) -> Tensor:
         """Draw a coloring from those that the network holds for possible; for colorizers that know several.
 
         Args:
             network: as for `predict`.
             lightness: as for `predict`.
-            *args: none, as for `predict`.
             seed: the same one gives a picture the same coloring again, whatever the device and the batch; another
                 one, another.
+            *args: none, as for `predict`.
             **options: as for `predict`.
 
         Returns:

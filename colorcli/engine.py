@@ -99,9 +99,11 @@ class Line:
     @property
     def provenance(self) -> Provenance:
         """What the outputs say of their making; `settings` digests all that decides the colours."""
-        deciding = [self.model.fingerprint, self.model.size, self.strength, sorted(self.options.items())]
-        digest = hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps(self._deciding()).encode()).hexdigest()[:16]
         return Provenance(self.model.colorizer.name, self.model.tag, version("colorcli"), digest)
+
+    def _deciding(self) -> list[object]:
+        return [self.model.fingerprint, self.model.size, self.strength, sorted(self.options.items())]
 
     def colorize(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Colorize a stream of frames of any sizes, in order, holding one batch at a time.
@@ -151,16 +153,19 @@ class Line:
 
     def _predict(self, lightness: Tensor) -> Prediction:
         if self.model.size:
-            predicted = self.model.predict_with_notes(lightness, **self.options)
+            predicted = self._ask(lightness)
             return replace(predicted, ab=predicted.ab * self.strength)
         height, width = lightness.shape[-2:]
         step = self.model.colorizer.multiple_of
         padded = functional.pad(lightness, (0, -width % step, 0, -height % step), mode="replicate")
-        predicted = self.model.predict_with_notes(padded, **self.options)
+        predicted = self._ask(padded)
         ab = predicted.ab
         if ab.shape[-2:] != padded.shape[-2:]:
             ab = functional.interpolate(ab, padded.shape[-2:], mode="bicubic")
         return replace(predicted, ab=ab[..., :height, :width] * self.strength)
+
+    def _ask(self, lightness: Tensor) -> Prediction:
+        return self.model.predict_with_notes(lightness, **self.options)
 
     def _lightness(self, frame: Frame, size: tuple[int, int]) -> Tensor:
         device = self.model.device.device

@@ -30,7 +30,7 @@ class Line(Colorizer):
     def predict(self, network, lightness, **options):
         return network(lightness / 100) * options["strength"]
 
-    def sample(self, network, lightness, *, seed, **options):
+    def sample(self, network, lightness, seed, **options):
         return network(lightness / 100) + seed
 
     def explain(self, network, lightness, **options):
@@ -84,7 +84,7 @@ def predict(change):
 
 
 def sample(change):
-    return line(sample=lambda self, network, lightness, *, seed, **options: change(network(lightness / 100), seed))
+    return line(sample=lambda self, network, lightness, seed, **options: change(network(lightness / 100), seed))
 
 
 def explain(change):

@@ -52,7 +52,7 @@ class Zhang(Colorizer):
 
         return entropy(network(lightness) * network.folded_temperature)
 
-    def sample(self, network: ZhangNetwork, lightness: Tensor, *, seed: int, temperature: float) -> Tensor:
+    def sample(self, network: ZhangNetwork, lightness: Tensor, seed: int, *, temperature: float) -> Tensor:
         from torch.nn import functional
 
         from colorcli_zhang.bins import annealed_mean

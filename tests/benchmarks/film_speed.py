@@ -52,14 +52,15 @@ SIZE = (1280, 720)
 @click.option("--frames", "count", default=150, show_default=True, help="Of the film.")
 @click.option("--rounds", default=3, show_default=True, help="Of which the median is taken.")
 @click.option("--device", default="cpu", show_default=True)
+@click.option("--engine", default="torch", show_default=True, help="torch or openvino.")
 @click.option("--demo-frames", default=8, show_default=True, help="Of the demo's chain, which is slow.")
-def main(film: Path | None, count: int, rounds: int, device: str, demo_frames: int) -> None:
+def main(film: Path | None, count: int, rounds: int, device: str, engine: str, demo_frames: int) -> None:
     """Print a Markdown table of frames a second; FILM is brought to 1280x720."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = probe(make_clip(folder / "clip.mp4", film, count))
         weights = random_weights(folder / "full.safetensors")
-        line = Line(load("zhang", weights=weights, device=device))
+        line = Line(load("zhang", weights=weights, device=device, engine=engine))
         network = demo_network(weights)
         runs: dict[str, Callable[[int], float]] = {
             "floor": lambda number: floor(clip, line, folder / f"floor{number}.mp4"),

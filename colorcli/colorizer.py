@@ -126,6 +126,11 @@ def chroma_of(predicted: Tensor | Prediction) -> Tensor:
     return predicted.ab if isinstance(predicted, Prediction) else predicted
 
 
+def declares(colorizer: Colorizer, method: str) -> bool:
+    """Tell whether a colorizer has an optional method of its own: `recipe`, `sample` or `explain`."""
+    return getattr(type(colorizer), method) is not getattr(Colorizer, method)
+
+
 class Colorizer(ABC):
     """Answers one question: given lightness, what is the chroma?
 

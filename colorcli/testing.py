@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from colorcli.colorizer import Colorizer, Option, Prediction, Weights, chroma_of
+from colorcli.colorizer import Colorizer, Option, Prediction, Weights, chroma_of, declares
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.manifests import problems
 from colorcli.recipe import Batch
@@ -193,7 +193,7 @@ class ColorizerSuite:
 
     def test_a_seed_brings_another_coloring_and_brings_it_back(self) -> None:
         """Where there is `sample`: one seed, one coloring of a picture, in any company; two seeds, two."""
-        if not self._declares("sample"):
+        if not declares(self.colorizer, "sample"):
             return
         network, batch = self._network(), self._pictures()[-1]
         first = self._told("sample", network, batch, seed=1)
@@ -206,7 +206,7 @@ class ColorizerSuite:
 
     def test_an_entropy_is_in_bits_and_of_each_picture_alone(self) -> None:
         """Where there is `explain`: (B, 1, h, w), finite, 0 or more."""
-        if not self._declares("explain"):
+        if not declares(self.colorizer, "explain"):
             return
         network, batch = self._network(), self._pictures()[-1]
         bits = self._told("explain", network, batch)
@@ -319,11 +319,8 @@ class ColorizerSuite:
             told: Tensor = getattr(self.colorizer, method)(network, lightness, **arguments, **defaults)
         return told
 
-    def _declares(self, method: str) -> bool:
-        return getattr(type(self.colorizer), method) is not getattr(Colorizer, method)
-
     def _trainable(self) -> bool:
-        return self._declares("recipe")
+        return declares(self.colorizer, "recipe")
 
     def _start(self, recipe: Recipe, hyperparameters: Mapping[str, Any]) -> nn.Module:
         from lightning_fabric import Fabric

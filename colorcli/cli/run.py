@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import click
 from colorcli.cli.film import check_films, colorize_films, film_options, film_settings
 from colorcli.cli.lines import command_line
 from colorcli.cli.report import open_report
+from colorcli.cli.rounds import check_declared, round_options, rounds_of
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.media import shown
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from colorcli.cli.progress import Progress
+    from colorcli.cli.rounds import Round
     from colorcli.colorizer import OptionValue
     from colorcli.engine import Line, Outcome
     from colorcli.media.folders import Job, Plan
@@ -68,6 +71,7 @@ def _shard(text: str) -> tuple[int, int]:
 @click.option("--shard", type=_shard, metavar="I/N", help="Do only the I-th of N parts, for several machines.")
 @click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]")
 @film_options
+@round_options
 @click.option(
     "--report",
     metavar="PAGE",
@@ -105,6 +109,9 @@ def run(
     stabilize: str,
     keyframes: int | None,
     references: tuple[tuple[Path, Fraction], ...],
+    samples: int | None,
+    seed: int,
+    explain: bool,
     report: Path | None,
     dry_run: bool,
     as_json: bool,
@@ -123,7 +130,9 @@ def run(
 
     limit = max_pixels or DEFAULT_MAX_PIXELS
     colorizer_name, tag = split_name(name)
-    colorizer = Registry().get(colorizer_name)  # a misspelt name is told at once, and in a dry run, too
+    registry = Registry()
+    colorizer = registry.get(colorizer_name)  # a misspelt name is told at once, and in a dry run, too
+    check_declared(registry, colorizer, samples=samples is not None, explain=explain)
     if accept_license:
         licensing.accept(colorizer, tag or weights)
 
@@ -137,19 +146,19 @@ def run(
         return Line(model, strength=strength, options=parse_options(model, pairs), batch_size=batch_size)
 
     if STDIN in inputs:
-        _check_alone(inputs, output or report, as_json=as_json, dry_run=dry_run)
+        _check_alone(inputs, output, report, samples, explain, as_json, dry_run)
         _stream(line(), file_format, limit)
         return 0
     planned = plan(inputs, output, format=file_format, shard=shard)
     if shard is None and not planned.problems:
         check_films(ctx, planned.jobs, file_format)
+    rounds = rounds_of(planned.jobs, samples, seed, explain=explain)
     if dry_run:
-        return _show(planned, as_json=as_json)
+        return _show([job for each in rounds for job in each.jobs] + planned.films, planned, as_json=as_json)
     if not planned.jobs:
         return _finish([], planned, as_json=as_json)
-    films = [job for job in planned.jobs if job.film]
     settings = None
-    if films:
+    if planned.films:
         settings = film_settings(codec, crf, preset, start, end, stabilize, keyframes, references)
     if report:
         check_free(report, overwrite=overwrite or is_page(report))  # a run that goes on writes its page anew
@@ -158,9 +167,9 @@ def run(
         if report:
             page = open_report(report, tell.line, planned, command_line(ctx), max_pixels=limit)
             tell.report = stack.enter_context(page)
-        _colorize_pictures(tell, [job for job in planned.jobs if not job.film], overwrite=overwrite, max_pixels=limit)
+        _colorize_pictures(tell, rounds, overwrite=overwrite, max_pixels=limit)
         if settings is not None:
-            for outcome in colorize_films(tell.line, films, settings, overwrite=overwrite):
+            for outcome in colorize_films(tell.line, planned.films, settings, overwrite=overwrite):
                 tell(outcome)
     return _finish(tell.outcomes, planned, as_json=as_json)
 
@@ -186,11 +195,11 @@ def _known_options(model: Model) -> str:
     return f"{model.colorizer.name} has {', '.join(lines) or 'no options'}."
 
 
-def _check_alone(inputs: Sequence[Path], output: Path | None, *, as_json: bool, dry_run: bool) -> None:
-    if len(inputs) > 1 or output or as_json or dry_run:
+def _check_alone(inputs: Sequence[Path], *others: object) -> None:
+    if len(inputs) > 1 or any(others):
         raise UsageError(
             "- reads one picture from standard input and writes it to standard output.",
-            "Give it alone, without -o, --report, --json and --dry-run.",
+            "Give it alone, without -o, --report, --samples, --explain, --json and --dry-run.",
         )
 
 
@@ -213,8 +222,8 @@ def _stream(line: Line, file_format: str | None, max_pixels: int) -> None:
         raise UnwritableMedia(f"standard output: {error.strerror or error}.") from error
 
 
-def _show(planned: Plan, *, as_json: bool) -> int:
-    for job in planned.jobs:
+def _show(jobs: Sequence[Job], planned: Plan, *, as_json: bool) -> int:
+    for job in jobs:
         click.echo(_row(job.source, job.target) if as_json else f"{shown(job.source)} -> {shown(job.target)}")
     return _finish([], planned, as_json=as_json, summary=False)
 
@@ -240,24 +249,28 @@ class _Teller:
             note(_told(outcome))
         if outcome.error:
             note(_complaint(outcome.error))
-        if self.report:
+        if self.report and "entropy" not in outcome.facts:
             self.report(outcome, _notes(outcome))
 
 
-def _colorize_pictures(tell: _Teller, jobs: Sequence[Job], *, overwrite: bool, max_pixels: int) -> None:
+def _colorize_pictures(tell: _Teller, rounds: Sequence[Round], *, overwrite: bool, max_pixels: int) -> None:
     from colorcli.cli.progress import Progress
     from colorcli.engine import colorize_files
 
-    if not jobs:
+    count = sum(len(each.jobs) for each in rounds)
+    if not count:
         return
-    running = colorize_files(tell.line, jobs, overwrite=overwrite, max_pixels=max_pixels)
-    with Progress("colorizing", len(jobs)) as progress, contextlib.closing(running):
+    with Progress("colorizing", count) as progress:
         try:
-            for outcome in running:
-                progress.advance()
-                tell(outcome, progress)
+            for each in rounds:
+                line = each.line(tell.line)
+                running = colorize_files(line, each.jobs, overwrite=overwrite, max_pixels=max_pixels)
+                with contextlib.closing(running):
+                    for outcome in running:
+                        progress.advance()
+                        tell(replace(outcome, facts={**outcome.facts, **each.facts}), progress)
         except KeyboardInterrupt:
-            done = f"{len(tell.outcomes)} of {len(jobs)}"
+            done = f"{len(tell.outcomes)} of {count}"
             progress.note(f"Stopped: {done} done. The same command goes on from here.")
             raise
 
@@ -280,7 +293,7 @@ def _outcome_row(line: Line, outcome: Outcome) -> str:
 
 def _told(outcome: Outcome) -> str:
     """Say of a picture what there is to say: `a.jpg: category people, probability 0.93`."""
-    done = "done before" if outcome.done_before else "colorized"
+    done = "done before" if outcome.done_before else "explained" if "entropy" in outcome.facts else "colorized"
     return f"{shown(outcome.job.source)}: {_notes(outcome) or done}"
 
 
@@ -306,14 +319,16 @@ def _finish(outcomes: Sequence[Outcome], planned: Plan, *, as_json: bool, summar
             click.echo(_row(path, None, error=str(error)))
     failed = len(planned.problems) + sum(outcome.error is not None for outcome in outcomes)
     skipped = sum(outcome.done_before for outcome in outcomes)
-    done = sum(outcome.error is None for outcome in outcomes) - skipped
+    done = [outcome for outcome in outcomes if not outcome.error and not outcome.done_before]
+    explained = sum("entropy" in outcome.facts for outcome in done)
     if summary:
-        _summarize(done, skipped, failed, [outcome.job for outcome in outcomes])
+        _summarize(len(done) - explained, explained, skipped, failed, [outcome.job for outcome in outcomes])
     return 1 if failed else 0
 
 
-def _summarize(done: int, skipped: int, failed: int, jobs: Sequence[Job]) -> None:
+def _summarize(done: int, explained: int, skipped: int, failed: int, jobs: Sequence[Job]) -> None:
     parts = [f"{done} colorized"]
+    parts += [f"{explained} explained"] if explained else []
     parts += [f"{skipped} done before"] if skipped else []
     parts += [f"{failed} failed"] if failed else []
     if not jobs and not failed:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from colorcli.media.formats import Format
+
+
+_SEVERAL = re.compile(r"(.+)-(?:\d+|entropy)")  # the stem of an output of which there are more
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,28 @@ class Job:
     film: bool = False
 
 
+def numbered(job: Job, number: int) -> Job:
+    """Give a job the target of one coloring of several: `a-color.jpg` becomes `a-color-2.jpg`."""
+    stem = _stem(job.target)
+    return replace(job, target=job.target.with_name(f"{stem}-{number}{job.target.name.removeprefix(stem)}"))
+
+
+def of_entropy(job: Job) -> Job:
+    """Give a job the target of the picture that says how sure the colours are: `a-color-entropy.png`."""
+    return replace(job, target=job.target.with_name(f"{_stem(job.target)}-entropy.png"))
+
+
 @dataclass
 class Plan:
     """What is to be done, in order, and what cannot be done and why."""
 
     jobs: list[Job] = field(default_factory=list)
     problems: list[tuple[Path, ColorcliError]] = field(default_factory=list)
+
+    @property
+    def films(self) -> list[Job]:
+        """Those of the jobs that are films."""
+        return [job for job in self.jobs if job.film]
 
 
 def plan(
@@ -231,14 +251,18 @@ def _walk(
 def _coloured_from(path: Path) -> set[str]:
     """Name what an output beside its input may be made from: photo.jpg for photo-color.jpg; nothing for other names.
 
-    A film may have become a Matroska file.
+    Of several colorings each has a number. A film may have become a Matroska file; the picture of an entropy is a PNG.
     """
-    stem = _stem(path)
+    stem = whole = _stem(path)
+    if several := _SEVERAL.fullmatch(stem):
+        stem = several[1]
     if not stem.endswith("-color"):
         return set()
     name = stem.removesuffix("-color")
     suffixes = SUFFIXES if path.suffix == ".mkv" else set()
-    return {name + path.name.removeprefix(stem), *(name + suffix for suffix in suffixes)}
+    if whole.endswith("-entropy") and path.suffix == ".png":
+        suffixes = {*formats.BY_SUFFIX, *map(str.upper, formats.BY_SUFFIX)}
+    return {name + path.name.removeprefix(whole), *(name + suffix for suffix in suffixes)}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -284,10 +308,16 @@ def _without_clashes(found: Plan) -> Iterator[Job]:
 
 def _earlier_outputs(jobs: Iterable[Job], sources: dict[str, Path]) -> Iterator[str]:
     """Yield inputs that an earlier run wrote, which `*.jpg` finds the second time."""
+    stems = set()
     for job in jobs:
         target = os.path.abspath(job.target)  # noqa: PTH100
+        stems.add(os.path.splitext(target)[0])  # noqa: PTH122
         if target in sources and not _is_same_file(job.source, job.target) and _is_ours(job):
             yield target
+    for source, path in sources.items():
+        several = _SEVERAL.fullmatch(os.path.splitext(source)[0])  # noqa: PTH122
+        if several and several[1] in stems and _is_ours(Job(path, path, "")):
+            yield source
 
 
 def _is_ours(job: Job) -> bool:

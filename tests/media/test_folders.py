@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from colorcli.errors import UsageError
-from colorcli.media.folders import plan
+from colorcli.media.folders import numbered, of_entropy, plan
 from colorcli.media.images import open_picture, write_picture
 from tests.media.pictures import PROVENANCE, colored, image
 
@@ -64,6 +64,18 @@ def test_the_folder_one_stands_in_has_a_name_too(here, monkeypatch):
         "a.jpg": (here / "p-color/a.jpg").as_posix(),
         "q/b.jpg": (here / "p-color/q/b.jpg").as_posix(),
     }
+
+
+def test_several_outputs_of_a_picture_have_names_of_their_own(here):
+    touch("a.v1.jpg", "plain")
+    found = plan([Path("a.v1.jpg"), Path("plain")], None).jobs
+    assert [numbered(job, 2).target.name for job in found] == ["a.v1-color-2.jpg", "plain-color-2"]
+    assert [of_entropy(job).target.name for job in found] == ["a.v1-color-entropy.png", "plain-color-entropy.png"]
+
+
+def test_several_outputs_beside_their_input_are_not_coloured_again(here):
+    touch("p/a.JPG", "p/a-color-1.JPG", "p/a-color-12.JPG", "p/a-color-entropy.png", "p/b-color-1.jpg", "p/c-1.jpg")
+    assert [Path(each).name for each in moves("p")] == ["a.JPG", "b-color-1.jpg", "c-1.jpg"]
 
 
 def test_what_earlier_runs_left_beside_their_inputs_is_not_coloured_again(here):

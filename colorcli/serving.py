@@ -202,8 +202,15 @@ def _export(part: nn.Module, forward: Callable[..., Any], shapes: Sequence[Seque
         program = torch.export.export(
             exportable, examples, dynamic_shapes=(left_open,) if any(left_open) else None, strict=False
         )
-        antialiased = torch.ops.aten._upsample_bilinear2d_aa.vec
-        model = _openvino().convert_model(program.run_decompositions({antialiased: _antialiased}))
+        program = program.run_decompositions(
+            {
+                torch.ops.aten._upsample_bilinear2d_aa.vec: _antialiased,
+                torch.ops.aten.select_scatter.default: _replaced,
+            }
+        )
+        if any(0 in tuple(getattr(node.meta.get("val"), "shape", ())) for node in program.graph.nodes):
+            raise ValueError("a tensor in it has no elements")  # which ends the whole process, divided by zero
+        model = _openvino().convert_model(program)
     model.reshape({index: [side or -1 for side in shape] for index, shape in enumerate(shapes)})
     model.set_rt_info(" ".join(form), _FORM)
     return model
@@ -212,6 +219,13 @@ def _export(part: nn.Module, forward: Callable[..., Any], shapes: Sequence[Seque
 def _antialiased(x: Tensor, size: Sequence[int], _align_corners: bool, _scales: object = None) -> Tensor:
     """Scale (B, C, H, W) as `interpolate` does bilinearly and antialiased, in operations that OpenVINO knows."""
     return _weights(x.shape[-2], size[0]) @ x @ _weights(x.shape[-1], size[1]).T
+
+
+def _replaced(x: Tensor, part: Tensor, dim: int, index: int) -> Tensor:
+    """Replace one slice of a tensor, such as a channel, in operations that OpenVINO knows."""
+    index %= x.shape[dim]
+    before, after = x.narrow(dim, 0, index), x.narrow(dim, index + 1, x.shape[dim] - index - 1)
+    return torch.cat([each for each in (before, part.unsqueeze(dim), after) if each.shape[dim]], dim)
 
 
 def _weights(before: int, after: int) -> Tensor:

@@ -13,6 +13,7 @@ from torch.nn import functional
 import colorcli
 from colorcli import Colorizer, serving
 from colorcli.cli import main
+from colorcli.color import lab_to_linear
 from colorcli.devices import choose
 from colorcli.engine import Line
 from colorcli.errors import UsageError
@@ -86,11 +87,25 @@ class Pair(Layers):
         return super().forward(x) + copy.mean(dim=(1, 2, 3), keepdim=True), None, copy
 
 
+class Colourful(Layers):
+    """Thinks in linear RGB, channel by channel."""
+
+    def forward(self, x):
+        return super().forward(x) + lab_to_linear(100 * x, super().forward(x))[:, :2]
+
+
 class Moody(Layers):
     """Cannot be exported: what it does depends on values."""
 
     def forward(self, x):
         return super().forward(x) * (2 if x.mean() > 0.5 else 1)
+
+
+class Hollow(Layers):
+    """Joins with nothing, which OpenVINO would not survive."""
+
+    def forward(self, x):
+        return super().forward(torch.cat([x, x.new_zeros(len(x), 0, *x.shape[2:])], dim=1))
 
 
 class Ensemble(nn.Module):
@@ -129,7 +144,7 @@ def test_a_colorizer_gives_the_same_colours_by_either_engine(tmp_path):
     assert (found - expected).abs().max() < 1e-2
 
 
-@pytest.mark.parametrize("make", [Layers, Pair, Ensemble])
+@pytest.mark.parametrize("make", [Layers, Pair, Colourful, Ensemble])
 def test_networks_of_every_make_give_the_same_colours(make):
     expected, found = both(make, pictures())
     assert expected.std() > 1
@@ -246,12 +261,13 @@ def test_members_that_no_picture_needs_are_not_exported(exported):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_network_that_cannot_be_exported_is_computed_by_torch_and_a_line_says_so(caplog, precision):
+@pytest.mark.parametrize("make", [Moody, Hollow])
+def test_a_network_that_cannot_be_exported_is_computed_by_torch_and_a_line_says_so(caplog, make, precision):
     with caplog.at_level(logging.WARNING, "colorcli"):
-        expected, found = both(Moody, pictures(), precision=precision)
+        expected, found = both(make, pictures(), precision=precision)
     assert found.equal(expected)
     (record,) = [record for record in caplog.records if record.name == "colorcli"]
-    assert record.message.startswith("OpenVINO cannot compute Moody, torch does: ")
+    assert record.message.startswith(f"OpenVINO cannot compute {make.__name__}, torch does: ")
     assert "\n" not in record.message
 
 

@@ -33,7 +33,7 @@ PHOTOGRAPHS = Path(__file__).parents[2] / "docs/photographs"
 FULL = {
     "zhang, 256x256": ("zhang", {}, 256),
     "iizuka, 256x256": ("iizuka", {}, 256),
-    "koalarization without extractor, 224x224": ("koalarization", {"extractor": "none"}, 224),
+    "koalarization with Inception-v3, 224x224": ("koalarization", {"extractor": "inception-v3"}, 224),
     "pix2pix, one U-Net, 256x256": ("pix2pix", {"kind": "generator"}, 256),
     "pix2pix, router and U-Net, 256x256": ("pix2pix", {"kind": "ensemble"}, 256),
     "pix2pix.shariatnia's, 256x256": ("pix2pix", {"kind": "dynamic-unet"}, 256),

@@ -41,6 +41,8 @@ from colorcli.weights import Header, write_state
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from colorcli.model import Model
 
 SMALL = (500, 375)
@@ -136,9 +138,12 @@ def measure_alone(name: str, source: Path, weights: Path) -> None:
         floor, _, engine = name.rpartition(" ")
         model = load("zhang", weights=weights, engine=engine)
 
+        grey = imagecodecs.jpeg8_decode(source.read_bytes()) if floor else np.empty((0, 0), np.uint8)
+        colour = np.repeat(grey[..., None], 3, axis=2)
+
         def work() -> None:
             if floor:
-                decode_predict_encode(model, source)
+                decode_predict_encode(model, source, colour)
             else:
                 run_folder(model, source, source.parent / "alone")
 
@@ -187,11 +192,10 @@ def run_folder(model: Model, source: Path, output: Path) -> None:
     assert not any(outcome.error for outcome in outcomes)
 
 
-def decode_predict_encode(model: Model, source: Path) -> None:
+def decode_predict_encode(model: Model, source: Path, colour: NDArray[np.uint8]) -> None:
     """Do what nobody can leave out, and nothing between: decode grey, ask the network once, encode in colour."""
-    grey = imagecodecs.jpeg8_decode(source.read_bytes())
+    imagecodecs.jpeg8_decode(source.read_bytes())
     model.predict(torch.full((1, 1, 256, 256), 50.0))
-    colour = np.repeat(grey[..., None], 3, axis=2)
     (source.parent / "floor.jpg").write_bytes(imagecodecs.jpeg8_encode(colour, DEFAULT_QUALITY, subsampling="444"))
 
 

@@ -116,11 +116,12 @@ def lab_to_linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     linear = lab_to_linear(lightness, ab)
     lowest, highest = linear.aminmax()
     if lowest < -_TOLERANCE or highest > 1 + _TOLERANCE:
-        outside = (linear.amin(-3) < -_TOLERANCE) | (linear.amax(-3) > 1 + _TOLERANCE)  # (..., H, W)
-        pixels = outside.nonzero(as_tuple=True)
-        linear.movedim(-3, -1)[pixels] = _most_chroma(
-            lightness.movedim(-3, -1)[pixels].T[:, None], ab.movedim(-3, -1)[pixels].T[:, None]
-        )[:, 0].T
+        flat = linear.movedim(-3, 0).flatten(1)  # (3, N): rows of numbers are picked and put back the quickest
+        outside = (flat.amin(0) < -_TOLERANCE) | (flat.amax(0) > 1 + _TOLERANCE)
+        pixels = outside.nonzero()[:, 0]
+        picked = [planes.movedim(-3, 0).flatten(1).index_select(1, pixels)[:, None] for planes in (lightness, ab)]
+        flat.index_copy_(1, pixels, _most_chroma(*picked)[:, 0])
+        linear = flat.view(3, *linear.shape[:-3], *linear.shape[-2:]).movedim(0, -3)
     return linear.clamp_(0, 1)
 
 

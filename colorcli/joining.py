@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_STRIP = {"cpu": 2**18, "cuda": 2**24}  # pixels
+_STRIP = {"cpu": 2**17, "cuda": 2**24}  # pixels
 _STRIP_ELSEWHERE = 2**23
 _KEPT_MATRICES = 16  # of bicubic scaling, megabytes each: as many as pictures of a few sizes need
 _CODES = 2**14 - 1

@@ -54,6 +54,7 @@ def small_lightness(pixels: NDArray[np.generic], size: tuple[int, int], device: 
     return functional.interpolate(torch.cat(squeezed, dim=-2), size, mode="bilinear", antialias=True)
 
 
+@torch.inference_mode()
 def join(pixels: NDArray[np.generic], ab: Tensor) -> NDArray[np.generic]:
     """Give a frame chroma: its own lightness beside the predicted ab.
 

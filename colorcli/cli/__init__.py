@@ -20,6 +20,7 @@ from colorcli.cli.models import models
 from colorcli.cli.plugins import plugins
 from colorcli.cli.run import run
 from colorcli.cli.train import train
+from colorcli.cli.turing import turing
 from colorcli.cli.weights import weights
 from colorcli.errors import ColorcliError
 from colorcli.settings import read_settings
@@ -53,6 +54,7 @@ colorcli.add_command(run)
 colorcli.add_command(train)
 colorcli.add_command(evaluate)
 colorcli.add_command(compare)
+colorcli.add_command(turing)
 colorcli.add_command(bench)
 colorcli.add_command(models)
 colorcli.add_command(plugins)

@@ -1,0 +1,137 @@
+"""`colorcli turing`: can people tell coloured pictures from real photographs?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from colorcli.cli.lines import command_line, load_lines, model_options, watched
+from colorcli.errors import ColorcliError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_KEY = ".key.json"
+
+
+@click.group()
+def turing() -> None:
+    """Ask people which pictures are real photographs and which are coloured, and score their answers."""
+
+
+@turing.command()
+@click.argument("pictures", metavar="PICTURES", type=click.Path(path_type=Path))
+@model_options
+@click.option(
+    "-o", "--output", metavar="PAGE", type=_FILE, default="turing.html", show_default=True, help="The page to write."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, 60),
+    default=1.0,
+    show_default=True,
+    help="How long each picture is shown; 0 for until it is answered.",
+)
+@click.option(
+    "--practice", type=click.IntRange(min=0), help="Scenes for practice. [default: a fifth of them, at most 10]"
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Decides who sees which version of which scene, in which order.",
+)
+@click.option(
+    "--max-side",
+    type=click.IntRange(64, 4096),
+    default=512,
+    show_default=True,
+    help="Of each picture, in pixels: larger ones are scaled down.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many pictures, by name.")
+@click.option("--overwrite", is_flag=True, help="Replace a page and a key that are there already.")
+@click.pass_context
+def make(
+    ctx: click.Context,
+    pictures: Path,
+    models: tuple[str, ...],
+    weights: str | None,
+    pairs: tuple[str, ...],
+    device: str,
+    precision: str,
+    engine: str,
+    offline: bool,
+    output: Path,
+    seconds: float,
+    practice: int | None,
+    seed: int,
+    max_side: int,
+    limit: int | None,
+    overwrite: bool,
+) -> int:
+    """Write a survey of PICTURES, a folder of colour photographs: as they are, and coloured by each MODEL.
+
+    PAGE is one HTML file to give to people, each of whom sees every scene once, real or coloured, and sends back a
+    small file. Keep PAGE's key, PAGE.key.json without the .html, for `colorcli turing score`.
+    """
+    from colorcli.evaluation.compare import described, versions, versions_used
+    from colorcli.evaluation.turing.survey import make_survey, write_survey
+    from colorcli.media.photographs import find_photographs
+    from colorcli.pages import check_free
+
+    key = output.with_suffix(_KEY)
+    for path in (output, key):
+        check_free(path, overwrite=overwrite)
+    photographs = find_photographs(pictures)[:limit]
+    lines = load_lines(
+        models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
+    )
+    problems: list[ColorcliError] = []
+    rows = versions(lines, watched("colorizing", photographs), problems.append)
+    try:
+        survey = make_survey(rows, [line.name for line in lines], practice=practice, seed=seed, max_side=max_side)
+    finally:
+        _tell(problems)
+    if survey.grey:
+        click.echo(f"note: left out because they are grey: {', '.join(survey.grey)}", err=True)
+    facts = {
+        "models": {line.name: described(line) for line in lines},
+        "max_side": max_side,
+        "data": pictures.resolve().name,
+        "made_by": versions_used(),
+        "command": command_line(ctx),
+    }
+    write_survey(survey, output, key, seconds=seconds, facts=facts)
+    click.echo(f"{output}\n{key}")
+    return 1 if problems else 0
+
+
+@turing.command()
+@click.argument("results", metavar="RESULTS...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--key", type=_FILE, help="The key of the page. [default: the *.key.json near the results]")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.pass_context
+def score(ctx: click.Context, results: tuple[Path, ...], key: Path | None, as_json: bool) -> int:
+    """Score RESULTS, the files that people sent back, or folders of them."""
+    from colorcli.evaluation.turing.answers import find_key, find_results, read_key, read_results
+    from colorcli.evaluation.turing.report import report_of
+
+    found = find_results(results)
+    told = read_key(key or find_key(found))
+    counted, problems = read_results(found, told)
+    _tell(problems)
+    if not counted:
+        raise DataError("None of these results counts.", "The errors above say why.")
+    report = report_of(told, counted, problems)
+    write = report.json if as_json else report.markdown
+    click.echo(write(command_line(ctx)))
+    return 1 if problems else 0
+
+
+def _tell(problems: Sequence[ColorcliError]) -> None:
+    for problem in problems:
+        click.echo(f"error: {problem.message}", err=True)

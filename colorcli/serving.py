@@ -99,8 +99,8 @@ class _Served:
             if self._given_up:
                 return None
             try:
-                if named or not all(isinstance(each, Tensor) and each.ndim for each in inputs):
-                    raise TypeError("it is called with more than tensors")
+                if named or not all(isinstance(each, Tensor) and each.is_floating_point() for each in inputs):
+                    raise TypeError("it is called with more than tensors of fractions")
                 shapes = tuple(self._shape(each) for each in inputs)
                 key = shapes, torch.get_num_threads()
                 if key not in self._compiled:

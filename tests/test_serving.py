@@ -271,6 +271,18 @@ def test_a_network_that_cannot_be_exported_is_computed_by_torch_and_a_line_says_
     assert "\n" not in record.message
 
 
+@pytest.mark.parametrize("asked", [(torch.zeros(1, 1, 8, 8, dtype=torch.int64),), (torch.zeros(1, 1, 8, 8), 0.5)])
+def test_a_call_with_more_than_fractions_is_torchs(asked, caplog):
+    class Asked(nn.Module):
+        def forward(self, x, scale=2):
+            return x * scale
+
+    network = model_of(Asked())._place[1]
+    with caplog.at_level(logging.WARNING, "colorcli"):
+        assert network(*asked).equal(Asked()(*asked))
+    assert "more than tensors of fractions" in caplog.text
+
+
 def test_a_networks_own_complaint_is_handed_on():
     class Picky(Layers):
         def forward(self, x):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from colorcli.evaluation.turing.figures import ChiSquare, Share, association, difference, holm, interval_by_person
+from tests.pages import ROOT, read
 
 stats = pytest.importorskip("scipy.stats")  # comes with scikit-image
 
@@ -122,3 +123,16 @@ def test_the_p_that_the_paper_prints_follows_from_the_chi_square_that_it_prints(
 def test_against_half_only_one_of_the_papers_four_models_is_told_from_chance():
     ps = [round(shares(table)[1].against_half.p, 3) for table in TABLES]
     assert ps == [0.113, 0.141, 0.011, 0.734]
+
+
+def test_the_table_in_the_documentation_is_computed_from_the_papers_counts():
+    page = read(ROOT / "docs" / "evaluating.md")
+    for table, (_, _, printed, fooled) in TABLES.items():
+        real, coloured = shares(table)
+        half = coloured.against_half
+        row = [
+            f"{table} | {fooled} % | {100 * coloured.rate:.2f} %",
+            f"{printed} | {association(real, coloured).value:.4f}",
+            f"{half.value:.2f}, {half.p:.3f}",
+        ]
+        assert f"| {' | '.join(row)} |" in page

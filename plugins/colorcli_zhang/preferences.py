@@ -34,12 +34,13 @@ def preference(lightness: Tensor, centres: Tensor, seed: int) -> Tensor:
     chance = torch.Generator().manual_seed(seed)
     waves = torch.randn(_WAVES, 5, generator=chance).to(lightness.device)
     phases = (torch.rand(_WAVES, generator=chance) * 2 * math.pi).to(lightness.device)
-    of_colour = centres.float() / _COLOURS @ waves[:, :2].T + phases
-    of_place = _places(lightness.float()) @ waves[:, 2:].T
-    # cos(of_colour + of_place), summed over all waves
-    even = torch.einsum("qk,bhwk->bqhw", of_colour.cos(), of_place.cos())
-    odd = torch.einsum("qk,bhwk->bqhw", of_colour.sin(), of_place.sin())
-    return _STRENGTH * math.sqrt(2 / _WAVES) * (even - odd)
+    with torch.autocast(lightness.device.type, enabled=False):  # phases in bf16 are of another taste
+        of_colour = centres.float() / _COLOURS @ waves[:, :2].T + phases
+        of_place = _places(lightness.float()) @ waves[:, 2:].T
+        # cos(of_colour + of_place), summed over all waves
+        even = torch.einsum("qk,bhwk->bqhw", of_colour.cos(), of_place.cos())
+        odd = torch.einsum("qk,bhwk->bqhw", of_colour.sin(), of_place.sin())
+        return _STRENGTH * math.sqrt(2 / _WAVES) * (even - odd)
 
 
 def _places(lightness: Tensor) -> Tensor:

@@ -42,3 +42,10 @@ def test_a_seed_decides_and_the_lightness_divides():
     assert not one.allclose(other, atol=0.5)
     within, across = (one[..., 10] - one[..., 11]).abs().mean(), (one[..., 11] - one[..., 12]).abs().mean()
     assert across > 5 * within
+
+
+def test_a_seed_is_the_same_preference_in_every_precision():
+    ramp = torch.linspace(0, 100, 24).expand(1, 1, 24, 24)
+    with torch.autocast("cpu", torch.bfloat16):
+        reduced = preference(ramp, CENTRES, 5)
+    assert reduced.equal(preference(ramp, CENTRES, 5))

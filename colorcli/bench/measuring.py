@@ -9,6 +9,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from colorcli.media.folders import Job
 
+_EVERY_FRAME = FilmSettings()
 _INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")  # that decide how fast networks are
 
 
@@ -66,8 +68,8 @@ class Measurement:
         return Line(model, options=parse_options(model, pairs), batch_size=batch_size)
 
     def first(self) -> None:
-        """Colorize the first picture or film."""
-        self._run(self._line, self._jobs[:1])
+        """Colorize the first picture, or the first second of the first film."""
+        self._run(self._line, self._jobs[:1], FilmSettings(end=Fraction(1)))
 
     def round(self) -> Round:
         """Measure once."""
@@ -84,9 +86,8 @@ class Measurement:
         stages = {**watch.seconds, "other" if self._films else "wait": rest}
         return Round(whole=whole, alone=self._alone(count), stages=stages, workers=workers, timed=timed, count=count)
 
-    def _run(self, line: Line, jobs: list[Job]) -> int:
+    def _run(self, line: Line, jobs: list[Job], settings: FilmSettings = _EVERY_FRAME) -> int:
         """Do what `colorcli run` does, and say how many pictures or frames there were."""
-        settings = FilmSettings()
         outcomes = (
             [colorize_film(line, job, settings, overwrite=True) for job in jobs]
             if self._films

@@ -14,8 +14,8 @@ _DEFINITIONS = (
     "Stages: milliseconds of a worker's thread that a picture takes, `other` what is none of them, `wait` when a "
     "worker has nothing to do; a worker does all stages one after another. Network: its share of all threads' time. "
     "Of the network alone: the speed beside that of the network asked as often in the same threads, with no pictures. "
-    "Cold start: from the start of the program to the first picture. Memory: the most that the process had. FLOP: of "
-    "the network, as torch computes it."
+    "Cold start: from the start of the program to the first picture, or the first second of a film. Memory: the most "
+    "that the process had. FLOP: of the network, as torch computes it."
 )
 
 

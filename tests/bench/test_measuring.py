@@ -46,7 +46,9 @@ def test_a_round_counts_the_pictures_and_writes_them(setting, folder, tmp_path):
 
 def test_films_are_counted_in_frames(setting, tmp_path):
     clip = make_clip(tmp_path / "film.mp4")
-    found = Measurement(setting, clip, tmp_path / "out").round()
+    measurement = Measurement(setting, clip, tmp_path / "out")
+    measurement.first()
+    found = measurement.round()
     assert found["count"] > 1
     assert set(found["stages"]) == {"network", "other"}
     assert sum(found["stages"].values()) == pytest.approx(found["workers"] * found["timed"])

@@ -162,6 +162,6 @@ def _body(survey: Survey, seconds: float) -> str:
     return Template(asset("turing.html")).substitute(
         count=practice + count,
         shown=shown,
-        practice=f" The first {practice} are for practice: you are told whether you were right." if practice else "",
+        practice=f" For practice, you are told after the first {practice} whether you were right." if practice else "",
         survey=json.dumps(data),
     )

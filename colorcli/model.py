@@ -22,7 +22,7 @@ from colorcli.registry import Registry, split_name
 from colorcli.weights import describe, fetch, is_on_the_hub, locate, open_file, read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -94,6 +94,23 @@ class Model:
                 raise UsageError(f"{self.colorizer.name} has no option {name!r}.", did_you_mean(name, known))
         values = {name: option.default for name, option in known.items()} | {**self._defaults} | {**given}
         return {name: option.check(values[name]) for name, option in known.items()}
+
+    def read_options(self, pairs: Sequence[str]) -> dict[str, OptionValue]:
+        """Complete and check option values that are written `name=value`.
+
+        Raises:
+            UsageError: a text is no pair, there is no such option, or a value is out of bounds.
+        """
+        known = {option.name: option for option in self.colorizer.options}
+        values: dict[str, OptionValue] = {}
+        for pair in pairs:
+            name, equals, value = pair.partition("=")
+            if not equals:
+                options = [f"{o.name} ({o.describe()}; {o.default} unless given)" for o in known.values()]
+                has = f"{self.colorizer.name} has {', '.join(options) or 'no options'}."
+                raise UsageError(f"-p {pair}: NAME=VALUE was expected.", has)
+            values[name] = known[name].parse(value) if name in known else value
+        return self.options(values)
 
     def predict(self, lightness: Tensor, **options: OptionValue) -> Tensor:
         """Predict chroma; nothing is resized.

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from colorcli.bench.speed import Facts, Round, Setting
-from colorcli.cli.run import parse_options
 from colorcli.engine import Line, colorize_files, count_workers
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.film.colorize import FilmSettings, colorize_film
@@ -65,7 +64,7 @@ class Measurement:
         given = asdict(self._setting) | changed
         pairs, batch_size = given.pop("pairs"), given.pop("batch_size")
         model = load(given.pop("name"), **given)
-        return Line(model, options=parse_options(model, pairs), batch_size=batch_size)
+        return Line(model, options=model.read_options(pairs), batch_size=batch_size)
 
     def first(self) -> None:
         """Colorize the first picture, or the first second of the first film."""

@@ -74,7 +74,6 @@ def load_lines(
     Raises:
         UsageError: a model or a value is given twice, weights are given for several, or no model has an option.
     """
-    from colorcli.cli.run import parse_options
     from colorcli.engine import Line
     from colorcli.model import load
 
@@ -94,7 +93,7 @@ def load_lines(
             title = f"{model.name} {label}".strip()
             if title in lines:
                 raise UsageError(f"{title} is given twice.", "Give each model, and each value, once.")
-            lines[title] = Line(model, options=parse_options(model, chosen), name=title)
+            lines[title] = Line(model, options=model.read_options(chosen), name=title)
     _check_all_used(list(lines.values()), pairs)
     return list(lines.values())
 

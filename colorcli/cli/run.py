@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,21 +11,17 @@ import click
 
 from colorcli.cli.film import check_films, colorize_films, film_options, film_settings
 from colorcli.cli.lines import command_line
+from colorcli.cli.outcomes import Teller, finish, show_plan
 from colorcli.cli.report import open_report
 from colorcli.cli.rounds import check_declared, round_options, rounds_of
-from colorcli.errors import ColorcliError, UsageError
-from colorcli.media import shown
+from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from fractions import Fraction
 
-    from colorcli.cli.progress import Progress
     from colorcli.cli.rounds import Round
-    from colorcli.colorizer import OptionValue
-    from colorcli.engine import Line, Outcome
-    from colorcli.media.folders import Job, Plan
-    from colorcli.model import Model
+    from colorcli.engine import Line
 
 STDIN = Path("-")
 
@@ -143,7 +138,7 @@ def run(
         model = load(name, weights=weights, device=device, precision=precision, engine=engine, offline=offline)
         if model.note:
             click.echo(f"note: {model.note}", err=True)
-        return Line(model, strength=strength, options=parse_options(model, pairs), batch_size=batch_size)
+        return Line(model, strength=strength, options=model.read_options(pairs), batch_size=batch_size)
 
     if STDIN in inputs:
         _check_alone(inputs, output, report, samples, explain, as_json, dry_run)
@@ -154,15 +149,15 @@ def run(
         check_films(ctx, planned.jobs, file_format)
     rounds = rounds_of(planned.jobs, samples, seed, explain=explain)
     if dry_run:
-        return _show([job for each in rounds for job in each.jobs] + planned.films, planned, as_json=as_json)
+        return show_plan([job for each in rounds for job in each.jobs] + planned.films, planned, as_json=as_json)
     if not planned.jobs:
-        return _finish([], planned, as_json=as_json)
+        return finish([], planned, as_json=as_json)
     settings = None
     if planned.films:
         settings = film_settings(codec, crf, preset, start, end, stabilize, keyframes, references)
     if report:
         check_free(report, overwrite=overwrite or is_page(report))  # a run that goes on writes its page anew
-    tell = _Teller(line(), as_json=as_json, verbose=verbose)
+    tell = Teller(line(), as_json=as_json, verbose=verbose)
     with contextlib.ExitStack() as stack:
         if report:
             page = open_report(report, tell.line, planned, command_line(ctx), max_pixels=limit)
@@ -171,28 +166,7 @@ def run(
         if settings is not None:
             for outcome in colorize_films(tell.line, planned.films, settings, overwrite=overwrite):
                 tell(outcome)
-    return _finish(tell.outcomes, planned, as_json=as_json)
-
-
-def parse_options(model: Model, pairs: Sequence[str]) -> dict[str, OptionValue]:
-    """Turn `name=value` texts into checked option values.
-
-    Raises:
-        UsageError: a text is no pair, or a value is not allowed; `Model.options` finds unknown names.
-    """
-    known = {option.name: option for option in model.colorizer.options}
-    values: dict[str, OptionValue] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise UsageError(f"-p {pair}: NAME=VALUE was expected.", _known_options(model))
-        values[name] = known[name].parse(value) if name in known else value
-    return model.options(values)
-
-
-def _known_options(model: Model) -> str:
-    lines = [f"{o.name} ({o.describe()}; {o.default} unless given)" for o in model.colorizer.options]
-    return f"{model.colorizer.name} has {', '.join(lines) or 'no options'}."
+    return finish(tell.outcomes, planned, as_json=as_json)
 
 
 def _check_alone(inputs: Sequence[Path], *others: object) -> None:
@@ -222,38 +196,7 @@ def _stream(line: Line, file_format: str | None, max_pixels: int) -> None:
         raise UnwritableMedia(f"standard output: {error.strerror or error}.") from error
 
 
-def _show(jobs: Sequence[Job], planned: Plan, *, as_json: bool) -> int:
-    for job in jobs:
-        click.echo(_row(job.source, job.target) if as_json else f"{shown(job.source)} -> {shown(job.target)}")
-    return _finish([], planned, as_json=as_json, summary=False)
-
-
-class _Teller:
-    """Says what became of each job, at once, and remembers it."""
-
-    def __init__(self, line: Line, *, as_json: bool, verbose: bool) -> None:
-        self.line = line
-        self.outcomes: list[Outcome] = []
-        self.report: Callable[[Outcome, str], None] | None = None  # puts it on the page
-        self._as_json = as_json
-        self._verbose = verbose
-
-    def __call__(self, outcome: Outcome, progress: Progress | None = None) -> None:
-        self.outcomes.append(outcome)
-        note = progress.note if progress else partial(click.echo, err=True)
-        if self._as_json:
-            (progress.result if progress else click.echo)(_outcome_row(self.line, outcome))
-        for remark in outcome.remarks:
-            note(f"note: {shown(outcome.job.source)}: {remark}.")
-        if self._verbose and not outcome.error:
-            note(_told(outcome))
-        if outcome.error:
-            note(_complaint(outcome.error))
-        if self.report and "entropy" not in outcome.facts:
-            self.report(outcome, _notes(outcome))
-
-
-def _colorize_pictures(tell: _Teller, rounds: Sequence[Round], *, overwrite: bool, max_pixels: int) -> None:
+def _colorize_pictures(tell: Teller, rounds: Sequence[Round], *, overwrite: bool, max_pixels: int) -> None:
     from colorcli.cli.progress import Progress
     from colorcli.engine import colorize_files
 
@@ -273,76 +216,3 @@ def _colorize_pictures(tell: _Teller, rounds: Sequence[Round], *, overwrite: boo
             done = f"{len(tell.outcomes)} of {count}"
             progress.note(f"Stopped: {done} done. The same command goes on from here.")
             raise
-
-
-def _outcome_row(line: Line, outcome: Outcome) -> str:
-    facts: dict[str, object] = {
-        "model": line.model.colorizer.name,
-        "tag": line.model.tag,
-        "seconds": round(outcome.seconds, 3),
-    }
-    if outcome.done_before:
-        facts["done_before"] = True
-    if outcome.notes:
-        facts["notes"] = outcome.notes
-    facts |= outcome.facts
-    if outcome.error:
-        facts["error"] = str(outcome.error)
-    return _row(outcome.job.source, None if outcome.error else outcome.target or outcome.job.target, **facts)
-
-
-def _told(outcome: Outcome) -> str:
-    """Say of a picture what there is to say: `a.jpg: category people, probability 0.93`."""
-    done = "done before" if outcome.done_before else "explained" if "entropy" in outcome.facts else "colorized"
-    return f"{shown(outcome.job.source)}: {_notes(outcome) or done}"
-
-
-def _notes(outcome: Outcome) -> str:
-    return ", ".join(
-        f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in outcome.notes.items()
-    )
-
-
-def _row(source: Path, target: Path | None, **facts: object) -> str:
-    """Write a line of JSON, in ASCII: names in any script, and in none, survive every terminal and pipe."""
-    import json
-
-    return json.dumps({"input": str(source), "output": None if target is None else str(target), **facts})
-
-
-def _finish(outcomes: Sequence[Outcome], planned: Plan, *, as_json: bool, summary: bool = True) -> int:
-    """Tell of what could not be planned, then how many there were of each fate; give the exit code."""
-    for path, error in planned.problems:
-        click.echo(_complaint(error), err=True)
-        if as_json:
-            click.echo(_row(path, None, error=str(error)))
-    failed = len(planned.problems) + sum(outcome.error is not None for outcome in outcomes)
-    skipped = sum(outcome.done_before for outcome in outcomes)
-    done = [outcome for outcome in outcomes if not outcome.error and not outcome.done_before]
-    explained = sum("entropy" in outcome.facts for outcome in done)
-    if summary:
-        _summarize(len(done) - explained, explained, skipped, failed, [outcome.job for outcome in outcomes])
-    return 1 if failed else 0
-
-
-def _summarize(done: int, explained: int, skipped: int, failed: int, jobs: Sequence[Job]) -> None:
-    parts = [f"{done} colorized"]
-    parts += [f"{explained} explained"] if explained else []
-    parts += [f"{skipped} done before"] if skipped else []
-    parts += [f"{failed} failed"] if failed else []
-    if not jobs and not failed:
-        parts = ["no pictures or films found"]
-    folders = {job.target.parent for job in jobs}
-    where = f" in {shown(common)}" if folders and (common := _common(folders)) else ""
-    click.echo(", ".join(parts) + where, err=True)
-
-
-def _common(folders: set[Path]) -> str:
-    import os
-
-    return os.path.commonpath(folders) if len({folder.is_absolute() for folder in folders}) == 1 else ""
-
-
-def _complaint(error: ColorcliError) -> str:
-    return f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")

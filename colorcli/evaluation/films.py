@@ -59,8 +59,8 @@ class FilmTally:
         * `warp_error`: mean squared distance in ab between what consecutive frames show of the same place (after Lai
           et al. 2018, of chroma rather than RGB), where the flow finds that both show it; 0 or more;
         * `warp_ratio`: that, as a multiple of the true film's own;
-        * `cdc`: color distribution consistency (Liu et al. 2021): the Jensen-Shannon divergence, in nats, of
-          the histograms of red, green and blue of frames 1, 2 and 4 apart, 0..0.69;
+        * `cdc`: color distribution consistency (Liu et al. 2021): the mean of `cdc_1`, `cdc_2` and `cdc_4`, the
+          Jensen-Shannon divergence, to base 2, of the histograms of red, green and blue of frames so many apart, 0..1;
         * `rmse`: of ab to the true film; `colorfulness`: the mean of its frames.
 
         Raises:
@@ -98,10 +98,11 @@ class _Row:
         self._colorfulness.append(metrics.colorfulness(picture.clamp(0, 1)))
 
     def figures(self) -> dict[str, float]:
-        means = [float(np.mean(found)) for found in self._divergences.values() if found]
+        apart = {f"cdc_{apart}": float(np.mean(found)) for apart, found in self._divergences.items() if found}
         return {
             "warp_error": float(np.mean(self._warp)) if self._warp else 0.0,
-            "cdc": float(np.mean(means)) if means else 0.0,
+            "cdc": float(np.mean(list(apart.values()))) if apart else 0.0,
+            **apart,
             "rmse": (sum(self._squares) / len(self._squares)) ** 0.5,
             "colorfulness": sum(self._colorfulness) / len(self._colorfulness),
         }
@@ -128,10 +129,10 @@ def histograms(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def divergence(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Compute the Jensen-Shannon divergence of histograms (C, N) in nats, mean over C: 0 if equal, ln 2 at most."""
+    """Compute the Jensen-Shannon divergence of histograms (C, N) to base 2, mean over C: 0 if equal, 1 if disjoint."""
     middle = (one + other) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = [np.where(share > 0, share * np.log(share / middle), 0).sum(axis=1) / 2 for share in (one, other)]
+        terms = [np.where(share > 0, share * np.log2(share / middle), 0).sum(axis=1) / 2 for share in (one, other)]
     return float(np.mean(terms[0] + terms[1]))
 
 

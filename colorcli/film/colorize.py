@@ -11,6 +11,7 @@ import json
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -35,7 +36,6 @@ from colorcli.media import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Sequence
-    from fractions import Fraction
     from pathlib import Path
     from typing import Any
 
@@ -133,6 +133,26 @@ def colorize_film(
         return Outcome(job, time.perf_counter() - began, error=explained(job, error))
 
 
+def chroma_of(line: Line, film: Film, settings: FilmSettings) -> Generator[Coloured]:
+    """Colour a film as `colorize_film` does, and write nothing: each frame, and its chroma.
+
+    Chroma is (2, h, w) ab, upright, of the size of the frame's small lightness. Closing the generator ends all work.
+
+    Raises:
+        UnreadableMedia: not one frame can be decoded.
+        PluginError: the colorizer gave something else than finite chroma.
+    """
+    start, end = Fraction(settings.start or 0), settings.end
+    corrections = Corrections(film, settings.references, line.model.size, start, end)
+    with (
+        frames(film, start, end) as reader,
+        contextlib.closing(
+            _Work(line, film, settings, corrections).coloured(stills(film, reader, line.model.size))
+        ) as all_,
+    ):
+        yield from all_
+
+
 def _colorize(
     line: Line,
     job: Job,
@@ -227,6 +247,11 @@ class _Work:
     def painted(self, found: Generator[Still]) -> Generator[tuple[Still, tuple[NDArray[Any], NDArray[Any]]]]:
         """Give every frame that is written its U and V."""
         painters = max(1, min(_MOST_PAINTERS, self._threads // 2))
+        with contextlib.closing(self.coloured(found)) as coloured:
+            yield from in_order(self._paint, coloured, painters)
+
+    def coloured(self, found: Generator[Still]) -> Generator[Coloured]:
+        """Give every frame that is written its chroma (2, h, w), of the size of its lightness."""
         with contextlib.ExitStack() as stack:  # an error keeps what it went through alive, threads and all
 
             def closed_at_the_end(items: Generator[Item]) -> Generator[Item]:
@@ -237,8 +262,7 @@ class _Work:
                 coloured = self._every(closed_at_the_end(self._all_predicted(looked_at)))
             else:
                 coloured = self._from_key_frames(looked_at)
-            tinted = ahead(self._tinted(closed_at_the_end(coloured)), _AHEAD)
-            yield from in_order(self._paint, closed_at_the_end(tinted), painters)
+            yield from closed_at_the_end(ahead(self._tinted(closed_at_the_end(coloured)), _AHEAD))
 
     def _every(self, predicted: Iterable[Coloured]) -> Generator[Coloured]:
         """Steady what was predicted for every frame."""

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 TRUE, GREY = "true", "grey"
 PER_FRAME = "per frame"
 
-_GREY = 1.0  # a film whose ab is nearer to grey (RMSE) has no colours to compare with
+_GREY = 1.0  # a film whose mean distance of ab from grey is less has no colours to compare with
 _COLORSPACES = {
     "bt709": Colorspace.ITU709,
     "bt470bg": Colorspace.ITU601,
@@ -70,11 +70,6 @@ class FilmFigures:
     frames: int
     size: tuple[int, int]
     rows: Mapping[str, Mapping[str, float]]
-
-    @property
-    def has_colour(self) -> bool:
-        """Whether the film is more than grey with some noise."""
-        return self.rows[GREY]["rmse"] >= _GREY
 
 
 @dataclass(frozen=True)
@@ -106,7 +101,7 @@ def evaluate_film(
 
     Raises:
         UnreadableMedia: it is no film, or none of its frames can be decoded.
-        DataError: it has its colours in primaries other than a screen's, or the stretch has no frame.
+        DataError: it has no colours, or has them in primaries other than a screen's, or the stretch has no frame.
         PluginError: a model gave something else than finite chroma.
     """
     film = probe(path)
@@ -132,7 +127,10 @@ def evaluate_film(
             watch(count)
     if not count:
         raise DataError(f"{shown(path)}: there is no frame in this stretch.", "Give other --start and --end.")
-    return FilmFigures(film, count, shape, tally.figures())
+    figures = tally.figures()
+    if figures[GREY]["rmse"] < _GREY:
+        raise DataError(f"{shown(path)}: it has no colours to compare with.", "Give a film in colour.")
+    return FilmFigures(film, count, shape, figures)
 
 
 def ways(line: Line, settings: FilmSettings) -> dict[str, FilmSettings]:

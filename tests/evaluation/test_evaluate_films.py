@@ -171,11 +171,10 @@ def test_every_frame_is_told_of(tmp_path):
     assert told == [1, 2, 3, 4, 5]
 
 
-def test_a_grey_film_has_no_colour_to_compare_with(tmp_path):
+def test_a_grey_film_has_nothing_to_compare_with(tmp_path):
     grey = moving_pictures(4, (64, 48)).mean(axis=3, keepdims=True).repeat(3, axis=3).astype(np.uint8)
-    found = evaluate_film([line_of((40, 0))], make_clip(tmp_path / "grey.mp4", pictures=grey), OFF)
-    assert not found.has_colour
-    assert evaluate_film([line_of((40, 0))], make_clip(tmp_path / "colour.mp4"), OFF).has_colour
+    with pytest.raises(DataError, match=r"a\.mp4: it has no colours"):
+        evaluate_film([line_of((40, 0))], make_clip(tmp_path / "a.mp4", pictures=grey), OFF)
 
 
 def test_a_film_in_other_primaries_is_refused(tmp_path):

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import av
+import cv2
 import numpy as np
 import torch
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace
 from torch.nn import functional
 
 from colorcli.color import rgb_to_lab
@@ -194,18 +195,19 @@ def _shown_at(time: Fraction, decoded: Iterator[Any], film: Film) -> Any:
 
 
 def _rgb(frame: Any, film: Film, shape: tuple[int, int]) -> Plane:
-    """Give the colours of a frame as a screen shows them: (3, h, w) sRGB in 0..1, as it is stored."""
+    """Give the colours of a frame as a screen shows them: (3, h, w) sRGB in 0..1, as it is stored.
+
+    They are scaled in float: rounding at a small size would be flicker of the true colours.
+    """
     coded = not frame.format.is_rgb
-    small = frame.reformat(
-        width=shape[1],
-        height=shape[0],
+    whole = frame.reformat(
         format="rgb24",
         src_colorspace=_COLORSPACES[film.matrix] if coded else None,
         src_color_range=_RANGES[film.range] if coded else None,
-        interpolation=Interpolation.AREA,
     )
-    pixels: NDArray[np.uint8] = small.to_ndarray()
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32) / np.float32(255)
+    pixels: NDArray[np.float32] = whole.to_ndarray().astype(np.float32)
+    small = cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(small.transpose(2, 0, 1)) / np.float32(255)
 
 
 def _scaled(ab: Plane, shape: tuple[int, int]) -> Plane:

@@ -108,6 +108,12 @@ def test_colours_are_compared_with_those_of_the_same_place_and_time(tmp_path, ro
     assert rows["plain.test, per frame"]["rmse"] < 0.25 * rows["grey"]["rmse"]
 
 
+def test_true_colours_that_keep_still_do_not_flicker_however_grainy_the_film_is(tmp_path):
+    """What grain there is averages out where a large film is compared at a small size."""
+    clip = lossless(tmp_path / "a.mp4", still((120, 110, 100), 6, (512, 384)))
+    assert evaluate_film([line_of((0, 0))], clip, OFF, size=64).rows["true"]["warp_error"] < 0.02
+
+
 def test_what_flickers_is_steadied_and_both_have_a_row(tmp_path):
     clip = lossless(tmp_path / "a.mp4", still((150, 110, 90), 12))
     found = evaluate_film([line_of((40, 10), (10, 40))], clip, FLOW).rows

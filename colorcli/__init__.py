@@ -12,6 +12,7 @@ from colorcli.colorizer import Colorizer, Option, Prediction, Weights
 from colorcli.errors import ColorcliError
 from colorcli.hookspecs import API_VERSION, hookimpl
 from colorcli.manifests import read_manifest
+from colorcli.metric import Colours, Metric
 from colorcli.recipe import Batch, Recipe
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ __all__ = [
     "Batch",
     "ColorcliError",
     "Colorizer",
+    "Colours",
+    "Metric",
     "Option",
     "Prediction",
     "Recipe",

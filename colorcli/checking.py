@@ -59,7 +59,7 @@ class Check:
         """Try every promise, one after another; none that is broken stops the others."""
         for plugin in self._plugins:
             why = "; ".join(plugin.errors)
-            if not plugin.colorizers and not why:
+            if not plugin.colorizers and not plugin.metrics and not why:
                 why = "it registers no colorizer"
             yield Verdict(plugin.name, "the plugin loads and registers its colorizers", not why, why)
             for name in plugin.colorizers:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from colorcli.colorizer import Colorizer
+    from colorcli.metric import Metric
 
 API_VERSION = 1  # of what plugins are written against; it grows when a plugin could need something new
 hookspec = pluggy.HookspecMarker("colorcli")
@@ -26,4 +27,12 @@ def register_colorizers(register: Callable[[Colorizer], None]) -> None:
 
     Called once, when a colorizer of the entry point's name is asked for, or all of them are. It must be quick:
     no torch, no network, no file but a manifest.
+    """
+
+
+@hookspec
+def register_metrics(register: Callable[[Metric], None]) -> None:
+    """Offer metrics for `colorcli evaluate --metrics NAME`: call `register(metric)` once for each, with an instance.
+
+    Called when `register_colorizers` is, and as quick.
     """

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from colorcli import hookspecs
 from colorcli.colorizer import Colorizer
 from colorcli.errors import ColorcliError, ColorizerNotFound, PluginError, UsageError, did_you_mean
+from colorcli.metric import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ class Plugin:
     version: str
     colorizers: tuple[str, ...]  # the names that it provides
     errors: tuple[str, ...]  # what is broken and why; empty where all is well
+    metrics: tuple[str, ...] = ()  # the names that it provides
 
 
 class Registry:
@@ -68,6 +70,13 @@ class Registry:
         names = {name for source in self._sources for name in source.colorizers}
         return {name: self.get(name) for name in sorted(names)}
 
+    def metrics(self) -> dict[str, Metric]:
+        """Return every metric by name; of two of a name that of the plugin which comes first."""
+        found: dict[str, Metric] = {}
+        for source in self._sources:
+            found = {**source.metrics, **found}
+        return dict(sorted(found.items()))
+
     def plugins(self) -> list[Plugin]:
         """Return a record of every plugin, broken ones too, the unpacked ones last."""
         return [self._record(source) for source in self._sources]
@@ -86,7 +95,8 @@ class Registry:
         ]
         provided = tuple(name for name, owner in owners.items() if owner is source)
         broken = [_reason(source.error)] if source.error else []
-        return Plugin(source.name, source.distribution, source.version, provided, (*broken, *taken))
+        metrics = tuple(source.metrics)
+        return Plugin(source.name, source.distribution, source.version, provided, (*broken, *taken), metrics)
 
     def _not_found(self, name: str) -> ColorcliError:
         for source in self._sources:
@@ -99,8 +109,16 @@ class Registry:
         return ColorizerNotFound(f"There is no colorizer {name!r}.", hint)
 
 
+@dataclass(frozen=True)
+class _Provided:
+    """What a plugin registered, by name."""
+
+    colorizers: dict[str, Colorizer] = field(default_factory=dict)
+    metrics: dict[str, Metric] = field(default_factory=dict)
+
+
 class _Source:
-    """One entry point, loaded when its colorizers are first asked for."""
+    """One entry point, loaded when what it provides is first asked for."""
 
     def __init__(self, entry_point: EntryPoint) -> None:
         self._entry_point = entry_point
@@ -109,14 +127,23 @@ class _Source:
         self.version = entry_point.dist.version if entry_point.dist else ""
         self.error: BaseException | None = None
 
-    @cached_property
+    @property
     def colorizers(self) -> dict[str, Colorizer]:
         """By name, those that were registered before anything went wrong; `error` says what did."""
-        found: dict[str, Colorizer] = {}
+        return self._provided.colorizers
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """By name, as the colorizers."""
+        return self._provided.metrics
+
+    @cached_property
+    def _provided(self) -> _Provided:
+        found = _Provided()
         try:
             plugin = self._entry_point.load()
             _check_api(plugin)
-            _call_hook(plugin, _collect_in(found))
+            _call_hooks(plugin, found)
         except (Exception, SystemExit) as error:  # whatever a plugin does, the others go on
             self.error = error
         return found
@@ -158,28 +185,27 @@ def _check_api(plugin: object) -> None:
         )
 
 
-def _call_hook(plugin: object, register: Callable[[Colorizer], None]) -> None:
+def _call_hooks(plugin: object, found: _Provided) -> None:
     manager = pluggy.PluginManager(GROUP)  # one for each plugin: what is wrong with one stays with it
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
     if not manager.get_hookcallers(plugin):
         raise PluginError("it implements no hook; decorate `register_colorizers` with `@colorcli.hookimpl`")
-    manager.hook.register_colorizers(register=register)
+    manager.hook.register_colorizers(register=_collect_in(found.colorizers, Colorizer))
+    manager.hook.register_metrics(register=_collect_in(found.metrics, Metric))
     manager.check_pending()  # a misspelled hook is an error, not silence
 
 
-def _collect_in(found: dict[str, Colorizer]) -> Callable[[Colorizer], None]:
-    def register(colorizer: Colorizer) -> None:
-        if not isinstance(colorizer, Colorizer):
-            raise PluginError(f"it registers {colorizer!r}, which is not an instance of colorcli.Colorizer")
-        name = getattr(colorizer, "name", None)
+def _collect_in(found: dict[str, Any], kind: type) -> Callable[[Any], None]:
+    def register(offered: Any) -> None:
+        if not isinstance(offered, kind):
+            raise PluginError(f"it registers {offered!r}, which is not an instance of colorcli.{kind.__name__}")
+        name = getattr(offered, "name", None)
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise PluginError(
-                f"{type(colorizer).__name__}.name is {name!r}; small letters, digits, - and _ are allowed"
-            )
+            raise PluginError(f"{type(offered).__name__}.name is {name!r}; small letters, digits, - and _ are allowed")
         if name in found:
             raise PluginError(f"it registers the name {name} twice")
-        found[name] = colorizer
+        found[name] = offered
 
     return register
 

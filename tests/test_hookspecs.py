@@ -6,7 +6,10 @@ import pytest
 
 from colorcli import API_VERSION, hookspecs
 
-PUBLISHED = {"register_colorizers": ("register",)}  # by hook, in order; arguments are added at the end, none ever goes
+PUBLISHED = {  # by hook, in order; arguments are added at the end, none ever goes
+    "register_colorizers": ("register",),
+    "register_metrics": ("register",),
+}
 HOOKS = {name: value for name, value in vars(hookspecs).items() if hasattr(value, "colorcli_spec")}
 
 

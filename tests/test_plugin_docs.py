@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 
 import colorcli
-from colorcli import API_VERSION, Batch, Colorizer, Option, Recipe, hookspecs, read_manifest
+from colorcli import API_VERSION, Batch, Colorizer, Colours, Metric, Option, Recipe, hookspecs, read_manifest
 from colorcli.cli import main
 from colorcli.model import Model, load
 from colorcli.testing import ColorizerSuite
@@ -61,7 +61,7 @@ def test_every_hook_has_a_section_with_when_it_runs_and_an_example(hook):
     assert f"@hookimpl\ndef {hook.__name__}(" in section
 
 
-@pytest.mark.parametrize("kind", [Colorizer, Recipe], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [Colorizer, Recipe, Metric], ids=lambda kind: kind.__name__)
 def test_every_method_of_a_plugin_is_documented_with_its_arguments(kind):
     for name, method in inspect.getmembers(kind, inspect.isfunction):
         if not name.startswith("_"):
@@ -76,10 +76,15 @@ def test_every_attribute_of_a_colorizer_is_documented():
     assert first_cells(HOOKS_PAGE, "attribute") == set(inspect.get_annotations(Colorizer))
 
 
-@pytest.mark.parametrize(("title", "kind"), [("Options", Option), ("The recipe", Batch)])
+def test_every_attribute_of_a_metric_is_documented():
+    assert first_cells(HOOKS_PAGE, "attribute of a metric") == set(inspect.get_annotations(Metric))
+
+
+@pytest.mark.parametrize(("title", "kind"), [("Options", Option), ("The recipe", Batch), ("The metric", Colours)])
 def test_every_field_is_documented(title, kind):
     section = read(HOOKS_PAGE).partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    assert {field.name for field in fields(kind)} <= set(re.findall(r"`(\w+)`", section))
+    public = {field.name for field in fields(kind) if not field.name.startswith("_")}
+    assert public <= set(re.findall(r"`(\w+)`", section))
 
 
 def test_every_promise_of_the_suite_is_documented():

@@ -1,26 +1,66 @@
-"""`colorcli evaluate`: how near the colours of models are to those of photographs."""
+"""`colorcli evaluate`: how near the colours of models are to those of photographs and films."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from colorcli.cli.film import steadying_options
 from colorcli.cli.lines import command_line, load_lines, model_options, watched
+from colorcli.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from colorcli.engine import Line
+    from colorcli.evaluation.evaluate import Evaluation
+    from colorcli.evaluation.tables import Report
+    from colorcli.film.colorize import FilmSettings
+    from colorcli.media.photographs import Photograph
+
+_WRITERS = {".md": "Markdown", ".json": "JSON", ".csv": "CSV", ".html": "a page"}
+
+
+def _writable(_context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Check that what files are named after is a format."""
+    for path in paths:
+        if path.suffix.lower() not in _WRITERS:
+            raise click.BadParameter(f"{path} does not end in {', '.join(_WRITERS)}.")
+    return paths
 
 
 @click.command()
 @model_options
 @click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
 @click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FILE",
+    callback=_writable,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the tables to FILE too: .md, .json, .csv or .html; may be given more than once.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+@click.option(
+    "--metrics",
+    metavar="NAME[=FILE][,...]",
+    default="",
+    help="More columns: lpips, fid, vgg16 (an extra; =FILE has the weights), colorfulness_unsigned, or a plugin's.",
+)
+@click.option("--by-category", is_flag=True, help="Add a table for each category of the photographs.")
+@click.option(
     "--size",
     type=click.IntRange(min=16),
     default=256,
     show_default=True,
-    help="Square that the photographs are scaled to.",
+    help="Square that photographs are scaled to, and longer side of films.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many photographs, by name.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of Markdown.")
+@steadying_options
 @click.pass_context
 def evaluate(
     ctx: click.Context,
@@ -32,30 +72,115 @@ def evaluate(
     precision: str,
     engine: str,
     offline: bool,
+    outputs: tuple[Path, ...],
+    overwrite: bool,
+    metrics: str,
+    by_category: bool,
     size: int,
     limit: int | None,
-    as_json: bool,
+    stabilize: str,
+    keyframes: int | None,
 ) -> int:
-    """Compare the colours of MODEL... with those of the colour photographs in the folder DATA (tar files count).
+    """Compare the colours of MODEL... with the true ones of DATA: a film, or a folder of photographs and films.
 
-    Every photograph is made grey, colorized and compared; grey itself and the mean colour of the photographs stand
-    beside the models.
+    Every photograph (tar files count) and every film is made grey, colorized and compared; grey itself stands beside
+    the models, and so does the mean colour of the photographs.
     """
-    from colorcli.errors import DataError
-    from colorcli.evaluation.evaluate import evaluate as table_of
+    from colorcli.cli.film import film_settings
+    from colorcli.evaluation.footage import find_films
+    from colorcli.evaluation.tables import markdown
     from colorcli.media.photographs import find_photographs
+    from colorcli.pages import check_free
 
-    photographs = find_photographs(data)[:limit]
-    if not photographs:
-        raise DataError(f"{data}: there are no photographs in this folder.", "Give a folder of colour photographs.")
+    for path in outputs:
+        check_free(path, overwrite=overwrite)
+    settings = film_settings(stabilize=stabilize, keyframes=keyframes)
+    films = find_films(data)
+    photographs = find_photographs(data)[:limit] if data not in films else []
+    if not photographs and not films:
+        raise DataError(
+            f"{data}: there are no photographs and no films in this folder.", "Give a folder of colour photographs."
+        )
     lines = load_lines(
         models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
     )
-    table = table_of(lines, photographs, size=size, watch=watched)
-    for message in table.unreadable:
+    found: list[Evaluation] = []
+    if photographs:
+        asked = [each for each in metrics.split(",") if each]
+        found.append(_of_photographs(lines, photographs, asked, size, offline=offline, by_category=by_category))
+    if films:
+        found.append(_of_films(lines, films, data, settings, size))
+    report = _report(ctx, data, lines, found, metrics)
+    for message in report.problems:
         click.echo(f"error: {message}", err=True)
-    if table.grey:
-        click.echo(f"note: left out because they are grey: {', '.join(table.grey)}", err=True)
-    write = table.json if as_json else table.markdown
-    click.echo(write(data.resolve().name, command_line(ctx)))
-    return 1 if table.unreadable else 0
+    if report.left_out:
+        click.echo(f"note: left out because they are grey: {', '.join(report.left_out)}", err=True)
+    for path in outputs:
+        _write(report, path)
+    click.echo(markdown(report))
+    missing = any(column.missing for table in report.tables for column in table.columns)
+    return 1 if report.problems or missing else 0
+
+
+def _of_photographs(
+    lines: Sequence[Line],
+    photographs: Sequence[Photograph],
+    asked: Sequence[str],
+    size: int,
+    *,
+    offline: bool,
+    by_category: bool,
+) -> Evaluation:
+    from colorcli.evaluation.choosing import choose
+    from colorcli.evaluation.evaluate import evaluate as table_of
+    from colorcli.registry import Registry
+
+    chosen = choose(
+        asked,
+        Registry().metrics,
+        categories={photograph.category for photograph in photographs},
+        device=lines[0].model.device.device,
+        offline=offline,
+    )
+    return table_of(lines, photographs, metrics=chosen, size=size, by_category=by_category, watch=watched)
+
+
+def _of_films(
+    lines: Sequence[Line], films: Sequence[Path], data: Path, settings: FilmSettings, size: int
+) -> Evaluation:
+    from colorcli.cli.progress import Progress
+    from colorcli.evaluation.footage import evaluate_films
+
+    with Progress("evaluating", None, unit="fps") as progress:
+        folder = data if data.is_dir() else data.parent
+        return evaluate_films(lines, films, settings, folder=folder, size=size, watch=progress.advance)
+
+
+def _report(
+    ctx: click.Context, data: Path, lines: Sequence[Line], found: Sequence[Evaluation], metrics: str
+) -> Report:
+    from colorcli.evaluation.evaluate import described, versions_used
+    from colorcli.evaluation.tables import Report
+
+    return Report(
+        data=data.resolve().name,
+        command=command_line(ctx),
+        models={line.name: described(line) for line in lines},
+        versions=versions_used(*(["torchvision"] if metrics else [])),
+        tables=[each.table for each in found],
+        problems=[str(error) for each in found for error in each.unreadable],
+        left_out=[name for each in found for name in each.grey],
+    )
+
+
+def _write(report: Report, path: Path) -> None:
+    """Write a report as the file's suffix says, whole or not at all."""
+    from colorcli.evaluation.tables import markdown
+    from colorcli.evaluation.writing import to_csv, to_json
+    from colorcli.film.files import replacing
+    from colorcli.pages.evaluating import to_html
+
+    write = {".md": markdown, ".json": to_json, ".csv": to_csv, ".html": to_html}[path.suffix.lower()]
+    text = write(report)
+    with replacing(path, "Check the disk and its permissions, or choose another folder.") as temporary:
+        temporary.write_text(f"{text.rstrip()}\n", encoding="utf-8", newline="\n")

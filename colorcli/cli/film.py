@@ -91,15 +91,22 @@ def film_options(command: Command) -> Command:
     return command
 
 
+def steadying_options(command: Command) -> Command:
+    """Give a command those options of films that say how colours are steadied."""
+    for name in ("keyframes", "stabilize"):
+        command = _OPTIONS[name](command)
+    return command
+
+
 def film_settings(
-    codec: str | None,
-    crf: float | None,
-    preset: str | None,
-    start: Fraction | None,
-    end: Fraction | None,
-    stabilize: str,
-    keyframes: int | None,
-    references: Sequence[tuple[Path, Fraction]],
+    codec: str | None = None,
+    crf: float | None = None,
+    preset: str | None = None,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    stabilize: str = "flow",
+    keyframes: int | None = None,
+    references: Sequence[tuple[Path, Fraction]] = (),
 ) -> FilmSettings:
     """Put the options of films together.
 

@@ -46,9 +46,13 @@ def list_plugins(as_json: bool) -> None:
 
 def _table(found: list[Plugin]) -> list[str]:
     rows = [("PLUGIN", "DISTRIBUTION", "VERSION", "PROVIDES")]
-    rows += [(p.name, p.distribution, p.version, ", ".join(p.colorizers) or "nothing") for p in found]
+    rows += [(p.name, p.distribution, p.version, _provided(p) or "nothing") for p in found]
     broken = [f"broken: {plugin.name}: {error}" for plugin in found for error in plugin.errors]
     return [*align(rows), *([""] if broken else []), *broken]
+
+
+def _provided(plugin: Plugin) -> str:
+    return ", ".join([*plugin.colorizers, *(f"metric {name}" for name in plugin.metrics)])
 
 
 @plugins.command()

@@ -98,27 +98,26 @@ def _read(path: Path) -> Any:
 
 
 def _evaluated(path: Path, weights: Weights) -> tuple[str, dict[str, Any]]:
-    from colorcli.evaluation.tables import Table
+    from colorcli.evaluation.tables import markdown
+    from colorcli.evaluation.writing import from_json
 
-    facts = _read(path)
     try:
-        data, command = facts.pop("data"), facts.pop("command")
-        rows = {
-            name: {k: math.inf if v is None else v for k, v in row.items()} for name, row in facts.pop("rows").items()
-        }
-        table = Table(rows=rows, **facts)
-        markdown = table.markdown(data, command)
-    except (KeyError, TypeError, AttributeError, StopIteration) as error:
-        raise UsageError(f"{path} is not what `colorcli evaluate --json` writes.") from error
-    row = next((name for name, what in table.models.items() if what.endswith(weights.sha256[:12])), None)
+        report = from_json(json.dumps(_read(path)))
+        table = report.tables[0]
+        found = table.sections[0].rows
+        text = markdown(report)
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        raise UsageError(f"{path} is not what `colorcli evaluate -o evaluation.json` writes.") from error
+    row = next((name for name, what in report.models.items() if what.endswith(weights.sha256[:12])), None)
     if row is None:
         raise UsageError(
             f"{path} has figures of other weights than best.safetensors.",
-            "Evaluate these, or remove it: colorcli evaluate COLORIZER --weights best.safetensors DATA --json",
+            "Evaluate these, or remove it: colorcli evaluate COLORIZER --weights best.safetensors DATA -o "
+            "evaluation.json",
         )
-    protocol = f"{table.count} photographs of {data} at {table.size}x{table.size}; {table.models[row]}"
-    figures = {name: round(value, 4) for name, value in rows[row].items() if math.isfinite(value)}
-    return markdown, {"protocol": protocol, "command": command, **figures}
+    figures = {name: round(each.value, 4) for name, each in found[row].items() if math.isfinite(each.value)}
+    protocol = f"{report.data}: {table.protocol[0]}; {report.models[row]}"
+    return text, {"protocol": protocol, "command": report.command, **figures}
 
 
 def _validated(log: Path) -> str:

@@ -60,7 +60,7 @@ def pack(
 
     Args:
         run: the folder that `colorcli train` wrote. Where it has an evaluation.json, written by
-            `colorcli evaluate --json`, the figures are published too.
+            `colorcli evaluate -o evaluation.json`, the figures are published too.
         folder: where to put the files; there is none yet, or it is empty.
         repo: owner/name on the Hub.
         license: SPDX identifier.

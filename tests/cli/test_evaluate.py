@@ -1,10 +1,13 @@
 import json
+import re
 import tarfile
 
 import pytest
 
 from colorcli.cli import main
 from tests.evaluation.pictures import save_grey, save_photographs, save_weights
+from tests.film.clips import make_clip
+from tests.site_packages import SitePackages
 
 
 @pytest.fixture
@@ -26,8 +29,9 @@ def run(capsys, *args, code=0):
 def test_a_markdown_table_is_all_that_goes_to_standard_output(capsys, folder, weights):
     lines = run(capsys, "zhang", folder, "--weights", weights).out.splitlines()
     assert lines[0].startswith("|  | AuC raw % | AuC rebalanced % |")
-    assert [line.split("|")[1].strip() for line in lines[2:5]] == ["grey", "mean colour", "zhang.small"]
-    assert all(line.startswith("- ") for line in lines[6:])
+    assert [line.split("|")[1].strip() for line in lines[2:6]] == ["grey", "mean colour", "zhang.small", "original"]
+    assert lines[6:8] == ["", "### One beside another"]
+    assert lines[-1].startswith("- `colorcli evaluate ")
 
 
 def test_the_table_gives_the_command_that_makes_it(capsys, folder, weights):
@@ -43,23 +47,182 @@ def test_the_command_has_what_the_settings_file_added(capsys, folder, weights, t
     monkeypatch.chdir(tmp_path)
     out = run(capsys, "zhang", folder, "--weights", weights).out
     assert "--limit 2 " in out
-    assert "set: 2 photographs" in out
+    assert "- set: 2 photographs, each whole at 32x32" in out
 
 
-def test_json_holds_figures_and_protocol(capsys, folder, weights):
-    facts = json.loads(run(capsys, "zhang", folder, "--weights", weights, "--json").out)
-    assert facts["rows"]["zhang.small"]["auc"] > 0
-    assert (facts["data"], facts["count"], facts["size"]) == ("set", 3, 32)
-    assert facts["command"].startswith("colorcli evaluate ")
+@pytest.fixture
+def figures(capsys, folder, weights, tmp_path):
+    """Evaluate, and read the values of the whole set."""
+
+    def evaluate(*options):
+        path = tmp_path / "figures.json"
+        run(capsys, "zhang", folder, "--weights", weights, "-o", path, "--overwrite", *options)
+        report = json.loads(path.read_text())
+        return report, report["tables"][0]["sections"][0]["rows"]
+
+    return evaluate
 
 
-def test_photographs_in_tar_files_count(capsys, folder, weights):
-    plain = json.loads(run(capsys, "zhang", folder, "--weights", weights, "--json").out)
+def test_json_holds_figures_and_protocol(figures):
+    report, rows = figures()
+    assert 0 < rows["zhang.small"]["auc"]["low"] <= rows["zhang.small"]["auc"]["value"]
+    assert report["data"] == "set"
+    assert report["tables"][0]["protocol"][0].startswith("3 photographs, each whole at 32x32")
+    assert report["command"].startswith("colorcli evaluate ")
+
+
+def test_photographs_in_tar_files_count(figures, folder):
+    _, plain = figures()
     with tarfile.open(folder / "all.tar", "w") as tar:
         for path in sorted(folder.glob("*.png")):
             tar.add(path, path.name)
             path.unlink()
-    assert json.loads(run(capsys, "zhang", folder, "--weights", weights, "--json").out)["rows"] == plain["rows"]
+    assert figures()[1] == plain
+
+
+@pytest.mark.parametrize(
+    ("suffix", "beginning"),
+    {".md": "|  | AuC raw %", ".json": "{", ".csv": "# set", ".html": "<!doctype html>"}.items(),
+)
+def test_a_file_has_the_format_that_its_name_says(capsys, folder, weights, tmp_path, suffix, beginning):
+    path = tmp_path / "new" / f"table{suffix}"
+    out = run(capsys, "zhang", folder, "--weights", weights, "-o", path).out
+    assert path.read_text().startswith(beginning)
+    assert "zhang.small" in path.read_text()
+    assert f"-o {path}" in path.read_text()
+    assert out.startswith("|  | AuC raw %")
+
+
+def test_several_files_are_written_at_once(capsys, folder, weights, tmp_path):
+    paths = [tmp_path / "a.md", tmp_path / "b.csv"]
+    run(capsys, "zhang", folder, "--weights", weights, "-o", paths[0], "-o", paths[1])
+    assert all(path.is_file() for path in paths)
+
+
+def test_a_file_that_is_there_is_replaced_only_if_so_wished(capsys, folder, weights, tmp_path):
+    path = tmp_path / "table.md"
+    path.write_text("mine")
+    told = run(capsys, "zhang", folder, "--weights", weights, "-o", path, code=1)
+    assert "it is there already" in told.err
+    assert path.read_text() == "mine"
+    run(capsys, "zhang", folder, "--weights", weights, "-o", path, "--overwrite")
+    assert "zhang.small" in path.read_text()
+
+
+def test_a_file_of_another_format_is_wrong_usage(capsys, folder, weights):
+    told = run(capsys, "zhang", folder, "--weights", weights, "-o", "table.xlsx", code=2)
+    assert "table.xlsx does not end in .md, .json, .csv, .html" in told.err
+
+
+def test_categories_have_tables_of_their_own(capsys, tmp_path, weights):
+    for seed, name in enumerate(("city", "people")):
+        save_photographs(tmp_path / "sorted" / name, 2, seed=seed)
+    out = run(capsys, "zhang", tmp_path / "sorted", "--weights", weights, "--by-category").out
+    headings = [line for line in out.splitlines() if line.startswith("### ")]
+    assert headings == [
+        "### All: 4 photographs",
+        "### city: 2 photographs",
+        "### people: 2 photographs",
+        "### One beside another",
+    ]
+
+
+# More metrics
+
+
+def test_another_metric_is_a_column_more(capsys, folder, weights):
+    out = run(capsys, "zhang", folder, "--weights", weights, "--metrics", "colorfulness_unsigned").out
+    assert out.splitlines()[0].endswith("| delta | colorfulness of abs(R - G) |")
+
+
+def test_a_network_that_is_not_here_leaves_its_column_empty_and_the_rest_stands(
+    capsys, folder, weights, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    told = run(capsys, "zhang", folder, "--weights", weights, "--metrics", "vgg16", "--offline", code=1)
+    assert "| not measured |" in told.out
+    assert "VGG-16 agreement %: not measured. The weights of vgg16 are not here" in told.out
+    assert "not measured" not in told.out.splitlines()[2].split("|")[2]
+
+
+def test_a_metric_that_there_is_not_is_wrong_usage(capsys, folder, weights):
+    told = run(capsys, "zhang", folder, "--weights", weights, "--metrics", "lipps", code=2)
+    assert "There is no metric 'lipps'" in told.err
+    assert "Did you mean lpips?" in told.err
+
+
+PLUGIN = """
+    from colorcli import Metric, hookimpl
+
+    class {name}(Metric):
+        name, heading, decimals = "{name}", "{name} !", 3
+        def measure(self, predicted, true):
+            {body}
+
+    @hookimpl
+    def register_metrics(register):
+        register({name}())
+"""
+
+
+def test_plugins_add_metrics_and_a_broken_one_does_not_stop_the_rest(capsys, folder, weights, tmp_path, monkeypatch):
+    site = SitePackages(tmp_path / "site")
+    monkeypatch.syspath_prepend(site.folder)
+    site.add("metrics-redness", PLUGIN.format(name="redness", body="return predicted.rgb[0].mean()"), "redness")
+    site.add("metrics-broken", PLUGIN.format(name="broken", body="return 1 / 0"), "broken")
+    told = run(capsys, "zhang", folder, "--weights", weights, "--metrics", "broken,redness", code=1)
+    header, _, grey, *_ = told.out.splitlines()
+    assert header.endswith("| delta | broken ! | redness ! |")
+    assert re.search(r"\| not measured \| 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) \|$", grey)
+    assert "broken !: not measured. ZeroDivisionError: division by zero" in told.out
+
+
+# Films
+
+
+def test_a_film_has_a_table_beside_its_true_colours(capsys, weights, tmp_path):
+    make_clip(tmp_path / "film.mp4")
+    out = run(capsys, "zhang", tmp_path / "film.mp4", "--weights", weights).out
+    lines = out.splitlines()
+    assert lines[0].startswith("### film.mp4: ")
+    assert lines[2].startswith("|  | warp error | of the true | CDC |")
+    rows = [line.split("|")[1].strip() for line in lines[4:8]]
+    assert rows == ["true", "grey", "zhang.small, per frame", "zhang.small, --stabilize flow"]
+
+
+def test_a_folder_of_photographs_and_films_has_both_tables(capsys, folder, weights):
+    make_clip(folder / "a.mp4")
+    (folder / "more").mkdir()
+    make_clip(folder / "more" / "b.mkv")
+    out = run(capsys, "zhang", folder, "--weights", weights, "--stabilize", "off").out
+    headings = [line.partition(", ")[0].partition(": ")[0] for line in out.splitlines() if line.startswith("#")]
+    assert headings == [
+        "## Photographs",
+        "### One beside another",
+        "## Films",
+        "### All",
+        "### a.mp4",
+        "### more/b.mkv",
+    ]
+    assert "### All: mean of 2 films" in out
+
+
+def test_a_film_that_cannot_be_compared_is_named_and_the_others_stand(capsys, weights, tmp_path):
+    (tmp_path / "films").mkdir()
+    make_clip(tmp_path / "films" / "good.mp4")
+    whole = (tmp_path / "films" / "good.mp4").read_bytes()
+    (tmp_path / "films" / "broken.mp4").write_bytes(whole[:200])
+    told = run(capsys, "zhang", tmp_path / "films", "--weights", weights, code=1)
+    assert "broken.mp4" in told.err
+    assert "### good.mp4" in told.out
+
+
+def test_key_frames_without_flow_are_wrong_usage(capsys, folder, weights):
+    told = run(capsys, "zhang", folder, "--weights", weights, "--keyframes", "4", "--stabilize", "off", code=2)
+    assert "--keyframes needs --stabilize flow" in told.err
+
+
+# What is left out
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_goes_on(capsys, folder, weights):
@@ -68,14 +231,15 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(capsys, folder, weigh
     told = run(capsys, "zhang", folder, "--weights", weights, code=1)
     assert "error: broken.jpg" in told.err
     assert "note: left out because they are grey: grey.png" in told.err
-    assert "3 photographs" in told.out
-    assert "2 left out (1 grey, 1 unreadable)" in told.out
+    assert "- set: 3 photographs" in told.out
+    assert "- left out because they are grey: grey.png" in told.out
+    assert "- left out because they cannot be read: 1" in told.out
 
 
 def test_an_empty_folder_is_an_error(capsys, tmp_path, weights):
     (tmp_path / "empty").mkdir()
     told = run(capsys, "zhang", tmp_path / "empty", "--weights", weights, code=1)
-    assert "there are no photographs in this folder" in told.err
+    assert "there are no photographs and no films in this folder" in told.err
     assert told.out == ""
 
 

@@ -68,6 +68,7 @@ def test_json_has_the_records(capsys, site, args):
         "version": "1.0",
         "colorizers": [],
         "errors": ["ModuleNotFoundError: No module named 'nothing_of_that_name'"],
+        "metrics": [],
     }
 
 

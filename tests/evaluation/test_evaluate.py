@@ -1,7 +1,5 @@
-import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +8,10 @@ from PIL import Image
 
 from colorcli.color import rgb_to_lab
 from colorcli.errors import DataError, PluginError
-from colorcli.evaluation.evaluate import evaluate, read_square
+from colorcli.evaluation.evaluate import described, evaluate, read_square, versions_used
 from colorcli.joining import join
 from colorcli.media.photographs import find_photographs
+from colorcli.metric import Metric
 from tests.evaluation.pictures import line, save_grey, save_photographs, save_weights
 
 SIZE = 32
@@ -29,18 +28,52 @@ def zhang(tmp_path):
     return line(save_weights(tmp_path / "small.safetensors"))
 
 
+def rows(*args, section=0, **settings):
+    """The values of a table's rows, without their intervals."""
+    found = evaluate(*args, size=settings.pop("size", SIZE), **settings).table.sections[section].rows
+    return {row: {name: figure.value for name, figure in cells.items()} for row, cells in found.items()}
+
+
+class Redness(Metric):
+    """A metric as a plugin has one."""
+
+    name, heading, alone = "redness", "redness", True
+
+    def measure(self, predicted, true):
+        return predicted.rgb[0].mean()
+
+
+class Broken(Metric):
+    """Whose method is given to it."""
+
+    name, heading = "broken", "broken one"
+
+    def __init__(self, measure):
+        self.says = measure
+
+    def measure(self, predicted, true):
+        return self.says(predicted, true)
+
+
 def rgb(pixels):
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).double() / 255
 
 
 def test_a_table_has_grey_the_mean_colour_and_every_model(folder, zhang):
-    table = evaluate([zhang], find_photographs(folder), size=SIZE)
-    assert list(table.rows) == ["grey", "mean colour", "zhang.small"]
-    assert table.count == 5
+    (section,) = evaluate([zhang], find_photographs(folder), size=SIZE).table.sections
+    assert list(section.rows) == ["grey", "mean colour", "zhang.small", "original"]
+    assert section.note == "5 photographs"
+
+
+def test_the_photographs_themselves_have_the_figures_that_a_picture_has_alone(folder):
+    found = rows([], find_photographs(folder))
+    assert list(found["original"]) == ["colorfulness"]
+    delta = found["original"]["colorfulness"] - found["mean colour"]["colorfulness"]
+    assert found["mean colour"]["colorfulness_delta"] == pytest.approx(delta)
 
 
 def test_grey_has_no_colorfulness_and_the_error_that_is_the_true_chroma(folder):
-    figures = evaluate([], find_photographs(folder), size=SIZE).rows["grey"]
+    figures = rows([], find_photographs(folder))["grey"]
     true = [rgb_to_lab(rgb(read_square(each, SIZE)))[1:] for each in find_photographs(folder)]
     assert figures["colorfulness"] == pytest.approx(0, abs=0.02)
     assert figures["rmse"] == pytest.approx(float(torch.stack(true).square().sum(1).mean().sqrt()), rel=1e-5)
@@ -48,16 +81,16 @@ def test_grey_has_no_colorfulness_and_the_error_that_is_the_true_chroma(folder):
 
 
 def test_the_mean_colour_is_the_constant_of_least_squared_error(folder):
-    rows = evaluate([], find_photographs(folder), size=SIZE).rows
+    found = rows([], find_photographs(folder))
     true = torch.stack([rgb_to_lab(rgb(read_square(each, SIZE)))[1:] for each in find_photographs(folder)])
     least = (true - true.mean(dim=(0, 2, 3), keepdim=True)).square().sum(1).mean().sqrt()
-    assert rows["mean colour"]["rmse"] == pytest.approx(float(least), rel=1e-5)
-    assert rows["mean colour"]["rmse"] < rows["grey"]["rmse"]
+    assert found["mean colour"]["rmse"] == pytest.approx(float(least), rel=1e-5)
+    assert found["mean colour"]["rmse"] < found["grey"]["rmse"]
 
 
 def test_one_picture_of_one_colour_is_met_exactly_by_the_mean_colour(tmp_path):
     Image.new("RGB", (20, 20), (180, 120, 90)).save(tmp_path / "plain.png")
-    figures = evaluate([], find_photographs(tmp_path), size=SIZE).rows["mean colour"]
+    figures = rows([], find_photographs(tmp_path))["mean colour"]
     assert figures["rmse"] == pytest.approx(0, abs=1e-3)
     assert figures["psnr"] > 80
     assert figures["ssim"] == pytest.approx(1, abs=1e-4)
@@ -67,7 +100,7 @@ def test_one_picture_of_one_colour_is_met_exactly_by_the_mean_colour(tmp_path):
 
 def test_the_order_of_the_photographs_changes_nothing(folder, zhang):
     photographs = find_photographs(folder)
-    forward, backward = (evaluate([zhang], each, size=SIZE).rows for each in (photographs, photographs[::-1]))
+    forward, backward = (rows([zhang], each) for each in (photographs, photographs[::-1]))
     for name, figures in forward.items():
         assert backward[name] == pytest.approx(figures, rel=1e-6)
 
@@ -75,8 +108,8 @@ def test_the_order_of_the_photographs_changes_nothing(folder, zhang):
 def test_a_set_larger_than_a_batch_has_the_figures_of_its_halves_together(tmp_path, zhang):
     save_photographs(tmp_path / "set", 20)
     photographs = find_photographs(tmp_path / "set")
-    whole = evaluate([zhang], photographs, size=SIZE).rows["zhang.small"]
-    halves = [evaluate([zhang], half, size=SIZE).rows["zhang.small"] for half in (photographs[:10], photographs[10:])]
+    whole = rows([zhang], photographs)["zhang.small"]
+    halves = [rows([zhang], half)["zhang.small"] for half in (photographs[:10], photographs[10:])]
     for name in ("auc", "l1", "psnr", "ssim", "colorfulness"):
         assert whole[name] == pytest.approx((halves[0][name] + halves[1][name]) / 2, rel=1e-4)
 
@@ -87,7 +120,7 @@ def test_a_model_is_judged_by_the_picture_that_run_makes(tmp_path, zhang):
     pixels = read_square(photograph, 64)
     coloured = rgb(zhang.model.colorize(pixels))
     expected = -10 * torch.log10((coloured - rgb(pixels)).square().mean())
-    figures = evaluate([zhang], [photograph], size=64).rows["zhang.small"]
+    figures = rows([zhang], [photograph], size=64)["zhang.small"]
     assert figures["psnr"] == pytest.approx(float(expected), abs=0.05)  # which has 8 bits
 
 
@@ -104,18 +137,18 @@ def test_every_row_keeps_the_lightness_of_the_photograph(folder, zhang):
 def test_photographs_without_colour_are_left_out_and_named(folder, zhang):
     before = evaluate([zhang], find_photographs(folder), size=SIZE)
     save_grey(folder / "grey.png")
-    table = evaluate([zhang], find_photographs(folder), size=SIZE)
-    assert table.grey == ["grey.png"]
-    assert table.rows == before.rows
+    found = evaluate([zhang], find_photographs(folder), size=SIZE)
+    assert found.grey == ["grey.png"]
+    assert found.table == before.table
 
 
 def test_photographs_that_cannot_be_read_are_left_out_and_named(folder, zhang):
     before = evaluate([zhang], find_photographs(folder), size=SIZE)
     (folder / "broken.jpg").write_bytes(b"no picture")
     (folder / "02b.png").write_bytes((folder / "02.png").read_bytes()[:200])
-    table = evaluate([zhang], find_photographs(folder), size=SIZE)
-    assert [message.split(":")[0] for message in table.unreadable] == ["02b.png", "broken.jpg"]
-    assert table.rows == before.rows
+    found = evaluate([zhang], find_photographs(folder), size=SIZE)
+    assert [str(error).split(":")[0] for error in found.unreadable] == ["02b.png", "broken.jpg"]
+    assert found.table == before.table
 
 
 @pytest.mark.parametrize("kind", ["none", "grey"])
@@ -134,9 +167,10 @@ def test_a_model_that_gives_no_finite_colours_is_named(folder, tmp_path):
 
 def test_options_of_a_model_change_its_figures_and_are_in_the_protocol(folder, tmp_path):
     path = save_weights(tmp_path / "small.safetensors")
-    mean, mode = (evaluate([line(path, temperature=t)], find_photographs(folder), size=SIZE) for t in (1.0, 0.01))
-    assert mode.rows["zhang.small"]["colorfulness"] > mean.rows["zhang.small"]["colorfulness"]
-    assert "temperature=0.01" in mode.markdown("set", "command")
+    mean, mode = (line(path, temperature=t) for t in (1.0, 0.01))
+    calm, vivid = (rows([each], find_photographs(folder))["zhang.small"]["colorfulness"] for each in (mean, mode))
+    assert vivid > calm
+    assert "temperature=0.01" in described(mode)
 
 
 def test_both_passes_are_watched(folder):
@@ -152,21 +186,93 @@ def test_both_passes_are_watched(folder):
 
 
 def test_a_table_says_how_it_was_made(folder, zhang):
-    text = evaluate([zhang], find_photographs(folder), size=SIZE).markdown("my set", "colorcli evaluate zhang set")
+    protocol = " ".join(evaluate([zhang], find_photographs(folder), size=SIZE).table.protocol)
     for fact in (
-        "my set: 5 photographs at 32x32",
-        "zhang.small: network at 256x256",
-        "cpu in fp32",
-        "torch ",
-        "`colorcli",
+        "5 photographs, each whole at 32x32 (bicubic",
+        "95 % intervals, from 1000 draws",
+        "AuC raw: mean share",
     ):
-        assert fact in text
+        assert fact in protocol
+    assert described(zhang).startswith("network at 256x256, temperature=")
+    assert "cpu in fp32" in described(zhang)
+    assert set(versions_used()) == {"colorcli", "torch"}
 
 
-def test_an_infinite_figure_is_null_in_json(folder):
-    table = evaluate([], find_photographs(folder), size=SIZE)
-    table = replace(table, rows={"grey": {**table.rows["grey"], "psnr": float("inf")}})
-    assert json.loads(table.json("set", "command"))["rows"]["grey"]["psnr"] is None
+# Categories
+
+
+def test_categories_have_sections_of_their_own_beside_the_whole(tmp_path):
+    for seed, name in enumerate(("city", "people")):
+        save_photographs(tmp_path / name, 2 + seed, seed=seed)
+    photographs = find_photographs(tmp_path)
+    sections = evaluate([], photographs, size=SIZE, by_category=True).table.sections
+    assert [(each.name, each.note) for each in sections] == [
+        ("", "5 photographs"),
+        ("city", "2 photographs"),
+        ("people", "3 photographs"),
+    ]
+    people = rows([], photographs, by_category=True, section=2)["grey"]
+    assert people == rows([], find_photographs(tmp_path / "people"))["grey"]
+
+
+def test_the_mean_colour_of_a_category_is_that_of_the_whole_set(tmp_path):
+    for name, colour in (("red", (200, 60, 60)), ("blue", (60, 60, 200))):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (20, 20), colour).save(tmp_path / name / "plain.png")
+    blue = rows([], find_photographs(tmp_path), by_category=True, section=1)
+    assert blue["mean colour"]["rmse"] > 30
+
+
+def test_categories_that_nobody_knows_are_an_error(folder):
+    with pytest.raises(DataError, match="No photograph has a category"):
+        evaluate([], find_photographs(folder), size=SIZE, by_category=True)
+
+
+# Intervals and comparisons
+
+
+def test_a_figure_lies_within_its_interval(folder, zhang):
+    (section,) = evaluate([zhang], find_photographs(folder), size=SIZE).table.sections
+    for cells in section.rows.values():
+        for figure in cells.values():
+            assert figure.low - 1e-6 <= figure.value <= figure.high + 1e-6
+
+
+def test_every_model_is_compared_with_the_mean_colour_and_with_every_other(folder, tmp_path):
+    lines = [line(save_weights(tmp_path / f"{name}.safetensors", seed)) for seed, name in enumerate("ab")]
+    table = evaluate(lines, find_photographs(folder), size=SIZE).table
+    pairs = {(each.one, each.other) for each in table.comparisons}
+    assert pairs == {("zhang.a", "mean colour"), ("zhang.b", "mean colour"), ("zhang.b", "zhang.a")}
+    assert "colorfulness" not in {each.column for each in table.comparisons}  # which has no better
+
+
+# Metrics
+
+
+def test_a_metric_of_anybody_is_a_column_like_the_others(folder):
+    table = evaluate([], find_photographs(folder), size=SIZE, metrics=[Redness()]).table
+    assert [column.heading for column in table.columns] == ["redness"]
+    assert table.sections[0].rows["original"]["redness"].value == pytest.approx(
+        float(torch.stack([rgb(read_square(each, SIZE))[0] for each in find_photographs(folder)]).mean())
+    )
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"),
+    {
+        "fails": (lambda *_: 1 / 0, "ZeroDivisionError: division by zero"),
+        "measures NaN": (lambda *_: float("nan"), "something that is not a number"),
+        "changes its shape": (lambda predicted, _: predicted.rgb.flatten()[: int(predicted.rgb.sum()) % 97], "before"),
+        "measures no number": (lambda *_: "much", "could not convert"),
+        "has no figure of what it measured": (lambda *_: torch.zeros(2), "only one element"),
+    }.values(),
+)
+def test_a_broken_metric_says_why_and_the_others_stand(folder, measure, said):
+    table = evaluate([], find_photographs(folder), size=SIZE, metrics=[Broken(measure), Redness()]).table
+    broken, redness = table.columns
+    assert said in broken.missing
+    assert redness.missing == ""
+    assert set(table.sections[0].rows["grey"]) == {"redness"}
 
 
 def test_colorizing_does_not_import_evaluation():

@@ -54,6 +54,11 @@ def test_histograms_of_parts_add_up_to_that_of_the_whole():
     assert torch.equal(parts, metrics.error_histogram(e))
 
 
+def test_histograms_of_many_sets_have_their_aucs_at_once():
+    one, other = (metrics.error_histogram(torch.tensor(e)) for e in ([0.0, 200.0], [150.0]))
+    assert metrics.auc(torch.stack((one, other))).tolist() == pytest.approx([0.5, 1 / 151])
+
+
 def test_no_pixels_have_no_auc():
     with pytest.raises(ValueError, match="no pixels"):
         metrics.auc(metrics.error_histogram(torch.tensor([])))
@@ -87,6 +92,17 @@ def test_psnr_is_that_of_scikit_image(pair):
     predicted, true = pair
     expected = peak_signal_noise_ratio(true.double().numpy(), predicted.double().numpy(), data_range=1)
     assert metrics.psnr(predicted, true) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", [metrics.psnr, metrics.ssim, metrics.distances])
+def test_sizes_that_differ_are_an_error(metric):
+    with pytest.raises(ValueError, match=r"\(2, 12, 12\) cannot be compared with \(2, 12, 13\): the sizes differ"):
+        metric(torch.zeros(2, 12, 12), torch.zeros(2, 12, 13))
+
+
+def test_ssim_of_pictures_smaller_than_its_window_is_an_error():
+    with pytest.raises(ValueError, match="SSIM needs 11 pixels a side"):
+        metrics.ssim(torch.zeros(3, 10, 40), torch.zeros(3, 10, 40))
 
 
 def test_noise_has_a_psnr_of_under_8_db():

@@ -13,6 +13,8 @@ import colorcli
 from colorcli import Weights
 from colorcli.cli import main
 from colorcli.errors import ColorcliError, UsageError, WeightsCorrupt
+from colorcli.evaluation.tables import Column, Figure, Report, Section, Table
+from colorcli.evaluation.writing import to_json
 from colorcli.manifests import format_table, read_manifest
 from colorcli.weights.publishing import pack, publish
 from colorcli.weights.verifying import sha256_of
@@ -88,19 +90,19 @@ def test_photographs_of_the_data_are_left_out_if_so_wished(run):
     assert "Samples" not in card(parcel)
 
 
-def test_figures_are_published_with_their_protocol(run, tmp_path, monkeypatch, capsys):
+def test_figures_are_published_with_their_protocol(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     gradient = Image.linear_gradient("L")
     Image.merge("RGB", [gradient, gradient.rotate(90), gradient.rotate(180)]).save("data/a.png")
     weights = str(run / "best.safetensors")
-    assert main(["evaluate", "zhang", "data", "--weights", weights, "--size", "64", "--json"]) == 0
-    (run / "evaluation.json").write_text(capsys.readouterr().out)
+    output = str(run / "evaluation.json")
+    assert main(["evaluate", "zhang", "data", "--weights", weights, "--size", "64", "-o", output]) == 0
     parcel = packed(run)
     assert "| zhang.best |" in card(parcel)
-    assert "data: 1 photographs at 64x64" in card(parcel)
+    assert "data: 1 photograph, each whole at 64x64" in card(parcel)
     metrics = tomllib.loads((parcel.folder / "zhang-tiny.toml").read_text())["tiny"]["metrics"]
-    assert metrics["protocol"].startswith("1 photographs of data at 64x64")
+    assert metrics["protocol"].startswith("data: 1 photograph, each whole at 64x64")
     assert metrics["command"].startswith("colorcli evaluate")
     assert 0 < metrics["auc"] < 100
 
@@ -113,12 +115,10 @@ def test_figures_that_cannot_be_read_are_an_error(run, text):
 
 
 def test_figures_of_other_weights_are_not_published(run):
-    row = {"auc": 1.0, "true_colorfulness": 1.0} | dict.fromkeys(
-        ("auc_rebalanced", "rmse", "l1", "psnr", "ssim", "colorfulness", "colorfulness_delta"), 1.0
-    )
-    table = {"data": "a", "command": "b", "rows": {"zhang.best": row}, "count": 1, "size": 64, "versions": {}}
-    table |= {"models": {"zhang.best": "network at 256x256, 0123456789ab"}, "grey": [], "unreadable": []}
-    (run / "evaluation.json").write_text(json.dumps(table))
+    section = Section("", "1 photograph", {"zhang.best": {"auc": Figure(80.0)}})
+    table = Table("Photographs", [Column("auc", "AuC")], [section], protocol=["1 photograph"])
+    report = Report("a", "b", {"zhang.best": "network at 256x256, 0123456789ab"}, {}, [table])
+    (run / "evaluation.json").write_text(to_json(report))
     with pytest.raises(UsageError, match="figures of other weights"):
         packed(run)
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.film import steadying_options
+from colorcli.cli.film import colouring_options
 from colorcli.cli.lines import command_line, load_lines, model_options, watched
 from colorcli.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from fractions import Fraction
 
     from colorcli.engine import Line
     from colorcli.evaluation.evaluate import Evaluation
@@ -60,7 +61,7 @@ def _writable(_context: click.Context, _parameter: click.Parameter, paths: tuple
     help="Square that photographs are scaled to, and longer side of films.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many photographs, by name.")
-@steadying_options
+@colouring_options
 @click.pass_context
 def evaluate(
     ctx: click.Context,
@@ -78,6 +79,8 @@ def evaluate(
     by_category: bool,
     size: int,
     limit: int | None,
+    start: Fraction | None,
+    end: Fraction | None,
     stabilize: str,
     keyframes: int | None,
 ) -> int:
@@ -94,7 +97,7 @@ def evaluate(
 
     for path in outputs:
         check_free(path, overwrite=overwrite)
-    settings = film_settings(stabilize=stabilize, keyframes=keyframes)
+    settings = film_settings(start=start, end=end, stabilize=stabilize, keyframes=keyframes)
     films = find_films(data)
     photographs = find_photographs(data)[:limit] if data not in films else []
     if not photographs and not films:

@@ -91,9 +91,9 @@ def film_options(command: Command) -> Command:
     return command
 
 
-def steadying_options(command: Command) -> Command:
-    """Give a command those options of films that say how colours are steadied."""
-    for name in ("keyframes", "stabilize"):
+def colouring_options(command: Command) -> Command:
+    """Give a command those options of films that say which frames are coloured, and how colours are steadied."""
+    for name in ("keyframes", "stabilize", "end", "start"):
         command = _OPTIONS[name](command)
     return command
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
+from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -141,5 +142,12 @@ def command_line(ctx: click.Context) -> str:
             arguments += [str(each) for each in values if each is not None]
         elif ctx.get_parameter_source(parameter.name or "") is not ParameterSource.DEFAULT:
             for each in values:
-                words += [parameter.opts[0]] if each is True else [parameter.opts[0], str(each)]
+                words += [parameter.opts[0]] if each is True else [parameter.opts[0], _typed(parameter, each)]
     return shlex.join(words + arguments)
+
+
+def _typed(parameter: click.Parameter, value: object) -> str:
+    """Write a value as people type it: times in seconds, and key frames where they are needed as `auto`."""
+    if isinstance(value, Fraction):
+        return f"{float(value):.12g}"
+    return "auto" if parameter.name == "keyframes" and value == 0 else str(value)

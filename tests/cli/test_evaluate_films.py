@@ -1,6 +1,7 @@
 """`colorcli evaluate` with films."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -63,6 +64,15 @@ def test_a_stretch_of_a_film_is_enough(capsys, folder, weights):
     clip = make_clip(folder / "a.mp4", frames=20)
     out = run(capsys, weights, clip, "--start", "0.2", "--end", "0.4").out
     assert "a.mp4: 5 frames" in out
+
+
+def test_the_command_below_the_table_makes_the_same_table(capsys, folder, weights):
+    clip = make_clip(folder / "a.mp4", frames=30)
+    out = run(capsys, weights, clip, "--start", "0:00.2", "--end", "1.1", "--keyframes", "auto").out
+    command = out.rstrip().splitlines()[-1].strip("-` ")
+    assert "--start 0.2 --end 1.1 " in command
+    assert main(shlex.split(command)[1:]) == 0
+    assert capsys.readouterr().out == out
 
 
 def test_a_film_without_colours_is_named_and_left_out(capsys, folder, weights):

@@ -47,7 +47,7 @@ class Judge:
         """Give a network its weights, all of them, and get it ready.
 
         Args:
-            network: of the published architecture, with any weights.
+            network: of the published architecture, with any weights; they may be on the device `meta`.
             rename: what the beginnings of the file's names are in this network; others stay as they are.
 
         Raises:
@@ -65,7 +65,7 @@ class Judge:
                 f"{self._path} does not have the weights of {self.name}: {wrong[0]} is missing or has another shape.",
                 f"Get {self.url}.",
             )
-        network.load_state_dict({key: state[key] for key in wanted})
+        network.load_state_dict({key: state[key] for key in wanted}, assign=True)
         return network.to(self.device, torch.float32).eval().requires_grad_(requires_grad=False)
 
     @cached_property

@@ -63,7 +63,9 @@ class Vgg16(Metric):
 
     @cached_property
     def _network(self) -> nn.Module:
-        return self._judge.load(vgg16())
+        with torch.device("meta"):  # drawing 138 million random numbers first takes seconds
+            network = vgg16()
+        return self._judge.load(network)
 
 
 def _classes() -> dict[str, int]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 Watch = Callable[[str, Sequence["Photograph"]], Iterable["Photograph"]]
 
 _BATCH = 16
-_GREY = 1.0  # a picture of less chroma on average has no colours to compare with
+_GREY = 3.0  # a picture of less chroma on average has no colours to compare with; scanned grey prints have up to 2.7
 _TO_16_BITS = 257
 _log = logging.getLogger("colorcli")
 

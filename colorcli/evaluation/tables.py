@@ -200,7 +200,7 @@ def _cell(column: Column, figure: Figure | None) -> str:
 
 def _comparisons(table: Table) -> str:
     columns = {column.name: column for column in table.columns}
-    lines = _head(["", "figure", "difference", "better on"])
+    lines = [_line(["", "figure", "difference", "better on"]), _line(["---", "---", "---:", "---:"])]
     for each in table.comparisons:
         column = columns[each.column]
         difference = f"{column.show_difference(each.difference)} ({column.show_interval(each.difference, '+')})"

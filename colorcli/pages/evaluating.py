@@ -33,7 +33,8 @@ def _of_table(table: Table) -> str:
     if table.comparisons:
         parts += ["<h3>One beside another</h3>", _of_comparisons(table)]
     missing = [f"{column.heading}: not measured. {column.missing}" for column in table.columns if column.missing]
-    return "".join([*parts, _list([*table.protocol, *missing])])
+    bold = ["in bold: the best model of a column, and differences whose interval leaves out 0"]
+    return "".join([*parts, _list([*table.protocol, *bold, *missing])])
 
 
 def _of_section(table: Table, section: Section) -> str:

@@ -47,10 +47,10 @@ def test_a_model_that_is_given_twice_is_wrong_usage(weights):
         load_lines(["zhang.starter"] * 2, weights=None, pairs=[], device="cpu", precision="fp32", offline=True)
 
 
-def test_a_table_has_a_row_for_every_value(weights, tmp_path, capsys):
+def test_a_table_has_a_row_for_every_value(weights, tmp_path):
     save_photographs(tmp_path / "set", 2)
     told = ["evaluate", "zhang", str(tmp_path / "set"), "--weights", weights, "--device", "cpu", "--size", "32"]
-    assert main([*told, "-p", "temperature=0.05,1", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)["rows"]
-    mode, mean = (rows[f"zhang.small temperature={value}"]["colorfulness"] for value in ("0.05", "1"))
+    assert main([*told, "-p", "temperature=0.05,1", "-o", str(tmp_path / "table.json")]) == 0
+    rows = json.loads((tmp_path / "table.json").read_text())["tables"][0]["sections"][0]["rows"]
+    mode, mean = (rows[f"zhang.small temperature={value}"]["colorfulness"]["value"] for value in ("0.05", "1"))
     assert mode != mean  # random weights are not surer of the right colours

@@ -8,7 +8,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -151,17 +151,18 @@ def train(
         yield from _train(Run(folder, colorizer, file, data, start), fabric, stop)
         return
     whole = Run(folder, colorizer, file, data)
-    parts: dict[str, Path] = {}
-    for stage in file.stages:
-        before = folder / stage.start / "best.safetensors" if stage.start else start
-        for progress in _train(Run(folder / stage.name, colorizer, stage.file, data, before), fabric, stop):
+    best = {stage.name: folder / stage.name / "best.safetensors" for stage in file.stages}
+    runs = [
+        Run(folder / stage.name, colorizer, stage.file, data, best.get(stage.start, start)) for stage in file.stages
+    ]
+    _check_stages(whole, runs)
+    for stage, run in zip(file.stages, runs, strict=True):
+        for progress in _train(run, fabric, stop):
             yield replace(progress, stage=stage.name)
         if not progress.finished:
             return
-        if stage.part:
-            parts[stage.part] = folder / stage.name / "best.safetensors"
     if fabric.is_global_zero:
-        whole.assemble("best", parts)
+        whole.assemble("best", {stage.part: best[stage.name] for stage in file.stages if stage.part})
 
 
 def _train(run: Run, fabric: Fabric, stop: Callable[[], bool]) -> Generator[Progress]:
@@ -254,6 +255,16 @@ def _begin(run: Run, photographs: list[Photograph], fabric: Fabric) -> Session:
     )
 
 
+def _check_stages(whole: Run, runs: list[Run]) -> None:
+    """Say now, rather than when its turn has come, what a stage has wrong."""
+    _build(whole, whole.file.network)
+    photographs = find_photographs(whole.data)
+    for run in runs:
+        _recipe(run)
+        _build(run, run.file.network)
+        split(only_of(photographs, run.file.training.only), run.file.training.split)
+
+
 def _recipe(run: Run) -> Recipe:
     """Make the recipe, and say now rather than after days of training what the recipe file has wrong."""
     known = {option.name: option for option in run.colorizer.options}
@@ -302,10 +313,7 @@ def _network(
 ) -> tuple[nn.Module, AveragedModel | None]:
     """Build network and average, and give them and the optimizers the state of the checkpoint, if it has any."""
     torch.manual_seed(run.file.training.seed)
-    try:
-        network = run.colorizer.build(**checkpoint.hyperparameters).to(memory_format=torch.channels_last)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"Recipe {run.file.name}, [network]: {error}.") from error
+    network = _build(run, checkpoint.hyperparameters).to(memory_format=torch.channels_last)
     if checkpoint.network:
         _give(network, checkpoint.network, f"The checkpoint in {run.folder}")
     elif run.start:
@@ -318,6 +326,13 @@ def _network(
     if checkpoint.average:
         average.load_state_dict(checkpoint.average)
     return wrapped, average
+
+
+def _build(run: Run, hyperparameters: Mapping[str, Any]) -> nn.Module:
+    try:
+        return run.colorizer.build(**hyperparameters)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"Recipe {run.file.name}, [network]: {error}.") from error
 
 
 def _give(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:

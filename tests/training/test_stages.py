@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from colorcli import Batch, Colorizer, Recipe, read_manifest
-from colorcli.errors import UsageError, WeightsCorrupt
+from colorcli.errors import DataError, UsageError, WeightsCorrupt
 from colorcli.training.loop import train
 from colorcli.training.recipes import read_recipe
 from colorcli.weights import read_header
@@ -185,6 +185,24 @@ def test_parts_that_do_not_make_the_whole_are_an_error(photographs, tmp_path):
 def test_stages_that_cannot_be_are_told_before_anything_begins(photographs, tmp_path, before, after, said):
     with pytest.raises(UsageError, match=said):
         list(begin(photographs, tmp_path / "run", IN_STAGES.replace(before, after)))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "error", "said"),
+    [
+        ('only = "people"', 'only = "unicorns"', DataError, "No photograph is of the category 'unicorns'"),
+        ('only = "people"', "split = [1000, 1, 1]", DataError, "too few to part"),
+        ("[stages.recipe]", "[stages.recipe]\nlambda = 1", UsageError, r"staged-city, \[recipe\]: .*'lambda'"),
+        ("[stages.recipe]", "[stages.network]\nwidth = 1\n[stages.recipe]", UsageError, r"staged-city, \[network\]"),
+        ('kind = "pair"', "width = 1", UsageError, r"staged, \[network\]: .*'width'"),
+    ],
+)
+def test_what_a_later_stage_has_wrong_is_told_before_the_first_one_trains(
+    photographs, tmp_path, before, after, error, said
+):
+    with pytest.raises(error, match=said):
+        next(begin(photographs, tmp_path / "run", IN_STAGES.replace(before, after)))
     assert not (tmp_path / "run").exists()
 
 

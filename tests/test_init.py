@@ -12,6 +12,8 @@ def test_the_public_names_are_exactly_these():
         "Batch",
         "ColorcliError",
         "Colorizer",
+        "Colours",
+        "Metric",
         "Option",
         "Prediction",
         "Recipe",

@@ -319,7 +319,11 @@ def _network(
     elif run.start:
         state, _ = open_file(run.start)
         _give(network, run.colorizer.adapt(state, checkpoint.hyperparameters), str(run.start))
-    wrapped = recipe.start(network, fabric, steps)
+    try:
+        wrapped = recipe.start(network, fabric, steps)
+    except (TypeError, ValueError, IndexError) as error:  # what optimizers raise over values that cannot be
+        settings = ", ".join(f"{name} = {value!r}" for name, value in run.file.recipe.items())
+        raise UsageError(f"Recipe {run.file.name}, [recipe]: {error}, with {settings}.") from error
     if not run.file.training.average:
         return wrapped, None
     average = AveragedModel(network, avg_fn=_Average(run.file.training.average), use_buffers=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -38,26 +38,29 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        starts, sides = zip(*self.sizes, strict=True)
-        low, high = self.crop
-        rules = {
-            "epochs is a whole number from 1": _whole(self.epochs, 1),
-            "batch_size is a whole number from 1": _whole(self.batch_size, 1),
-            "sizes begin at 0.0 and ascend to less than 1": starts[0] == 0
-            and list(starts) == sorted(set(starts))
-            and starts[-1] < 1,
-            "sizes are whole numbers from 1": all(_whole(side, 1) for side in sides),
-            "crop is two shares in 0..1, the smaller one first": 0 < low <= high <= 1,
-            "contrast is in 0..1": 0 <= self.contrast <= 1,
-            "average is 0 or more, and less than 1": 0 <= self.average < 1,
-            "split is three shares above 0, as in [80, 10, 10]": self.split is None
-            or (len(self.split) == 3 and min(self.split) > 0),
-            "early_stopping is a number of epochs from 2 and a limit above 0": self.early_stopping is None
-            or (_whole(self.early_stopping[0], 2) and self.early_stopping[1] > 0),
-            "workers is a whole number": self.workers is None or _whole(self.workers, 0),
-            "seed is a whole number": _whole(self.seed, 0),
+        rules: dict[str, Callable[[], bool]] = {
+            "epochs is a whole number from 1": lambda: _whole(self.epochs, 1),
+            "batch_size is a whole number from 1": lambda: _whole(self.batch_size, 1),
+            "sizes is a list of pairs, as in [[0.0, 96]]": lambda: {len(pair) for pair in self.sizes} == {2},
+            "sizes begin at 0.0 and ascend to less than 1": lambda: _ascend_from_0([start for start, _ in self.sizes]),
+            "sizes are whole numbers from 1": lambda: all(_whole(side, 1) for _, side in self.sizes),
+            "crop is two shares in 0..1, the smaller one first": lambda: _are_shares(*self.crop),
+            "contrast is in 0..1": lambda: 0 <= self.contrast <= 1,
+            "average is 0 or more, and less than 1": lambda: 0 <= self.average < 1,
+            "split is three shares above 0, as in [80, 10, 10]": lambda: (
+                self.split is None or (len(self.split) == 3 and min(self.split) > 0)
+            ),
+            "early_stopping is a number of epochs from 2 and a limit above 0": lambda: (
+                self.early_stopping is None or _are_k_and_mu(*self.early_stopping)
+            ),
+            "workers is a whole number": lambda: self.workers is None or _whole(self.workers, 0),
+            "seed is a whole number": lambda: _whole(self.seed, 0),
         }
-        for rule, kept in rules.items():
+        for rule, is_kept in rules.items():
+            try:
+                kept = is_kept()
+            except TypeError:  # of another type, or not as many as there should be
+                kept = False
             if not kept:
                 raise ValueError(rule)
 
@@ -68,6 +71,18 @@ class TrainingSettings:
 
 def _whole(value: object, least: int) -> bool:
     return type(value) is int and value >= least
+
+
+def _ascend_from_0(starts: Sequence[float]) -> bool:
+    return starts[0] == 0 and list(starts) == sorted(set(starts)) and starts[-1] < 1
+
+
+def _are_shares(low: float, high: float) -> bool:
+    return 0 < low <= high <= 1
+
+
+def _are_k_and_mu(k: int, mu: float) -> bool:
+    return _whole(k, 2) and mu > 0
 
 
 @dataclass(frozen=True)
@@ -109,8 +124,8 @@ def read_recipe(path: Path) -> RecipeFile:
             f"{path}: {path.stem!r} cannot be the name of weights.", "Use letters, digits, - and _ in the file's name."
         )
     _expect(path, "the file", set(tables), {"source", "input_size", "options", "stages", *_OF_A_STAGE})
-    if not isinstance(tables.get("input_size", 1), int):
-        raise UsageError(f"{path}: input_size is to be a whole number of pixels.")
+    if not _whole(tables.get("input_size", 1), 1):
+        raise UsageError(f"{path}: input_size is to be a whole number of pixels from 1.")
     stages = tables.pop("stages", [])
     _expect_tables(path, tables, _OF_A_STAGE | {"options"})
     whole = _recipe_file(path, path.stem, tables, staged=bool(stages))
@@ -168,8 +183,6 @@ def _training(path: Path, table: Mapping[str, Any]) -> TrainingSettings:
         return TrainingSettings(**{key: _frozen(value) for key, value in table.items()})
     except ValueError as error:
         raise UsageError(f"{path}: [training] breaks a rule: {error}.") from None
-    except TypeError as error:
-        raise UsageError(f"{path}: [training] has a value of the wrong type: {error}.") from None
 
 
 def _expect(path: Path, place: str, found: set[str], known: set[str]) -> None:

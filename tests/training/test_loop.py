@@ -244,6 +244,9 @@ def test_a_run_among_its_photographs_is_refused(photographs, tiny):
     [
         ('[recipe]\ngamut = "rgb"', r"\[recipe\]: gamut is 'rgb', where one of srgb, data, circle"),
         ("[recipe]\nlambda = 0.5", r"\[recipe\]: .*'lambda'"),
+        ('[recipe]\nlearning_rate = "fast"', r"\[recipe\]: .*learning_rate = 'fast'"),
+        ("[recipe]\nlearning_rate = -1.0", r"\[recipe\]: .*learning_rate = -1\.0"),
+        ("[recipe]\nbetas = [0.9]", r"\[recipe\]: .*betas = \[0\.9\]"),
         ("[network]\ndepth = 3", r"\[network\]: .*'depth'"),
         ("[options]\nheat = 1", "no option heat"),
         ("[options]\ntemperature = 9.0", "temperature"),

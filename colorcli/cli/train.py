@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.errors import NotTrainable, UsageError
+from colorcli.errors import NotTrainable, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,12 +99,21 @@ def _having(recipe: str) -> list[Colorizer]:
 
 
 def _start(colorizer: Colorizer, start: str | None) -> Path | None:
-    """Find the weights to start from: a file, or a tag of the colorizer's, with its name before it or without."""
+    """Find the weights to start from: a file, or the colorizer's by name, by tag, or by both."""
     if start is None or Path(start).is_file():
         return None if start is None else Path(start)
     from colorcli.weights import locate
 
-    return locate(colorizer, start.removeprefix(f"{colorizer.name}."), offline=False).path
+    tag = None if start == colorizer.name else start.removeprefix(f"{colorizer.name}.")
+    if tag is not None and tag not in colorizer.weights:
+        raise UsageError(
+            f"--from {start}: there is no such file, and no such weights of {colorizer.name}.",
+            did_you_mean(tag, colorizer.weights),
+        )
+    located = locate(colorizer, tag)
+    if located.note:
+        click.echo(f"note: {located.note}", err=True)
+    return located.path
 
 
 def _train(colorizer: Colorizer, recipe: Path, data: Path, run: Path, start: Path | None, where: Where) -> int:

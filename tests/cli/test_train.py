@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from colorcli import read_manifest
 from colorcli.cli import main
 from colorcli.weights import read_header
+from tests.hub import connected
 from tests.training.photographs import picture, write_photographs, write_recipe
 
 ON_THE_CPU = ("--device", "cpu", "--precision", "fp32")
@@ -165,3 +166,23 @@ def test_data_that_is_not_there_is_an_error(tiny, tmp_path, capsys):
 def test_one_device_cannot_be_two(photographs, tiny, tmp_path, capsys):
     assert train(photographs, tiny, tmp_path / "run", "--device", "cpu:0", "--devices", "2") == 2
     assert "is one device, not 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["starter", "zhang.starter", "zhang"])
+def test_weights_to_start_from_are_named_as_everywhere(photographs, tmp_path, capsys, monkeypatch, name):
+    recipe = write_recipe(tmp_path / "go-on.toml", widths="[16, 48, 96, 192]", epochs="1")  # as wide as zhang.starter
+    with connected(monkeypatch, tmp_path):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        assert train(photographs, recipe, tmp_path / "run", "--from", name) == 0
+    assert ("Using zhang.starter, not the better zhang.eccv16" in capsys.readouterr().err) == (name == "zhang")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("zhang.startr", "Did you mean starter?"), ("runs/best.safetensors", "eccv16")]
+)
+def test_weights_to_start_from_that_are_not_there_are_wrong_usage(photographs, tiny, tmp_path, capsys, name, hint):
+    assert train(photographs, tiny, tmp_path / "run", "--from", name) == 2
+    said = capsys.readouterr().err
+    assert f"--from {name}: there is no such file, and no such weights of zhang." in said
+    assert hint in said
+    assert "--weights" not in said

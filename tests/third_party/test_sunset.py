@@ -26,6 +26,7 @@ def test_it_is_listed_beside_our_own(installed):
         "distribution": "colorcli-sunset",
         "version": "0.1.0",
         "colorizers": ["sunset"],
+        "metrics": [],
         "errors": [],
     } in records
     assert "zhang" in [record["name"] for record in records]

@@ -216,8 +216,11 @@ class Model:
             else (predicted, [{}] * len(lightness))
         )
         what = "chroma" if channels == 2 else "an entropy"
+        expected = f"({len(lightness)}, {channels}, h, w)"
+        if not isinstance(ab, Tensor):
+            found = f"no tensor ({type(ab).__name__})"
+            raise PluginError(f"{self.name} gave {what} that is {found}, where {expected} was expected.")
         if ab.ndim != 4 or ab.shape[:2] != (len(lightness), channels):
-            expected = f"({len(lightness)}, {channels}, h, w)"
             raise PluginError(f"{self.name} gave {what} of shape {tuple(ab.shape)}, where {expected} was expected.")
         ab = ab.float()
         if not torch.isfinite(ab).all():

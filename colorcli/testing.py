@@ -301,7 +301,9 @@ class ColorizerSuite:
         return Model(self.colorizer, network, choose(device, precision), tag="", fingerprint="", size=size)
 
     def _predict(self, network: nn.Module, lightness: Tensor, **options: OptionValue) -> Tensor:
-        return chroma_of(self._predicted(network, lightness, **options))
+        ab = chroma_of(self._predicted(network, lightness, **options))
+        _expect_tensor("predict", ab, channels=2)
+        return ab
 
     def _predicted(self, network: nn.Module, lightness: Tensor, **options: OptionValue) -> Tensor | Prediction:
         import torch
@@ -317,6 +319,7 @@ class ColorizerSuite:
         defaults = {option.name: option.default for option in self.colorizer.options}
         with torch.inference_mode():
             told: Tensor = getattr(self.colorizer, method)(network, lightness, **arguments, **defaults)
+        _expect_tensor(method, told, channels=1 if method == "explain" else 2)
         return told
 
     def _trainable(self) -> bool:
@@ -368,6 +371,13 @@ def _difference(one: Tensor, other: Tensor) -> float:
     """The largest, as a share of the range that the chroma has: untrained networks may be pale."""
     spread = one.amax() - one.amin()
     return float((one - other).abs().amax() / (spread + 1e-2))
+
+
+def _expect_tensor(method: str, given: object, channels: int) -> None:
+    import torch
+
+    kind = type(given).__name__
+    assert isinstance(given, torch.Tensor), f"{method} gave {kind}, where a tensor (B, {channels}, h, w) was promised"
 
 
 def _check_chroma(ab: Tensor, lightness: Tensor, when: str = "") -> None:

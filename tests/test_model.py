@@ -7,7 +7,7 @@ from PIL import Image
 from torch import nn
 
 import colorcli
-from colorcli import Colorizer, Option
+from colorcli import Colorizer, Option, Prediction
 from colorcli.devices import choose
 from colorcli.errors import ColorizerNotFound, DeviceError, PluginError, UsageError, WeightsCorrupt, WeightsNotFound
 from colorcli.model import Model
@@ -219,6 +219,8 @@ def test_an_error_that_is_about_something_else_is_not_hidden():
         (lambda ab: ab[:, :1], r"shape \(2, 1, 16, 16\), where \(2, 2, h, w\) was expected"),
         (lambda ab: ab[:1], r"shape \(1, 2, 16, 16\)"),
         (lambda ab: ab[0], "shape"),
+        (lambda ab: None, r"no tensor \(NoneType\), where \(2, 2, h, w\) was expected"),
+        (lambda ab: Prediction([], [{}, {}]), r"no tensor \(list\)"),
         (lambda ab: ab / 0, "not finite"),
         (lambda ab: ab * float("nan"), "not finite"),
     ],

@@ -194,6 +194,26 @@ BROKEN = {
         "test_chroma_has_two_finite_channels_for_every_picture",
         r"not \(B, 2, h, w\)",
     ),
+    "no return": (
+        predict(lambda ab: None),
+        "test_chroma_has_two_finite_channels_for_every_picture",
+        r"predict gave NoneType, where a tensor \(B, 2, h, w\) was promised",
+    ),
+    "an array": (
+        predict(lambda ab: ab.detach().numpy()),
+        "test_predict_leaves_the_lightness_alone",
+        r"predict gave ndarray, where a tensor \(B, 2, h, w\) was promised",
+    ),
+    "a coloring without return": (
+        sample(lambda ab, seed: None),
+        "test_a_seed_brings_another_coloring_and_brings_it_back",
+        r"sample gave NoneType, where a tensor \(B, 2, h, w\) was promised",
+    ),
+    "an entropy without return": (
+        explain(lambda ab: None),
+        "test_an_entropy_is_in_bits_and_of_each_picture_alone",
+        r"explain gave NoneType, where a tensor \(B, 1, h, w\) was promised",
+    ),
     "not a number": (
         predict(lambda ab: ab * float("nan")),
         "test_chroma_has_two_finite_channels_for_every_picture",

@@ -58,10 +58,14 @@ def read_state(path: Path, format: str) -> dict[str, Tensor]:  # noqa: A002  # t
 
 def _reason(error: Exception) -> str:
     """Say why a file was not opened, in words of our own: PyTorch's recommend to open it all the same."""
-    text = str(error).strip() or type(error).__name__
+    from safetensors import SafetensorError
+
+    text = str(error).strip()
     if stranger := re.search(r"GLOBAL (\S+)", text):
         return f"it wants {stranger[1]} to be called, which is no tensor. Nothing in it was run"
-    return "it is no state dict" if "weights_only" in text else text.splitlines()[0]
+    # Whatever else pickle raises was meant for nobody: a text ends as KeyError(97).
+    is_said = isinstance(error, (OSError, RuntimeError, SafetensorError)) and "weights_only" not in text
+    return text.splitlines()[0] if text and is_said else "it is no state dict"
 
 
 def write_state(path: Path, state: Mapping[str, Tensor], header: Header) -> None:
@@ -115,8 +119,8 @@ def describe(path: Path, state: Mapping[str, Tensor], colorizer: Colorizer, tag:
         path: the file.
         state: what it holds.
         colorizer: whose weights they are meant to be.
-        tag: of the weights in the manifest whose network a file has that says nothing of itself, as published files
-            do not; None = what the colorizer recognises, or else the first.
+        tag: of the weights in the manifest whose network it is; None = what the file says, or, of one that says
+            nothing, as published ones do not, what the colorizer recognises, or else the first.
 
     Raises:
         WeightsNotFound: there is no such file.
@@ -125,12 +129,14 @@ def describe(path: Path, state: Mapping[str, Tensor], colorizer: Colorizer, tag:
     header = read_header(path)
     if header.colorizer not in {"", colorizer.name}:
         raise WeightsCorrupt(f"{path} holds weights for {header.colorizer}, not for {colorizer.name}.")
-    if header == Header() and tag is None and (network := colorizer.recognise(state)) is not None:
+    if header != Header():
+        return replace(header, network=colorizer.weights[tag].network) if tag else header
+    if tag is None and (network := colorizer.recognise(state)) is not None:
         return replace(header, network=network)
-    if header == Header() and colorizer.weights:
-        published = colorizer.weights[tag] if tag else next(iter(colorizer.weights.values()))
-        return replace(header, network=published.network, input_size=published.input_size, options=published.options)
-    return header
+    if not colorizer.weights:
+        return header
+    published = colorizer.weights[tag] if tag else next(iter(colorizer.weights.values()))
+    return replace(header, network=published.network, input_size=published.input_size, options=published.options)
 
 
 def _is_safetensors(path: Path) -> bool:

@@ -25,7 +25,8 @@ def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, targ
     Args:
         source: safetensors, or what PyTorch saves, in the network's own layout or a published one.
         colorizer: whose network it is for.
-        tag: of the weights in the manifest that have the same network; None = what the file says, or the first.
+        tag: of the weights in the manifest that have the same network, whatever the file says; None = what it says,
+            or the first.
         target: the file to write; None = beside the source, with the suffix .safetensors.
 
     Returns:
@@ -42,11 +43,12 @@ def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, targ
 
     if tag is not None:
         tagged(colorizer, tag)
-    target = target or source.with_suffix(".safetensors")
     state, _ = open_file(source)
     header = describe(source, state, colorizer, tag)
     network = fitted(colorizer, state, header.network, source)
-    for file in (target, target.with_suffix(".toml")):
+    target = target or source.with_suffix(".safetensors")
+    table = target.parent / f"{target.stem}.toml"
+    for file in (target, table):
         if file.exists():
             raise UsageError(f"{file} is there already.", "Choose another file with -o.")
     digest = sha256_of(source)
@@ -56,7 +58,7 @@ def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, targ
         write_state(target, network.state_dict(), header)
         parameters = sum(parameter.numel() for parameter in network.parameters())
         weights = _weights(source, target, parameters, header, colorizer.weights.get(known))
-        target.with_suffix(".toml").write_text(format_table(header.tag, weights), encoding="utf-8")
+        table.write_text(format_table(header.tag, weights), encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{target} cannot be written: {error}.", "Choose another file with -o.") from None
     return target

@@ -50,6 +50,13 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path, zipped):
     assert not sprung.exists()
 
 
+@pytest.mark.parametrize("text", ["", "abc", "hello", "no weights\n", "Dear Anna,", "MRS", "\x80\x02junk"])
+def test_a_text_is_refused_in_words(tmp_path, text):
+    (tmp_path / "text.pth").write_text(text, encoding="latin-1")
+    with pytest.raises(WeightsCorrupt, match=r"text\.pth cannot be opened as torch weights: it is no state dict\."):
+        open_file(tmp_path / "text.pth")
+
+
 def test_a_bare_pickle_is_refused_and_not_run(tmp_path):
     sprung = tmp_path / "sprung"
     (tmp_path / "trap.pkl").write_bytes(pickle.dumps(Trap(sprung), protocol=2))
@@ -109,6 +116,8 @@ def test_a_file_is_described_by_its_header_or_else_by_the_manifest(tmp_path):
     assert describe(tmp_path / "theirs.safetensors", {}, zhang).network == zhang.weights["eccv16"].network
     starter = describe(tmp_path / "theirs.safetensors", {}, zhang, "starter")
     assert (starter.network, starter.input_size) == (zhang.weights["starter"].network, 160)
+    named = describe(ours, {}, zhang, "starter")
+    assert (named.network, named.input_size, named.tag) == (zhang.weights["starter"].network, None, "tiny")
 
 
 def test_a_file_for_another_colorizer_is_refused(tmp_path):

@@ -1,4 +1,5 @@
 import tomllib
+from pathlib import Path
 
 import pytest
 import torch
@@ -108,6 +109,23 @@ def test_a_file_that_is_not_there_and_a_tag_that_is_not_are_told(tmp_path, tiny)
         import_file(tmp_path / "nothing.pth", tiny)
     with pytest.raises(UsageError, match="no weights 'best'"):
         import_file(tmp_path / "nothing.pth", tiny, "best")
+
+
+@pytest.mark.parametrize("folder", [".", ".."])
+def test_a_folder_is_no_weights_file(tmp_path, tiny, checkpoint, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WeightsNotFound, match="There is no weights file"):
+        import_file(Path(folder), tiny)
+    with pytest.raises(UsageError, match="is there already"):
+        import_file(checkpoint, tiny, target=Path(folder))
+
+
+def test_a_tag_that_is_named_is_the_network_whatever_the_file_says_of_itself(tmp_path, tiny):
+    ours = write_tiny_weights(tmp_path / "ours.safetensors")
+    Tiny.weights["wide"] = describe("wide.pth", b"unknown", "someone/something", network={"widths": [8, 8, 8, 8]})
+    with pytest.raises(WeightsCorrupt, match="does not fit the network of zhang") as caught:
+        import_file(ours, tiny, "wide", tmp_path / "again.safetensors")
+    assert "[8, 8, 8, 8]" in caught.value.hint
 
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path, tiny):

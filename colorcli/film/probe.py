@@ -112,6 +112,7 @@ class Film:
         variable: whether the frames are shown for different times.
         time_base: the tick in seconds, of which all times are multiples.
         start: where the file's clock starts; times are counted from there.
+        clocked: whether the file has a clock by which it can be sought; a raw stream has none.
         pixel_format: ffmpeg's name of how pixels are stored.
         depth: 8 or 10 bits of the luma that `frames` gives.
         matrix: how Y, U and V follow from R', G' and B'; one of `LUMA_MATRICES`.
@@ -141,6 +142,7 @@ class Film:
     variable: bool
     time_base: Fraction
     start: Fraction
+    clocked: bool
     pixel_format: str
     depth: int
     matrix: str
@@ -243,6 +245,7 @@ def _probed(path: Path, container: Any) -> Film:
         variable=variable,
         time_base=stream.time_base,
         start=_start(container, stream),
+        clocked=container.start_time is not None,
         pixel_format=first.format.name,
         depth=depth,
         matrix=colours[0],

@@ -95,7 +95,7 @@ class FrameReader:
 
     def _read(self) -> Generator[FilmFrame]:
         """Decode from a little before the first frame wanted, or from the start where the film cannot be sought."""
-        near = max(Fraction(0), self._first - _SEEK_MARGIN)
+        near = max(Fraction(0), self._first - _SEEK_MARGIN) if self._film.clocked else Fraction(0)
         decoded = self._decode(near)
         head = next(decoded, None)
         if near and (head is None or not head.time < self._first):

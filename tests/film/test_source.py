@@ -81,6 +81,13 @@ def test_reading_goes_on_after_any_frame(tmp_path, suffix):
         assert [frame.number for frame in rest] == list(range(stop + 1, 48))
 
 
+def test_a_raw_stream_without_a_clock_is_read_from_its_beginning(tmp_path):
+    film = probe(make_clip(tmp_path / "film.m2v", 600, codec="mpeg2video"))
+    whole = list(frames(film))
+    rest = list(frames(film, after=whole[450].time, number=451))
+    assert_same(rest, [(frame.time, frame.luma) for frame in whole[451:]])
+
+
 def test_a_film_that_is_cut_off_gives_what_can_be_decoded_and_says_so(tmp_path):
     whole = make_clip(tmp_path / "whole.mp4", 60, extra=["-movflags", "+faststart"])
     reader = frames(probe(truncated(whole, tmp_path / "film.mp4", 0.7)))

@@ -108,7 +108,7 @@ def choose_encoding(
         UsageError: there is no such encoder, or it has no such setting.
         FfmpegMissing: there is no ffmpeg.
     """
-    name = codec or ("libvpx-vp9" if suffix == ".webm" else "libx264")
+    name = codec or ("libvpx-vp9" if suffix.lower() == ".webm" else "libx264")
     name = name if name in encoders() else SHORT.get(name, name)
     if name not in encoders():
         raise UsageError(

@@ -26,6 +26,14 @@ OLDEST = 6
 
 _LINES_KEPT = 20
 _SPEAKER = re.compile(r"^(\[[^\]]* @ 0x[0-9a-f]+\] *)+")  # which part of ffmpeg says it
+_CONSEQUENCES = (  # what it says after the reason
+    "Task finished with",
+    "Terminating thread with",
+    "Error sending frames to consumers",
+    "Could not open encoder before EOF",
+    "Nothing was written into",
+    "Conversion failed",
+)
 _PIPE_BYTES = 1 << 20
 
 
@@ -169,7 +177,8 @@ class Process:
         code = self._process.wait()
         self._drain.join()
         if code:
-            raise FfmpegFailed("; ".join(self.said[-3:]) or f"ffmpeg ended with exit code {code}")
+            reasons = [line for line in self.said if not line.startswith(_CONSEQUENCES)]
+            raise FfmpegFailed("; ".join(reasons[-3:]) or f"ffmpeg ended with exit code {code}")
         return self.said
 
     def kill(self) -> None:

@@ -154,7 +154,7 @@ class Corrections:
 
 
 def _read(film: Film, reference: Reference) -> Tensor:
-    """Return the chroma of a corrected frame: (1, 2, H, W) ab."""
+    """Return the chroma of a corrected frame: (1, 2, H, W) ab, upright as the network sees it, and never mirrored."""
     pixels = next(open_picture(reference.path).frames()).pixels
     height, width = pixels.shape[:2]
     stored = film.width * film.sample_aspect_ratio / film.height, Fraction(film.width, film.height)
@@ -168,7 +168,7 @@ def _read(film: Film, reference: Reference) -> Tensor:
         rgb = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max).permute(2, 0, 1)
         ab = rgb_to_lab(rgb)[1:]
         if ab.norm(dim=0).mean() >= _COLOURLESS:
-            return ab[None]
+            return (ab.flip(-1) if film.mirrored else ab)[None]
     raise UsageError(f"{shown(reference.path)}: there is no colour in it.", "Correct the frame of a coloured film.")
 
 

@@ -239,6 +239,7 @@ def test_settings_that_the_encoder_refuses_are_errors(colorcli, film, option, va
     code, _, err = colorcli("film.mp4", option, value)
     assert code == 1
     assert err.startswith("error: ")
+    assert value in err
     assert files(film.parent) == ["film.mp4"]
 
 

@@ -11,7 +11,7 @@ def film(tmp_path):
     return probe(make_clip(tmp_path / "film.mp4"))
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libx264"), (".mkv", "libx264"), (".webm", "libvpx-vp9")])
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libx264"), (".mkv", "libx264"), (".WEBM", "libvpx-vp9")])
 def test_the_container_decides_where_nothing_is_asked(film, suffix, codec):
     assert choose_encoding(film, suffix).codec == codec
 

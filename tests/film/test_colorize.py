@@ -26,7 +26,7 @@ from colorcli.film.provenances import read_provenance
 from colorcli.film.references import Reference
 from colorcli.media.folders import Job
 from colorcli.model import Model
-from tests.film.clips import decoded, make_clip, moving_pictures, plane, truncated
+from tests.film.clips import decoded, make_clip, moving_pictures, plane, run_ffmpeg, truncated
 
 LOSSLESS = FilmSettings(codec="ffv1", stabilize="off")
 
@@ -256,6 +256,18 @@ def test_a_corrected_frame_gives_its_shot_its_colours_and_no_other(tmp_path):
         assert (found[15 * shot :][:15] == plain[15 * shot :][:15]).all()
     assert found[15:30, 1].mean() > 128 + 25
     assert found[20, 1].min() > 128
+
+
+def test_a_corrected_frame_of_a_mirrored_film_is_as_people_see_it(tmp_path):
+    """They see red on the left, which is on the right of what is stored."""
+    plain = make_clip(tmp_path / "plain.mp4", pictures=noisy(patterns(1, 5)))
+    run_ffmpeg("-display_hflip", "-i", plain, "-c", "copy", tmp_path / "a.mp4")
+    seen = Image.new("RGB", (64, 48), (40, 40, 200))
+    seen.paste((200, 40, 40), (0, 0, 32, 48))
+    seen.save(tmp_path / "seen.png")
+    settings = FilmSettings(stabilize="off", references=(Reference(tmp_path / "seen.png", Fraction(0)),))
+    u = chroma(colorize(tmp_path / "a.mp4", settings=settings).target)[:, 0]
+    assert u[..., :12].mean() > u[..., -12:].mean() + 20
 
 
 @pytest.mark.parametrize(

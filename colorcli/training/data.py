@@ -22,7 +22,7 @@ from colorcli.media.profiles import rgb_to_srgb
 from colorcli.recipe import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from colorcli.media.photographs import Photograph
     from colorcli.training.recipes import TrainingSettings
@@ -139,6 +139,17 @@ def categories_of(photographs: Sequence[Photograph]) -> list[str]:
     return sorted({photograph.category for photograph in photographs})
 
 
+def expect_categories(photographs: Sequence[Photograph], names: Iterable[str]) -> None:
+    """Raise DataError unless there are photographs of all these categories; all that are missing are named."""
+    known = list(filter(None, categories_of(photographs)))
+    if missing := sorted(set(names).difference(known)):
+        found = f"the categories {', '.join(known)}" if known else "no category"
+        raise DataError(
+            f"The photographs are of {found}: {', '.join(missing)} missing.",
+            "Sort the photographs into folders named after their categories, or list them in manifest.csv.",
+        )
+
+
 def only_of(photographs: Sequence[Photograph], category: str) -> list[Photograph]:
     """Choose the photographs of one category; all of them where it is the empty name.
 
@@ -147,14 +158,8 @@ def only_of(photographs: Sequence[Photograph], category: str) -> list[Photograph
     """
     if not category:
         return list(photographs)
-    chosen = [p for p in photographs if p.category == category]
-    if not chosen:
-        known = ", ".join(filter(None, categories_of(photographs))) or "none"
-        raise DataError(
-            f"No photograph is of the category {category!r}; there are {known}.",
-            "Sort the photographs into folders named after their categories, or list them in manifest.csv.",
-        )
-    return chosen
+    expect_categories(photographs, [category])
+    return [p for p in photographs if p.category == category]
 
 
 def is_held_out(photograph: Photograph) -> bool:

@@ -27,6 +27,7 @@ from colorcli.training.data import (
     Schedule,
     as_batch,
     categories_of,
+    expect_categories,
     fingerprint,
     left_out,
     load,
@@ -259,6 +260,7 @@ def _check_stages(whole: Run, runs: list[Run]) -> None:
     """Say now, rather than when its turn has come, what a stage has wrong."""
     _build(whole, whole.file.network)
     photographs = find_photographs(whole.data)
+    expect_categories(photographs, {run.file.training.only for run in runs} - {""})
     for run in runs:
         _recipe(run)
         _build(run, run.file.network)

@@ -12,6 +12,7 @@ from colorcli.training.data import (
     Crop,
     Photographs,
     Schedule,
+    expect_categories,
     fingerprint,
     left_out,
     only_of,
@@ -69,8 +70,16 @@ def test_a_split_that_leaves_nothing_for_the_test_is_an_error():
 def test_a_category_that_the_data_has_not_is_told_with_those_it_has():
     assert only_of(in_categories(city=2, people=1), "people") == in_categories(people=1)
     assert only_of(in_categories(city=2, people=1), "") == in_categories(city=2, people=1)
-    with pytest.raises(DataError, match="of the category 'persons'; there are city, people"):
+    with pytest.raises(DataError, match="of the categories city, people: persons missing"):
         only_of(in_categories(city=2, people=1), "persons")
+
+
+def test_categories_that_are_missing_are_all_named():
+    with pytest.raises(DataError, match=r"of no category: cities, people missing"):
+        expect_categories([], ["people", "cities"])
+    with pytest.raises(DataError, match=r"of the categories city, people: animals, nature missing"):
+        expect_categories(in_categories(city=2, people=1), ["people", "nature", "animals"])
+    expect_categories(in_categories(city=2, people=1), ["people"])
 
 
 def test_a_picture_comes_with_the_index_of_its_category(tmp_path):

@@ -191,7 +191,7 @@ def test_stages_that_cannot_be_are_told_before_anything_begins(photographs, tmp_
 @pytest.mark.parametrize(
     ("before", "after", "error", "said"),
     [
-        ('only = "people"', 'only = "unicorns"', DataError, "No photograph is of the category 'unicorns'"),
+        ('only = "people"', 'only = "unicorns"', DataError, "categories city, people: unicorns missing"),
         ('only = "people"', "split = [1000, 1, 1]", DataError, "too few to part"),
         ("[stages.recipe]", "[stages.recipe]\nlambda = 1", UsageError, r"staged-city, \[recipe\]: .*'lambda'"),
         ("[stages.recipe]", "[stages.network]\nwidth = 1\n[stages.recipe]", UsageError, r"staged-city, \[network\]"),

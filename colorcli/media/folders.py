@@ -251,7 +251,7 @@ def _walk(
 def _coloured_from(path: Path) -> set[str]:
     """Name what an output beside its input may be made from: photo.jpg for photo-color.jpg; nothing for other names.
 
-    Of several colorings each has a number. A film may have become a Matroska file; the picture of an entropy is a PNG.
+    Of several colorings each has a number. A film may have become a Matroska file, a picture one of any other format.
     """
     stem = whole = _stem(path)
     if several := _SEVERAL.fullmatch(stem):
@@ -259,10 +259,11 @@ def _coloured_from(path: Path) -> set[str]:
     if not stem.endswith("-color"):
         return set()
     name = stem.removesuffix("-color")
-    suffixes = SUFFIXES if path.suffix == ".mkv" else set()
-    if whole.endswith("-entropy") and path.suffix == ".png":
-        suffixes = {*formats.BY_SUFFIX, *map(str.upper, formats.BY_SUFFIX)}
-    return {name + path.name.removeprefix(whole), *(name + suffix for suffix in suffixes)}
+    same = {name + path.name.removeprefix(whole)}
+    if not path.suffix:  # a folder
+        return same
+    suffixes = SUFFIXES if path.suffix == ".mkv" else formats.BY_SUFFIX
+    return same | {name + each for suffix in suffixes for each in (suffix, suffix.upper())}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

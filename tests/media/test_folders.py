@@ -89,6 +89,11 @@ def test_what_earlier_runs_left_beside_their_inputs_is_not_coloured_again(here):
     }
 
 
+def test_nor_is_what_they_left_in_another_format(here):
+    touch("p/a.JPG", "p/a-color.png", "p/a-color/d.png", "p/b.tif", "p/b-color.jpg", "p/c-color.png")
+    assert [Path(each).name for each in moves("p")] == ["d.png", "a.JPG", "b.tif", "c-color.png"]
+
+
 def test_a_name_and_a_format_that_contradict_each_other_are_an_error(here):
     touch("a.jpg")
     with pytest.raises(UsageError, match=r"b\.png is no name of a JPEG file"):

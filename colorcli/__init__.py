@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 from colorcli.colorizer import Colorizer, Option, Prediction, Weights
 from colorcli.errors import ColorcliError
-from colorcli.hookspecs import API_VERSION, hookimpl
-from colorcli.manifests import read_manifest
-from colorcli.metric import Colours, Metric
+from colorcli.metric import Colors, Metric
+from colorcli.plugin.spec import API_VERSION, hookimpl
 from colorcli.recipe import Batch, Recipe
+from colorcli.weights.manifest import read_manifest
 
 if TYPE_CHECKING:
-    from colorcli.model import load
-    from colorcli.placing import defer
+    from colorcli.inference.model import load
+    from colorcli.inference.placement import defer
 
 __all__ = [
     "API_VERSION",
     "Batch",
     "ColorcliError",
     "Colorizer",
-    "Colours",
+    "Colors",
     "Metric",
     "Option",
     "Prediction",
@@ -39,11 +39,11 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "load":  # late: whoever only writes a plugin or asks for help has no use for the engine
-        from colorcli.model import load
+        from colorcli.inference.model import load
 
         return load
     if name == "defer":
-        from colorcli.placing import defer
+        from colorcli.inference.placement import defer
 
         return defer
     if name == "__version__":

@@ -1,4 +1,4 @@
-"""Colour science on tensors: the only place that knows sRGB, CIE Lab and YUV.
+"""Color science on tensors: the only place that knows sRGB, CIE Lab and YUV.
 
 Every function works on any device, on batches, with the channels in dimension -3. Transfer functions whose foot is a
 line are written as curve(max(x, knee)) + slope * min(x - knee, 0): torch.where costs as much as all the rest.
@@ -72,9 +72,9 @@ def luminance_to_lightness(luminance: Tensor) -> Tensor:
     return 116 * _cube_root(luminance) - 16
 
 
-def grey_to_lightness(grey: Tensor) -> Tensor:
-    """Turn sRGB-encoded grey in 0..1 into CIE lightness L* in 0..100, any shape."""
-    return luminance_to_lightness(srgb_to_linear(grey))
+def gray_to_lightness(gray: Tensor) -> Tensor:
+    """Turn sRGB-encoded gray in 0..1 into CIE lightness L* in 0..100, any shape."""
+    return luminance_to_lightness(srgb_to_linear(gray))
 
 
 def rgb_to_lightness(rgb: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ def lab_to_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
 def lab_to_linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     """Turn L* (..., 1, H, W) and ab (..., 2, H, W) into linear RGB (..., 3, H, W) in 0..1.
 
-    Colours outside the sRGB gamut are brought into it by reducing their chroma at constant L and hue, never by
+    Colors outside the sRGB gamut are brought into it by reducing their chroma at constant L and hue, never by
     clipping RGB, which would change the lightness.
     """
     linear = lab_to_linear(lightness, ab)
@@ -161,9 +161,9 @@ def yuv_to_rgb(yuv: Tensor, matrix: Matrix, range_: Range = "full") -> Tensor:
 
 
 def luma_to_lightness(luma: Tensor, ab: Tensor, matrix: Matrix, primaries: Primaries = "srgb") -> Tensor:
-    """Find the lightness of colours of which luma and chroma are known; only that of grey follows from luma alone.
+    """Find the lightness of colors of which luma and chroma are known; only that of gray follows from luma alone.
 
-    One step from the lightness of grey to where the luma of the colour is the given one.
+    One step from the lightness of gray to where the luma of the color is the given one.
 
     Args:
         luma: (..., 1, H, W), Y in 0..1 (full range).
@@ -174,14 +174,14 @@ def luma_to_lightness(luma: Tensor, ab: Tensor, matrix: Matrix, primaries: Prima
     Returns:
         (..., 1, H, W), L* in 0..100.
     """
-    rgb = linear_to_srgb(lab_to_linear(grey_to_lightness(luma), ab, primaries))
-    return grey_to_lightness((2 * luma - _weighted(rgb, matrix)).clamp_(0, 1))
+    rgb = linear_to_srgb(lab_to_linear(gray_to_lightness(luma), ab, primaries))
+    return gray_to_lightness((2 * luma - _weighted(rgb, matrix)).clamp_(0, 1))
 
 
 def lab_to_uv(luma: Tensor, lightness: Tensor, ab: Tensor, matrix: Matrix, primaries: Primaries = "srgb") -> Tensor:
-    """Find the U and V that show a colour beside a luma which stays as it is.
+    """Find the U and V that show a color beside a luma which stays as it is.
 
-    What the colour's own luma differs by moves all of R'G'B' alike, and with it neither U nor V. Where R'G'B' would
+    What the color's own luma differs by moves all of R'G'B' alike, and with it neither U nor V. Where R'G'B' would
     leave 0..1, U and V shrink alike.
 
     Args:

@@ -171,7 +171,7 @@ class Colorizer(ABC):
         """
 
     def explain(self, network: Any, lightness: Tensor, *args: Any, **options: Any) -> Tensor:
-        """Say how unsure of the colours the network is; for colorizers that predict a distribution of colours.
+        """Say how unsure of the colors the network is; for colorizers that predict a distribution of colors.
 
         Args:
             network: as for `predict`.
@@ -180,13 +180,13 @@ class Colorizer(ABC):
             **options: as for `predict`.
 
         Returns:
-            (B, 1, h, w) float, of any size: the entropy of each place's distribution in bits, 0 where one colour is
+            (B, 1, h, w) float, of any size: the entropy of each place's distribution in bits, 0 where one color is
             certain, n where 2**n are equally likely. That of a picture depends on that picture alone.
 
         Raises:
             UsageError: unless overridden.
         """
-        raise UsageError(f"The colorizer {self.name} cannot tell how unsure it is of its colours.")
+        raise UsageError(f"The colorizer {self.name} cannot tell how unsure it is of its colors.")
 
     def sample(self, network: Any, lightness: Tensor, seed: int, *args: Any, **options: Any) -> Tensor:
         """Draw a coloring from those that the network holds for possible; for colorizers that know several.
@@ -216,7 +216,7 @@ class Colorizer(ABC):
         """
         return state
 
-    def recognise(self, state: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
+    def recognize(self, state: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
         """Say by its tensors which hyperparameters a file needs that does not say so itself, as published ones do not.
 
         Returns:

@@ -74,7 +74,7 @@ class WeightsCorrupt(WeightsError):
 
 
 class LicenseNotAccepted(WeightsError):
-    """The licence of weights forbids commercial use, or there is none, and the user has not accepted that."""
+    """The license of weights forbids commercial use, or there is none, and the user has not accepted that."""
 
 
 class MediaError(ColorcliError):

@@ -1,4 +1,4 @@
-"""What the author of a metric writes: how near the colours of a picture are to the true ones.
+"""What the author of a metric writes: how near the colors of a picture are to the true ones.
 
 Importing this is quick, so that plugins register metrics without torch.
 """
@@ -20,8 +20,8 @@ Better = Literal["higher", "lower", ""]
 
 
 @dataclass(frozen=True, eq=False)
-class Colours:
-    """The colours of one picture, predicted or true, on the CPU.
+class Colors:
+    """The colors of one picture, predicted or true, on the CPU.
 
     Attributes:
         rgb: (3, H, W) float32 sRGB in 0..1, the picture as it is shown: joined, in gamut.
@@ -34,10 +34,10 @@ class Colours:
     category: str = ""
     _kept: dict[object, Any] = field(default_factory=dict, repr=False)
 
-    def once(self, compute: Callable[[Colours], Result]) -> Result:
-        """Compute something of these colours the first time it is asked for, and give it again from then on.
+    def once(self, compute: Callable[[Colors], Result]) -> Result:
+        """Compute something of these colors the first time it is asked for, and give it again from then on.
 
-        The true colours of a photograph are the same object for every row of a table.
+        The true colors of a photograph are the same object for every row of a table.
         """
         if compute not in self._kept:
             self._kept[compute] = compute(self)
@@ -71,7 +71,7 @@ class Metric(ABC):
     additive: bool = True
 
     @abstractmethod
-    def measure(self, predicted: Colours, true: Colours) -> Tensor | float:
+    def measure(self, predicted: Colors, true: Colors) -> Tensor | float:
         """Measure one picture: a number, or a tensor that has the same shape for every picture; not NaN."""
 
     def figure(self, means: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,18 +42,18 @@ class Recipe(ABC):
 
     paints: ClassVar[bool] = True  # whether the network predicts chroma; a classifier's sample sheets would be empty
 
-    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+    def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Look at the training data before the network is built.
 
         Args:
-            colours: batches (B, 2, h, w), CIE ab, unaugmented.
+            colors: batches (B, 2, h, w), CIE ab, unaugmented.
             categories: sorted names; none where the data is not sorted into categories.
 
         Returns:
             Hyperparameters for `Colorizer.build` that follow from the data; none unless overridden.
 
         Raises:
-            DataError: this cannot be learnt from such data.
+            DataError: this cannot be learned from such data.
         """
         return {}
 
@@ -96,14 +96,8 @@ class Recipe(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """Everything but the network that a resumed run needs: optimizers, schedules, what `survey` learnt."""
+        """Everything but the network that a resumed run needs: optimizers, schedules, what `survey` learned."""
 
     @abstractmethod
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave; optimizers are given theirs in `start`, which comes after."""
-
-
-def expect_one_of(name: str, value: object, kind: object) -> None:
-    """Raise ValueError unless a setting has one of the values of a `typing.Literal`."""
-    if value not in get_args(kind):
-        raise ValueError(f"{name} is {value!r}, where one of {', '.join(get_args(kind))} was expected")

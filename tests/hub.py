@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import constants
 
-from colorcli.weights import licensing
+from colorcli.weights import licenses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,7 +278,7 @@ def connected(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Hub]:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "huggingface"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(licensing, "_this_process", set())
+    monkeypatch.setattr(licenses, "_this_process", set())
     with serve() as hub:
         turn_to(hub.endpoint, monkeypatch)
         yield hub

@@ -8,7 +8,7 @@ WORKING = """
 
     class Plain(Colorizer):
         name = "{name}"
-        summary = "Stays grey."
+        summary = "Stays gray."
         def build(self):
             raise NotImplementedError
         def predict(self, network, lightness, **options):

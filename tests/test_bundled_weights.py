@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from colorcli import read_manifest
-from colorcli.registry import Registry
+from colorcli.plugin.registry import Registry
 from colorcli.weights import read_header, read_state
 
 FOLDER = Path(__file__).parents[1] / "weights"
@@ -83,7 +83,7 @@ def test_the_file_fits_the_network_exactly(name, tag, weights):
 
 
 @for_each(BUNDLED)
-def test_the_licence_allows_every_use(name, tag, weights):
+def test_the_license_allows_every_use(name, tag, weights):
     assert weights.license in FREE
 
 

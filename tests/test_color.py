@@ -4,7 +4,7 @@ import torch
 from skimage import color as skimage
 
 from colorcli.color import (
-    grey_to_lightness,
+    gray_to_lightness,
     lab_to_linear,
     lab_to_rgb,
     linear_to_srgb,
@@ -50,10 +50,10 @@ def test_lightness_alone_is_that_of_lab():
     assert torch.allclose(rgb_to_lightness(rgb), rgb_to_lab(rgb)[:, :1], atol=1e-3)
 
 
-def test_the_lightness_of_grey_is_not_its_code_value():
+def test_the_lightness_of_gray_is_not_its_code_value():
     """Code 128 is L* 53.6: a pipeline that takes codes for L* darkens the mid-tones."""
-    assert grey_to_lightness(torch.tensor(128 / 255)).item() == pytest.approx(53.585, abs=1e-3)
-    assert grey_to_lightness(torch.tensor([0.0, 1.0])).tolist() == pytest.approx([0, 100], abs=1e-4)
+    assert gray_to_lightness(torch.tensor(128 / 255)).item() == pytest.approx(53.585, abs=1e-3)
+    assert gray_to_lightness(torch.tensor([0.0, 1.0])).tolist() == pytest.approx([0, 100], abs=1e-4)
 
 
 def test_a_fifth_of_the_light_is_about_half_of_the_lightness():
@@ -77,18 +77,18 @@ def test_a_batch_of_any_shape_is_converted_picture_by_picture():
 
 
 def saturated(seed=0):
-    """Every grey level beside random chroma of up to ±127, most of it outside the gamut."""
+    """Every gray level beside random chroma of up to ±127, most of it outside the gamut."""
     lightness = torch.linspace(0, 100, 256)[None, None, :, None].expand(1, 1, 256, 64).contiguous()
     ab = torch.rand(1, 2, 256, 64, generator=torch.Generator().manual_seed(seed)) * 254 - 127
     return lightness, ab
 
 
-def test_colours_outside_the_gamut_keep_their_lightness():
+def test_colors_outside_the_gamut_keep_their_lightness():
     lightness, ab = saturated()
     assert (rgb_to_lightness(lab_to_rgb(lightness, ab)) - lightness).abs().max() < 0.05
 
 
-def test_colours_outside_the_gamut_keep_their_hue_and_lose_chroma():
+def test_colors_outside_the_gamut_keep_their_hue_and_lose_chroma():
     lightness, ab = saturated()
     back = rgb_to_lab(lab_to_rgb(lightness, ab))[:, 1:]
     across = (ab[:, 0] * back[:, 1] - ab[:, 1] * back[:, 0]) / ab.norm(dim=1)  # distance from the line of that hue
@@ -106,7 +106,7 @@ def test_as_much_chroma_is_left_as_the_gamut_holds():
     assert outside[reduced].float().mean() > 0.999
 
 
-def test_colours_inside_the_gamut_stay_what_they_are():
+def test_colors_inside_the_gamut_stay_what_they_are():
     lab = rgb_to_lab(random_rgb(4))
     assert torch.allclose(lab_to_rgb(lab[:, :1], lab[:, 1:]), random_rgb(4), atol=1e-3)
 

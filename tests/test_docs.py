@@ -24,11 +24,11 @@ import colorcli
 from colorcli import Weights, errors
 from colorcli.cli import colorcli as command_line
 from colorcli.cli import main
-from colorcli.registry import Registry
+from colorcli.plugin.registry import Registry
 from colorcli.settings import read_settings
 from colorcli.training.recipes import TrainingSettings
-from tests.film.clips import make_clip
-from tests.pages import PAGES, README, ROOT, SETUP, blocks, first_cells, headings, prose, read
+from tests.documentation import PAGES, README, ROOT, SETUP, blocks, first_cells, headings, prose, read
+from tests.media.films.clips import make_clip
 
 DOCS = ROOT / "docs"
 EVERY_PAGE = [README, *PAGES]
@@ -45,17 +45,17 @@ def page_name(page):
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
-    """A folder with photos/, colour-photos/ and film.mp4; nothing is installed, downloaded or kept for others."""
+    """A folder with photos/, color-photos/ and film.mp4; nothing is installed, downloaded or kept for others."""
     street = tmp_path / "here" / "photos" / "street"
     street.mkdir(parents=True)
     gradient = Image.linear_gradient("L")
     gradient.resize((60, 80)).save(street.parent / "portrait.jpg")
     gradient.rotate(90).resize((80, 60)).save(street / "corner.png")
-    colour = tmp_path / "here" / "colour-photos"
-    colour.mkdir()
+    color = tmp_path / "here" / "color-photos"
+    color.mkdir()
     for number in range(3):
         bands = [gradient.rotate(90 * (number + band)) for band in range(3)]
-        Image.merge("RGB", bands).save(colour / f"{number}.png")
+        Image.merge("RGB", bands).save(color / f"{number}.png")
     make_clip(street.parents[1] / "film.mp4", audio="aac")
     monkeypatch.chdir(street.parents[1])
     packages = str(tmp_path / "packages")

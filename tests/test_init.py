@@ -12,7 +12,7 @@ def test_the_public_names_are_exactly_these():
         "Batch",
         "ColorcliError",
         "Colorizer",
-        "Colours",
+        "Colors",
         "Metric",
         "Option",
         "Prediction",

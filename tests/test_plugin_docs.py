@@ -8,17 +8,18 @@ from dataclasses import fields
 import pytest
 
 import colorcli
-from colorcli import API_VERSION, Batch, Colorizer, Colours, Metric, Option, Recipe, hookspecs, read_manifest
+from colorcli import API_VERSION, Batch, Colorizer, Colors, Metric, Option, Recipe, read_manifest
 from colorcli.cli import main
-from colorcli.model import Model, load
+from colorcli.inference.model import Model, load
+from colorcli.plugin import spec
 from colorcli.testing import ColorizerSuite
-from tests.pages import ROOT, blocks, first_cells, headings, read
+from tests.documentation import ROOT, blocks, first_cells, headings, read
 
 TUTORIAL = ROOT / "docs" / "writing-a-plugin.md"
 HOOKS_PAGE = ROOT / "docs" / "plugin-hooks.md"
 PYTHON = ROOT / "docs" / "python-api.md"
 SUNSET = ROOT / "tests" / "third_party" / "colorcli-sunset"
-HOOKS = [value for value in vars(hookspecs).values() if hasattr(value, "colorcli_spec")]
+HOOKS = [value for value in vars(spec).values() if hasattr(value, "colorcli_spec")]
 
 
 # The tutorial
@@ -80,7 +81,7 @@ def test_every_attribute_of_a_metric_is_documented():
     assert first_cells(HOOKS_PAGE, "attribute of a metric") == set(inspect.get_annotations(Metric))
 
 
-@pytest.mark.parametrize(("title", "kind"), [("Options", Option), ("The recipe", Batch), ("The metric", Colours)])
+@pytest.mark.parametrize(("title", "kind"), [("Options", Option), ("The recipe", Batch), ("The metric", Colors)])
 def test_every_field_is_documented(title, kind):
     section = read(HOOKS_PAGE).partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     public = {field.name for field in fields(kind) if not field.name.startswith("_")}

@@ -14,7 +14,7 @@ from shutil import copytree, ignore_patterns
 import pytest
 from PIL import Image
 
-from colorcli.registry import Registry
+from colorcli.plugin.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 SUNSET = ROOT / "tests" / "third_party" / "colorcli-sunset"
@@ -98,8 +98,8 @@ print(*(module.__file__ for module in list(sys.modules.values()) if getattr(modu
     files = [Path(line) for line in installed.python("-c", program).splitlines()]
     assert [file for file in files if file.is_relative_to(ROOT) and ".venv" not in file.parts] == []
     assert len([file for file in files if file.parent.name == "colorcli_zhang"]) > 1
-    with Image.open(installed.here / "photo-color.jpg") as coloured:
-        assert (coloured.mode, coloured.size) == ("RGB", (60, 80))
+    with Image.open(installed.here / "photo-color.jpg") as colored:
+        assert (colored.mode, colored.size) == ("RGB", (60, 80))
 
 
 def test_every_colorizer_and_its_weights_are_there(installed):
@@ -132,8 +132,8 @@ def test_a_plugin_beside_it_works(target, sunset, here):
     both = Installed([target, sunset], here)
     (row,) = map(json.loads, both.colorcli("run", "--model", "sunset", "--json", "photo.jpg").splitlines())
     assert row["model"] == "sunset"
-    with Image.open(here / row["output"]) as coloured:
-        shadow, light = (coloured.convert("RGB").getpixel((30, row)) for row in (20, 60))
+    with Image.open(here / row["output"]) as colored:
+        shadow, light = (colored.convert("RGB").getpixel((30, row)) for row in (20, 60))
     assert shadow[2] > shadow[0], "blue"
     assert light[0] > light[2], "orange"
 

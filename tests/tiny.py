@@ -1,11 +1,11 @@
-"""Small networks with random weights, for tests that need a model and no colours to be proud of."""
+"""Small networks with random weights, for tests that need a model and no colors to be proud of."""
 
 from pathlib import Path
 
 import torch
 
 from colorcli.weights import Header, write_state
-from colorcli_zhang.bins import bin_centres
+from colorcli_zhang.bins import bin_centers
 from colorcli_zhang.network import ZhangNetwork
 
 WIDTHS = [4, 4, 8, 8]
@@ -15,8 +15,8 @@ def tiny_network(seed: int = 0, **hyperparameters) -> ZhangNetwork:
     """A Zhang network whose answers differ from pixel to pixel and from seed to seed."""
     torch.manual_seed(seed)
     network = ZhangNetwork(WIDTHS, **hyperparameters).eval()
-    network.set_centres(bin_centres())
-    network.model8[-1].weight.data *= 20  # as sure of its colours as a trained one
+    network.set_centers(bin_centers())
+    network.model8[-1].weight.data *= 20  # as sure of its colors as a trained one
     return network
 
 

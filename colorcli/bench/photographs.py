@@ -14,7 +14,7 @@ SIZE = (500, 375)
 
 
 def make_photograph(path: Path, size: tuple[int, int] = SIZE, seed: int = 0) -> None:
-    """Write a grey JPEG with the spectrum of a photograph: noise that is stronger the coarser it is."""
+    """Write a gray JPEG with the spectrum of a photograph: noise that is stronger the coarser it is."""
     random = np.random.default_rng(seed)
     total = np.zeros((size[1], size[0]), np.float32)
     for octave in range(2, 9):

@@ -44,7 +44,7 @@ INTERRUPTED = 130  # what shells say of a program that Ctrl-C stopped
 def colorcli(ctx: click.Context, debug: bool, settings: Path | None) -> None:
     """Colorize black-and-white photographs and films, with the colorizer of your choice.
 
-    colorcli run --model zhang photos/ writes them, in colour, to photos-color/.
+    colorcli run --model zhang photos/ writes them, in color, to photos-color/.
     """
     ctx.obj["debug"] = debug
     ctx.default_map = read_settings(colorcli, settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.lines import command_line
+from colorcli.cli.model_options import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,10 +89,10 @@ def bench(
     """
     import tempfile
 
-    from colorcli.bench import tables
+    from colorcli.bench import table
     from colorcli.bench.photographs import make_photograph
+    from colorcli.bench.rounds import measure
     from colorcli.bench.speed import Setting
-    from colorcli.bench.turns import measure
     from colorcli.cli.progress import Progress
 
     batches = [int(number) for number in batch_size.split(",")] if batch_size else [None]
@@ -113,7 +113,7 @@ def bench(
     what = (
         f"{pictures.name}: " + (f"{number} picture{plural}" if number else f"{speeds[0].rounds[0]['count']} frames")
         if pictures
-        else f"{number} grey JPEG{plural} made by colorcli"
+        else f"{number} gray JPEG{plural} made by colorcli"
     )
-    write = tables.as_json if as_json else tables.markdown
+    write = table.as_json if as_json else table.markdown
     click.echo(write(speeds, what, command_line(ctx)))

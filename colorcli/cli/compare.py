@@ -1,4 +1,4 @@
-"""`colorcli compare`: pictures coloured by several models, side by side."""
+"""`colorcli compare`: pictures colored by several models, side by side."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.lines import command_line, load_lines, model_options, watched
+from colorcli.cli.model_options import command_line, load_lines, model_options, watched
 from colorcli.errors import ColorcliError, DataError, UnreadableMedia, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from colorcli.engine import Line
-    from colorcli.evaluation.sheets import Row
+    from colorcli.inference.line import Line
     from colorcli.media.photographs import Photograph
-    from colorcli.pages.comparing import Comparison
+    from colorcli.pages.comparison import Comparison
+    from colorcli.pages.sheet import Row
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -61,15 +61,15 @@ def compare(
     height: int,
     overwrite: bool,
 ) -> int:
-    """Show PICTURES (a file, or a folder) in grey, by each MODEL, and as they are if in colour, on a page or a sheet.
+    """Show PICTURES (a file, or a folder) in gray, by each MODEL, and as they are if in color, on a page or a sheet.
 
     The page needs no server and loads nothing: send it to whom you like. `-p temperature=0.05,0.38,1` compares values
     of an option.
     """
-    from colorcli.evaluation.compare import versions
-    from colorcli.evaluation.sheets import write_sheet
     from colorcli.pages import check_free
-    from colorcli.pages.comparing import open_comparison
+    from colorcli.pages.comparison import open_comparison
+    from colorcli.pages.sheet import write_sheet
+    from colorcli.pages.versions import versions
 
     targets = [path for path in (output, sheet) if path]
     if not targets:
@@ -122,7 +122,7 @@ def _added(page: Comparison, rows: Iterable[Row]) -> Iterator[Row]:
 def _tell(
     page: Comparison, pictures: Path, lines: Sequence[Line], problems: Sequence[ColorcliError], command: str
 ) -> None:
-    from colorcli.evaluation.compare import described, versions_used
+    from colorcli.pages.versions import described, versions_used
 
     page.facts = {
         "Pictures": f"{page.count} from {pictures.resolve().name}",

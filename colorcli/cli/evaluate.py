@@ -1,4 +1,4 @@
-"""`colorcli evaluate`: how near the colours of models are to those of photographs and films."""
+"""`colorcli evaluate`: how near the colors of models are to those of photographs and films."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.film import colouring_options
-from colorcli.cli.lines import command_line, load_lines, model_options, watched
+from colorcli.cli.film import coloring_options
+from colorcli.cli.model_options import command_line, load_lines, model_options, watched
 from colorcli.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
-    from colorcli.engine import Line
-    from colorcli.evaluation.evaluate import Evaluation
+    from colorcli.evaluation.photographs import Evaluation
     from colorcli.evaluation.tables import Report
     from colorcli.film.colorize import FilmSettings
+    from colorcli.inference.line import Line
     from colorcli.media.photographs import Photograph
 
 _WRITERS = {".md": "Markdown", ".json": "JSON", ".csv": "CSV", ".html": "a page"}
@@ -61,7 +61,7 @@ def _writable(_context: click.Context, _parameter: click.Parameter, paths: tuple
     help="Square that photographs are scaled to, and longer side of films.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many photographs, by name.")
-@colouring_options
+@coloring_options
 @click.pass_context
 def evaluate(
     ctx: click.Context,
@@ -84,13 +84,13 @@ def evaluate(
     stabilize: str,
     keyframes: int | None,
 ) -> int:
-    """Compare the colours of MODEL... with the true ones of DATA: a film, or a folder of photographs and films.
+    """Compare the colors of MODEL... with the true ones of DATA: a film, or a folder of photographs and films.
 
-    Every photograph (tar files count) and every film is made grey, colorized and compared; grey itself stands beside
-    the models, and so does the mean colour of the photographs.
+    Every photograph (tar files count) and every film is made gray, colorized and compared; gray itself stands beside
+    the models, and so does the mean color of the photographs.
     """
     from colorcli.cli.film import film_settings
-    from colorcli.evaluation.footage import find_films
+    from colorcli.evaluation.film.table import find_films
     from colorcli.evaluation.tables import markdown
     from colorcli.media.photographs import find_photographs
     from colorcli.pages import check_free
@@ -102,7 +102,7 @@ def evaluate(
     photographs = find_photographs(data)[:limit] if data not in films else []
     if not photographs and not films:
         raise DataError(
-            f"{data}: there are no photographs and no films in this folder.", "Give a folder of colour photographs."
+            f"{data}: there are no photographs and no films in this folder.", "Give a folder of color photographs."
         )
     lines = load_lines(
         models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
@@ -117,7 +117,7 @@ def evaluate(
     for message in report.problems:
         click.echo(f"error: {message}", err=True)
     if report.left_out:
-        click.echo(f"note: left out because they are grey: {', '.join(report.left_out)}", err=True)
+        click.echo(f"note: left out because they are gray: {', '.join(report.left_out)}", err=True)
     for path in outputs:
         _write(report, path)
     click.echo(markdown(report))
@@ -134,9 +134,9 @@ def _of_photographs(
     offline: bool,
     by_category: bool,
 ) -> Evaluation:
-    from colorcli.evaluation.choosing import choose
-    from colorcli.evaluation.evaluate import evaluate as table_of
-    from colorcli.registry import Registry
+    from colorcli.evaluation.metrics.selection import choose
+    from colorcli.evaluation.photographs import evaluate as table_of
+    from colorcli.plugin.registry import Registry
 
     chosen = choose(
         asked,
@@ -152,7 +152,7 @@ def _of_films(
     lines: Sequence[Line], films: Sequence[Path], data: Path, settings: FilmSettings, size: int
 ) -> Evaluation:
     from colorcli.cli.progress import Progress
-    from colorcli.evaluation.footage import evaluate_films
+    from colorcli.evaluation.film.table import evaluate_films
 
     with Progress("evaluating", None, unit="fps") as progress:
         folder = data if data.is_dir() else data.parent
@@ -162,7 +162,7 @@ def _of_films(
 def _report(
     ctx: click.Context, data: Path, lines: Sequence[Line], found: Sequence[Evaluation], metrics: str
 ) -> Report:
-    from colorcli.evaluation.evaluate import described, versions_used
+    from colorcli.evaluation.photographs import described, versions_used
     from colorcli.evaluation.tables import Report
 
     return Report(
@@ -172,16 +172,16 @@ def _report(
         versions=versions_used(*(["torchvision"] if metrics else [])),
         tables=[each.table for each in found],
         problems=[str(error) for each in found for error in each.unreadable],
-        left_out=[name for each in found for name in each.grey],
+        left_out=[name for each in found for name in each.gray],
     )
 
 
 def _write(report: Report, path: Path) -> None:
     """Write a report as the file's suffix says, whole or not at all."""
+    from colorcli.evaluation.export import to_csv, to_json
     from colorcli.evaluation.tables import markdown
-    from colorcli.evaluation.writing import to_csv, to_json
-    from colorcli.film.files import replacing
-    from colorcli.pages.evaluating import to_html
+    from colorcli.files import replacing
+    from colorcli.pages.evaluation import to_html
 
     write = {".md": markdown, ".json": to_json, ".csv": to_csv, ".html": to_html}[path.suffix.lower()]
     text = write(report)

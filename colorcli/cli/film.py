@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from colorcli.cli.progress import Progress
-    from colorcli.engine import Line, Outcome
     from colorcli.film.colorize import FilmSettings
-    from colorcli.film.probe import Film
-    from colorcli.media.folders import Job
+    from colorcli.inference.batch import Outcome
+    from colorcli.inference.line import Line
+    from colorcli.jobs import Job
+    from colorcli.media.films.probe import Film
 
     Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -65,7 +66,7 @@ _OPTIONS = {
         type=click.Choice(["flow", "average", "off"]),
         default="flow",
         show_default=True,
-        help="Films: steady colours along the motion, in place, or not at all.",
+        help="Films: steady colors along the motion, in place, or not at all.",
     ),
     "keyframes": click.option(
         "--keyframes",
@@ -79,7 +80,7 @@ _OPTIONS = {
         type=_corrected,
         multiple=True,
         metavar="FILE@TIME",
-        help="Films: a corrected frame, whose colours its shot takes over.",
+        help="Films: a corrected frame, whose colors its shot takes over.",
     ),
 }
 
@@ -91,8 +92,8 @@ def film_options(command: Command) -> Command:
     return command
 
 
-def colouring_options(command: Command) -> Command:
-    """Give a command those options of films that say which frames are coloured, and how colours are steadied."""
+def coloring_options(command: Command) -> Command:
+    """Give a command those options of films that say which frames are colored, and how colors are steadied."""
     for name in ("keyframes", "stabilize", "end", "start"):
         command = _OPTIONS[name](command)
     return command
@@ -120,7 +121,7 @@ def film_settings(
         raise UsageError(f"--end {float(end):g} is not after --start {float(start or 0):g}.", "Give times in seconds.")
     if keyframes is not None and stabilize != "flow":
         raise UsageError(
-            "Colours of key frames are carried along the motion: --keyframes needs --stabilize flow.",
+            "Colors of key frames are carried along the motion: --keyframes needs --stabilize flow.",
             "Leave one of the two out.",
         )
     return FilmSettings(

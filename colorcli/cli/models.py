@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def models(as_json: bool) -> None:
     """List the colorizers, their weights, and which of these are here already."""
-    from colorcli.registry import Registry
+    from colorcli.plugin.registry import Registry
 
     registry = Registry()
     facts = [_facts(colorizer) for colorizer in registry.colorizers().values()]

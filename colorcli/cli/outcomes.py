@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.cli.progress import Progress
-    from colorcli.engine import Line, Outcome
     from colorcli.errors import ColorcliError
-    from colorcli.media.folders import Job, Plan
+    from colorcli.inference.batch import Outcome
+    from colorcli.inference.line import Line
+    from colorcli.jobs import Job, Plan
 
 
 class Teller:

@@ -12,8 +12,8 @@ from colorcli.cli.columns import align
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from colorcli.checking import Verdict
-    from colorcli.registry import Plugin
+    from colorcli.plugin.registry import Plugin
+    from colorcli.testing.check import Verdict
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -35,7 +35,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 @_json
 def list_plugins(as_json: bool) -> None:
     """List plugins, what each provides, and what is broken and why."""
-    from colorcli.registry import Registry
+    from colorcli.plugin.registry import Registry
 
     found = Registry().plugins()
     if as_json:
@@ -65,7 +65,7 @@ def new(name: str, output: Path | None) -> None:
 
     NAME is what people will type after --model: small letters, digits, - and _, a letter first.
     """
-    from colorcli.scaffold import write_plugin
+    from colorcli.plugin.scaffold import write_plugin
 
     folder = write_plugin(name, output or Path(f"colorcli-{name}"))
     click.echo(str(folder))
@@ -87,8 +87,8 @@ def check(what: str, side: int | None, as_json: bool) -> int:
     NAME is an installed plugin, PATH a module, a package, or a folder with a pyproject.toml. The network is tried
     untrained, with the hyperparameters of the first weights that are here. A large one takes minutes.
     """
-    from colorcli.checking import Check
     from colorcli.cli.progress import Progress
+    from colorcli.testing.check import Check
 
     plugin = Check(what, side)
     verdicts: list[Verdict] = []

@@ -1,4 +1,4 @@
-"""`colorcli run`: black-and-white photographs and films in, coloured ones out."""
+"""`colorcli run`: black-and-white photographs and films in, colored ones out."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 from colorcli.cli.film import check_films, colorize_films, film_options, film_settings
-from colorcli.cli.lines import command_line
+from colorcli.cli.model_options import command_line
 from colorcli.cli.outcomes import Teller, finish, show_plan
-from colorcli.cli.report import open_report
-from colorcli.cli.rounds import check_declared, round_options, rounds_of
+from colorcli.cli.page import open_report
+from colorcli.cli.passes import check_declared, round_options, rounds_of
 from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
-    from colorcli.cli.rounds import Round
-    from colorcli.engine import Line
+    from colorcli.cli.passes import Round
+    from colorcli.inference.line import Line
 
 STDIN = Path("-")
 
@@ -41,7 +41,7 @@ def _shard(text: str) -> tuple[int, int]:
 @click.option("--format", "file_format", help="Write pictures in this format: jpeg, png, tiff, webp, ...")
 @click.option("-p", "--option", "pairs", multiple=True, metavar="NAME=VALUE", help="Option of the colorizer.")
 @click.option(
-    "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="How much colour, 0 to 1."
+    "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="How much color, 0 to 1."
 )
 @click.option("--weights", metavar="TAG|FILE|hf://...", help="Weights to use instead of the best that can be had.")
 @click.option("--accept-license", is_flag=True, help="Accept that the weights may not be used for everything.")
@@ -117,23 +117,23 @@ def run(
     a.jpg becomes a-color.jpg, film.mp4 becomes film-color.mp4, and photos/ becomes photos-color/, unless -o says
     where else. What is done already is skipped, so a run that was stopped goes on where it was.
     """
-    from colorcli.media.folders import plan
-    from colorcli.media.images import DEFAULT_MAX_PIXELS
+    from colorcli.jobs import plan
+    from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS
     from colorcli.pages import check_free, is_page
-    from colorcli.registry import Registry, split_name
-    from colorcli.weights import licensing
+    from colorcli.plugin.registry import Registry, split_name
+    from colorcli.weights import licenses
 
     limit = max_pixels or DEFAULT_MAX_PIXELS
     colorizer_name, tag = split_name(name)
     registry = Registry()
-    colorizer = registry.get(colorizer_name)  # a misspelt name is told at once, and in a dry run, too
+    colorizer = registry.get(colorizer_name)  # a misspelled name is told at once, and in a dry run, too
     check_declared(registry, colorizer, samples=samples is not None, explain=explain)
     if accept_license:
-        licensing.accept(colorizer, tag or weights)
+        licenses.accept(colorizer, tag or weights)
 
     def line() -> Line:
-        from colorcli.engine import Line
-        from colorcli.model import load
+        from colorcli.inference.line import Line
+        from colorcli.inference.model import load
 
         model = load(name, weights=weights, device=device, precision=precision, engine=engine, offline=offline)
         if model.note:
@@ -181,7 +181,7 @@ def _stream(line: Line, file_format: str | None, max_pixels: int) -> None:
     import sys
 
     from colorcli.errors import UnwritableMedia
-    from colorcli.media.images import open_picture, write_picture
+    from colorcli.media.pictures.files import open_picture, write_picture
 
     if sys.stdout.isatty():
         raise UsageError("A picture on a terminal is of no use.", "Send it to a file: colorcli run - < a.jpg > b.jpg")
@@ -198,7 +198,7 @@ def _stream(line: Line, file_format: str | None, max_pixels: int) -> None:
 
 def _colorize_pictures(tell: Teller, rounds: Sequence[Round], *, overwrite: bool, max_pixels: int) -> None:
     from colorcli.cli.progress import Progress
-    from colorcli.engine import colorize_files
+    from colorcli.inference.batch import colorize_files
 
     count = sum(len(each.jobs) for each in rounds)
     if not count:

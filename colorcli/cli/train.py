@@ -1,4 +1,4 @@
-"""`colorcli train`: colour photographs in, weights out."""
+"""`colorcli train`: color photographs in, weights out."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def train(
     precision: str,
     as_list: bool,
 ) -> int:
-    """Train a COLORIZER on the colour photographs in the folder DATA (tar files in it count as folders).
+    """Train a COLORIZER on the color photographs in the folder DATA (tar files in it count as folders).
 
     The run's folder gets checkpoints, a log, loss curves, sample sheets, and the weights best.safetensors and
     last.safetensors, which `colorcli run --weights` takes. The same command goes on with a run that was stopped.
@@ -64,7 +64,7 @@ def train(
             "COLORIZER, DATA, --recipe and -o are all needed.",
             "For example: colorcli train zhang photos/ --recipe starter -o runs/zhang",
         )
-    from colorcli.registry import Registry
+    from colorcli.plugin.registry import Registry
 
     where = Where(device, precision, devices, nodes)
     if name != "all":
@@ -90,7 +90,7 @@ class Where:
 
 
 def _having(recipe: str) -> list[Colorizer]:
-    from colorcli.registry import Registry
+    from colorcli.plugin.registry import Registry
 
     having = [colorizer for colorizer in Registry().colorizers().values() if recipe in _recipes(colorizer)]
     if not having:
@@ -224,7 +224,7 @@ def _recipes(colorizer: Colorizer) -> dict[str, Path]:
 
 def _list() -> int:
     from colorcli.cli.columns import align
-    from colorcli.registry import Registry
+    from colorcli.plugin.registry import Registry
     from colorcli.training.recipes import read_recipe
 
     rows = [

@@ -1,4 +1,4 @@
-"""`colorcli turing`: can people tell coloured pictures from real photographs?"""
+"""`colorcli turing`: can people tell colored pictures from real photographs?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.lines import command_line, load_lines, model_options, watched
+from colorcli.cli.model_options import command_line, load_lines, model_options, watched
 from colorcli.errors import ColorcliError, DataError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _KEY = ".key.json"
 
 @click.group()
 def turing() -> None:
-    """Ask people which pictures are real photographs and which are coloured, and score their answers."""
+    """Ask people which pictures are real photographs and which are colored, and score their answers."""
 
 
 @turing.command()
@@ -73,15 +73,15 @@ def make(
     limit: int | None,
     overwrite: bool,
 ) -> int:
-    """Write a survey of PICTURES, a folder of colour photographs: as they are, and coloured by each MODEL.
+    """Write a survey of PICTURES, a folder of color photographs: as they are, and colored by each MODEL.
 
-    PAGE is one HTML file to give to people, each of whom sees every scene once, real or coloured, and sends back a
+    PAGE is one HTML file to give to people, each of whom sees every scene once, real or colored, and sends back a
     small file. Keep PAGE's key, PAGE.key.json without the .html, for `colorcli turing score`.
     """
-    from colorcli.evaluation.compare import described, versions, versions_used
-    from colorcli.evaluation.turing.survey import make_survey, write_survey
     from colorcli.media.photographs import find_photographs
     from colorcli.pages import check_free
+    from colorcli.pages.versions import described, versions, versions_used
+    from colorcli.turing.survey import make_survey, write_survey
 
     key = output.with_suffix(_KEY)
     for path in (output, key):
@@ -96,8 +96,8 @@ def make(
         survey = make_survey(rows, [line.name for line in lines], practice=practice, seed=seed, max_side=max_side)
     finally:
         _tell(problems)
-    if survey.grey:
-        click.echo(f"note: left out because they are grey: {', '.join(survey.grey)}", err=True)
+    if survey.gray:
+        click.echo(f"note: left out because they are gray: {', '.join(survey.gray)}", err=True)
     facts = {
         "models": {line.name: described(line) for line in lines},
         "max_side": max_side,
@@ -117,8 +117,8 @@ def make(
 @click.pass_context
 def score(ctx: click.Context, results: tuple[Path, ...], key: Path | None, as_json: bool) -> int:
     """Score RESULTS, the files that people sent back, or folders of them."""
-    from colorcli.evaluation.turing.answers import find_key, find_results, read_key, read_results
-    from colorcli.evaluation.turing.report import report_of
+    from colorcli.turing.answers import find_key, find_results, read_key, read_results
+    from colorcli.turing.report import report_of
 
     found = find_results(results)
     told = read_key(key or find_key(found))

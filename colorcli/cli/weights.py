@@ -26,7 +26,7 @@ def weights() -> None:
 @weights.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_weights(as_json: bool) -> None:
-    """List weights: size, licence, where they are, and how their sha256 begins."""
+    """List weights: size, license, where they are, and how their sha256 begins."""
     facts = [_facts(*each) for each in _every()]
     if as_json:
         import json
@@ -34,11 +34,11 @@ def list_weights(as_json: bool) -> None:
         click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
         rows = [(f["name"], _megabytes(f["size"]).rjust(9), f["license"], f["where"], f["sha256"][:12]) for f in facts]
-        click.echo("\n".join(align([("WEIGHTS", "SIZE".rjust(9), "LICENCE", "WHERE", "SHA256"), *rows])))
+        click.echo("\n".join(align([("WEIGHTS", "SIZE".rjust(9), "LICENSE", "WHERE", "SHA256"), *rows])))
 
 
 def _facts(colorizer: Colorizer, tag: str, weights: Weights) -> dict[str, Any]:
-    from colorcli.weights.locating import path_of
+    from colorcli.weights.resolver import path_of
 
     path = path_of(weights)
     here, elsewhere = ("bundled", "missing") if weights.bundled else ("cached", "on the Hub")
@@ -57,7 +57,7 @@ def _facts(colorizer: Colorizer, tag: str, weights: Weights) -> dict[str, Any]:
 
 
 def _every() -> list[tuple[Colorizer, str, Weights]]:
-    from colorcli.registry import Registry
+    from colorcli.plugin.registry import Registry
 
     colorizers = Registry().colorizers().values()
     return [(colorizer, tag, weights) for colorizer in colorizers for tag, weights in colorizer.weights.items()]
@@ -66,8 +66,8 @@ def _every() -> list[tuple[Colorizer, str, Weights]]:
 def _named(name: str) -> tuple[Colorizer, str, Weights]:
     """Find the weights of a name; a bare one stands for the first."""
     from colorcli.errors import WeightsNotFound
-    from colorcli.registry import Registry, split_name
-    from colorcli.weights.locating import tagged
+    from colorcli.plugin.registry import Registry, split_name
+    from colorcli.weights.resolver import tagged
 
     colorizer_name, tag = split_name(name)
     colorizer = Registry().get(colorizer_name)
@@ -94,7 +94,7 @@ def pull(names: tuple[str, ...], everything: bool, accept_license: bool, offline
 
     MODEL is COLORIZER.TAG; a bare COLORIZER stands for its first tag.
     """
-    from colorcli.weights import licensing, locate
+    from colorcli.weights import licenses, locate
 
     if bool(names) == everything:
         raise UsageError("Give the names of models, or --all.", "`colorcli weights list` shows them.")
@@ -102,7 +102,7 @@ def pull(names: tuple[str, ...], everything: bool, accept_license: bool, offline
     failed = 0
     for colorizer, tag, weights in wanted:
         if accept_license:
-            licensing.accept(colorizer, tag)
+            licenses.accept(colorizer, tag)
         try:
             with _bar(f"{colorizer.name}.{tag}", weights.size) as watch:
                 click.echo(str(locate(colorizer, tag, offline=offline, watch=watch).path))
@@ -156,8 +156,8 @@ def verify(names: tuple[str, ...]) -> int:
 
     Without MODEL, all of them.
     """
-    from colorcli.weights.locating import path_of
-    from colorcli.weights.verifying import verified
+    from colorcli.weights.resolver import path_of
+    from colorcli.weights.verification import verified
 
     failed = 0
     for colorizer, tag, weights in [_named(name) for name in names] or _every():
@@ -185,7 +185,7 @@ def path(name: str) -> None:
 
     MODEL is COLORIZER.TAG; a bare COLORIZER stands for the best that are here.
     """
-    from colorcli.registry import Registry, split_name
+    from colorcli.plugin.registry import Registry, split_name
     from colorcli.weights import locate
 
     colorizer, tag = split_name(name)
@@ -201,7 +201,7 @@ def prune(yes: bool) -> None:
     These are the ones that no manifest names any more, and what is left of downloads that were killed. What other
     programs have downloaded stays.
     """
-    from colorcli.weights.pruning import find_waste
+    from colorcli.weights.cache import find_waste
 
     waste = find_waste(weights for _, _, weights in _pinned())
     if not waste.files:
@@ -218,7 +218,7 @@ def _pinned() -> list[tuple[Colorizer, str, Weights]]:
     """Give all weights that are in use, sure that none is forgotten."""
     import os
 
-    from colorcli.registry import ONLY, Registry
+    from colorcli.plugin.registry import ONLY, Registry
 
     if ONLY in os.environ:
         raise UsageError(f"{ONLY} is set: what other plugins need is not known.", "Run once without it.")
@@ -252,8 +252,8 @@ def import_weights(file: Path, name: str, output: Path | None) -> None:
     FILE is safetensors, or what PyTorch saves, in the layout of the network or a published one. It has to fit the
     network exactly. A manifest table is written beside the result.
     """
-    from colorcli.registry import Registry, split_name
-    from colorcli.weights.importing import import_file
+    from colorcli.plugin.registry import Registry, split_name
+    from colorcli.weights.importer import import_file
 
     colorizer, tag = split_name(name)
     click.echo(str(import_file(file, Registry().get(colorizer), tag, output)))
@@ -284,8 +284,8 @@ def publish(
     """
     from tempfile import TemporaryDirectory
 
-    from colorcli.weights.publishing import pack
-    from colorcli.weights.publishing import publish as upload
+    from colorcli.publishing.release import pack
+    from colorcli.publishing.release import publish as upload
 
     with TemporaryDirectory(prefix="colorcli-") as folder:
         parcel = pack(

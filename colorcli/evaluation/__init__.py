@@ -1,1 +1,1 @@
-"""How good colours are: metrics, tables and contact sheets. Colorizing never imports it."""
+"""How good colors are: metrics, tables and contact sheets. Colorizing never imports it."""

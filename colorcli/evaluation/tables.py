@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-BASELINES = ("grey", "mean colour")
+BASELINES = ("gray", "mean color")
 ORIGINAL = "original"  # photographs as they are
 TRUE = "true"  # films as they are
 
@@ -140,7 +140,7 @@ class Report:
         versions: of the packages.
         tables: of photographs, of films, or both.
         problems: what is wrong with files that are left out.
-        left_out: names of files without colour.
+        left_out: names of files without color.
     """
 
     data: str
@@ -157,7 +157,7 @@ class Report:
         lines = [f"{name}: {description}" for name, description in self.models.items()]
         lines.append(", ".join(f"{package} {version}" for package, version in self.versions.items()))
         if self.left_out:
-            lines.append(f"left out because they are grey: {', '.join(self.left_out)}")
+            lines.append(f"left out because they are gray: {', '.join(self.left_out)}")
         if self.problems:
             lines.append(f"left out because they cannot be read: {len(self.problems)}")
         return lines

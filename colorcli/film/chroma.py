@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from colorcli.color import AB_LIMIT, grey_to_lightness, lab_to_uv, luma_to_lightness
+from colorcli.color import AB_LIMIT, gray_to_lightness, lab_to_uv, luma_to_lightness
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorcli.color import Matrix, Primaries
-    from colorcli.film.probe import Film
+    from colorcli.media.films.probe import Film
 
-_STRIP = 2**15  # pixels of chroma whose colour science fits the cache
+_STRIP = 2**15  # pixels of chroma whose color science fits the cache
 _MATRICES: dict[str, Matrix] = {
     "bt709": "bt709",
     "bt470bg": "bt601",
@@ -39,7 +39,7 @@ _PRIMARIES: dict[str, Primaries] = {"bt2020": "bt2020", "smpte432": "display-p3"
 
 @dataclass(frozen=True)
 class Coding:
-    """How a film's planes code its colours.
+    """How a film's planes code its colors.
 
     Attributes:
         matrix: by which Y, U and V follow from R'G'B'.
@@ -86,12 +86,12 @@ def small_lightness(luma: NDArray[Any], size: tuple[int, int], coding: Coding) -
     Returns:
         (1, 1, h, w) float32, L* in 0..100.
     """
-    lightness = torch.from_numpy(_grey_lightness(luma, coding))
+    lightness = torch.from_numpy(_gray_lightness(luma, coding))
     return functional.interpolate(lightness[None, None], size, mode="bilinear", antialias=True)
 
 
-def _grey_lightness(luma: NDArray[Any], coding: Coding) -> NDArray[np.float32]:
-    """Look up the lightness of grey: (H, W) codes to L* in 0..100."""
+def _gray_lightness(luma: NDArray[Any], coding: Coding) -> NDArray[np.float32]:
+    """Look up the lightness of gray: (H, W) codes to L* in 0..100."""
     table = _lightness_table(coding)
     if luma.dtype == np.uint8:
         return cv2.LUT(luma, table)  # type: ignore[return-value]  # of the table's type
@@ -102,7 +102,7 @@ def _grey_lightness(luma: NDArray[Any], coding: Coding) -> NDArray[np.float32]:
 @lru_cache(maxsize=8)
 def _lightness_table(coding: Coding) -> NDArray[np.float32]:
     codes = torch.arange(1 << coding.depth, dtype=torch.float64)
-    table: NDArray[np.float32] = grey_to_lightness(_luma(codes, coding)).float().numpy()
+    table: NDArray[np.float32] = gray_to_lightness(_luma(codes, coding)).float().numpy()
     return table
 
 
@@ -127,11 +127,11 @@ def chroma_planes(luma: NDArray[Any], ab: NDArray[np.float32], coding: Coding) -
     planes = torch.empty((2, height, width), dtype=torch.uint8 if luma.dtype == np.uint8 else torch.uint16)
     rows = max(1, _STRIP // width)
     middle, last = 1 << (coding.depth - 1), (1 << coding.depth) - 1
-    grey = _grey_lightness(coarse, coding)
+    gray = _gray_lightness(coarse, coding)
     for start in range(0, height, rows):
         strip = slice(start, start + rows)
         y = _luma(torch.from_numpy(coarse[strip]).float(), coding)[None]
-        lightness = torch.from_numpy(grey[strip] + excess[strip])[None]
+        lightness = torch.from_numpy(gray[strip] + excess[strip])[None]
         chroma = torch.from_numpy(np.stack((a[strip], b[strip]))).clamp_(-AB_LIMIT, AB_LIMIT)
         uv = lab_to_uv(y, lightness.clamp_(0, 100), chroma, coding.matrix, coding.primaries)
         planes[:, strip] = uv.mul_(coding.chroma_codes).add_(middle + 0.5).clamp_(0, last).to(torch.int32)
@@ -146,11 +146,11 @@ def _scaled(plane: NDArray[np.float32], width: int, height: int) -> NDArray[np.f
 
 
 def _excess(coarse: NDArray[Any], ab: NDArray[np.float32], coding: Coding) -> NDArray[np.float32]:
-    """By how much colours of a luma are lighter than grey of it: (h, w) L*, smooth as ab is, so as coarse."""
+    """By how much colors of a luma are lighter than gray of it: (h, w) L*, smooth as ab is, so as coarse."""
     small = cv2.resize(coarse, ab.shape[:0:-1], interpolation=cv2.INTER_AREA)
     y = _luma(torch.from_numpy(small).float(), coding)[None]
     lightness = luma_to_lightness(y, torch.from_numpy(ab), coding.matrix, coding.primaries)[0]
-    excess: NDArray[np.float32] = lightness.numpy() - _grey_lightness(small, coding)
+    excess: NDArray[np.float32] = lightness.numpy() - _gray_lightness(small, coding)
     return excess
 
 

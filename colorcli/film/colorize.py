@@ -18,21 +18,21 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from colorcli.engine import Outcome, explained, is_done
 from colorcli.errors import UnwritableMedia
 from colorcli.film.chroma import Coding, chroma_planes
-from colorcli.film.codecs import choose_encoding
-from colorcli.film.containers import choose_destination
 from colorcli.film.keyframes import Keyframes
-from colorcli.film.overlap import ahead, in_order
-from colorcli.film.parts import open_parts
-from colorcli.film.probe import probe
-from colorcli.film.provenances import read_provenance
+from colorcli.film.pipeline import ahead, in_order
 from colorcli.film.references import Corrections
-from colorcli.film.shooting import lead_in, stills, upright
-from colorcli.film.source import frames
-from colorcli.film.stabilize import Stabilizer
+from colorcli.film.shot_frames import lead_in, stills, upright
+from colorcli.film.stabilizer import Stabilizer
+from colorcli.inference.batch import Outcome, explained, is_done
 from colorcli.media import shown
+from colorcli.media.films.codecs import choose_encoding
+from colorcli.media.films.containers import choose_destination
+from colorcli.media.films.parts import open_parts
+from colorcli.media.films.probe import probe
+from colorcli.media.films.provenance import read_provenance
+from colorcli.media.films.source import frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Sequence
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorcli.engine import Line
     from colorcli.film.keyframes import References
-    from colorcli.film.probe import Film, Stream
     from colorcli.film.references import Reference
-    from colorcli.film.shooting import Still
-    from colorcli.film.stabilize import Method
-    from colorcli.media.folders import Job
-    from colorcli.media.metadata import Provenance
+    from colorcli.film.shot_frames import Still
+    from colorcli.film.stabilizer import Method
+    from colorcli.inference.line import Line
+    from colorcli.jobs import Job
+    from colorcli.media.films.probe import Film, Stream
+    from colorcli.media.pictures.metadata import Provenance
 
     Plane = NDArray[np.float32]
-    Coloured = tuple[Still, Plane]
+    Colored = tuple[Still, Plane]
     Watch = Callable[[int, int], None]
     Begun = Callable[[Film, int], None]
 
@@ -133,8 +133,8 @@ def colorize_film(
         return Outcome(job, time.perf_counter() - began, error=explained(job, error))
 
 
-def chroma_of(line: Line, film: Film, settings: FilmSettings) -> Generator[Coloured]:
-    """Colour a film as `colorize_film` does, and write nothing: each frame, and its chroma.
+def chroma_of(line: Line, film: Film, settings: FilmSettings) -> Generator[Colored]:
+    """Color a film as `colorize_film` does, and write nothing: each frame, and its chroma.
 
     Chroma is (2, h, w) ab, upright, of the size of the frame's small lightness. Closing the generator ends all work.
 
@@ -147,7 +147,7 @@ def chroma_of(line: Line, film: Film, settings: FilmSettings) -> Generator[Colou
     with (
         frames(film, start, end) as reader,
         contextlib.closing(
-            _Work(line, film, settings, corrections).coloured(stills(film, reader, line.model.size))
+            _Work(line, film, settings, corrections).colored(stills(film, reader, line.model.size))
         ) as all_,
     ):
         yield from all_
@@ -247,10 +247,10 @@ class _Work:
     def painted(self, found: Generator[Still]) -> Generator[tuple[Still, tuple[NDArray[Any], NDArray[Any]]]]:
         """Give every frame that is written its U and V."""
         painters = max(1, min(_MOST_PAINTERS, self._threads // 2))
-        with contextlib.closing(self.coloured(found)) as coloured:
-            yield from in_order(self._paint, coloured, painters)
+        with contextlib.closing(self.colored(found)) as colored:
+            yield from in_order(self._paint, colored, painters)
 
-    def coloured(self, found: Generator[Still]) -> Generator[Coloured]:
+    def colored(self, found: Generator[Still]) -> Generator[Colored]:
         """Give every frame that is written its chroma (2, h, w), of the size of its lightness."""
         with contextlib.ExitStack() as stack:  # an error keeps what it went through alive, threads and all
 
@@ -259,12 +259,12 @@ class _Work:
 
             looked_at = closed_at_the_end(ahead(found, _AHEAD))
             if self._settings.keyframes is None:
-                coloured = self._every(closed_at_the_end(self._all_predicted(looked_at)))
+                colored = self._every(closed_at_the_end(self._all_predicted(looked_at)))
             else:
-                coloured = self._from_key_frames(looked_at)
-            yield from closed_at_the_end(ahead(self._tinted(closed_at_the_end(coloured)), _AHEAD))
+                colored = self._from_key_frames(looked_at)
+            yield from closed_at_the_end(ahead(self._tinted(closed_at_the_end(colored)), _AHEAD))
 
-    def _every(self, predicted: Iterable[Coloured]) -> Generator[Coloured]:
+    def _every(self, predicted: Iterable[Colored]) -> Generator[Colored]:
         """Steady what was predicted for every frame."""
         steady = Stabilizer(self._settings.stabilize)
 
@@ -273,8 +273,8 @@ class _Work:
 
         return _in_step(predicted, push, steady.finish)
 
-    def _from_key_frames(self, found: Iterable[Still]) -> Generator[Coloured]:
-        """Predict key frames, and carry their colours to the others."""
+    def _from_key_frames(self, found: Iterable[Still]) -> Generator[Colored]:
+        """Predict key frames, and carry their colors to the others."""
         waiting: dict[int, Still] = {}
 
         def predict(lightness: Sequence[Plane]) -> list[Plane]:
@@ -291,7 +291,7 @@ class _Work:
 
         return _in_step(((still, still.lightness) for still in found), push, carried.finish)
 
-    def _all_predicted(self, found: Iterable[Still]) -> Generator[Coloured]:
+    def _all_predicted(self, found: Iterable[Still]) -> Generator[Colored]:
         on_cpu = self._line.model.device.device.type == "cpu"
         workers = self._threads if on_cpu else _GPU_WORKERS
         size = self._line.batch_size if self._line.model.size else 1
@@ -317,18 +317,18 @@ class _Work:
             ab = functional.interpolate(ab, size, mode="bilinear" if larger else "bicubic", antialias=larger)
         return list(ab.cpu().numpy())
 
-    def _tinted(self, coloured: Iterable[Coloured]) -> Generator[Coloured]:
-        """Give the colours of corrected frames to their shots."""
+    def _tinted(self, colored: Iterable[Colored]) -> Generator[Colored]:
+        """Give the colors of corrected frames to their shots."""
         references: References | None = None
-        for still, ab in coloured:
+        for still, ab in colored:
             if still.place == 0:
                 references = self._corrections.of(still)
             tinted = references.tint(still.lightness, ab) if references else ab
             if still.written:
                 yield still, tinted
 
-    def _paint(self, coloured: Coloured) -> tuple[Still, tuple[NDArray[Any], NDArray[Any]]]:
-        still, ab = coloured
+    def _paint(self, colored: Colored) -> tuple[Still, tuple[NDArray[Any], NDArray[Any]]]:
+        still, ab = colored
         return still, chroma_planes(still.frame.luma, upright(ab, -self._film.rotation), self._coding)
 
 
@@ -353,8 +353,8 @@ def _batches(found: Iterable[Still], size: int) -> Generator[_Batch]:
 
 
 def _in_step(
-    items: Iterable[Coloured], push: Callable[[Still, Plane], list[Plane]], finish: Callable[[], list[Plane]]
-) -> Generator[Coloured]:
+    items: Iterable[Colored], push: Callable[[Still, Plane], list[Plane]], finish: Callable[[], list[Plane]]
+) -> Generator[Colored]:
     """Push frames to what gives their chroma later, shot by shot, and pair each with its own."""
     waiting: deque[Still] = deque()
     for still, item in items:

@@ -22,7 +22,7 @@ _LEAST_SIDE = 16  # what dense inverse search needs for its patches
 _RELATIVE, _ABSOLUTE = 0.01, 0.5  # of squared pixels
 _BEYOND = 0.5  # pixels: the flow of what stays at the edge points out of the picture now and then
 _LIKE = np.float32(5 * 2.55)  # 8-bit steps: 5 L*
-_LEAST_TRUST = np.float32(0.1)  # what the flow has lost keeps the least bad colour, and does not flicker
+_LEAST_TRUST = np.float32(0.1)  # what the flow has lost keeps the least bad color, and does not flicker
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def _agreement(there: Plane, back: Plane) -> Plane:
 
 
 def _likeness(here: NDArray[np.uint8], there: NDArray[np.uint8], flow: Plane) -> Plane:
-    """Tell how far there is at the end of each way what is here: (h, w), 1 where it is, towards 0 where it is not.
+    """Tell how far there is at the end of each way what is here: (h, w), 1 where it is, toward 0 where it is not.
 
-    A thing that moves has soft edges in the flow and sharp ones in the picture: without this its colours would spread
+    A thing that moves has soft edges in the flow and sharp ones in the picture: without this its colors would spread
     around it. That all of a picture is a little lighter than the one before makes no difference.
     """
     difference = taken(there.astype(np.float32), flow) - here

@@ -1,4 +1,4 @@
-"""Fewer predictions, and colours that people set: both are carried along the flow to the frames in between."""
+"""Fewer predictions, and colors that people set: both are carried along the flow to the frames in between."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from colorcli.film.flow import Motion, Step, reduced, resized, taken
-from colorcli.film.stabilize import WINDOW, TwoWayMean, weighed
+from colorcli.film.stabilizer import WINDOW, TwoWayMean, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FURTHEST = 12  # frames from one key frame to the next, where nothing asks for one sooner
 _LOST = 0.15  # of the picture
 _NONE = np.float32(1e-9)  # so that nothing is divided by 0
-_KEEP = 0.95  # what a colour's weight falls to with every frame
+_KEEP = 0.95  # what a color's weight falls to with every frame
 
 
 class Keyframes:
@@ -33,7 +33,7 @@ class Keyframes:
             finished += film.push(lightness)
         finished += film.finish()
 
-    A frame's colours are the mean of those of the key frames around it, by distance and by trust in the flow; so are
+    A frame's colors are the mean of those of the key frames around it, by distance and by trust in the flow; so are
     the key frames' own, which steadies them as `Stabilizer` does. The first frame of a shot is a key frame.
 
     Args:
@@ -66,11 +66,11 @@ class Keyframes:
         key = self._is_key(step)
         self._waiting.append((lightness, step, key))
         self._keys += key
-        return self._colour() if self._keys == self._batch else []
+        return self._color() if self._keys == self._batch else []
 
     def finish(self) -> list[Plane]:
         """End the shot: the chroma of its last frames. What is pushed next begins another, and takes nothing over."""
-        finished = self._colour() + self._mean.finish()
+        finished = self._color() + self._mean.finish()
         self._begin()
         return finished
 
@@ -96,7 +96,7 @@ class Keyframes:
             self._since, self._shown = 0, None
         return key
 
-    def _colour(self) -> list[Plane]:
+    def _color(self) -> list[Plane]:
         """Predict the key frames that wait, and hand all that wait on."""
         keys = [lightness for lightness, _, key in self._waiting if key]
         predicted = iter(self._predict(keys) if keys else ())
@@ -117,9 +117,9 @@ class _Sight:
 
 
 class References:
-    """The colours of frames that people have corrected, carried both ways through their shot.
+    """The colors of frames that people have corrected, carried both ways through their shot.
 
-    Their weight falls where the flow fails, and nowhere else; between two of them the nearer counts more. Colours are
+    Their weight falls where the flow fails, and nowhere else; between two of them the nearer counts more. Colors are
     looked up in the corrected frame itself, however far it is, so that they do not blur on their way.
 
         references = References({40: ab}, lightness_of_the_first_41_frames)
@@ -146,11 +146,11 @@ class References:
         self._number = 0
 
     def tint(self, lightness: Plane, ab: Plane) -> Plane:
-        """Give the next frame of the shot, from its first on, the colours of the references where it shows the same.
+        """Give the next frame of the shot, from its first on, the colors of the references where it shows the same.
 
         Args:
             lightness: (1, h, w) L* in 0..100.
-            ab: (2, h, w) the colours that it has where no reference tells.
+            ab: (2, h, w) the colors that it has where no reference tells.
 
         Returns:
             (2, h, w) float32.
@@ -159,9 +159,9 @@ class References:
         total, weights = np.zeros_like(ab), np.zeros(ab.shape[1:], np.float32)
         surest = np.zeros_like(weights)
         for reference in self._corrected:
-            colours, surely = reference.seen(step)
+            colors, surely = reference.seen(step)
             weight = surely / (abs(self._number - reference.number) + np.float32(1e-3))
-            total += weight * colours
+            total += weight * colors
             weights += weight
             np.maximum(surest, surely, out=surest)
         self._number += 1
@@ -179,13 +179,13 @@ class _Reference:
         self._sight = sights[-1]
 
     def seen(self, step: Step | None) -> tuple[Plane, Plane]:
-        """Give the reference's colours (2, h, w) where the next frame shows them, and how surely it does (h, w)."""
+        """Give the reference's colors (2, h, w) where the next frame shows them, and how surely it does (h, w)."""
         if self._sights:
             self._sight = self._sights.popleft()
         elif step is not None:
             self._sight = _beyond(self._sight, step.back, step.seen_before)
-        colours = taken(self._ab, self._sight.way.astype(np.float32))
-        return colours.transpose(2, 0, 1), resized(self._sight.surely.astype(np.float32), colours.shape[:2])
+        colors = taken(self._ab, self._sight.way.astype(np.float32))
+        return colors.transpose(2, 0, 1), resized(self._sight.surely.astype(np.float32), colors.shape[:2])
 
 
 def _sights_before(pictures: Sequence[NDArray[np.uint8]]) -> deque[_Sight]:
@@ -202,7 +202,7 @@ def _sights_before(pictures: Sequence[NDArray[np.uint8]]) -> deque[_Sight]:
 
 
 def _beyond(sight: _Sight, flow: Plane, trust: Plane) -> _Sight:
-    """How a frame sees the reference, given how its neighbour does and the flow from the frame to that neighbour."""
+    """How a frame sees the reference, given how its neighbor does and the flow from the frame to that neighbor."""
     seen = taken(np.dstack((sight.way, sight.surely)).astype(np.float32), flow)
     return _Sight(flow + seen[..., :2], seen[..., 2] * trust)
 

@@ -1,4 +1,4 @@
-"""Frames that a person has corrected: whose colours they tell, and from where on."""
+"""Frames that a person has corrected: whose colors they tell, and from where on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from torch.nn import functional
 from colorcli.color import rgb_to_lab
 from colorcli.errors import UnreadableMedia, UsageError
 from colorcli.film.keyframes import References
-from colorcli.film.shooting import look, stills
-from colorcli.film.source import frames
+from colorcli.film.shot_frames import look, stills
 from colorcli.media import shown
-from colorcli.media.images import open_picture
+from colorcli.media.films.source import frames
+from colorcli.media.pictures.files import open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorcli.film.probe import Film
-    from colorcli.film.shooting import Still
+    from colorcli.film.shot_frames import Still
+    from colorcli.media.films.probe import Film
 
     Plane = NDArray[np.float32]
 
-_COLOURLESS = 1.0  # of mean chroma
+_COLORLESS = 1.0  # of mean chroma
 _OTHER_SHAPE = 1.02  # times as wide
 
 
@@ -83,7 +83,7 @@ class Corrections:
         end: the first not wanted any more; None for the end.
 
     Raises:
-        UsageError: a picture has another shape than the film, or no colour, or its time is not in the film.
+        UsageError: a picture has another shape than the film, or no color, or its time is not in the film.
         UnreadableMedia: a picture cannot be read.
     """
 
@@ -101,9 +101,9 @@ class Corrections:
         self._shots = self._found(deque(sorted(references, key=lambda each: each.time)), start, end)
 
     def of(self, still: Still) -> References | None:
-        """Return what tells the colours from a frame on with which a shot begins, or a piece of one; None for nothing.
+        """Return what tells the colors from a frame on with which a shot begins, or a piece of one; None for nothing.
 
-        Where the shot's corrected frames are before, their colours are carried to it first.
+        Where the shot's corrected frames are before, their colors are carried to it first.
         """
         number = still.frame.number
         shot = next((shot for shot in self._shots if shot.first <= number < shot.end), None)
@@ -167,9 +167,9 @@ def _read(film: Film, reference: Reference) -> Tensor:
     if pixels.ndim == 3:
         rgb = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max).permute(2, 0, 1)
         ab = rgb_to_lab(rgb)[1:]
-        if ab.norm(dim=0).mean() >= _COLOURLESS:
+        if ab.norm(dim=0).mean() >= _COLORLESS:
             return (ab.flip(-1) if film.mirrored else ab)[None]
-    raise UsageError(f"{shown(reference.path)}: there is no colour in it.", "Correct the frame of a coloured film.")
+    raise UsageError(f"{shown(reference.path)}: there is no color in it.", "Correct the frame of a colored film.")
 
 
 def _scaled(ab: Tensor, size: tuple[int, int]) -> Plane:

@@ -28,7 +28,7 @@ class ShotDetector:
     A cut is a change that is large, that stands out from the changes around it (a fast pan does not), and after which
     nothing looks as shortly before (after a flash, or a few spoilt frames, it does). What counts is the likeness of
     the pictures' structure, as SSIM has it, on small blurred lightness: neither flickering nor a lamp that is switched
-    on is a cut. After a fade through black, or any plain colour, a shot begins as well; in a dissolve none does. Shots
+    on is a cut. After a fade through black, or any plain color, a shot begins as well; in a dissolve none does. Shots
     have five frames at least.
 
         shots = ShotDetector()

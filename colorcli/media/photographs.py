@@ -63,7 +63,7 @@ def find_photographs(folder: Path) -> list[Photograph]:
         DataError: the folder is not there, or a tar file or the manifest in it is damaged.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: a folder of colour photographs was expected.")
+        raise DataError(f"{folder}: a folder of color photographs was expected.")
     found: list[Photograph] = []
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() == ".tar":

@@ -18,7 +18,7 @@ from string import Template
 from typing import TYPE_CHECKING, TextIO
 
 from colorcli.errors import UnwritableMedia
-from colorcli.film.files import replacing
+from colorcli.files import replacing
 from colorcli.media import shown
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
     Args:
         title: of the window, and the heading; any text.
         body: HTML, in which every text went through `escape`.
-        style: CSS, after the common one, whose colours are the variables in `page.css`.
+        style: CSS, after the common one, whose colors are the variables in `page.css`.
         script: JavaScript, run when the whole body is there.
     """
     start, end = _around(title, style, script)

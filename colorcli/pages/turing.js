@@ -91,7 +91,7 @@
       const place = `Practice ${index + 1} of ${practice.length}`;
       const given = await ask(id, place, index / practice.length);
       at("told").textContent = `${given.answer === survey.solutions[id] ? "Right" : "Wrong"}: `
-        + (survey.solutions[id] === "real" ? "the colours are real." : "the colours are by a computer.");
+        + (survey.solutions[id] === "real" ? "the colors are real." : "the colors are by a computer.");
       at("answers").hidden = true;
       at("verdict").hidden = false;
       at("next").focus();
@@ -157,7 +157,7 @@
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.toLowerCase();
     if (key === "r" || key === "arrowleft") answer("real");
-    if (key === "c" || key === "arrowright") answer("coloured");
+    if (key === "c" || key === "arrowright") answer("colored");
   });
   at("save").addEventListener("click", () => stay(false));
   at("copy").addEventListener("click", copy);

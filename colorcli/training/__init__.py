@@ -1,1 +1,1 @@
-"""`colorcli train`: one loop for every colorizer; what is learnt and how is each one's recipe."""
+"""`colorcli train`: one loop for every colorizer; what is learned and how is each one's recipe."""

@@ -1,4 +1,4 @@
-"""Colour photographs for training: looked at, parted, cropped at random, and put into batches."""
+"""Color photographs for training: looked at, parted, cropped at random, and put into batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from colorcli.color import rgb_to_lab
 from colorcli.errors import DataError
-from colorcli.media.profiles import rgb_to_srgb
+from colorcli.media.pictures.profiles import rgb_to_srgb
 from colorcli.recipe import Batch
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _VALIDATION_SHARE = 0.05
 _VALIDATION_MOST = 2000  # pictures, of however many
 _SURVEYED_SIZE = 128
 _LOOKED_AT = 20_000  # pictures; of larger sets a sample
-_GREY = 2.0  # of 255: mean distance of the largest channel from the smallest
+_GRAY = 2.0  # of 255: mean distance of the largest channel from the smallest
 _PATIENCE = 100  # unreadable pictures in a row before it is the disk that is to blame
 
 _UPRIGHT = {
@@ -76,7 +76,7 @@ class _Faults(Dataset[str]):
             pixels = np.asarray(read_square(self.photographs[index], 64)).astype(int)
         except DataError:
             return "cannot be read"
-        return "grey" if (pixels.max(axis=2) - pixels.min(axis=2)).mean() < _GREY else ""
+        return "gray" if (pixels.max(axis=2) - pixels.min(axis=2)).mean() < _GRAY else ""
 
 
 def sample(photographs: Sequence[Photograph], most: int) -> Sequence[Photograph]:
@@ -97,7 +97,7 @@ def split(photographs: Sequence[Photograph], shares: tuple[float, float, float] 
     """Part the photographs: the same way on every machine.
 
     Args:
-        photographs: those that can be learnt from.
+        photographs: those that can be learned from.
         shares: of training, validation and test, kept in every category; None = one in twenty is for validation,
             2,000 at most, chosen by name alone, whatever else is there, and none is for a test.
 
@@ -108,7 +108,7 @@ def split(photographs: Sequence[Photograph], shares: tuple[float, float, float] 
     if not parts.learn or not parts.validate or (shares and not parts.test):
         raise DataError(
             f"{len(photographs)} usable photographs are too few to part into training and validation.",
-            "Give at least a hundred colour photographs.",
+            "Give at least a hundred color photographs.",
         )
     return parts
 
@@ -337,7 +337,7 @@ class Schedule(Sampler[list[Crop]]):
 
 
 def whole_pictures(count: int, batch_size: int, size: int = _SURVEYED_SIZE) -> list[list[Crop]]:
-    """Batches of the first pictures, uncropped: for validation and for counting colours."""
+    """Batches of the first pictures, uncropped: for validation and for counting colors."""
     crops = [Crop(index, size, None) for index in range(count)]
     return [crops[start : start + batch_size] for start in range(0, count, batch_size)]
 

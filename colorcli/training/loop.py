@@ -16,10 +16,9 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from colorcli.devices import choose
 from colorcli.errors import ColorcliError, DeviceError, UsageError, WeightsCorrupt
+from colorcli.inference.device import choose
 from colorcli.media.photographs import Photograph, find_photographs
-from colorcli.placing import misfit
 from colorcli.training.data import (
     Crop,
     Parts,
@@ -42,6 +41,7 @@ from colorcli.training.data import (
 from colorcli.training.runs import Checkpoint, Run
 from colorcli.training.stopping import is_over
 from colorcli.weights import open_file
+from colorcli.weights.fitting import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from colorcli.recipe import Recipe
     from colorcli.training.recipes import RecipeFile
 
-_SURVEYED = 4000  # pictures whose colours are counted before a run: 65 million pixels at 128 x 128
+_SURVEYED = 4000  # pictures whose colors are counted before a run: 65 million pixels at 128 x 128
 _CHECKPOINT_SECONDS = 300
 _SAMPLES = 12  # pictures of a sample sheet
 _FABRIC_PRECISION: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
@@ -131,17 +131,17 @@ def train(
     Args:
         colorizer: whose recipe and network are trained.
         file: the recipe file.
-        data: a folder of colour photographs; tar files in it count as folders.
+        data: a folder of color photographs; tar files in it count as folders.
         folder: where checkpoint, log, curves, samples and weights go; of a recipe in stages, a folder for each.
         start: a weights file to start from, instead of from chance.
-        device: as in `colorcli.devices.choose`.
+        device: as in `colorcli.inference.device.choose`.
         precision: likewise.
         devices: how many of them on each machine.
         nodes: how many machines.
         stop: asked after every step, in every process; one that wants to stop stops all.
 
     Raises:
-        DataError: the data cannot be learnt from.
+        DataError: the data cannot be learned from.
         DeviceError: there are no such devices.
         UsageError: the recipe cannot be, or the folder holds a run of another one.
         WeightsCorrupt: the checkpoint is damaged.
@@ -227,8 +227,8 @@ def _begin(run: Run, photographs: list[Photograph], fabric: Fabric) -> Session:
     parts = split(only_of(usable, settings.only), settings.split)
     _hold_to_its_photographs(run, checkpoint, parts)
     if fresh:
-        colours = _colours(Photographs(sample(parts.learn, _SURVEYED)), workers)
-        checkpoint.hyperparameters = {**run.file.network, **recipe.survey(colours, categories)}
+        colors = _colors(Photographs(sample(parts.learn, _SURVEYED)), workers)
+        checkpoint.hyperparameters = {**run.file.network, **recipe.survey(colors, categories)}
     else:
         recipe.load(checkpoint.recipe)
     run.hyperparameters = checkpoint.hyperparameters
@@ -305,7 +305,7 @@ def _hold_to_its_photographs(run: Run, checkpoint: Checkpoint, parts: Parts) -> 
     checkpoint.photographs = found
 
 
-def _colours(photographs: Photographs, workers: int) -> Iterator[Tensor]:
+def _colors(photographs: Photographs, workers: int) -> Iterator[Tensor]:
     for rgb, _ in load(photographs, whole_pictures(len(photographs), 64), workers):
         yield to_lightness_and_ab(rgb)[1]
 

@@ -31,7 +31,7 @@ class TrainingSettings:
     crop: tuple[float, float] = (0.3, 1.0)  # share of the picture's area that a random crop has
     contrast: float = 0.0  # how much the contrast and the mean of the lightness vary, as a share
     average: float = 0.0  # decay a step of the exponential moving average of the weights; 0 keeps none
-    only: str = ""  # the one category that is learnt from; empty for all
+    only: str = ""  # the one category that is learned from; empty for all
     split: tuple[float, float, float] | None = None  # shares of training, validation and test in each category
     early_stopping: tuple[int, float] | None = None  # k and mu of colorcli.training.stopping
     workers: int | None = None  # processes that decode pictures; None = as many as suit the machine

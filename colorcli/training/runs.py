@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from colorcli.color import lab_to_rgb
 from colorcli.colorizer import Weights, chroma_of
 from colorcli.errors import UsageError, WeightsCorrupt
-from colorcli.evaluation.sheets import Row, write_sheet
-from colorcli.manifests import format_table
-from colorcli.placing import misfit
+from colorcli.pages.sheet import Row, write_sheet
 from colorcli.weights import Header, open_file, write_state
+from colorcli.weights.fitting import misfit
+from colorcli.weights.manifest import format_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,14 +189,14 @@ class Run:
         figure.savefig(self.folder / "curves.png")
 
     def draw_samples(self, step: int, network: nn.Module, lightness: Tensor, ab: Tensor) -> None:
-        """Draw samples/STEP.png: grey, colorized and original of some pictures held out."""
+        """Draw samples/STEP.png: gray, colorized and original of some pictures held out."""
         options = {option.name: option.default for option in self.colorizer.options} | dict(self.file.options)
         with torch.inference_mode():
             predicted = chroma_of(self.colorizer.predict(network, lightness, **options)).float()
         predicted = torch.nn.functional.interpolate(predicted, lightness.shape[-2:], mode="bicubic")
-        colours = {"grey": ab * 0, self.colorizer.name: predicted, "original": ab}
+        colors = {"gray": ab * 0, self.colorizer.name: predicted, "original": ab}
         rows = [
-            Row("", {name: lab_to_rgb(lightness[i], chroma[i].float()) for name, chroma in colours.items()})
+            Row("", {name: lab_to_rgb(lightness[i], chroma[i].float()) for name, chroma in colors.items()})
             for i in range(len(lightness))
         ]
         write_sheet(self.folder / "samples" / f"{step:07d}.png", rows, height=160, columns=2)

@@ -5,7 +5,7 @@ Nothing opens a file before its size and sha256 are known to be those of the man
 
 from colorcli.weights.files import Header, describe, open_file, read_header, read_state, write_state
 from colorcli.weights.hub import HUB_PATIENCE
-from colorcli.weights.locating import Located, fetch, is_here, is_on_the_hub, locate
+from colorcli.weights.resolver import Located, fetch, is_here, is_on_the_hub, locate
 
 __all__ = [
     "HUB_PATIENCE",

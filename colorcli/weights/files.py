@@ -120,7 +120,7 @@ def describe(path: Path, state: Mapping[str, Tensor], colorizer: Colorizer, tag:
         state: what it holds.
         colorizer: whose weights they are meant to be.
         tag: of the weights in the manifest whose network it is; None = what the file says, or, of one that says
-            nothing, as published ones do not, what the colorizer recognises, or else the first.
+            nothing, as published ones do not, what the colorizer recognizes, or else the first.
 
     Raises:
         WeightsNotFound: there is no such file.
@@ -131,7 +131,7 @@ def describe(path: Path, state: Mapping[str, Tensor], colorizer: Colorizer, tag:
         raise WeightsCorrupt(f"{path} holds weights for {header.colorizer}, not for {colorizer.name}.")
     if header != Header():
         return replace(header, network=colorizer.weights[tag].network) if tag else header
-    if tag is None and (network := colorizer.recognise(state)) is not None:
+    if tag is None and (network := colorizer.recognize(state)) is not None:
         return replace(header, network=network)
     if not colorizer.weights:
         return header

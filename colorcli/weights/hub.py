@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from colorcli.errors import UsageError, WeightsCorrupt, WeightsNotFound
-from colorcli.weights.verifying import sha256_of
+from colorcli.weights.verification import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,10 +20,10 @@ class Iizuka(Colorizer):
     """Regresses chroma from local features that are fused with one vector for the whole picture."""
 
     name = "iizuka"
-    summary = "Iizuka 2016: calm colours that fit the scene, from local and global features fused."
+    summary = "Iizuka 2016: calm colors that fit the scene, from local and global features fused."
     weights = read_manifest("iizuka")
     # The network takes any sides in multiples of 8, and the paper gives it the picture at its own size. Squares let
-    # pictures of all sizes share a batch, cost the same for each, and are the scale that it has learnt from.
+    # pictures of all sizes share a batch, cost the same for each, and are the scale that it has learned from.
     size = 256
     multiple_of = 8
     recipe_folder = Path(__file__).parent / "recipes"
@@ -34,10 +34,10 @@ class Iizuka(Colorizer):
         return IizukaNetwork(**network)
 
     def predict(self, network: IizukaNetwork, lightness: Tensor) -> Tensor:
-        from colorcli_iizuka.grey import lightness_to_luma
+        from colorcli_iizuka.gray import lightness_to_luma
 
-        colour, _ = network(lightness_to_luma(lightness))
-        return network.to_ab(colour)
+        color, _ = network(lightness_to_luma(lightness))
+        return network.to_ab(color)
 
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_iizuka.recipe import IizukaRecipe

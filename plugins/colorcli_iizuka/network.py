@@ -18,7 +18,7 @@ _MEAN_LUMA = 0.44505388568813414  # of the pictures that the published network w
 
 
 class IizukaNetwork(nn.Module):
-    """Low-level features go two ways, to mid-level and to global features, which are fused and coloured.
+    """Low-level features go two ways, to mid-level and to global features, which are fused and colored.
 
     All convolutions are 3x3 with ReLU. The published weights are a Torch7 file, which cannot be loaded here, so the
     names are ours. Its layers, batch norm folded into them, are these:
@@ -27,7 +27,7 @@ class IizukaNetwork(nn.Module):
     * global features, 4 convolutions: `global_.0`, `.2`, `.4`, `.6`; 3 fully connected: `scene.1`, `.3`, `.5`
     * mid-level features, 2 convolutions: `mid.0`, `.2`
     * fusion: `fusion.0`, whose input is the mid-level features and then the global ones
-    * colorization, 5 convolutions, the last without ReLU: `colour.0.0`, `.2.0`, `.2.2`, `.4.0`, `.5`
+    * colorization, 5 convolutions, the last without ReLU: `color.0.0`, `.2.0`, `.2.2`, `.4.0`, `.5`
     * classification, 2 fully connected: `category.0.0`, `.1`
 
     Args:
@@ -37,7 +37,7 @@ class IizukaNetwork(nn.Module):
         output: `sigmoid` as published, or `relu` as in the Utrecht paper.
         fusion_kernel: 3 as in the published network, or 1 as in the paper's equation.
         classes: of the classifier that helps to train the global features; 0 is none.
-        space: `lab` colours ab; `rgb` all of the picture, whose lightness is then not used.
+        space: `lab` colors ab; `rgb` all of the picture, whose lightness is then not used.
         norm: batch norm between each layer and its ReLU, instead of a bias: the published network was trained with it,
             and has it folded into its weights.
 
@@ -74,7 +74,7 @@ class IizukaNetwork(nn.Module):
         side = -(-global_size // 32)  # five convolutions halve it, rounding up
         self.scene = nn.Sequential(nn.Flatten(), *_connected([c512 * side**2, c1024, c512, c256], norm=norm))
         self.fusion = _convolutions([2 * c256, c256], [1], kernel=fusion_kernel, norm=norm)
-        self.colour = nn.Sequential(
+        self.color = nn.Sequential(
             _convolutions([c256, c128], [1], norm=norm),
             nn.Upsample(scale_factor=2),
             _convolutions([c128, c64, c64], [1, 1], norm=norm),
@@ -93,19 +93,19 @@ class IizukaNetwork(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        # Grey is the middle of 0..1. Beginning there is best, and a ReLU that begins below 0 would never learn.
-        last = self.colour[-1]
+        # Gray is the middle of 0..1. Beginning there is best, and a ReLU that begins below 0 would never learn.
+        last = self.color[-1]
         nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]
         nn.init.constant_(last.bias, 0.0 if self.output == "sigmoid" else 0.5)  # type: ignore[arg-type]
 
     def forward(self, luma: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Colour pictures.
+        """Color pictures.
 
         Args:
             luma: (B, 1, H, W) in 0..1, H and W multiples of 8.
 
         Returns:
-            Colour (B, 2 or 3, H / 2, W / 2) float32 in 0..1, with ReLU from 0 up, for `to_ab`; and the categories'
+            Color (B, 2 or 3, H / 2, W / 2) float32 in 0..1, with ReLU from 0 up, for `to_ab`; and the categories'
             scores (B, classes), None without a classifier.
 
         Raises:
@@ -117,13 +117,13 @@ class IizukaNetwork(nn.Module):
                 f"iizuka takes pictures whose sides are multiples of 8, not {width}x{height}.",
                 "A recipe says so with sizes and input_size.",
             )
-        centred = luma - _MEAN_LUMA
-        local = self.low(centred)
-        scene = self.scene(self.global_(self._low_of_copy(centred, local)))
+        centered = luma - _MEAN_LUMA
+        local = self.low(centered)
+        scene = self.scene(self.global_(self._low_of_copy(centered, local)))
         mid = self.mid(local)
         everywhere = scene[:, :, None, None].expand(-1, -1, *mid.shape[-2:])  # (B, 256) -> (B, 256, H / 8, W / 8)
-        colour = self.colour(self.fusion(torch.cat([mid, everywhere], dim=1))).float()  # a step of bf16 is 0.4 ab
-        activated = colour.sigmoid() if self.output == "sigmoid" else colour.relu()
+        color = self.color(self.fusion(torch.cat([mid, everywhere], dim=1))).float()  # a step of bf16 is 0.4 ab
+        activated = color.sigmoid() if self.output == "sigmoid" else color.relu()
         return activated, None if self.category is None else self.category(scene)
 
     def _low_of_copy(self, picture: Tensor, features: Tensor) -> Tensor:
@@ -135,15 +135,15 @@ class IizukaNetwork(nn.Module):
         copied: Tensor = self.low(copy)
         return copied
 
-    def to_ab(self, colour: Tensor) -> Tensor:
+    def to_ab(self, color: Tensor) -> Tensor:
         """Turn what `forward` gave, (B, 2 or 3, h, w), into CIE ab (B, 2, h, w).
 
         As published ab = (2 s - 1) 100, with ReLU as with the sigmoid: the Utrecht paper does not give its scale.
         """
         if self.space == "rgb":
-            with torch.autocast(colour.device.type, enabled=False):  # Lab in bf16 shows
-                return rgb_to_lab(colour.clamp(0, 1))[:, 1:]
-        return (2 * colour - 1) * AB_REACH
+            with torch.autocast(color.device.type, enabled=False):  # Lab in bf16 shows
+                return rgb_to_lab(color.clamp(0, 1))[:, 1:]
+        return (2 * color - 1) * AB_REACH
 
 
 def _convolutions(channels: Sequence[int], strides: Sequence[int], kernel: int = 3, *, norm: bool) -> nn.Sequential:

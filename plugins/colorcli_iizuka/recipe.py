@@ -11,33 +11,30 @@ from torch.nn import functional
 
 from colorcli import Batch, Recipe
 from colorcli.color import lab_to_rgb
-from colorcli.descent import Descent
 from colorcli.errors import DataError
-from colorcli.recipe import expect_one_of
-from colorcli.schedules import Schedule, learning_rate_factor
-from colorcli.weighting import ChromaWeight
-from colorcli_iizuka.grey import Grey, make_grey
+from colorcli.training.optimization import ChromaWeight, Descent, Schedule, expect_one_of, learning_rate_factor
+from colorcli_iizuka.gray import Gray, make_gray
 from colorcli_iizuka.network import AB_REACH
 
 OptimizerName = Literal["adadelta", "adamw"]
 
 
 class IizukaRecipe(Recipe):
-    """The loss of Iizuka 2016: the squared error of the colour plus alpha times the cross-entropy of the category.
+    """The loss of Iizuka 2016: the squared error of the color plus alpha times the cross-entropy of the category.
 
-    The squared error is the mean over pixels and channels, of colour in the network's 0..1: then alpha = 1/300 makes
+    The squared error is the mean over pixels and channels, of color in the network's 0..1: then alpha = 1/300 makes
     the two parts about as large, as the sum over all pixels would not.
 
     Args:
         alpha: weight of the classification; 0 trains without it, as the Utrecht paper does.
         chroma_weight: a pixel's squared error counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the
-            data, so that saturated colours, which are rare, count; 0 is the paper's.
-        grey: how the grey picture is made of the colour one, see `colorcli_iizuka.grey.make_grey`.
+            data, so that saturated colors, which are rare, count; 0 is the paper's.
+        gray: how the gray picture is made of the color one, see `colorcli_iizuka.gray.make_gray`.
         optimizer: `adadelta` as published, or `adamw`.
         learning_rate: the highest; 1 is Adadelta's own.
         betas: of AdamW.
         weight_decay: decoupled with AdamW.
-        schedule: as in `colorcli.schedules`: `constant`, `steps`, or `cosine` after a short warm-up.
+        schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
 
     Raises:
         ValueError: a setting has a value that it cannot have.
@@ -48,21 +45,21 @@ class IizukaRecipe(Recipe):
         *,
         alpha: float = 1 / 300,
         chroma_weight: float = 0.0,
-        grey: Grey = "luminance",
+        gray: Gray = "luminance",
         optimizer: OptimizerName = "adadelta",
         learning_rate: float = 1.0,
         betas: tuple[float, float] = (0.9, 0.999),
         weight_decay: float = 0.0,
         schedule: Schedule = "constant",
     ) -> None:
-        expect_one_of("grey", grey, Grey)
+        expect_one_of("gray", gray, Gray)
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, Schedule)
         if alpha < 0 or chroma_weight < 0:
             raise ValueError("alpha and chroma_weight from 0 were expected")
         self.alpha = alpha
         self.weight = ChromaWeight(chroma_weight)
-        self.grey = grey
+        self.gray = gray
         self.optimizer_name = optimizer
         self.learning_rate = learning_rate
         self.betas = betas
@@ -70,7 +67,7 @@ class IizukaRecipe(Recipe):
         self.schedule = schedule
         self.descent = Descent()
 
-    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+    def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Count the categories, and the mean weight of a pixel where chroma counts."""
         if self.alpha and len(categories) < 2:
             raise DataError(
@@ -78,7 +75,7 @@ class IizukaRecipe(Recipe):
                 f"{len(categories)} categories, where at least two were expected.",
                 "Put them into one folder for each category, or set alpha = 0 in the recipe to train without.",
             )
-        self.weight.survey(map(_halved, colours))
+        self.weight.survey(map(_halved, colors))
         return {"classes": len(categories) if self.alpha else 0}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
@@ -88,10 +85,10 @@ class IizukaRecipe(Recipe):
         return self.network
 
     def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        learnt, rate, decay = network.parameters(), self.learning_rate, self.weight_decay
+        learned, rate, decay = network.parameters(), self.learning_rate, self.weight_decay
         if self.optimizer_name == "adamw":
-            return torch.optim.AdamW(learnt, lr=rate, betas=self.betas, weight_decay=decay)
-        return torch.optim.Adadelta(learnt, lr=rate, weight_decay=decay)
+            return torch.optim.AdamW(learned, lr=rate, betas=self.betas, weight_decay=decay)
+        return torch.optim.Adadelta(learned, lr=rate, weight_decay=decay)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         losses = self.validate(self.network, batch)
@@ -99,15 +96,15 @@ class IizukaRecipe(Recipe):
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Compute the losses: "loss" is "colour" and alpha times "classification", which needs a classifier."""
-        predicted, scores = network(make_grey(batch.lightness, batch.ab, self.grey))
-        colour = self._squared_error(predicted.float(), batch)
+        """Compute the losses: "loss" is "color" and alpha times "classification", which needs a classifier."""
+        predicted, scores = network(make_gray(batch.lightness, batch.ab, self.gray))
+        color = self._squared_error(predicted.float(), batch)
         if scores is None:
-            return {"loss": colour, "colour": colour}
+            return {"loss": color, "color": color}
         # Over all pictures, whether or not they have a category: so batches may be averaged.
         entropy = functional.cross_entropy(scores.float(), batch.category, ignore_index=-1, reduction="sum")
         classification = entropy / len(scores)
-        return {"loss": colour + self.alpha * classification, "colour": colour, "classification": classification}
+        return {"loss": color + self.alpha * classification, "color": color, "classification": classification}
 
     def _squared_error(self, predicted: Tensor, batch: Batch) -> Tensor:
         if self.space == "rgb":
@@ -125,6 +122,6 @@ class IizukaRecipe(Recipe):
         self.descent.load(state["descent"])
 
 
-def _halved(colour: Tensor) -> Tensor:
+def _halved(color: Tensor) -> Tensor:
     """Average over the network's pixels, each of which is 2x2 of the picture's: (B, C, H, W) to half the size."""
-    return functional.avg_pool2d(colour, 2)
+    return functional.avg_pool2d(color, 2)

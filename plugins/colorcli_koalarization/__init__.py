@@ -1,4 +1,4 @@
-"""Baldassarre, González Morín and Rodés-Guirao, "Deep Koalarization" (2017): colour by what is in the picture."""
+"""Baldassarre, González Morín and Rodés-Guirao, "Deep Koalarization" (2017): color by what is in the picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Koalarization(Colorizer):
     """Regresses chroma from local features that are fused with what a frozen, trained network sees in the picture."""
 
     name = "koalarization"
-    summary = "Deep Koalarization 2017: calm colours, helped by a network that knows what is in the picture."
+    summary = "Deep Koalarization 2017: calm colors, helped by a network that knows what is in the picture."
     weights = read_manifest("koalarization")
     size = 224
     multiple_of = 8

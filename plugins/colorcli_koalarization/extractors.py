@@ -1,4 +1,4 @@
-"""Frozen networks that say what is in a grey picture."""
+"""Frozen networks that say what is in a gray picture."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from colorcli.color import lab_to_linear, linear_to_srgb
 from colorcli.errors import UsageError
-from colorcli.recipe import expect_one_of
+from colorcli.training.optimization import expect_one_of
 
 ExtractorName = Literal["inception-resnet-v2", "inception-v3", "convnext-tiny", "resnet34-grey", "none"]
 _SEED = 0  # of the selection of dimensions
@@ -18,7 +18,7 @@ _CATEGORIES = 6  # of the router whose features `resnet34-grey` gives
 
 
 class Extractor(nn.Module):
-    """Turns a grey picture into an embedding, and never learns: no gradients, and its statistics stay.
+    """Turns a gray picture into an embedding, and never learns: no gradients, and its statistics stay.
 
     Its weights are in the state dict of the network that it is part of, so that a weights file is complete.
 
@@ -108,11 +108,11 @@ class _Published:
     deviation: tuple[float, float, float]
 
     def prepare(self, lightness: Tensor) -> Tensor:
-        """Turn CIE L* (B, 1, H, W) in 0..100 into grey as red, green and blue (B, 3, size, size), scaled."""
+        """Turn CIE L* (B, 1, H, W) in 0..100 into gray as red, green and blue (B, 3, size, size), scaled."""
         small = functional.interpolate(lightness, (self.size, self.size), mode="bilinear", antialias=True)
-        grey = linear_to_srgb(lab_to_linear(small, small.new_zeros(1, 2, 1, 1)).clamp(0, 1))
-        mean, deviation = (grey.new_tensor(values)[:, None, None] for values in (self.mean, self.deviation))
-        return (grey - mean) / deviation
+        gray = linear_to_srgb(lab_to_linear(small, small.new_zeros(1, 2, 1, 1)).clamp(0, 1))
+        mean, deviation = (gray.new_tensor(values)[:, None, None] for values in (self.mean, self.deviation))
+        return (gray - mean) / deviation
 
 
 def _inception_resnet_v2() -> nn.Module:

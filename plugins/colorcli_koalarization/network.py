@@ -68,11 +68,11 @@ class KoalarizationNetwork(nn.Module):
             nn.Conv2d(c32, 2 * (bins or 1), 3, padding=1),
         )
         last = self.decoder[-1]
-        nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]  # begins grey
+        nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]  # begins gray
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Colour pictures.
+        """Color pictures.
 
         Args:
             lightness: (B, 1, H, W), CIE L* in 0..100, H and W multiples of 8.
@@ -83,9 +83,9 @@ class KoalarizationNetwork(nn.Module):
         Raises:
             UsageError: a side is no multiple of 8.
         """
-        return self.colour(lightness, self.extractor(lightness))
+        return self.color(lightness, self.extractor(lightness))
 
-    def colour(self, lightness: Tensor, embedding: Tensor) -> Tensor:
+    def color(self, lightness: Tensor, embedding: Tensor) -> Tensor:
         """Do as `forward` does, given the extractor's embedding (B, dimensions) of the picture."""
         height, width = lightness.shape[-2:]
         if height % 8 or width % 8:
@@ -95,17 +95,17 @@ class KoalarizationNetwork(nn.Module):
             )
         local = self.encoder(lightness / 50 - 1)
         everywhere = embedding[:, :, None, None].expand(-1, -1, *local.shape[-2:])  # (B, E) -> (B, E, H / 8, W / 8)
-        coloured: Tensor = self.decoder(self.fusion(torch.cat([local, everywhere], dim=1))).float()
-        return coloured if self.bins else coloured.tanh()
+        colored: Tensor = self.decoder(self.fusion(torch.cat([local, everywhere], dim=1))).float()
+        return colored if self.bins else colored.tanh()
 
-    def to_ab(self, coloured: Tensor) -> Tensor:
+    def to_ab(self, colored: Tensor) -> Tensor:
         """Turn what `forward` gave into CIE ab (B, 2, h, w); of a classification, the mean of each distribution."""
         if not self.bins:
-            return coloured * AB_REACH
-        B, _, h, w = coloured.shape
-        probability = coloured.view(B, 2, self.bins, h, w).softmax(dim=2)
-        centres = (torch.arange(self.bins, device=coloured.device) + 0.5) * (2 * AB_REACH / self.bins) - AB_REACH
-        return torch.einsum("bcnhw,n->bchw", probability, centres)
+            return colored * AB_REACH
+        B, _, h, w = colored.shape
+        probability = colored.view(B, 2, self.bins, h, w).softmax(dim=2)
+        centers = (torch.arange(self.bins, device=colored.device) + 0.5) * (2 * AB_REACH / self.bins) - AB_REACH
+        return torch.einsum("bcnhw,n->bchw", probability, centers)
 
 
 class Layer(nn.Sequential):

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from colorcli.errors import UsageError, WeightsCorrupt, WeightsNotFound
-from colorcli.registry import Registry, split_name
+from colorcli.plugin.registry import Registry, split_name
 from colorcli.weights import HUB_PATIENCE, locate, open_file
 from colorcli_koalarization.extractors import Extractor
 

@@ -9,10 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
-from colorcli.descent import Descent
-from colorcli.recipe import expect_one_of
-from colorcli.schedules import learning_rate_factor
-from colorcli.weighting import ChromaWeight
+from colorcli.training.optimization import ChromaWeight, Descent, expect_one_of, learning_rate_factor
 from colorcli_koalarization.network import AB_REACH, KoalarizationNetwork
 from colorcli_koalarization.pretrained import give_weights
 
@@ -22,16 +19,16 @@ ScheduleName = Literal["constant", "halving", "cosine"]
 
 
 class KoalarizationRecipe(Recipe):
-    """The squared error of the colour, as published, or the cross-entropy of its bins, after Hwang and Zhou.
+    """The squared error of the color, as published, or the cross-entropy of its bins, after Hwang and Zhou.
 
-    The squared error is the mean over pixels and channels, of colour in the network's -1..1. The cross-entropy is the
+    The squared error is the mean over pixels and channels, of color in the network's -1..1. The cross-entropy is the
     mean over pixels of that of a plus that of b.
 
     Args:
         loss: `mse`, or `cross-entropy`.
         bins: with the cross-entropy, into how many equal parts a and b are each divided.
         chroma_weight: a pixel's loss counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data, so
-            that saturated colours, which are rare, count; 0 is the papers'.
+            that saturated colors, which are rare, count; 0 is the papers'.
         pretrained: where the extractor's weights come from when a run begins, unless the weights that it starts from
             have them, see `colorcli_koalarization.pretrained.give_weights`.
         optimizer: `adam` as published, or `adamw`.
@@ -76,9 +73,9 @@ class KoalarizationRecipe(Recipe):
         self.halvings = halvings
         self.descent = Descent()
 
-    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+    def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Measure the mean weight of a pixel where chroma counts; say how many bins the network needs."""
-        self.weight.survey(map(_halved, colours))
+        self.weight.survey(map(_halved, colors))
         return {"bins": self.bins if self.loss == "cross-entropy" else 0}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
@@ -96,9 +93,9 @@ class KoalarizationRecipe(Recipe):
         return self.network
 
     def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
         kind = torch.optim.Adam if self.optimizer_name == "adam" else torch.optim.AdamW
-        return kind(learnt, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay)
+        return kind(learned, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay)
 
     def _rate_factor(self, progress: float) -> float:
         """Say what the highest learning rate is multiplied by at a point of the run in 0..1."""
@@ -112,14 +109,14 @@ class KoalarizationRecipe(Recipe):
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        coloured, truth = network(batch.lightness), _halved(batch.ab)
+        colored, truth = network(batch.lightness), _halved(batch.ab)
         error = self._squared_error if self.loss == "mse" else self._cross_entropy
         weight = self.weight(truth)
-        return {"loss": (weight * error(coloured, truth)).mean()}
+        return {"loss": (weight * error(colored, truth)).mean()}
 
-    def _squared_error(self, coloured: Tensor, ab: Tensor) -> Tensor:
+    def _squared_error(self, colored: Tensor, ab: Tensor) -> Tensor:
         """Compare (B, 2, h, w) in -1..1 with ab: (B, 2, h, w)."""
-        return (coloured - ab / AB_REACH) ** 2
+        return (colored - ab / AB_REACH) ** 2
 
     def _cross_entropy(self, logits: Tensor, ab: Tensor) -> Tensor:
         """Compare logits (B, 2 bins, h, w) with ab, each in its bin: (B, 1, h, w)."""
@@ -136,6 +133,6 @@ class KoalarizationRecipe(Recipe):
         self.descent.load(state["descent"])
 
 
-def _halved(colour: Tensor) -> Tensor:
+def _halved(color: Tensor) -> Tensor:
     """Average over the network's pixels, each of which is 2x2 of the picture's: (B, C, H, W) to half the size."""
-    return functional.avg_pool2d(colour, 2)
+    return functional.avg_pool2d(color, 2)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Pix2Pix(Colorizer):
-    """Colours a picture by a generator that has learnt to deceive, chosen by what the picture shows."""
+    """Colors a picture by a generator that has learned to deceive, chosen by what the picture shows."""
 
     name = "pix2pix"
     summary = "Pix2Pix 2017: a GAN, or six of them, chosen by what a classifier sees in the picture."
@@ -30,13 +30,13 @@ class Pix2Pix(Colorizer):
         Option(
             "category",
             "auto",
-            "of the picture, whose generator colours it; auto = let the classifier of the ensemble choose",
+            "of the picture, whose generator colors it; auto = let the classifier of the ensemble choose",
             choices=("auto", *CATEGORIES),
         ),
         Option(
             "blend",
             default=False,
-            help="mix the colours of all generators by the probabilities of their categories; needs category=auto",
+            help="mix the colors of all generators by the probabilities of their categories; needs category=auto",
         ),
     )
     recipe_folder = Path(__file__).parent / "recipes"
@@ -63,16 +63,16 @@ class Pix2Pix(Colorizer):
         """Find the generator in the file of a whole GAN, as Shariatnia's model and its like are published.
 
         There the generator's keys begin with `net_G.`, and behind that are those of `UnetGenerator` or `DynamicUnet`;
-        the discriminator (`net_D.`) and the loss (`GANcriterion.`) are of no use in colouring. All other files are
+        the discriminator (`net_D.`) and the loss (`GANcriterion.`) are of no use in coloring. All other files are
         bare state dicts, whose keys are the network's.
         """
         generator = {key.removeprefix("net_G."): tensor for key, tensor in state.items() if key.startswith("net_G.")}
         return generator or state
 
-    def recognise(self, state: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
+    def recognize(self, state: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
         """Say what network a file needs that does not say so itself; None where it is no U-Net as Pix2Pix has it.
 
-        Width and depth are in the shapes and keys; the colour space is not, and taken to be `lab`.
+        Width and depth are in the shapes and keys; the color space is not, and taken to be `lab`.
         """
         generator = self.adapt(state, {})
         if "model.model.0.weight" not in generator:
@@ -81,9 +81,9 @@ class Pix2Pix(Colorizer):
         return {"kind": "generator", "width": len(generator["model.model.0.weight"]), "levels": levels}
 
     def predict(self, network: Any, lightness: Tensor, *, category: str, blend: bool) -> Tensor | Prediction:
-        from colorcli_pix2pix.network import colour
+        from colorcli_pix2pix.network import color
 
-        return colour(network, lightness, category, blend=blend)
+        return color(network, lightness, category, blend=blend)
 
     def recipe(self, *, kind: Literal["gan", "router"] = "gan", **settings: Any) -> Recipe:
         """Make the recipe of a generator (`gan`) or of the classifier (`router`).

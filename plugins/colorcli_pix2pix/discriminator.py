@@ -32,12 +32,12 @@ class PatchDiscriminator(nn.Module):
         )
         self.apply(initialize)
 
-    def forward(self, grey: Tensor, chroma: Tensor) -> Tensor:
-        """Turn grey (B, 1, H, W) and chroma (B, 2, H, W), both in -1..1, into logits (B, 1, H / 8 - 2, W / 8 - 2).
+    def forward(self, gray: Tensor, chroma: Tensor) -> Tensor:
+        """Turn gray (B, 1, H, W) and chroma (B, 2, H, W), both in -1..1, into logits (B, 1, H / 8 - 2, W / 8 - 2).
 
         The larger a patch's logit, the more it looks like one of a true picture.
         """
-        logits: Tensor = self.model(torch.cat([grey, chroma], dim=1))
+        logits: Tensor = self.model(torch.cat([gray, chroma], dim=1))
         return logits.float()
 
 

@@ -9,7 +9,7 @@ from colorcli_pix2pix.spaces import Space
 
 
 class DynamicUnet(nn.Module):
-    """A ResNet-18 that looks, and a U-Net on it that paints; linear at its end, so that colours may leave -1..1.
+    """A ResNet-18 that looks, and a U-Net on it that paints; linear at its end, so that colors may leave -1..1.
 
     The layers and keys are those of fastai's `DynamicUnet(body, 2, (256, 256))`, where `body` is torchvision's
     ResNet-18 for one channel, without its last two layers:
@@ -74,10 +74,10 @@ class DynamicUnet(nn.Module):
                 module.begin_evenly()
         nn.init.normal_(self.layers["12"][0].weight, std=0.01)  # type: ignore[index]
 
-    def forward(self, grey: Tensor) -> Tensor:
-        """Turn grey (B, 1, H, W) in -1..1 into chroma (B, 2, H, W) in about -1..1; any sides."""
+    def forward(self, gray: Tensor) -> Tensor:
+        """Turn gray (B, 1, H, W) in -1..1 into chroma (B, 2, H, W) in about -1..1; any sides."""
         across = []
-        x = grey
+        x = gray
         for index, layer in enumerate(self.layers["0"].children()):
             x = layer(x)
             if index in {2, 4, 5, 6}:
@@ -85,8 +85,8 @@ class DynamicUnet(nn.Module):
         x = self.layers["3"](self.layers["1"](x).relu())
         for index in range(4, 8):
             x = self.layers[str(index)](x, across.pop())
-        x = _fitted(self.layers["8"](x), grey)
-        chroma: Tensor = self.layers["12"](self.layers["11"](torch.cat([x, grey], dim=1)))
+        x = _fitted(self.layers["8"](x), gray)
+        chroma: Tensor = self.layers["12"](self.layers["11"](torch.cat([x, gray], dim=1)))
         return chroma.float()
 
 

@@ -1,4 +1,4 @@
-"""The kinds of network that `build` makes, and how each of them colours pictures."""
+"""The kinds of network that `build` makes, and how each of them colors pictures."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,7 +10,7 @@ from colorcli.errors import UsageError
 from colorcli_pix2pix.categories import CATEGORIES
 from colorcli_pix2pix.dynamic_unet import DynamicUnet
 from colorcli_pix2pix.resnet import ResNet34
-from colorcli_pix2pix.spaces import Space, decode_colour, encode_grey
+from colorcli_pix2pix.spaces import Space, decode_color, encode_gray
 from colorcli_pix2pix.unet import UnetGenerator
 
 AUTO = "auto"
@@ -47,18 +47,18 @@ class Ensemble(nn.Module):
         self.generators = nn.ModuleDict({name: defer(UnetGenerator(width, levels, space)) for name in CATEGORIES})
 
     def forward(self, lightness: Tensor, category: str = AUTO, *, blend: bool = False) -> Prediction:
-        """Colour pictures.
+        """Color pictures.
 
         Args:
             lightness: (B, 1, H, W), L* in 0..100.
             category: of all pictures; `auto` asks the router for each one's.
-            blend: mix all generators' colours by the router's probabilities, where it is asked.
+            blend: mix all generators' colors by the router's probabilities, where it is asked.
 
         Returns:
             ab (B, 2, H, W), and for each picture its category, with the probability where the router chose it.
         """
         if category != AUTO:
-            ab = colour_by(self.generators[category], lightness)
+            ab = color_by(self.generators[category], lightness)
             return Prediction(ab, [{"category": category}] * len(lightness))
         probabilities = self.router(lightness).softmax(dim=1)  # (B, 6)
         likeliest, chosen = probabilities.max(dim=1)
@@ -70,17 +70,17 @@ class Ensemble(nn.Module):
         return Prediction(ab, notes)
 
     def _routed(self, lightness: Tensor, chosen: Tensor) -> Tensor:
-        """Colour each picture by its own generator, with one pass for all that have the same; chosen is (B,)."""
+        """Color each picture by its own generator, with one pass for all that have the same; chosen is (B,)."""
         ab = lightness.new_empty(len(lightness), 2, *lightness.shape[-2:])
         for index in sorted(set(chosen.tolist())):
             mine = chosen == index
-            ab[mine] = colour_by(self.generators[CATEGORIES[index]], lightness[mine])
+            ab[mine] = color_by(self.generators[CATEGORIES[index]], lightness[mine])
         return ab
 
     def _blended(self, lightness: Tensor, probabilities: Tensor) -> Tensor:
         return torch.stack(
             [
-                share[:, None, None, None] * colour_by(self.generators[name], lightness)
+                share[:, None, None, None] * color_by(self.generators[name], lightness)
                 for name, share in zip(CATEGORIES, probabilities.unbind(dim=1), strict=True)
             ]
         ).sum(dim=0)
@@ -99,24 +99,24 @@ KINDS: Mapping[str, Callable[..., nn.Module]] = {
 }
 
 
-def colour_by(generator: nn.Module, lightness: Tensor) -> Tensor:
-    """Let a generator colour pictures: L* (B, 1, H, W) in 0..100 to ab (B, 2, H, W)."""
+def color_by(generator: nn.Module, lightness: Tensor) -> Tensor:
+    """Let a generator color pictures: L* (B, 1, H, W) in 0..100 to ab (B, 2, H, W)."""
     space: Space = generator.space  # type: ignore[assignment]
-    return decode_colour(lightness, generator(encode_grey(lightness, space)), space)
+    return decode_color(lightness, generator(encode_gray(lightness, space)), space)
 
 
-def colour(network: nn.Module, lightness: Tensor, category: str, *, blend: bool) -> Tensor | Prediction:
-    """Let a network of any kind colour pictures, as `Ensemble` does.
+def color(network: nn.Module, lightness: Tensor, category: str, *, blend: bool) -> Tensor | Prediction:
+    """Let a network of any kind color pictures, as `Ensemble` does.
 
     Raises:
-        UsageError: a lone generator is asked for a category, or a router for colours.
+        UsageError: a lone generator is asked for a category, or a router for colors.
     """
     if isinstance(network, Ensemble):
         prediction: Prediction = network(lightness, category, blend=blend)
         return prediction
     if isinstance(network, ResNet34):
         raise UsageError(
-            "These weights of pix2pix are a router's, which tells what a picture shows and colours nothing.",
+            "These weights of pix2pix are a router's, which tells what a picture shows and colors nothing.",
             "Train the ensemble that it belongs to.",
         )
     if category != AUTO:
@@ -124,4 +124,4 @@ def colour(network: nn.Module, lightness: Tensor, category: str, *, blend: bool)
             f"-p category={category}: these weights of pix2pix are one generator, which has no categories.",
             "Leave it out, or choose weights of an ensemble.",
         )
-    return colour_by(network, lightness)
+    return color_by(network, lightness)

@@ -1,4 +1,4 @@
-"""How a generator learns: against a discriminator, and by the distance to the true colours."""
+"""How a generator learns: against a discriminator, and by the distance to the true colors."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -10,12 +10,10 @@ from torch.nn import functional
 
 from colorcli import Batch, Recipe
 from colorcli.errors import UsageError
-from colorcli.recipe import expect_one_of
-from colorcli.schedules import Schedule, learning_rate_factor
-from colorcli.weighting import ChromaWeight
+from colorcli.training.optimization import ChromaWeight, Schedule, expect_one_of, learning_rate_factor
 from colorcli_pix2pix.discriminator import PatchDiscriminator
 from colorcli_pix2pix.dynamic_unet import DynamicUnet
-from colorcli_pix2pix.spaces import encode_colour, encode_grey
+from colorcli_pix2pix.spaces import encode_color, encode_gray
 from colorcli_pix2pix.unet import UnetGenerator
 
 Keep = Literal["best", "last"]
@@ -34,10 +32,10 @@ class GanRecipe(Recipe):
     Args:
         l1_weight: lambda of equation 4.
         chroma_weight: a pixel's distance counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data,
-            so that saturated colours, which are rare, count; 0 is the paper's.
+            so that saturated colors, which are rare, count; 0 is the paper's.
         learning_rate: the highest, of both optimizers.
         betas: of Adam, likewise.
-        schedule: as in `colorcli.schedules`: `constant`, `steps`, or `cosine` after a short warm-up.
+        schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
         discriminator_width: channels of its first layer.
         warm_up: share of the run at its beginning in which the generator learns by its distance alone and the
             discriminator not at all.
@@ -77,9 +75,9 @@ class GanRecipe(Recipe):
         self.done = 0  # steps
         self._saved: Mapping[str, Any] = {}
 
-    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+    def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Find the mean weight of a pixel, where chroma counts."""
-        self.weight.survey(colours)
+        self.weight.survey(colors)
         return {}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
@@ -122,14 +120,14 @@ class GanRecipe(Recipe):
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate * learning_rate_factor(self.schedule, self.progress)
-        grey, true = self._encoded(batch)
-        made = self.network(grey)
+        gray, true = self._encoded(batch)
+        made = self.network(gray)
         l1 = self._distance(made, true, batch.ab)
         if self.progress < self.warm_up:
             losses = {"generator": l1, "l1": l1}
         else:
-            discriminator = self._teach_discriminator(grey, made.detach(), true)
-            adversarial = self._adversarial(grey, made)
+            discriminator = self._teach_discriminator(gray, made.detach(), true)
+            adversarial = self._adversarial(gray, made)
             losses = {
                 "generator": adversarial + l1,
                 "adversarial": adversarial,
@@ -142,23 +140,23 @@ class GanRecipe(Recipe):
 
     def _encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Give what the generator sees, (B, 1, s, s), and what it is to give, (B, 2, s, s)."""
-        return encode_grey(batch.lightness, self.space), encode_colour(batch.lightness, batch.ab, self.space)
+        return encode_gray(batch.lightness, self.space), encode_color(batch.lightness, batch.ab, self.space)
 
-    def _teach_discriminator(self, grey: Tensor, made: Tensor, true: Tensor) -> Tensor:
+    def _teach_discriminator(self, gray: Tensor, made: Tensor, true: Tensor) -> Tensor:
         self.optimizers[1].zero_grad(set_to_none=True)
-        total = grey.new_zeros(())
+        total = gray.new_zeros(())
         for chroma, is_true in ((made, False), (true, True)):
-            loss = _cross_entropy(self.discriminator(grey, chroma), is_true=is_true) / 2
+            loss = _cross_entropy(self.discriminator(gray, chroma), is_true=is_true) / 2
             self.fabric.backward(loss)
             total += loss.detach()
         self.optimizers[1].step()
         return total
 
-    def _adversarial(self, grey: Tensor, made: Tensor) -> Tensor:
+    def _adversarial(self, gray: Tensor, made: Tensor) -> Tensor:
         """Say how far the judge, which learns nothing here, is from taking what was made for true."""
         self.judge.requires_grad_(requires_grad=False)
         with self.fabric.autocast():
-            logits = self.judge(grey, made)
+            logits = self.judge(gray, made)
         self.judge.requires_grad_(requires_grad=True)
         return _cross_entropy(logits, is_true=True)
 
@@ -173,10 +171,10 @@ class GanRecipe(Recipe):
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Judge a generator by the discriminator as it is now, in eval mode."""
-        grey, true = self._encoded(batch)
-        made = network(grey).float()
+        gray, true = self._encoded(batch)
+        made = network(gray).float()
         l1 = self._distance(made, true, batch.ab)
-        adversarial = _cross_entropy(self.judge.eval()(grey, made), is_true=True)
+        adversarial = _cross_entropy(self.judge.eval()(gray, made), is_true=True)
         self.judge.train()
         return {"generator": adversarial + l1, "adversarial": adversarial, "l1": l1}
 

@@ -1,4 +1,4 @@
-"""ResNet-34 (He, Zhang, Ren and Sun, CVPR 2016) for grey pictures: it says what a picture shows."""
+"""ResNet-34 (He, Zhang, Ren and Sun, CVPR 2016) for gray pictures: it says what a picture shows."""
 
 from itertools import pairwise
 

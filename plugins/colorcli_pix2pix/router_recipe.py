@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
-from colorcli.descent import Descent
 from colorcli.errors import DataError, UsageError
-from colorcli.recipe import expect_one_of
-from colorcli.schedules import Schedule, learning_rate_factor
+from colorcli.training.optimization import Descent, Schedule, expect_one_of, learning_rate_factor
 from colorcli_pix2pix.categories import CATEGORIES
 from colorcli_pix2pix.resnet import ResNet34
 
@@ -25,7 +23,7 @@ class RouterRecipe(Recipe):
         learning_rate: the highest.
         momentum: of SGD.
         weight_decay: of SGD, added to the gradient.
-        schedule: as in `colorcli.schedules`: `constant`, `steps`, or `cosine` after a short warm-up.
+        schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
         label_smoothing: share of the truth that is spread over all categories in training.
 
     Raises:
@@ -53,7 +51,7 @@ class RouterRecipe(Recipe):
         self.label_smoothing = label_smoothing
         self.descent = Descent()
 
-    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+    def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """See that the categories of the data are those of the ensemble."""
         if tuple(categories) != CATEGORIES:
             missing = ", ".join(sorted(set(CATEGORIES) - set(categories)))

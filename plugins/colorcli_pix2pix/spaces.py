@@ -1,4 +1,4 @@
-"""What a generator sees and gives, in -1..1, in the two colour spaces of the Edinburgh paper."""
+"""What a generator sees and gives, in -1..1, in the two color spaces of the Edinburgh paper."""
 
 from typing import Literal
 
@@ -24,34 +24,34 @@ _NEWTON_STEPS = 4  # to what float32 tells, even outside of sRGB
 _AHEAD = 1e-3  # the derivative is a difference over this
 
 
-def encode_grey(lightness: Tensor, space: Space) -> Tensor:
-    """Turn L* (B, 1, H, W) in 0..100 into what a generator sees: L* / 50 - 1, or 2 Y' - 1 of the grey picture."""
-    return lightness / 50 - 1 if space == "lab" else 2 * _luma_of_grey(lightness) - 1
+def encode_gray(lightness: Tensor, space: Space) -> Tensor:
+    """Turn L* (B, 1, H, W) in 0..100 into what a generator sees: L* / 50 - 1, or 2 Y' - 1 of the gray picture."""
+    return lightness / 50 - 1 if space == "lab" else 2 * _luma_of_gray(lightness) - 1
 
 
-def encode_colour(lightness: Tensor, ab: Tensor, space: Space) -> Tensor:
-    """Turn true colours (B, 1, H, W) and (B, 2, H, W) into what a generator is to give: ab / 110, or 2 UV."""
+def encode_color(lightness: Tensor, ab: Tensor, space: Space) -> Tensor:
+    """Turn true colors (B, 1, H, W) and (B, 2, H, W) into what a generator is to give: ab / 110, or 2 UV."""
     if space == "lab":
         return ab / AB_REACH
     return rgb_to_yuv(lab_to_rgb(lightness, ab), _MATRIX)[:, 1:] / UV_REACH
 
 
-def decode_colour(lightness: Tensor, colour: Tensor, space: Space) -> Tensor:
-    """Turn what a generator gave (B, 2, H, W) into CIE ab (B, 2, H, W), float32; undoes `encode_colour`.
+def decode_color(lightness: Tensor, color: Tensor, space: Space) -> Tensor:
+    """Turn what a generator gave (B, 2, H, W) into CIE ab (B, 2, H, W), float32; undoes `encode_color`.
 
-    U and V come without their Y'. That of the grey picture is too high for saturated colours, so Y' is sought with
-    which they have the lightness of the picture: colours that are right in UV are then right in ab.
+    U and V come without their Y'. That of the gray picture is too high for saturated colors, so Y' is sought with
+    which they have the lightness of the picture: colors that are right in UV are then right in ab.
     """
-    colour = colour.float()
+    color = color.float()
     if space == "lab":
-        return colour * AB_REACH
-    with torch.autocast(colour.device.type, enabled=False):  # Lab in bf16 shows
-        added = yuv_to_rgb(torch.cat([torch.zeros_like(lightness), colour * UV_REACH], dim=1), _MATRIX)
-        return rgb_to_lab(added + _luma_with(added, _luminance_of_grey(lightness)))[:, 1:]
+        return color * AB_REACH
+    with torch.autocast(color.device.type, enabled=False):  # Lab in bf16 shows
+        added = yuv_to_rgb(torch.cat([torch.zeros_like(lightness), color * UV_REACH], dim=1), _MATRIX)
+        return rgb_to_lab(added + _luma_with(added, _luminance_of_gray(lightness)))[:, 1:]
 
 
 def _luma_with(added: Tensor, luminance: Tensor) -> Tensor:
-    """Find Y' (B, 1, H, W) with which colours have a luminance (B, 1, H, W), by Newton's method.
+    """Find Y' (B, 1, H, W) with which colors have a luminance (B, 1, H, W), by Newton's method.
 
     The luminance is convex in Y', and the first guess is not below the answer, so that every step comes nearer to it.
 
@@ -69,11 +69,11 @@ def _luma_with(added: Tensor, luminance: Tensor) -> Tensor:
     return luma
 
 
-def _luma_of_grey(lightness: Tensor) -> Tensor:
-    """Turn L* (B, 1, H, W) into Y' in 0..1 of the grey picture, which is its sRGB-encoded value."""
-    return linear_to_srgb(_luminance_of_grey(lightness))
+def _luma_of_gray(lightness: Tensor) -> Tensor:
+    """Turn L* (B, 1, H, W) into Y' in 0..1 of the gray picture, which is its sRGB-encoded value."""
+    return linear_to_srgb(_luminance_of_gray(lightness))
 
 
-def _luminance_of_grey(lightness: Tensor) -> Tensor:
+def _luminance_of_gray(lightness: Tensor) -> Tensor:
     no_chroma = lightness.new_zeros(()).expand(len(lightness), 2, *lightness.shape[-2:])
     return lab_to_linear(lightness, no_chroma)[:, 1:2]  # its three channels are one

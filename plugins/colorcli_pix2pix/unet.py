@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.errors import UsageError
-from colorcli.recipe import expect_one_of
+from colorcli.training.optimization import expect_one_of
 from colorcli_pix2pix.spaces import Space
 
 
@@ -41,20 +41,20 @@ class UnetGenerator(nn.Module):
         )
         self.apply(initialize)
 
-    def forward(self, grey: Tensor) -> Tensor:
-        """Turn grey (B, 1, H, W) in -1..1 into chroma (B, 2, H, W) in -1..1.
+    def forward(self, gray: Tensor) -> Tensor:
+        """Turn gray (B, 1, H, W) in -1..1 into chroma (B, 2, H, W) in -1..1.
 
         Raises:
             UsageError: a side is no multiple of 2 ** levels.
         """
         unit = self.unit
-        height, width = grey.shape[-2:]
+        height, width = gray.shape[-2:]
         if height % unit or width % unit:
             raise UsageError(
                 f"This generator of pix2pix takes pictures whose sides are multiples of {unit}, not {width}x{height}.",
                 "A recipe says so with sizes and input_size.",
             )
-        chroma: Tensor = self.model(grey)
+        chroma: Tensor = self.model(gray)
         return chroma.float()
 
 

@@ -1,4 +1,4 @@
-"""Zhang, Isola and Efros, "Colorful Image Colorization" (ECCV 2016): colour as a classification."""
+"""Zhang, Isola and Efros, "Colorful Image Colorization" (ECCV 2016): color as a classification."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Zhang(Colorizer):
-    """Classifies every fourth pixel's colour into 313 bins and takes the annealed mean of the distribution."""
+    """Classifies every fourth pixel's color into 313 bins and takes the annealed mean of the distribution."""
 
     name = "zhang"
-    summary = "Zhang 2016: vivid colours by classification, with a temperature from mean to mode."
+    summary = "Zhang 2016: vivid colors by classification, with a temperature from mean to mode."
     weights = read_manifest("zhang")
     options = (
         Option(
             "temperature",
             0.38,
-            "towards 0 the most likely colour, vivid and patchy; 1 the mean colour, calm and pale",
+            "toward 0 the most likely color, vivid and patchy; 1 the mean color, calm and pale",
             minimum=0.01,
             maximum=2.0,
         ),
@@ -43,7 +43,7 @@ class Zhang(Colorizer):
 
         from colorcli_zhang.bins import annealed_mean
 
-        ab = annealed_mean(network(lightness), network.centres, temperature / network.folded_temperature)
+        ab = annealed_mean(network(lightness), network.centers, temperature / network.folded_temperature)
         # As published: four times up, bilinearly; the host does the rest.
         return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
 
@@ -60,7 +60,7 @@ class Zhang(Colorizer):
 
         logits = network(lightness).float() * network.folded_temperature
         tones = functional.interpolate(lightness, logits.shape[-2:], mode="area")
-        ab = annealed_mean(logits + preference(tones, network.centres, seed), network.centres, temperature)
+        ab = annealed_mean(logits + preference(tones, network.centers, seed), network.centers, temperature)
         return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
 
     def recipe(self, **settings: Any) -> Recipe:

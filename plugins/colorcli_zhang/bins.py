@@ -9,13 +9,13 @@ from torch import Tensor
 
 from colorcli.color import rgb_to_lab
 
-AB_UNIT = 110.0  # the published file keeps its bin centres divided by this
+AB_UNIT = 110.0  # the published file keeps its bin centers divided by this
 _REACH = 128  # the table of soft encodings covers ab in -128..127
 
 
 @cache
-def bin_centres(grid: int = 10) -> Tensor:
-    """Compute the centres of the in-gamut bins: (Q, 2) ab, sorted by a then b; 313 of them for a grid of 10.
+def bin_centers(grid: int = 10) -> Tensor:
+    """Compute the centers of the in-gamut bins: (Q, 2) ab, sorted by a then b; 313 of them for a grid of 10.
 
     They are the corners of all grid cells that the ab projection of the sRGB cube overlaps (Zhang 2016, section
     2.1, as the published array has it).
@@ -30,7 +30,7 @@ def bin_centres(grid: int = 10) -> Tensor:
     return torch.tensor(sorted(corners), dtype=torch.float32)
 
 
-def circle_centres(grid: int = 16, radius: float = 128.0) -> Tensor:
+def circle_centers(grid: int = 16, radius: float = 128.0) -> Tensor:
     """Compute the mean ab of each cell of a grid over the Lab disc at L = 50: (Q, 2); 224 for a grid of 16.
 
     The classes of the Rome paper before the empty ones are dropped (its section 4): the disc averaged over cells
@@ -44,12 +44,12 @@ def circle_centres(grid: int = 16, radius: float = 128.0) -> Tensor:
     return sums / torch.bincount(cell)[:, None]
 
 
-def count_nearest(ab: Iterable[Tensor], centres: Tensor) -> Tensor:
-    """Count the pixels nearest to each centre over batches (B, 2, h, w): (Q,) counts."""
-    counts = torch.zeros(len(centres), dtype=torch.float64)
-    nearest = nearest_table(centres, neighbours=1)[0][:, 0]
+def count_nearest(ab: Iterable[Tensor], centers: Tensor) -> Tensor:
+    """Count the pixels nearest to each center over batches (B, 2, h, w): (Q,) counts."""
+    counts = torch.zeros(len(centers), dtype=torch.float64)
+    nearest = nearest_table(centers, neighbors=1)[0][:, 0]
     for batch in ab:
-        counts += torch.bincount(nearest[table_index(batch).flatten()], minlength=len(centres))
+        counts += torch.bincount(nearest[table_index(batch).flatten()], minlength=len(centers))
     return counts
 
 
@@ -59,47 +59,47 @@ def table_index(ab: Tensor) -> Tensor:
     return a * (2 * _REACH) + b
 
 
-def nearest_table(centres: Tensor, neighbours: int = 5, sigma: float = 5.0) -> tuple[Tensor, Tensor]:
+def nearest_table(centers: Tensor, neighbors: int = 5, sigma: float = 5.0) -> tuple[Tensor, Tensor]:
     """Soft-encode every whole ab once, so that encoding a batch is a look-up.
 
     Returns:
-        The indices (65536, k) of the k nearest centres and their Gaussian weights (65536, k), which sum to 1
-        (Zhang 2016, section 2.1: five neighbours, sigma 5).
+        The indices (65536, k) of the k nearest centers and their Gaussian weights (65536, k), which sum to 1
+        (Zhang 2016, section 2.1: five neighbors, sigma 5).
     """
     axis = torch.arange(-_REACH, _REACH, dtype=torch.float32)
     points = torch.cartesian_prod(axis, axis)
-    distance, index = torch.cdist(points, centres).topk(neighbours, largest=False)
+    distance, index = torch.cdist(points, centers).topk(neighbors, largest=False)
     return index, (-(distance**2) / (2 * sigma**2)).softmax(dim=1)
 
 
-def smooth_prior(counts: Tensor, centres: Tensor, sigma: float = 5.0) -> Tensor:
+def smooth_prior(counts: Tensor, centers: Tensor, sigma: float = 5.0) -> Tensor:
     """Turn counts (Q,) into the smoothed distribution (Q,) of the bins, which sums to 1 (section 2.2)."""
-    kernel = torch.exp(-(torch.cdist(centres, centres) ** 2) / (2 * sigma**2)).double()
+    kernel = torch.exp(-(torch.cdist(centers, centers) ** 2) / (2 * sigma**2)).double()
     kernel = kernel / kernel.sum(dim=0, keepdim=True)
     smoothed = kernel @ (counts.double() / counts.sum())
     return (smoothed / smoothed.sum()).float()
 
 
 def rebalancing_weights(prior: Tensor, mix: float = 0.5) -> Tensor:
-    """Weigh rare colours more: w (Q,) with the expectation sum(p w) = 1 (Zhang 2016, equation 4, lambda = mix)."""
+    """Weigh rare colors more: w (Q,) with the expectation sum(p w) = 1 (Zhang 2016, equation 4, lambda = mix)."""
     weights = 1 / ((1 - mix) * prior + mix / len(prior))
     return weights / (prior * weights).sum()
 
 
-def annealed_mean(logits: Tensor, centres: Tensor, temperature: float) -> Tensor:
-    """Take the mean colour of the distribution at a temperature (Zhang 2016, equation 5).
+def annealed_mean(logits: Tensor, centers: Tensor, temperature: float) -> Tensor:
+    """Take the mean color of the distribution at a temperature (Zhang 2016, equation 5).
 
     Args:
         logits: (B, Q, h, w).
-        centres: (Q, 2) ab.
-        temperature: 1 gives the mean, towards 0 the mode.
+        centers: (Q, 2) ab.
+        temperature: 1 gives the mean, toward 0 the mode.
 
     Returns:
         (B, 2, h, w) ab.
     """
     with torch.autocast(logits.device.type, enabled=False):  # 313 bins in bf16 show
         distribution = (logits.float() / temperature).softmax(dim=1)
-        return torch.einsum("bqhw,qc->bchw", distribution, centres.float())
+        return torch.einsum("bqhw,qc->bchw", distribution, centers.float())
 
 
 def entropy(logits: Tensor) -> Tensor:

@@ -10,11 +10,11 @@ from colorcli_zhang.bins import AB_UNIT
 
 
 class ZhangNetwork(nn.Module):
-    """Eight blocks of convolutions that classify every fourth pixel's colour.
+    """Eight blocks of convolutions that classify every fourth pixel's color.
 
     Args:
         widths: channels of blocks 1 to 4; blocks 5 to 7 are as wide as block 4, block 8 as block 3.
-        classes: how many bins; their centres are the weights of `model_out`, which weights bring or `set_centres`
+        classes: how many bins; their centers are the weights of `model_out`, which weights bring or `set_centers`
             sets.
         folded_temperature: what the logits are already divided by: 0.38 in the published file, 1 in ours.
     """
@@ -45,18 +45,18 @@ class ZhangNetwork(nn.Module):
             nn.Conv2d(third, classes, 1),
         )
         # Published as the weight of a convolution, and no module here that the host would turn into bf16.
-        centres = nn.Parameter(torch.zeros(2, classes, 1, 1), requires_grad=False)
-        self.model_out = nn.ParameterDict({"weight": centres})
+        centers = nn.Parameter(torch.zeros(2, classes, 1, 1), requires_grad=False)
+        self.model_out = nn.ParameterDict({"weight": centers})
         self.apply(_initialize)
 
-    def set_centres(self, centres: Tensor) -> None:
-        """Say which colours the classes stand for: (Q, 2) ab."""
+    def set_centers(self, centers: Tensor) -> None:
+        """Say which colors the classes stand for: (Q, 2) ab."""
         with torch.no_grad():
-            self.model_out["weight"].copy_((centres.T / AB_UNIT)[:, :, None, None])
+            self.model_out["weight"].copy_((centers.T / AB_UNIT)[:, :, None, None])
 
     @property
-    def centres(self) -> Tensor:
-        """The colours that the classes stand for: (Q, 2) ab."""
+    def centers(self) -> Tensor:
+        """The colors that the classes stand for: (Q, 2) ab."""
         weight: Tensor = self.model_out["weight"]
         return weight[:, :, 0, 0].T * AB_UNIT
 

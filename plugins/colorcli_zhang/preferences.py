@@ -1,7 +1,7 @@
-"""Random preferences for some colours over others, so that one distribution gives several plausible pictures.
+"""Random preferences for some colors over others, so that one distribution gives several plausible pictures.
 
-To draw every pixel's colour by itself would be noise. Here a picture is coloured as if by somebody with a taste: what
-they like changes slowly from colour to colour, from place to place, and from dark to light, so that what belongs
+To draw every pixel's color by itself would be noise. Here a picture is colored as if by somebody with a taste: what
+they like changes slowly from color to color, from place to place, and from dark to light, so that what belongs
 together stays together. Where the network is sure, a taste changes little; where it is not, much. These are no exact
 draws from the distribution of pictures, which a classifier of pixels does not know.
 """
@@ -12,20 +12,20 @@ import torch
 from torch import Tensor
 
 _STRENGTH = 1.4  # standard deviation in nats; from 2 on faces turn blue and green
-_COLOURS = 25.0  # in ab, how far apart colours are that are liked independently of each other
+_COLORS = 25.0  # in ab, how far apart colors are that are liked independently of each other
 _PLACES = 0.8  # of the picture's longer side
 _TONES = 50.0  # of L*
 _WAVES = 256
 
 
-def preference(lightness: Tensor, centres: Tensor, seed: int) -> Tensor:
-    """Draw a smooth random preference for colours: a Gaussian process over colour, place and lightness.
+def preference(lightness: Tensor, centers: Tensor, seed: int) -> Tensor:
+    """Draw a smooth random preference for colors: a Gaussian process over color, place and lightness.
 
     Its kernel is a Gaussian, approximated by random waves (Rahimi and Recht 2007).
 
     Args:
         lightness: (B, 1, h, w) L* in 0..100.
-        centres: (Q, 2) ab.
+        centers: (Q, 2) ab.
         seed: decides it, on every device.
 
     Returns:
@@ -35,11 +35,11 @@ def preference(lightness: Tensor, centres: Tensor, seed: int) -> Tensor:
     waves = torch.randn(_WAVES, 5, generator=chance).to(lightness.device)
     phases = (torch.rand(_WAVES, generator=chance) * 2 * math.pi).to(lightness.device)
     with torch.autocast(lightness.device.type, enabled=False):  # phases in bf16 are of another taste
-        of_colour = centres.float() / _COLOURS @ waves[:, :2].T + phases
+        of_color = centers.float() / _COLORS @ waves[:, :2].T + phases
         of_place = _places(lightness.float()) @ waves[:, 2:].T
-        # cos(of_colour + of_place), summed over all waves
-        even = torch.einsum("qk,bhwk->bqhw", of_colour.cos(), of_place.cos())
-        odd = torch.einsum("qk,bhwk->bqhw", of_colour.sin(), of_place.sin())
+        # cos(of_color + of_place), summed over all waves
+        even = torch.einsum("qk,bhwk->bqhw", of_color.cos(), of_place.cos())
+        odd = torch.einsum("qk,bhwk->bqhw", of_color.sin(), of_place.sin())
         return _STRENGTH * math.sqrt(2 / _WAVES) * (even - odd)
 
 

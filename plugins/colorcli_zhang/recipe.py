@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
-from colorcli.descent import Descent
-from colorcli.recipe import expect_one_of
-from colorcli.schedules import Schedule, learning_rate_factor
+from colorcli.training.optimization import Descent, Schedule, expect_one_of, learning_rate_factor
 from colorcli_zhang.bins import (
-    bin_centres,
-    circle_centres,
+    bin_centers,
+    circle_centers,
     count_nearest,
     nearest_table,
     rebalancing_weights,
@@ -32,12 +30,12 @@ class ZhangRecipe(Recipe):
     """The loss of Zhang 2016, equation 2, and its optimizer.
 
     Args:
-        gamut: `srgb`, all bins of the sRGB gamut; `data`, those of its bins that the data has colours in (Liège
-            paper, section III A); `circle`, the cells of the Lab disc that the data has colours in (Rome paper,
+        gamut: `srgb`, all bins of the sRGB gamut; `data`, those of its bins that the data has colors in (Liège
+            paper, section III A); `circle`, the cells of the Lab disc that the data has colors in (Rome paper,
             section 4).
-        neighbours: bins in the soft encoding of a colour.
+        neighbors: bins in the soft encoding of a color.
         sigma: width in ab of the soft encoding and of the smoothing of the prior.
-        rebalancing: lambda of equation 4: 1 treats all colours alike, 0 weighs by rarity alone; the paper has 0.5.
+        rebalancing: lambda of equation 4: 1 treats all colors alike, 0 weighs by rarity alone; the paper has 0.5.
         optimizer: `adamw` for all, or `muon` for the weights between the first and the last layer, which learns
             faster.
         learning_rate: the highest; under `muon` AdamW's is a tenth of it.
@@ -54,7 +52,7 @@ class ZhangRecipe(Recipe):
         self,
         *,
         gamut: Gamut = "srgb",
-        neighbours: int = 5,
+        neighbors: int = 5,
         sigma: float = 5.0,
         rebalancing: float = 0.5,
         optimizer: OptimizerName = "adamw",
@@ -66,10 +64,10 @@ class ZhangRecipe(Recipe):
         expect_one_of("gamut", gamut, Gamut)
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, Schedule)
-        if neighbours < 1 or sigma <= 0 or not 0 <= rebalancing <= 1:
-            raise ValueError("neighbours from 1, sigma above 0 and rebalancing in 0..1 were expected")
+        if neighbors < 1 or sigma <= 0 or not 0 <= rebalancing <= 1:
+            raise ValueError("neighbors from 1, sigma above 0 and rebalancing in 0..1 were expected")
         self.gamut = gamut
-        self.neighbours = neighbours
+        self.neighbors = neighbors
         self.sigma = sigma
         self.rebalancing = rebalancing
         self.optimizer = optimizer
@@ -79,35 +77,35 @@ class ZhangRecipe(Recipe):
         self.schedule = schedule
         self.descent = Descent()
 
-    def survey(self, colours: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
-        """Count the data's colours: which bins there are, and how rare each is."""
-        centres = circle_centres() if self.gamut == "circle" else bin_centres()
-        counts = count_nearest(colours, centres)
+    def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
+        """Count the data's colors: which bins there are, and how rare each is."""
+        centers = circle_centers() if self.gamut == "circle" else bin_centers()
+        counts = count_nearest(colors, centers)
         if self.gamut != "srgb":
-            centres, counts = centres[counts > 0], counts[counts > 0]
-        self._learn_colours(centres, counts)
-        return {"classes": len(centres)}
+            centers, counts = centers[counts > 0], counts[counts > 0]
+        self._learn_colors(centers, counts)
+        return {"classes": len(centers)}
 
-    def _learn_colours(self, centres: Tensor, counts: Tensor) -> None:
-        self.centres, self.counts = centres, counts
-        self.index, self.encoding = nearest_table(centres, min(self.neighbours, len(centres)), self.sigma)
-        prior = smooth_prior(counts, centres, self.sigma)
+    def _learn_colors(self, centers: Tensor, counts: Tensor) -> None:
+        self.centers, self.counts = centers, counts
+        self.index, self.encoding = nearest_table(centers, min(self.neighbors, len(centers)), self.sigma)
+        prior = smooth_prior(counts, centers, self.sigma)
         self.weights = rebalancing_weights(prior, self.rebalancing)
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
-        network.set_centres(self.centres)  # type: ignore[operator]
+        network.set_centers(self.centers)  # type: ignore[operator]
         factor = partial(learning_rate_factor, self.schedule)
         self.network = self.descent.start(fabric, network, self._optimizers(network), factor, steps)
         self._move_tables(fabric.device)
         return self.network
 
     def _optimizers(self, network: nn.Module) -> list[torch.optim.Optimizer]:
-        learnt = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        learned = {name: p for name, p in network.named_parameters() if p.requires_grad}
         if self.optimizer == "adamw":
-            return [self._adamw(learnt.values(), self.learning_rate)]
+            return [self._adamw(learned.values(), self.learning_rate)]
         ends = {"model1.0.weight", "model8.6.weight"}
-        inner = {name: p for name, p in learnt.items() if p.ndim > 1 and name not in ends}
-        others = [p for name, p in learnt.items() if name not in inner]
+        inner = {name: p for name, p in learned.items() if p.ndim > 1 and name not in ends}
+        others = [p for name, p in learned.items() if name not in inner]
         muon = Muon(inner.values(), self.learning_rate, weight_decay=self.weight_decay)
         return [muon, self._adamw(others, self.learning_rate / 10)]
 
@@ -132,8 +130,8 @@ class ZhangRecipe(Recipe):
         return {"loss": (self.weights[nearest[:, 0]] * cross_entropy).mean()}
 
     def state(self) -> dict[str, Any]:
-        return {"centres": self.centres, "counts": self.counts, "descent": self.descent.state()}
+        return {"centers": self.centers, "counts": self.counts, "descent": self.descent.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self._learn_colours(state["centres"].cpu(), state["counts"].cpu())
+        self._learn_colors(state["centers"].cpu(), state["counts"].cpu())
         self.descent.load(state["descent"])

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from colorcli.bench import tables
+from colorcli.bench import table
 from colorcli.bench.speed import Speed
 
 FACTS = {
@@ -52,7 +52,7 @@ def test_the_stages_of_the_table_are_in_the_order_of_the_line(speed):
 
 
 def test_the_table_has_a_row_for_each_setting_and_its_protocol(speed):
-    lines = tables.markdown([speed, speed], "some pictures", "colorcli bench zhang").splitlines()
+    lines = table.markdown([speed, speed], "some pictures", "colorcli bench zhang").splitlines()
     heads, cells = ([cell.strip() for cell in lines[n].split("|")[1:-1]] for n in (0, 2))
     row = dict(zip(heads, cells, strict=True))
     assert row[""] == "zhang.tiny, cpu in fp32"
@@ -73,20 +73,20 @@ def test_the_table_has_a_row_for_each_setting_and_its_protocol(speed):
 
 def test_of_films_the_table_tells_frames(speed):
     film = Speed({**FACTS, "sizes": []}, speed.rounds, 1.0, "")
-    assert "| frames/s |" in tables.markdown([film], "film.mp4: 4 frames", "")
+    assert "| frames/s |" in table.markdown([film], "film.mp4: 4 frames", "")
 
 
 def test_memory_that_nobody_knows_is_unknown_and_that_of_a_device_is_added(speed):
     unknown = Speed({**FACTS, "memory": None}, speed.rounds, 1.0, "")
-    assert "| unknown |" in tables.markdown([unknown], "", "")
+    assert "| unknown |" in table.markdown([unknown], "", "")
     gpu = Speed({**FACTS, "device_memory": 2_000_000_000, "gpu": "Slide rule"}, speed.rounds, 1.0, "")
-    text = tables.markdown([gpu], "", "")
+    text = table.markdown([gpu], "", "")
     assert "| 0.70 GB + 2.00 GB |" in text
     assert "2 workers; Slide rule" in text
 
 
 def test_json_has_the_figures_and_the_rounds(speed):
-    facts = json.loads(tables.as_json([speed], "some pictures", "colorcli bench zhang"))
+    facts = json.loads(table.as_json([speed], "some pictures", "colorcli bench zhang"))
     (found,) = facts["speeds"]
     assert (facts["source"], facts["command"]) == ("some pictures", "colorcli bench zhang")
     assert found["pictures_per_second"] == pytest.approx(2 / 1.1)

@@ -4,7 +4,7 @@
 
 What is timed is `Model.predict`: one picture, one thread, in the processor time of the process, so that other work on
 the machine counts little; medians of alternating rounds. Networks of the published sizes have random weights, which
-cost the same time as trained ones. How far the colours of two engines are apart is measured on trained weights, the
+cost the same time as trained ones. How far the colors of two engines are apart is measured on trained weights, the
 bundled ones, and on photographs: the repository's, or those in FOLDER.
 """
 
@@ -21,10 +21,10 @@ import torch
 from PIL import Image
 
 import colorcli
-from colorcli.devices import choose
-from colorcli.joining import small_lightness
-from colorcli.model import Model
-from colorcli.registry import Registry
+from colorcli.inference.device import choose
+from colorcli.inference.model import Model
+from colorcli.inference.preprocess import small_lightness
+from colorcli.plugin.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,14 +29,14 @@ from torch import nn
 from torch.nn import functional
 
 from colorcli import load
-from colorcli.engine import Line
-from colorcli.film.codecs import choose_encoding
 from colorcli.film.colorize import FilmSettings, colorize_film
-from colorcli.film.containers import choose_destination
-from colorcli.film.probe import Film, probe
-from colorcli.film.sink import open_sink
-from colorcli.film.source import frames
-from colorcli.media.folders import Job
+from colorcli.inference.line import Line
+from colorcli.jobs import Job
+from colorcli.media.films.codecs import choose_encoding
+from colorcli.media.films.containers import choose_destination
+from colorcli.media.films.probe import Film, probe
+from colorcli.media.films.sink import open_sink
+from colorcli.media.films.source import frames
 
 sys.path.insert(0, str(Path(__file__).parent))
 from photographs import demo_network, random_weights
@@ -142,7 +142,7 @@ def floor(clip: Film, line: Line, target: Path) -> float:
     lightness = torch.full((size, 1, side, side), 50.0)
     encoding = choose_encoding(clip, ".mp4")
     destination = choose_destination(clip, target, encoding)
-    grey = np.full(((clip.height + 1) // 2, (clip.width + 1) // 2), 120, np.uint8)
+    gray = np.full(((clip.height + 1) // 2, (clip.width + 1) // 2), 120, np.uint8)
     workers = threads if line.model.device.device.type == "cpu" else 2
 
     def ask() -> None:
@@ -154,7 +154,7 @@ def floor(clip: Film, line: Line, target: Path) -> float:
         asked = [pool.submit(ask) for _ in range((clip.frames or 0) // size)]
         with open_sink(clip, destination, encoding, line.provenance) as sink, frames(clip) as reader:
             for frame in reader:
-                sink.write(frame.luma, grey, grey, frame.time)
+                sink.write(frame.luma, gray, gray, frame.time)
                 count += 1
         for each in asked:
             each.result()
@@ -177,8 +177,8 @@ def demo(clip: Film, network: nn.Module, target: Path, count: int) -> float:
             ab = functional.conv2d(network(asked).softmax(dim=1), network.model_out["weight"]) * 110  # type: ignore[index, operator]
             ab = functional.interpolate(ab, lightness.shape[-2:], mode="bilinear")
             lab = torch.cat((lightness, ab), dim=1)[0].permute(1, 2, 0).numpy()
-            colour = (lab2rgb(lab).clip(0, 1) * 255).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(colour, format="rgb24")))
+            color = (lab2rgb(lab).clip(0, 1) * 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(color, format="rgb24")))
         container.mux(stream.encode(None))
     return count / (time.perf_counter() - start)
 

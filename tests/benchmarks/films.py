@@ -1,9 +1,9 @@
-"""Measure how steady colorcli's colours are on films in colour, and how near to the true ones.
+"""Measure how steady colorcli's colors are on films in color, and how near to the true ones.
 
     python tests/benchmarks/films.py FILM... [--strip strip.png]
 
-Every film is made grey and colorized frame by frame, then its colours are steadied in every way that there is. All is
-measured at the small size at which colours are steadied. Memory grows with the films: they should be short.
+Every film is made gray and colorized frame by frame, then its colors are steadied in every way that there is. All is
+measured at the small size at which colors are steadied. Memory grows with the films: they should be short.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from torch.nn import functional
 
 from colorcli import load
 from colorcli.color import lab_to_linear_in_gamut, linear_to_srgb, rgb_to_lab
-from colorcli.evaluation.films import FilmTally
-from colorcli.evaluation.sheets import Row, write_sheet
+from colorcli.evaluation.film.steadiness import FilmTally
 from colorcli.film.keyframes import Keyframes
 from colorcli.film.shots import ShotDetector
-from colorcli.film.stabilize import Stabilizer
+from colorcli.film.stabilizer import Stabilizer
+from colorcli.pages.sheet import Row, write_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from colorcli.model import Model
+    from colorcli.inference.model import Model
 
     Plane = NDArray[np.float32]
 
@@ -60,18 +60,18 @@ class Clip:
 @click.command()
 @click.argument("films", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--model", "name", default="zhang.starter", show_default=True)
-@click.option("--size", default=256, show_default=True, help="Of the longer side at which colours are steadied.")
+@click.option("--size", default=256, show_default=True, help="Of the longer side at which colors are steadied.")
 @click.option("--strip", type=click.Path(path_type=Path), help="Draw frames of the first film: a PNG.")
 @click.option("--at", default=0, show_default=True, help="The first frame to draw.")
 @click.option("--step", default=4, show_default=True, help="Frames from one that is drawn to the next.")
 def main(films: Sequence[Path], name: str, size: int, strip: Path | None, at: int, step: int) -> None:
-    """Print a Markdown table for FILMS, which have true colours."""
+    """Print a Markdown table for FILMS, which have true colors."""
     model = load(name, device="cpu")
-    click.echo("| film | colours | predicted | ms | warp error | of the true | CDC | RMSE ab | colorfulness |")
+    click.echo("| film | colors | predicted | ms | warp error | of the true | CDC | RMSE ab | colorfulness |")
     click.echo("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for film in films:
         clip = read(film, model, size)
-        ways = colourings(clip)
+        ways = colorings(clip)
         tally = FilmTally()
         for number, lightness in enumerate(clip.lightness):
             frames = {way: ab[number] for way, (ab, _, _) in ways.items()}
@@ -85,8 +85,8 @@ def main(films: Sequence[Path], name: str, size: int, strip: Path | None, at: in
             draw(strip, clip, {way: ab for way, (ab, _, _) in ways.items()}, range(at, at + 6 * step, step))
 
 
-def colourings(clip: Clip) -> dict[str, tuple[list[Plane], int, float]]:
-    """Colour a clip in every way: the chroma, how many frames were predicted, and the seconds besides predicting."""
+def colorings(clip: Clip) -> dict[str, tuple[list[Plane], int, float]]:
+    """Color a clip in every way: the chroma, how many frames were predicted, and the seconds besides predicting."""
     count = len(clip.lightness)
     ways = {"true": (clip.true, 0, 0.0), "per frame": (clip.predicted, count, 0.0)}
     for method in ("average", "flow"):
@@ -129,7 +129,7 @@ def between_keys(clip: Clip, every: int | None) -> tuple[list[Plane], int]:
 
 
 def read(film: Path, model: Model, size: int) -> Clip:
-    """Decode a film in its true colours, and predict every frame's from its lightness."""
+    """Decode a film in its true colors, and predict every frame's from its lightness."""
     clip, shots = Clip([], [], [], []), ShotDetector()
     with av.open(film) as container:
         for frame in container.decode(container.streams.video[0]):
@@ -152,10 +152,10 @@ def scaled(planes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def draw(path: Path, clip: Clip, ways: dict[str, list[Plane]], numbers: Iterable[int]) -> None:
-    """Draw frames side by side, a row for each way to colour them."""
+    """Draw frames side by side, a row for each way to color them."""
     numbers = [number for number in numbers if number < len(clip.lightness)]
-    grey = [np.zeros_like(ab) for ab in clip.true]
-    rows = {"grey": grey, "per frame": ways["per frame"], "steadied along the flow": ways["flow"], "true": clip.true}
+    gray = [np.zeros_like(ab) for ab in clip.true]
+    rows = {"gray": gray, "per frame": ways["per frame"], "steadied along the flow": ways["flow"], "true": clip.true}
     picture: Callable[[list[Plane], int], Tensor] = lambda ab, number: linear_to_srgb(  # noqa: E731
         lab_to_linear_in_gamut(torch.from_numpy(clip.lightness[number]), torch.from_numpy(ab[number]))
     )

@@ -31,11 +31,12 @@ from torch.nn import functional
 
 from colorcli import load
 from colorcli.bench.photographs import make_photograph
-from colorcli.engine import Line, colorize_files
-from colorcli.joining import small_lightness
-from colorcli.media.folders import plan
-from colorcli.media.jpeg import DEFAULT_QUALITY
-from colorcli.serving import is_installed
+from colorcli.inference.batch import colorize_files
+from colorcli.inference.line import Line
+from colorcli.inference.openvino import is_installed
+from colorcli.inference.preprocess import small_lightness
+from colorcli.jobs import plan
+from colorcli.media.pictures.jpeg import DEFAULT_QUALITY
 from colorcli.weights import Header, write_state
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorcli.model import Model
+    from colorcli.inference.model import Model
 
 SMALL = (500, 375)
 LARGE = (4000, 3000)
@@ -138,12 +139,12 @@ def measure_alone(name: str, source: Path, weights: Path) -> None:
         floor, _, engine = name.rpartition(" ")
         model = load("zhang", weights=weights, engine=engine)
 
-        grey = imagecodecs.jpeg8_decode(source.read_bytes()) if floor else np.empty((0, 0), np.uint8)
-        colour = np.repeat(grey[..., None], 3, axis=2)
+        gray = imagecodecs.jpeg8_decode(source.read_bytes()) if floor else np.empty((0, 0), np.uint8)
+        color = np.repeat(gray[..., None], 3, axis=2)
 
         def work() -> None:
             if floor:
-                decode_predict_encode(model, source, colour)
+                decode_predict_encode(model, source, color)
             else:
                 run_folder(model, source, source.parent / "alone")
 
@@ -192,11 +193,11 @@ def run_folder(model: Model, source: Path, output: Path) -> None:
     assert not any(outcome.error for outcome in outcomes)
 
 
-def decode_predict_encode(model: Model, source: Path, colour: NDArray[np.uint8]) -> None:
-    """Do what nobody can leave out, and nothing between: decode grey, ask the network once, encode in colour."""
+def decode_predict_encode(model: Model, source: Path, color: NDArray[np.uint8]) -> None:
+    """Do what nobody can leave out, and nothing between: decode gray, ask the network once, encode in color."""
     imagecodecs.jpeg8_decode(source.read_bytes())
     model.predict(torch.full((1, 1, 256, 256), 50.0))
-    (source.parent / "floor.jpg").write_bytes(imagecodecs.jpeg8_encode(colour, DEFAULT_QUALITY, subsampling="444"))
+    (source.parent / "floor.jpg").write_bytes(imagecodecs.jpeg8_encode(color, DEFAULT_QUALITY, subsampling="444"))
 
 
 def run_network(model: Model, count: int) -> None:

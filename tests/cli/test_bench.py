@@ -18,7 +18,7 @@ def bench(*args):
 def test_every_combination_is_measured_on_pictures_that_are_made(weights, capsys):
     assert bench("--weights", weights, "--precision", "fp32,bf16", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts["source"] == "2 grey JPEGs made by colorcli"
+    assert facts["source"] == "2 gray JPEGs made by colorcli"
     assert [speed["device"] for speed in facts["speeds"]] == ["cpu in fp32", "cpu in bf16"]
     assert all(speed["pictures_per_second"] > 0 and speed["cold_start"] > 0 for speed in facts["speeds"])
     assert facts["command"] == (

@@ -62,8 +62,8 @@ def test_the_built_in_colorizers_go_on(how, broken, photo, tmp_path, capsys):
     assert {model["name"] for model in json.loads(capsys.readouterr().out)} >= BUILT_IN
     weights = write_tiny_weights(tmp_path / "tiny.safetensors")
     assert main(["run", "--model", "zhang", "--weights", str(weights), photo]) == 0
-    with Image.open("photo-color.png") as coloured:
-        assert coloured.mode == "RGB"
+    with Image.open("photo-color.png") as colored:
+        assert colored.mode == "RGB"
 
 
 LISTED = {

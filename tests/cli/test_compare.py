@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from colorcli.cli import main
-from tests.evaluation.pictures import save_grey, save_photographs, save_weights
+from tests.evaluation.pictures import save_gray, save_photographs, save_weights
 
 
 @pytest.fixture
@@ -48,19 +48,19 @@ def chroma(picture):
     return np.abs(np.diff(picture, axis=-1)).mean()
 
 
-def test_a_row_shows_grey_the_model_and_the_original(capsys, tmp_path, folder, weights):
+def test_a_row_shows_gray_the_model_and_the_original(capsys, tmp_path, folder, weights):
     captured, pixels = sheet(capsys, tmp_path, folder / "00.png", weights)
-    grey, model, original = columns(pixels)
+    gray, model, original = columns(pixels)
     assert captured.out == f"{tmp_path / 'sheet.png'}\n"
-    assert chroma(grey) < 0.1  # rounding to 8 bits
+    assert chroma(gray) < 0.1  # rounding to 8 bits
     assert chroma(model) > 1
     expected = np.asarray(Image.open(folder / "00.png").resize((80, 60), Image.Resampling.LANCZOS))
     assert np.array_equal(original, expected)
 
 
-def test_a_grey_picture_has_no_original_in_colour(capsys, tmp_path, weights):
-    save_grey(tmp_path / "grey.png")
-    assert len(columns(sheet(capsys, tmp_path, tmp_path / "grey.png", weights)[1])) == 2
+def test_a_gray_picture_has_no_original_in_color(capsys, tmp_path, weights):
+    save_gray(tmp_path / "gray.png")
+    assert len(columns(sheet(capsys, tmp_path, tmp_path / "gray.png", weights)[1])) == 2
 
 
 def test_a_folder_gives_a_row_for_each_picture_up_to_the_limit(capsys, tmp_path, folder, weights):
@@ -99,7 +99,7 @@ def versions(text):
 def test_a_page_has_every_version_of_every_picture_and_says_how_they_came_about(capsys, tmp_path, folder, weights):
     captured, text = page(capsys, folder, weights, tmp_path / "page.html", "-p", "temperature=0.2", "--limit", "2")
     assert captured.out == f"{tmp_path / 'page.html'}\n"
-    assert versions(text) == ["grey", "zhang.small", "original"] * 2
+    assert versions(text) == ["gray", "zhang.small", "original"] * 2
     assert re.findall(r'data-name="([^"]+)"', text) == ["00.png", "01.png"]
     assert "network at 256x256, temperature=0.2, cpu" in text
     assert f"colorcli compare --weights {weights} -p temperature=0.2 --device cpu -o" in text
@@ -109,7 +109,7 @@ def test_every_value_of_an_option_is_a_version(capsys, tmp_path, folder, weights
     args = ["--limit", "1", "-p", "temperature=0.05,0.38,1"]
     _, text = page(capsys, folder, weights, tmp_path / "page.html", *args)
     swept = [f"zhang.small temperature={value}" for value in ("0.05", "0.38", "1")]
-    assert versions(text) == ["grey", *swept, "original"]
+    assert versions(text) == ["gray", *swept, "original"]
 
 
 def test_a_page_and_a_sheet_are_made_in_one_go(capsys, tmp_path, folder, weights):

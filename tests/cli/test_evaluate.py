@@ -5,8 +5,8 @@ import tarfile
 import pytest
 
 from colorcli.cli import main
-from tests.evaluation.pictures import save_grey, save_photographs, save_weights
-from tests.film.clips import make_clip
+from tests.evaluation.pictures import save_gray, save_photographs, save_weights
+from tests.media.films.clips import make_clip
 from tests.site_packages import SitePackages
 
 
@@ -29,7 +29,7 @@ def run(capsys, *args, code=0):
 def test_a_markdown_table_is_all_that_goes_to_standard_output(capsys, folder, weights):
     lines = run(capsys, "zhang", folder, "--weights", weights).out.splitlines()
     assert lines[0].startswith("|  | AuC raw % | AuC rebalanced % |")
-    assert [line.split("|")[1].strip() for line in lines[2:6]] == ["grey", "mean colour", "zhang.small", "original"]
+    assert [line.split("|")[1].strip() for line in lines[2:6]] == ["gray", "mean color", "zhang.small", "original"]
     assert lines[6:8] == ["", "### One beside another"]
     assert lines[-1].startswith("- `colorcli evaluate ")
 
@@ -171,23 +171,23 @@ def test_plugins_add_metrics_and_a_broken_one_does_not_stop_the_rest(capsys, fol
     site.add("metrics-redness", PLUGIN.format(name="redness", body="return predicted.rgb[0].mean()"), "redness")
     site.add("metrics-broken", PLUGIN.format(name="broken", body="return 1 / 0"), "broken")
     told = run(capsys, "zhang", folder, "--weights", weights, "--metrics", "broken,redness", code=1)
-    header, _, grey, *_ = told.out.splitlines()
+    header, _, gray, *_ = told.out.splitlines()
     assert header.endswith("| delta | broken ! | redness ! |")
-    assert re.search(r"\| not measured \| 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) \|$", grey)
+    assert re.search(r"\| not measured \| 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) \|$", gray)
     assert "broken !: not measured. ZeroDivisionError: division by zero" in told.out
 
 
 # Films
 
 
-def test_a_film_has_a_table_beside_its_true_colours(capsys, weights, tmp_path):
+def test_a_film_has_a_table_beside_its_true_colors(capsys, weights, tmp_path):
     make_clip(tmp_path / "film.mp4")
     out = run(capsys, "zhang", tmp_path / "film.mp4", "--weights", weights).out
     lines = out.splitlines()
     assert lines[0].startswith("### film.mp4: ")
     assert lines[2].startswith("|  | warp error | of the true | CDC |")
     rows = [line.split("|")[1].strip() for line in lines[4:8]]
-    assert rows == ["true", "grey", "zhang.small, per frame", "zhang.small, --stabilize flow"]
+    assert rows == ["true", "gray", "zhang.small, per frame", "zhang.small, --stabilize flow"]
 
 
 def test_a_folder_of_photographs_and_films_has_both_tables(capsys, folder, weights):
@@ -227,12 +227,12 @@ def test_key_frames_without_flow_are_wrong_usage(capsys, folder, weights):
 
 def test_what_cannot_be_read_is_named_and_the_rest_goes_on(capsys, folder, weights):
     (folder / "broken.jpg").write_bytes(b"no picture")
-    save_grey(folder / "grey.png")
+    save_gray(folder / "gray.png")
     told = run(capsys, "zhang", folder, "--weights", weights, code=1)
     assert "error: broken.jpg" in told.err
-    assert "note: left out because they are grey: grey.png" in told.err
+    assert "note: left out because they are gray: gray.png" in told.err
     assert "- set: 3 photographs" in told.out
-    assert "- left out because they are grey: grey.png" in told.out
+    assert "- left out because they are gray: gray.png" in told.out
     assert "- left out because they cannot be read: 1" in told.out
 
 
@@ -244,7 +244,7 @@ def test_an_empty_folder_is_an_error(capsys, tmp_path, weights):
 
 
 def test_a_folder_that_is_not_there_is_an_error(capsys, tmp_path):
-    assert "a folder of colour photographs was expected" in run(capsys, "zhang", tmp_path / "no", code=1).err
+    assert "a folder of color photographs was expected" in run(capsys, "zhang", tmp_path / "no", code=1).err
 
 
 def test_a_damaged_tar_file_is_named(capsys, folder, weights):

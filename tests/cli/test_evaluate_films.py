@@ -8,7 +8,7 @@ import pytest
 
 from colorcli.cli import main
 from tests.evaluation.pictures import save_weights
-from tests.film.clips import make_clip, moving_pictures
+from tests.media.films.clips import make_clip, moving_pictures
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def first_cells(text):
     return [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]
 
 
-ROWS = ["true", "grey", "zhang.small, per frame", "zhang.small, --stabilize flow"]
+ROWS = ["true", "gray", "zhang.small, per frame", "zhang.small, --stabilize flow"]
 
 
-def test_a_film_stands_beside_its_own_colours_steadied_and_per_frame(capsys, folder, weights):
+def test_a_film_stands_beside_its_own_colors_steadied_and_per_frame(capsys, folder, weights):
     out = run(capsys, weights, make_clip(folder / "a.mp4", frames=5)).out
     assert first_cells(out)[2:] == ROWS
     assert "a.mp4: 5 frames at 32x24" in out
@@ -51,8 +51,8 @@ def test_every_film_of_a_folder_has_a_table_and_all_have_a_mean(capsys, folder, 
     mean, *films = table["sections"]
     assert [film["name"] for film in films] == ["a.mp4", "b.mkv"]
     for name in ("warp_error", "cdc", "rmse", "colorfulness"):
-        own = [film["rows"]["grey"][name]["value"] for film in films]
-        assert mean["rows"]["grey"][name]["value"] == pytest.approx(np.mean(own))
+        own = [film["rows"]["gray"][name]["value"] for film in films]
+        assert mean["rows"]["gray"][name]["value"] == pytest.approx(np.mean(own))
 
 
 def test_frames_by_themselves_need_no_second_row(capsys, folder, weights):
@@ -75,19 +75,19 @@ def test_the_command_below_the_table_makes_the_same_table(capsys, folder, weight
     assert capsys.readouterr().out == out
 
 
-def test_a_film_without_colours_is_named_and_left_out(capsys, folder, weights):
+def test_a_film_without_colors_is_named_and_left_out(capsys, folder, weights):
     make_clip(folder / "a.mp4", frames=3)
-    grey = moving_pictures(3, (64, 48)).mean(axis=3, keepdims=True).repeat(3, axis=3).astype(np.uint8)
-    make_clip(folder / "b.mp4", pictures=grey)
+    gray = moving_pictures(3, (64, 48)).mean(axis=3, keepdims=True).repeat(3, axis=3).astype(np.uint8)
+    make_clip(folder / "b.mp4", pictures=gray)
     captured = run(capsys, weights, folder, code=1)
-    assert "b.mp4: it has no colours" in captured.err
+    assert "b.mp4: it has no colors" in captured.err
     assert first_cells(captured.out)[2:] == ROWS
 
 
-def test_nothing_but_what_is_no_film_in_colour_is_an_error(capsys, folder, weights):
-    grey = np.full((3, 48, 64, 3), 128, np.uint8)
-    captured = run(capsys, weights, make_clip(folder / "a.mp4", pictures=grey), code=1)
-    assert "no colours" in captured.err
+def test_nothing_but_what_is_no_film_in_color_is_an_error(capsys, folder, weights):
+    gray = np.full((3, 48, 64, 3), 128, np.uint8)
+    captured = run(capsys, weights, make_clip(folder / "a.mp4", pictures=gray), code=1)
+    assert "no colors" in captured.err
     assert not captured.out
 
 

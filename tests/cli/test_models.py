@@ -28,7 +28,7 @@ def models(capsys, *args):
     return capsys.readouterr()
 
 
-def test_every_tag_is_listed_with_size_licence_and_whereabouts(capsys):
+def test_every_tag_is_listed_with_size_license_and_whereabouts(capsys):
     lines = models(capsys).out.splitlines()
     named = [line.partition(":")[0] for line in lines if line and not line.startswith(" ")]
     assert [name for name in named if name in BUILT_IN] == BUILT_IN
@@ -57,7 +57,7 @@ def test_json_has_the_facts_of_the_manifest(capsys):
 
 def test_a_colorizer_without_weights_is_listed_too(capsys, site):
     site.add("models-plain", working("plain"), "plain")
-    assert "plain: Stays grey.\n  needs no weights" in models(capsys).out
+    assert "plain: Stays gray.\n  needs no weights" in models(capsys).out
 
 
 def test_broken_plugins_are_mentioned_on_stderr_only(capsys, site):

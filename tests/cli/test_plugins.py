@@ -110,8 +110,8 @@ def test_a_new_plugin_can_be_installed_and_used_at_once(tmp_path):
     python("pip", "install", "--quiet", "-e", "colorcli-night-sky")
     assert "night-sky" in python("colorcli", "plugins")
     python("colorcli", "run", "--model", "night-sky", "photo.jpg")
-    with Image.open(tmp_path / "photo-color.jpg") as coloured:
-        red, _, blue = coloured.convert("RGB").getpixel((30, 60))
+    with Image.open(tmp_path / "photo-color.jpg") as colored:
+        red, _, blue = colored.convert("RGB").getpixel((30, 60))
     assert red > blue, "sepia"
     assert " broken" not in python("colorcli", "plugins", "check", "night-sky")
     assert " passed" in python("pytest", "-q", "-p", "no:cacheprovider", "colorcli-night-sky/tests")
@@ -246,7 +246,7 @@ def test_without_assertions_nothing_is_called_kept():
 
 
 def test_checking_needs_no_pytest():
-    program = "import sys, colorcli.checking; sys.exit('pytest' in sys.modules)"
+    program = "import sys, colorcli.testing.check; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from colorcli.cli import main
-from colorcli.media.images import read_provenance
+from colorcli.media.pictures.files import read_provenance
 from tests.tiny import write_tiny_weights
 
 
@@ -37,7 +37,7 @@ def process(*args, weights, **keywords):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **keywords)
 
 
-def grey(path, seed=0, size=(40, 32)):
+def gray(path, seed=0, size=(40, 32)):
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(40, 200, (size[1] // 8, size[0] // 8), np.uint8)
     Image.fromarray(np.kron(noise, np.ones((8, 8), np.uint8))).save(path)
@@ -47,7 +47,7 @@ def grey(path, seed=0, size=(40, 32)):
 @pytest.fixture
 def photos(tmp_path):
     for n, name in enumerate(["a.jpg", "b.png", "sub/a.jpg", "sub/deep/c.tif"]):
-        grey(tmp_path / "photos" / name, n)
+        gray(tmp_path / "photos" / name, n)
     return tmp_path / "photos"
 
 
@@ -55,7 +55,7 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def is_coloured(path):
+def is_colored(path):
     with Image.open(path) as image:
         return image.mode == "RGB" and np.ptp(np.asarray(image).astype(int), axis=2).max() > 3
 
@@ -67,10 +67,10 @@ def rows(text):
 # What is written, and where
 
 
-def test_a_file_is_coloured_beside_itself(colorcli, tmp_path):
-    grey(tmp_path / "a.jpg")
+def test_a_file_is_colored_beside_itself(colorcli, tmp_path):
+    gray(tmp_path / "a.jpg")
     assert colorcli("a.jpg") == (0, "", "1 colorized\n")
-    assert is_coloured(tmp_path / "a-color.jpg")
+    assert is_colored(tmp_path / "a-color.jpg")
     assert files(tmp_path) == ["a-color.jpg", "a.jpg"]
 
 
@@ -84,7 +84,7 @@ def test_a_run_that_was_done_is_done(colorcli, photos):
     assert colorcli("photos") == (0, "", "0 colorized, 4 done before in photos-color\n")
 
 
-def test_a_picture_in_colour_keeps_nothing_but_its_lightness(colorcli, tmp_path):
+def test_a_picture_in_color_keeps_nothing_but_its_lightness(colorcli, tmp_path):
     Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "red.png")
     colorcli("red.png", "--strength", "0")
     red, green, blue = Image.open(tmp_path / "red-color.png").getpixel((5, 5))
@@ -96,7 +96,7 @@ def test_another_format_can_be_written(colorcli, photos):
     assert {path.rsplit(".")[-1] for path in files(photos.with_name("out"))} == {"png"}
 
 
-def test_an_output_folder_within_the_input_is_not_coloured_again(colorcli, photos):
+def test_an_output_folder_within_the_input_is_not_colored_again(colorcli, photos):
     for _ in range(2):
         assert colorcli("photos", "-o", "photos/out")[0] == 0
     assert [name for name in files(photos) if name.startswith("out")] == [
@@ -109,25 +109,25 @@ def test_an_output_folder_within_the_input_is_not_coloured_again(colorcli, photo
 
 @pytest.mark.parametrize("name", ["two words.png", "two\nlines.png", "写真.png", "Фото.jpg", "-dash.png", "%s{0}.png"])
 def test_a_name_may_be_anything(colorcli, tmp_path, name):
-    grey(tmp_path / "in" / name)
+    gray(tmp_path / "in" / name)
     code, out, err = colorcli("in", "--json")
     assert code == 0
     (row,) = rows(out)
     assert row["input"] == f"in/{name}"
-    assert is_coloured(tmp_path / row["output"])
+    assert is_colored(tmp_path / row["output"])
     assert "\n" not in err.strip()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names that are no text need a file system that allows them")
-def test_a_name_that_is_no_text_is_coloured_and_told(colorcli, tmp_path):
-    grey(tmp_path / "a.png")
+def test_a_name_that_is_no_text_is_colored_and_told(colorcli, tmp_path):
+    gray(tmp_path / "a.png")
     (tmp_path / "in").mkdir()
     (tmp_path / "a.png").rename(tmp_path / "in" / os.fsdecode(b"\xff\xfe.png"))
     assert colorcli("in", "--dry-run")[0] == 0
     code, out, _ = colorcli("in", "--json")
     assert code == 0
     assert os.fsencode(rows(out)[0]["output"]) == b"in-color/\xff\xfe.png"
-    assert is_coloured(tmp_path / rows(out)[0]["output"])
+    assert is_colored(tmp_path / rows(out)[0]["output"])
 
 
 # What is told
@@ -190,7 +190,7 @@ def test_a_dry_run_says_what_would_be_written_and_writes_nothing(colorcli, photo
 
 def test_shards_are_disjoint_and_together_complete(colorcli, tmp_path):
     for n in range(20):
-        grey(tmp_path / "photos" / f"{n}.png", n)
+        gray(tmp_path / "photos" / f"{n}.png", n)
     shards = [colorcli("photos", "--dry-run", "--shard", f"{i}/3")[1].splitlines() for i in (1, 2, 3)]
     assert all(shards)
     assert sorted(line for shard in shards for line in shard) == sorted(
@@ -256,7 +256,7 @@ def test_too_large_a_picture_is_refused_unless_it_is_allowed(colorcli, photos):
     assert colorcli("photos/a.jpg", "--max-pixels", "1280")[0] == 0
 
 
-def test_options_reach_the_colours(colorcli, photos, tmp_path):
+def test_options_reach_the_colors(colorcli, photos, tmp_path):
     for temperature in ("0.05", "2"):
         assert colorcli("photos/b.png", "-o", f"{temperature}.png", "-p", f"temperature={temperature}")[0] == 0
     assert (tmp_path / "0.05.png").read_bytes() != (tmp_path / "2.png").read_bytes()
@@ -272,7 +272,7 @@ def test_standard_input_goes_to_standard_output(photos, weights, tmp_path):
         out, err = running.communicate()
     assert (running.returncode, err) == (0, b"")
     (tmp_path / "out.png").write_bytes(out)
-    assert is_coloured(tmp_path / "out.png")
+    assert is_colored(tmp_path / "out.png")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110
@@ -288,7 +288,7 @@ def test_a_full_disk_behind_standard_output_is_an_error_and_not_a_traceback(phot
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, weights):
-    grey(tmp_path / "photos" / "small.png")
+    gray(tmp_path / "photos" / "small.png")
     noise = np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8)
     Image.fromarray(noise).save(tmp_path / "photos" / "large.png")
 
@@ -305,7 +305,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, weights):
 
 
 def test_ctrl_c_stops_cleanly_and_the_next_run_completes_the_rest(tmp_path, weights):
-    first = grey(tmp_path / "photos" / "0.png", size=(1600, 1200))
+    first = gray(tmp_path / "photos" / "0.png", size=(1600, 1200))
     for n in range(1, 60):
         shutil.copy(first, tmp_path / "photos" / f"{n}.png")
     running = process(tmp_path / "photos", "--json", weights=weights)

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from colorcli.cli import main
-from colorcli.film.probe import probe
-from tests.film.clips import decoded, make_clip
+from colorcli.media.films.probe import probe
+from tests.media.films.clips import decoded, make_clip
 from tests.tiny import write_tiny_weights
 
 
@@ -71,7 +71,7 @@ def files(folder):
 # What is written, and where
 
 
-def test_a_film_is_coloured_beside_itself_with_its_sound(colorcli, film):
+def test_a_film_is_colored_beside_itself_with_its_sound(colorcli, film):
     code, out, err = colorcli("film.mp4")
     assert (code, out, err) == (0, "", "1 colorized\n")
     before, after = probe(film), probe(film.with_name("film-color.mp4"))
@@ -153,7 +153,7 @@ def test_a_row_says_what_there_is_to_count(colorcli, film):
 
 def test_what_had_to_be_assumed_is_said(colorcli, tmp_path):
     make_clip(tmp_path / "film.mp4", frames=2, matrix=None)
-    assert "note: film.mp4: nothing says in which matrix its colours are" in colorcli("film.mp4")[2]
+    assert "note: film.mp4: nothing says in which matrix its colors are" in colorcli("film.mp4")[2]
 
 
 def test_one_bad_film_never_stops_the_others(colorcli, mixed):

@@ -50,7 +50,7 @@ def command_line(*args):
 
 
 def getting(name):
-    return f"from colorcli.registry import Registry\nassert Registry().get({name!r}).name == {name!r}"
+    return f"from colorcli.plugin.registry import Registry\nassert Registry().get({name!r}).name == {name!r}"
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

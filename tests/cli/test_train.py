@@ -71,11 +71,11 @@ def test_a_finished_run_says_so_and_does_nothing(run, photographs, tiny, capsys)
     assert (run / "last.safetensors").stat().st_mtime_ns == before
 
 
-def test_weights_of_a_run_colour_a_photograph(run, tmp_path):
-    picture(500).convert("L").save(tmp_path / "grey.png")
+def test_weights_of_a_run_color_a_photograph(run, tmp_path):
+    picture(500).convert("L").save(tmp_path / "gray.png")
     weights = str(run / "best.safetensors")
     folder = tmp_path / "out"
-    assert main(["run", "--model", "zhang", str(tmp_path / "grey.png"), "--weights", weights, "-o", str(folder)]) == 0
+    assert main(["run", "--model", "zhang", str(tmp_path / "gray.png"), "--weights", weights, "-o", str(folder)]) == 0
     (written,) = folder.rglob("*.png")
     pixels = np.asarray(Image.open(written).convert("RGB")).astype(int)
     assert (pixels.max(axis=2) - pixels.min(axis=2)).mean() > 5
@@ -159,7 +159,7 @@ def test_a_folder_that_is_a_file_is_wrong_usage(photographs, tiny, tmp_path, cap
 
 def test_data_that_is_not_there_is_an_error(tiny, tmp_path, capsys):
     assert train(tmp_path / "nowhere", tiny, tmp_path / "run") == 1
-    assert "a folder of colour photographs was expected" in capsys.readouterr().err
+    assert "a folder of color photographs was expected" in capsys.readouterr().err
     assert not Path(tmp_path / "run").exists()
 
 

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from colorcli.cli import main
-from colorcli.evaluation.turing.answers import read_key
-from tests.evaluation.pictures import save_grey, save_photographs, save_weights
-from tests.evaluation.turing.squares import answers_to, result, save
+from colorcli.turing.answers import read_key
+from tests.evaluation.pictures import save_gray, save_photographs, save_weights
+from tests.turing.squares import answers_to, result, save
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def score(capsys):
     return run
 
 
-def answered(key, participant, real, coloured):
+def answered(key, participant, real, colored):
     (model,) = key.models
     half = len(real)
     pictures = answers_to(key, "real", *real)
-    others = [p for p, (_, version) in key.versions.items() if version == model][half : half + len(coloured)]
-    return result(key, participant, {**pictures, **dict(zip(others, coloured, strict=True))})
+    others = [p for p, (_, version) in key.versions.items() if version == model][half : half + len(colored)]
+    return result(key, participant, {**pictures, **dict(zip(others, colored, strict=True))})
 
 
 def test_a_page_and_its_key_are_written(make, here):
@@ -60,13 +60,13 @@ def test_values_of_an_option_are_models_of_their_own(make, here):
     ]
 
 
-def test_what_is_grey_or_damaged_is_named_and_the_rest_is_a_test(make, here):
-    save_grey(here / "set" / "grey.png")
+def test_what_is_gray_or_damaged_is_named_and_the_rest_is_a_test(make, here):
+    save_gray(here / "set" / "gray.png")
     (here / "set" / "bad.png").write_bytes(b"no picture")
     code, _, err = make()
     assert code == 1
     assert "error: bad.png" in err
-    assert "note: left out because they are grey: grey.png" in err
+    assert "note: left out because they are gray: gray.png" in err
     assert len({scene for scene, _ in read_key(here / "turing.key.json").versions.values()}) == 5
 
 
@@ -91,8 +91,8 @@ def test_results_are_scored_and_those_that_cannot_count_are_named(make, score, h
     make("--practice", "0")
     key = read_key(here / "turing.key.json")
     (here / "results").mkdir()
-    save(here / "results" / "1.json", answered(key, "1", ["real"] * 3, ["coloured", "coloured", "real"]))
-    save(here / "results" / "2.json", answered(key, "2", ["real", "real", "coloured"], ["coloured"] * 3))
+    save(here / "results" / "1.json", answered(key, "1", ["real"] * 3, ["colored", "colored", "real"]))
+    save(here / "results" / "2.json", answered(key, "2", ["real", "real", "colored"], ["colored"] * 3))
     assert score("results")[0] == 0
     save(here / "results" / "3.json", "{")
     save(here / "results" / "4.json", answered(key, "2", ["real"] * 3, ["real"] * 3))

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from colorcli.cli import colorcli, main
-from colorcli.manifests import format_table
+from colorcli.weights.manifest import format_table
 from tests.hub import COMMIT, TOKEN, connected, environment
+from tests.publishing.test_release import run  # noqa: F401  # a fixture
 from tests.site_packages import SitePackages
 from tests.tiny import tiny_network, write_tiny_weights
 from tests.weights.conftest import BEST, STARTER, describe
-from tests.weights.test_publishing import run  # noqa: F401  # a fixture
 
 PLAIN = """
     from pathlib import Path
@@ -23,7 +23,7 @@ PLAIN = """
 
     class Plain(Colorizer):
         name = "plain"
-        summary = "Stays grey."
+        summary = "Stays gray."
         weights = read_manifest("plain", Path(__file__).parent)
         def build(self):
             raise NotImplementedError
@@ -100,7 +100,7 @@ def test_list_says_of_all_weights_where_they_are(weights):
     def rows():
         return {line.split()[0]: line.split()[1:] for line in weights("list")[1].splitlines()}
 
-    assert rows()["WEIGHTS"] == ["SIZE", "LICENCE", "WHERE", "SHA256"]
+    assert rows()["WEIGHTS"] == ["SIZE", "LICENSE", "WHERE", "SHA256"]
     assert rows()["plain.best"] == ["0.2", "MB", "MIT", "on", "the", "Hub", TABLES["best"].sha256[:12]]
     assert rows()["plain.starter"][3] == rows()["zhang.starter"][3] == "bundled"
     weights("pull", "plain.best")
@@ -141,10 +141,10 @@ def test_pull_of_a_bare_name_is_of_its_first_tag(weights):
     assert weights("pull", "plain")[1] == weights("path", "plain.best")[1]
 
 
-def test_pull_in_a_process_of_its_own_shows_the_licence_first(hub, site, tmp_path):
+def test_pull_in_a_process_of_its_own_shows_the_license_first(hub, site, tmp_path):
     done = process(hub, tmp_path, "pull", "plain.best")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "plain.best is under the licence MIT (tests).\n"
+    assert done.stderr == "plain.best is under the license MIT (tests).\n"
     path = Path(done.stdout.strip())
     assert path.is_relative_to(tmp_path / "home")
     assert path.read_bytes() == BEST
@@ -218,7 +218,7 @@ def test_pull_wants_names_or_all(weights, words):
     assert "or --all" in errors
 
 
-def test_a_limited_licence_is_accepted_once(weights):
+def test_a_limited_license_is_accepted_once(weights):
     code, _, errors = weights("pull", "plain.limited")
     assert code == 1
     assert "CC-BY-NC-4.0, which forbids commercial use" in errors
@@ -227,7 +227,7 @@ def test_a_limited_licence_is_accepted_once(weights):
     assert weights("pull", "plain.limited")[0] == 0
 
 
-def test_a_limited_licence_is_accepted_by_a_run_too(site, tmp_path, monkeypatch, capsys):
+def test_a_limited_license_is_accepted_by_a_run_too(site, tmp_path, monkeypatch, capsys):
     picture = tmp_path / "a.png"
     assert main(["run", "--model", "plain.limited", "--accept-license", "--dry-run", str(picture)]) == 1
     capsys.readouterr()
@@ -244,7 +244,7 @@ def test_path_is_that_of_the_best_that_is_here(weights):
 
 
 @pytest.mark.parametrize("command", ["pull", "path", "verify"])
-def test_a_misspelt_name_is_told(weights, command):
+def test_a_misspelled_name_is_told(weights, command):
     code, _, errors = weights(command, "plain.bst")
     assert code == 2
     assert "Did you mean best?" in errors
@@ -391,7 +391,7 @@ def test_publish_can_be_tried_without_a_hub(weights, hub, run, tmp_path):  # noq
     assert hub.requests == []
 
 
-def test_publish_wants_a_licence(weights, run):  # noqa: F811
+def test_publish_wants_a_license(weights, run):  # noqa: F811
     code, _, errors = weights("publish", run, "--repo", "me/mine")
     assert code == 2
     assert "--license" in errors

@@ -11,7 +11,7 @@ NARROW = {"widths": [4, 4, 8, 8]}
 
 
 def save_photographs(folder, count, size=(40, 30), seed=0):
-    """Write photographs of smooth random colours, and give their names."""
+    """Write photographs of smooth random colors, and give their names."""
     folder.mkdir(parents=True, exist_ok=True)
     chance = np.random.default_rng(seed)
     names = [f"{index:02d}.png" for index in range(count)]
@@ -21,15 +21,15 @@ def save_photographs(folder, count, size=(40, 30), seed=0):
     return names
 
 
-def save_grey(path, size=(40, 30)):
-    """Write a picture in shades of grey, saved as colour."""
+def save_gray(path, size=(40, 30)):
+    """Write a picture in shades of gray, saved as color."""
     ramp = np.linspace(0, 255, size[0] * size[1]).astype(np.uint8).reshape(size[1], size[0])
     Image.fromarray(ramp).convert("RGB").save(path)
 
 
 def save_weights(path, seed=0, **changed):
     """Write random weights of a narrow Zhang network; `changed` fills whole tensors with a value."""
-    from colorcli.registry import Registry
+    from colorcli.plugin.registry import Registry
 
     torch.manual_seed(seed)
     state = Registry().get("zhang").build(**NARROW).state_dict()
@@ -42,6 +42,6 @@ def save_weights(path, seed=0, **changed):
 
 def line(path, **options):
     """Load weights written by `save_weights` as the line that `colorcli run` uses."""
-    from colorcli.engine import Line
+    from colorcli.inference.line import Line
 
     return Line(colorcli.load("zhang", weights=path, device="cpu", precision="fp32"), options=options)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from colorcli.evaluation import bootstrap
-from colorcli.evaluation.standard import L1, Auc, ColorfulnessDelta, Psnr, Rmse
+from colorcli.evaluation.metrics.standard import L1, Auc, ColorfulnessDelta, Psnr, Rmse
 from colorcli.metric import Metric
 
 

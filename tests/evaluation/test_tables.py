@@ -18,7 +18,7 @@ def table(rows, columns=(AUC, RMSE), sections=(), comparisons=()):
 
 
 ROWS = {
-    "grey": {"auc": Figure(80.0, 79.04, 81.0), "rmse": Figure(30.0)},
+    "gray": {"auc": Figure(80.0, 79.04, 81.0), "rmse": Figure(30.0)},
     "a": {"auc": Figure(85.0, 84.0, 86.0), "rmse": Figure(20.0)},
     "b": {"auc": Figure(84.0, 83.0, 85.0), "rmse": Figure(10.0)},
     "original": {},
@@ -30,7 +30,7 @@ def test_a_cell_has_its_value_and_its_interval_if_it_has_one():
     assert lines[:3] == [
         "|  | AuC % | RMSE |",
         "| --- | ---: | ---: |",
-        "| grey | 80.0 (79.0 to 81.0) | 30.00 |",
+        "| gray | 80.0 (79.0 to 81.0) | 30.00 |",
     ]
     assert lines[5] == "| original |  |  |"
 
@@ -53,7 +53,7 @@ def test_a_column_without_figures_says_so_and_why():
 
 def test_what_is_left_out_is_told():
     text = markdown(report(table(ROWS), problems=["x.jpg: broken"], left_out=["g.png"]))
-    assert "- left out because they are grey: g.png" in text
+    assert "- left out because they are gray: g.png" in text
     assert "- left out because they cannot be read: 1" in text
 
 
@@ -80,7 +80,7 @@ def test_the_best_model_of_a_column_is_that_which_its_metric_says(column, best):
 
 
 def test_a_single_model_is_not_the_best_of_anything():
-    alone = table({name: ROWS[name] for name in ("grey", "a")})
+    alone = table({name: ROWS[name] for name in ("gray", "a")})
     assert alone.best(alone.sections[0], AUC) == set()
 
 

@@ -20,12 +20,12 @@ def pan(seed: int, frames: int, step: int = 1, size: tuple[int, int] = SIZE) -> 
 
 
 def painted(lightness: list[np.ndarray]) -> list[np.ndarray]:
-    """Chroma that belongs to the wall: wherever it moves to, its colours go along."""
+    """Chroma that belongs to the wall: wherever it moves to, its colors go along."""
     return [np.concatenate((picture - 50, 30 - picture / 2)) for picture in lightness]
 
 
 def flat(ab: tuple[float, float], size: tuple[int, int] = SIZE) -> np.ndarray:
-    """One colour all over, (2, h, w)."""
+    """One color all over, (2, h, w)."""
     return np.broadcast_to(np.float32(ab)[:, None, None], (2, *size)).copy()
 
 
@@ -45,7 +45,7 @@ def passing_disc(frames: int, step: int = 3, size: tuple[int, int] = SIZE):
 
 
 def flickering(chroma: list[np.ndarray], strength: float = 8) -> list[np.ndarray]:
-    """Chroma that is off by another colour in every frame."""
+    """Chroma that is off by another color in every frame."""
     generator = np.random.default_rng(0)
     return [ab + generator.normal(0, strength, (2, 1, 1)).astype(np.float32) for ab in chroma]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from skimage import color as skimage
 
-from colorcli.color import grey_to_lightness, lab_to_uv, luma_to_lightness, rgb_to_lab, rgb_to_yuv, yuv_to_rgb
+from colorcli.color import gray_to_lightness, lab_to_uv, luma_to_lightness, rgb_to_lab, rgb_to_yuv, yuv_to_rgb
 from colorcli.film.chroma import Coding, chroma_planes, small_lightness
 
 USUAL = Coding("bt709", "srgb", full_range=False, depth=8)
@@ -29,7 +29,7 @@ def picture(coding, size=(96, 128), seed=0):
     return codes.round().astype(np.uint8 if coding.depth == 8 else np.uint16)
 
 
-def colours(chroma, size=(24, 32), seed=1):
+def colors(chroma, size=(24, 32), seed=1):
     """Smooth ab of a given strength."""
     coarse = np.random.default_rng(seed).normal(0, chroma, (2, 4, 5)).astype(np.float32)
     return np.stack([cv2.resize(plane, size[::-1], interpolation=cv2.INTER_CUBIC) for plane in coarse])
@@ -45,10 +45,10 @@ def shown(luma, u, v, coding):
     return yuv_to_rgb(torch.from_numpy(np.stack(planes)), coding.matrix)
 
 
-def test_the_lightness_is_that_of_the_grey_that_a_player_shows():
+def test_the_lightness_is_that_of_the_gray_that_a_player_shows():
     luma = picture(USUAL)
-    grey = ((luma.astype(float) - 16) / 219).clip(0, 1)
-    expected = skimage.rgb2lab(np.dstack([grey] * 3))[..., 0]
+    gray = ((luma.astype(float) - 16) / 219).clip(0, 1)
+    expected = skimage.rgb2lab(np.dstack([gray] * 3))[..., 0]
     assert np.abs(small_lightness(luma, luma.shape, USUAL)[0, 0].numpy() - expected).max() < 0.01
 
 
@@ -81,7 +81,7 @@ def test_no_chroma_is_exactly_the_middle_for_every_size(coding, size):
 def test_a_player_shows_the_chroma_that_was_predicted(coding):
     dtype = np.uint8 if coding.depth == 8 else np.uint16
     luma = np.full((32, 32), coding.black + coding.luma_codes // 2, dtype)
-    ab = colours(18)
+    ab = colors(18)
     u, v = chroma_planes(luma, ab, coding)
     found = rgb_to_lab(shown(luma, u, v, coding))[1:]
     expected = [cv2.resize(plane, (32, 32), interpolation=cv2.INTER_CUBIC) for plane in ab]
@@ -89,7 +89,7 @@ def test_a_player_shows_the_chroma_that_was_predicted(coding):
 
 
 def test_u_and_v_are_within_2_db_of_exact_ones_of_every_pixel_brought_to_half_size():
-    luma, ab = picture(USUAL, (256, 320)), colours(20, (64, 80))
+    luma, ab = picture(USUAL, (256, 320)), colors(20, (64, 80))
     scaled = np.stack([cv2.resize(plane, (320, 256), interpolation=cv2.INTER_CUBIC) for plane in ab])
     exact_ab = torch.from_numpy(scaled).double()
     y = ((torch.from_numpy(luma).double() - 16) / 219)[None]
@@ -104,11 +104,11 @@ def test_u_and_v_are_within_2_db_of_exact_ones_of_every_pixel_brought_to_half_si
 
 
 @pytest.mark.parametrize("coding", CODINGS, ids=coding_name)
-def test_no_colour_leaves_what_a_player_can_show(coding):
+def test_no_color_leaves_what_a_player_can_show(coding):
     luma = picture(coding)
     luma[::2], luma[1::2] = luma[1::2].copy(), luma[1::2].copy()  # alike in twos: what is shared by four is exact
     luma[:, ::2] = luma[:, 1::2]
-    u, v = chroma_planes(luma, colours(300), coding)
+    u, v = chroma_planes(luma, colors(300), coding)
     middle = 1 << (coding.depth - 1)
     uv = [(plane.astype(np.float64) - middle) / coding.chroma_codes for plane in (u, v)]
     y = (luma[::2, ::2].astype(np.float64) - coding.black) / coding.luma_codes
@@ -119,15 +119,15 @@ def test_no_colour_leaves_what_a_player_can_show(coding):
     assert np.ptp(u) > 0.2 * coding.chroma_codes
 
 
-def test_the_lightness_of_a_colour_is_found_from_its_luma():
+def test_the_lightness_of_a_color_is_found_from_its_luma():
     rgb = torch.tensor([[0.70, 0.45, 0.35], [0.30, 0.50, 0.40], [0.35, 0.40, 0.65]]).T[:, None].double()
     lab, y = rgb_to_lab(rgb), rgb_to_yuv(rgb, "bt709")[:1]
     found = luma_to_lightness(y, lab[1:], "bt709")
     assert (found - lab[:1]).abs().max() < 0.2
-    assert (grey_to_lightness(y) - lab[:1]).abs().max() > 0.5
+    assert (gray_to_lightness(y) - lab[:1]).abs().max() > 0.5
 
 
-def test_u_and_v_in_wide_primaries_show_the_same_colour_with_less_of_them():
+def test_u_and_v_in_wide_primaries_show_the_same_color_with_less_of_them():
     y, ab = torch.full((1, 1, 1), 0.5), torch.tensor([40.0, 20.0])[:, None, None]
     saturations = []
     for primaries in ("srgb", "display-p3", "bt2020"):
@@ -137,10 +137,10 @@ def test_u_and_v_in_wide_primaries_show_the_same_colour_with_less_of_them():
     assert saturations[0] > 1.2 * saturations[2]
 
 
-def test_grey_is_grey_in_all_primaries():
+def test_gray_is_gray_in_all_primaries():
     y = torch.linspace(0, 1, 11)[None, None]
     for primaries in ("srgb", "display-p3", "bt2020"):
-        assert lab_to_uv(y, grey_to_lightness(y), torch.zeros(2, 1, 11), "bt709", primaries).abs().max() < 1e-4
+        assert lab_to_uv(y, gray_to_lightness(y), torch.zeros(2, 1, 11), "bt709", primaries).abs().max() < 1e-4
 
 
 def test_a_film_far_larger_than_a_strip_has_no_seams():

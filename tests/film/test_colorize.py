@@ -1,4 +1,4 @@
-"""Whole films through the line, with a colorizer whose colours can be told from the lightness."""
+"""Whole films through the line, with a colorizer whose colors can be told from the lightness."""
 
 import os
 import subprocess
@@ -16,17 +16,17 @@ from PIL import Image
 from torch import nn
 
 from colorcli import Colorizer
-from colorcli.devices import choose
-from colorcli.engine import Line
 from colorcli.errors import PluginError, UnreadableMedia, UnwritableMedia, UsageError
 from colorcli.film.chroma import Coding, chroma_planes
 from colorcli.film.colorize import FilmSettings, colorize_film
-from colorcli.film.probe import probe
-from colorcli.film.provenances import read_provenance
 from colorcli.film.references import Reference
-from colorcli.media.folders import Job
-from colorcli.model import Model
-from tests.film.clips import decoded, make_clip, moving_pictures, plane, run_ffmpeg, truncated
+from colorcli.inference.device import choose
+from colorcli.inference.line import Line
+from colorcli.inference.model import Model
+from colorcli.jobs import Job
+from colorcli.media.films.probe import probe
+from colorcli.media.films.provenance import read_provenance
+from tests.media.films.clips import decoded, make_clip, moving_pictures, plane, run_ffmpeg, truncated
 
 LOSSLESS = FilmSettings(codec="ffv1", stabilize="off")
 
@@ -64,7 +64,7 @@ class Counting(nn.Module):
 
 
 class Changing(nn.Module):
-    """Chroma of one colour for all of a picture, by its mean lightness: another for every scene."""
+    """Chroma of one color for all of a picture, by its mean lightness: another for every scene."""
 
     def forward(self, ab):
         return ab.mean(dim=(2, 3), keepdim=True).expand_as(ab)
@@ -106,7 +106,7 @@ def lumas(path):
     return np.array([luma for _, luma in decoded(path)])
 
 
-# Colours
+# Colors
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le", "yuv444p"])
@@ -124,7 +124,7 @@ def test_luma_goes_through_untouched_and_chroma_is_what_the_colorizer_says(tmp_p
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_a_rotated_film_has_the_colours_of_an_upright_one(tmp_path, rotation):
+def test_a_rotated_film_has_the_colors_of_an_upright_one(tmp_path, rotation):
     """A colorizer that sees where things are: blue above, red below."""
 
     class Sky(nn.Module):
@@ -214,7 +214,7 @@ def test_key_frames_work_at_the_frames_own_size(tmp_path):
 
 
 @pytest.mark.parametrize("settings", [FilmSettings(codec="ffv1"), FilmSettings(codec="ffv1", keyframes=0)])
-def test_no_colour_crosses_a_cut(tmp_path, settings):
+def test_no_color_crosses_a_cut(tmp_path, settings):
     pictures = noisy(patterns(3, 12))
     whole = colorize(make_clip(tmp_path / "a.mkv", pictures=pictures, codec="ffv1"), line_of(Changing()), settings)
     assert whole.facts["shots"] == 3
@@ -242,12 +242,12 @@ def test_flicker_is_steadied_unless_asked_not_to(tmp_path):
     assert changes["off"] > 5 * changes["flow"]
 
 
-def corrected(path, colour=(200, 40, 40), size=(64, 48)):
-    Image.new("RGB", size, colour).save(path)
+def corrected(path, color=(200, 40, 40), size=(64, 48)):
+    Image.new("RGB", size, color).save(path)
     return path
 
 
-def test_a_corrected_frame_gives_its_shot_its_colours_and_no_other(tmp_path):
+def test_a_corrected_frame_gives_its_shot_its_colors_and_no_other(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(3, 15)), codec="ffv1")
     plain = chroma(colorize(source).target)
     reference = Reference(corrected(tmp_path / "red.png"), Fraction(20, 25))
@@ -274,7 +274,7 @@ def test_a_corrected_frame_of_a_mirrored_film_is_as_people_see_it(tmp_path):
     ("picture", "time", "says"),
     [
         ({"size": (48, 64)}, 0, "is not the shape"),
-        ({"colour": (90, 90, 90)}, 0, "no colour"),
+        ({"color": (90, 90, 90)}, 0, "no color"),
         ({}, 50, "no frame is shown at 50 s"),
     ],
 )
@@ -311,7 +311,7 @@ def test_a_film_that_is_cut_off_is_colorized_as_far_as_it_goes_and_that_is_said(
     assert any("cut off" in remark for remark in outcome.remarks)
 
 
-def test_a_film_says_what_made_its_colours(tmp_path):
+def test_a_film_says_what_made_its_colors(tmp_path):
     source = make_clip(tmp_path / "a.mp4", frames=3)
     outcome = colorize(source, settings=FilmSettings())
     found = read_provenance(outcome.target)
@@ -406,7 +406,7 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same_film(tmp_path, settin
 @pytest.fixture
 def short_pieces(monkeypatch):
     """Parts of ten seconds, and shots of more than twenty in pieces."""
-    monkeypatch.setattr("colorcli.film.shooting.LONGEST", Fraction(20))
+    monkeypatch.setattr("colorcli.film.shot_frames.LONGEST", Fraction(20))
 
 
 def panning(count, width=64):
@@ -430,7 +430,7 @@ def test_a_very_long_shot_goes_on_in_its_midst_and_gives_the_same_film(tmp_path,
 
 
 def test_a_very_long_shot_has_no_seams(tmp_path, short_pieces):
-    """At the beginning of a piece colours change no more than elsewhere."""
+    """At the beginning of a piece colors change no more than elsewhere."""
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(1, 90)), fps="2", codec="ffv1")
 
     class Drifting(nn.Module):

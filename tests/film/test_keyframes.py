@@ -39,7 +39,7 @@ def test_every_frame_may_be_a_key_frame():
     assert carried(lightness, painted(lightness), every=1)[1] == [[0], [1], [2], [3], [4]]
 
 
-def test_colours_move_with_what_they_belong_to():
+def test_colors_move_with_what_they_belong_to():
     lightness = pan(1, 40, step=2)
     true = painted(lightness)
     finished, _ = carried(lightness, true, every=5)
@@ -47,7 +47,7 @@ def test_colours_move_with_what_they_belong_to():
     assert rmse(finished, true) < 0.4 * rmse(held, true)
 
 
-def test_between_two_key_frames_colours_go_from_the_one_to_the_other():
+def test_between_two_key_frames_colors_go_from_the_one_to_the_other():
     lightness = pan(1, 1) * 9
     lightness = [picture.copy() for picture in lightness]
     finished, asked = carried(lightness, [flat((-20, 0))] * 8 + [flat((20, 0))], every=8)
@@ -65,7 +65,7 @@ def test_key_frames_that_flicker_are_steadied_too():
     assert rmse(carried(lightness, flickers, every=4)[0], true) < 0.6 * rmse(flickers, true)
 
 
-def test_what_a_later_key_frame_shows_first_has_its_colour():
+def test_what_a_later_key_frame_shows_first_has_its_color():
     lightness, true, discs = passing_disc(9)
     finished, _ = carried(lightness, true, every=4)
     uncovered = discs[0] & ~discs[2]
@@ -88,7 +88,7 @@ def test_a_change_that_cannot_be_followed_is_a_key_frame_at_once():
     assert [3] in asked
 
 
-def test_key_frames_in_batches_have_the_same_colours():
+def test_key_frames_in_batches_have_the_same_colors():
     lightness = pan(1, 50)
     chroma = flickering(painted(lightness))
     one, _ = carried(lightness, chroma, every=4)
@@ -97,7 +97,7 @@ def test_key_frames_in_batches_have_the_same_colours():
     assert np.array_equal(one, three)
 
 
-def test_no_colour_crosses_a_cut():
+def test_no_color_crosses_a_cut():
     first, second = pan(1, 10), pan(2, 10)
     predict = Predictions(first + second, [flat((60, 0))] * 10 + [flat((-60, 0))] * 10)
     keyframes = Keyframes(predict, 4)
@@ -108,20 +108,20 @@ def test_no_colour_crosses_a_cut():
     assert predict.asked == [[0], [4], [8], [10], [14], [18]]
 
 
-def test_colours_last_however_far_the_next_key_frame_is():
+def test_colors_last_however_far_the_next_key_frame_is():
     lightness = [picture.copy() for picture in pan(1, 1) * 130]
     finished, asked = carried(lightness, [flat((30, 10))] * 130, every=200)
     assert asked == [[0]]
     assert rmse(finished, [flat((30, 10))] * 130) < 1e-2
 
 
-def test_colours_stay_finite_where_nothing_can_be_followed():
+def test_colors_stay_finite_where_nothing_can_be_followed():
     lightness = [pan(seed, 1)[0] for seed in range(60)]
     finished, _ = carried(lightness, [flat((40, -40))] * 60, every=60)
     assert rmse(finished, [flat((40, -40))] * 60) < 1e-2
 
 
-def test_no_frames_have_no_colours():
+def test_no_frames_have_no_colors():
     assert Keyframes(lambda pictures: pictures, 4).finish() == []
 
 
@@ -136,42 +136,42 @@ def tinted(lightness, chroma, corrected):
     return [references.tint(picture, ab) for picture, ab in zip(lightness, chroma, strict=True)]
 
 
-def test_a_corrected_frame_has_exactly_the_colours_that_it_was_given():
+def test_a_corrected_frame_has_exactly_the_colors_that_it_was_given():
     lightness = pan(1, 20)
     corrected = flickering([flat((30, 30))])[0] + painted(lightness)[7]
     assert np.allclose(tinted(lightness, painted(lightness), {7: corrected})[7], corrected, atol=1e-3)
 
 
 @pytest.mark.parametrize("number", [0, 10, 19])
-def test_a_corrected_frame_colours_what_it_shows_of_its_shot_both_ways(number):
+def test_a_corrected_frame_colors_what_it_shows_of_its_shot_both_ways(number):
     lightness = pan(1, 20)
     true = painted(lightness)
-    coloured = tinted(lightness, [flat((0, 0))] * 20, {number: true[number]})
+    colored = tinted(lightness, [flat((0, 0))] * 20, {number: true[number]})
     for frame in range(20):
         moved = frame - number  # pixels to the left since then; the picture's edges, too, are hard to follow
         shown = np.s_[:, 4:-4, max(0, -moved) + 4 : min(64, 64 - moved) - 4]
-        assert rmse([coloured[frame][shown]], [true[frame][shown]]) < 0.4 * rmse(
+        assert rmse([colored[frame][shown]], [true[frame][shown]]) < 0.4 * rmse(
             [0 * true[frame][shown]], [true[frame][shown]]
         )
 
 
 def test_in_a_still_shot_a_corrected_frame_does_not_fade():
     lightness = pan(1, 1) * 120
-    coloured = tinted(lightness, [flat((0, 0))] * 120, {60: flat((50, -20))})
-    assert rmse(coloured, [flat((50, -20))] * 120) < 0.5
+    colored = tinted(lightness, [flat((0, 0))] * 120, {60: flat((50, -20))})
+    assert rmse(colored, [flat((50, -20))] * 120) < 0.5
 
 
-def test_what_a_corrected_frame_does_not_show_keeps_its_colours():
+def test_what_a_corrected_frame_does_not_show_keeps_its_colors():
     lightness = pan(1, 40, step=4)
-    coloured = tinted(lightness, [flat((0, 0))] * 40, {0: flat((50, 0))})
-    assert coloured[4][0, :, 6:30].mean() > 45  # still in sight
-    assert np.abs(coloured[30]).mean() < 2  # 120 pixels on, in a picture 64 wide
+    colored = tinted(lightness, [flat((0, 0))] * 40, {0: flat((50, 0))})
+    assert colored[4][0, :, 6:30].mean() > 45  # still in sight
+    assert np.abs(colored[30]).mean() < 2  # 120 pixels on, in a picture 64 wide
 
 
 def test_between_two_corrected_frames_the_nearer_counts_more():
     lightness = pan(1, 1) * 11
-    coloured = tinted(lightness, [flat((0, 0))] * 11, {0: flat((-40, 0)), 10: flat((40, 0))})
-    course = [float(ab[0, 20, 20]) for ab in coloured]
+    colored = tinted(lightness, [flat((0, 0))] * 11, {0: flat((-40, 0)), 10: flat((40, 0))})
+    course = [float(ab[0, 20, 20]) for ab in colored]
     assert course == sorted(course)
     assert [course[0], course[5], course[10]] == pytest.approx([-40, 0, 40], abs=0.5)
 

@@ -34,10 +34,10 @@ def test_a_frame_is_decided_once_four_more_are_known():
 
 
 @pytest.mark.parametrize("length", range(1, DELAY + 1))
-@pytest.mark.parametrize("colour", [0, 100])
-def test_a_flash_is_no_cut(length, colour):
+@pytest.mark.parametrize("color", [0, 100])
+def test_a_flash_is_no_cut(length, color):
     film = pan(1, 30)
-    film[12 : 12 + length] = [np.full_like(film[0], colour)] * length
+    film[12 : 12 + length] = [np.full_like(film[0], color)] * length
     assert begins(film) == [0]
 
 

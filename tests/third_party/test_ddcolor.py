@@ -45,15 +45,15 @@ def test_it_keeps_every_promise(installed):
     assert done.returncode == 0
 
 
-def test_a_file_in_the_published_layout_colours_a_photograph(installed, tmp_path):
+def test_a_file_in_the_published_layout_colors_a_photograph(installed, tmp_path):
     assert python(installed, "-c", RANDOM_WEIGHTS, cwd=tmp_path).returncode == 0
     Image.linear_gradient("L").resize((60, 80)).save(tmp_path / "photo.png")
     command = ["-m", "colorcli", "run", "--model", "ddcolor", "--weights", "pytorch_model.bin", "photo.png"]
     done = python(installed, *command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
-    with Image.open(tmp_path / "photo-color.png") as coloured:
-        assert (coloured.mode, coloured.size) == ("RGB", (60, 80))
+    with Image.open(tmp_path / "photo-color.png") as colored:
+        assert (colored.mode, colored.size) == ("RGB", (60, 80))
 
 
 def test_a_file_of_another_network_is_refused(installed, tmp_path):

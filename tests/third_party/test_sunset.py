@@ -33,7 +33,7 @@ def test_it_is_listed_beside_our_own(installed):
 
 
 def test_its_colorizer_can_be_had_by_name(installed):
-    program = "from colorcli.registry import Registry; print(Registry().get('sunset').summary)"
+    program = "from colorcli.plugin.registry import Registry; print(Registry().get('sunset').summary)"
     assert python(installed, "-c", program).stdout.startswith("Warm highlights and cool shadows")
 
 

@@ -28,7 +28,7 @@ temperature = 0.5
 
 
 def picture(seed: int, width: int = 80, height: int = 64) -> Image.Image:
-    """Waves from dark blue to light orange: the lightness tells the colour, so there is something to learn."""
+    """Waves from dark blue to light orange: the lightness tells the color, so there is something to learn."""
     chance = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] / 64
     wave = np.sin(x * chance.uniform(1, 4) + y * chance.uniform(1, 4) + chance.uniform(0, 6)) / 2 + 0.5
@@ -36,7 +36,7 @@ def picture(seed: int, width: int = 80, height: int = 64) -> Image.Image:
 
 
 def write_photographs(folder: Path, count: int = 120) -> Path:
-    """A folder of colourful JPEGs, a handful of which is held out for validation."""
+    """A folder of colorful JPEGs, a handful of which is held out for validation."""
     folder.mkdir(parents=True)
     for seed in range(count):
         picture(seed).save(folder / f"{seed:03}.jpg", quality=90)

@@ -141,18 +141,18 @@ def test_pictures_are_upright(tmp_path, orientation, turn):
     assert np.abs(np.asarray(turned).astype(int) - np.asarray(upright)).max() <= 2
 
 
-def test_unreadable_and_grey_pictures_are_named(photographs, tmp_path):
-    picture(0).convert("L").save(tmp_path / "grey.jpg")
-    picture(0).convert("L").convert("RGB").save(tmp_path / "also-grey.jpg")
+def test_unreadable_and_gray_pictures_are_named(photographs, tmp_path):
+    picture(0).convert("L").save(tmp_path / "gray.jpg")
+    picture(0).convert("L").convert("RGB").save(tmp_path / "also-gray.jpg")
     (tmp_path / "text.jpg").write_text("no picture")
     (tmp_path / "cut.jpg").write_bytes((photographs / "000.jpg").read_bytes()[:600])
     (tmp_path / "folder.jpg").mkdir()
     picture(0).save(tmp_path / "fine.jpg")
     faults = left_out(find_photographs(tmp_path), workers=0)
     unreadable = dict.fromkeys(["cut.jpg", "folder.jpg", "text.jpg"], "cannot be read")
-    assert faults == {"grey.jpg": "grey", "also-grey.jpg": "grey"} | unreadable
+    assert faults == {"gray.jpg": "gray", "also-gray.jpg": "gray"} | unreadable
     assert "5 of 6 photographs are left out" in report(faults, 6)
-    assert "grey.jpg (grey)" in report(faults, 6)
+    assert "gray.jpg (gray)" in report(faults, 6)
 
 
 def test_the_next_picture_takes_the_place_of_one_that_became_unreadable(tmp_path, caplog):

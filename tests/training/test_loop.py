@@ -213,19 +213,19 @@ def test_checkpoints_of_the_first_version_are_taken(straight, photographs, tiny,
     assert_same_files(straight[0], run)
 
 
-def test_grey_and_broken_pictures_are_said_once_and_left_out(tiny, tmp_path, caplog):
+def test_gray_and_broken_pictures_are_said_once_and_left_out(tiny, tmp_path, caplog):
     data = write_photographs(tmp_path / "photographs")
-    picture(0).convert("L").save(data / "grey.jpg")
+    picture(0).convert("L").save(data / "gray.jpg")
     (data / "broken.jpg").write_text("no picture")
     go_on(tiny, data, tmp_path / "run", 2)
-    assert "2 of 122 photographs are left out: broken.jpg (cannot be read), grey.jpg (grey)." in caplog.text
+    assert "2 of 122 photographs are left out: broken.jpg (cannot be read), gray.jpg (gray)." in caplog.text
     caplog.clear()
     assert go_on(tiny, data, tmp_path / "run", 2)[0].step == 1
     assert "left out" not in caplog.text
 
 
-def test_photographs_without_colour_are_too_few(tiny, tmp_path):
-    data = tmp_path / "grey"
+def test_photographs_without_color_are_too_few(tiny, tmp_path):
+    data = tmp_path / "gray"
     data.mkdir()
     for seed in range(30):
         picture(seed).convert("L").save(data / f"{seed}.jpg")

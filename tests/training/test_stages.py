@@ -63,7 +63,7 @@ class Regression(Recipe):
     def __init__(self, *, learning_rate=0.01):
         self.learning_rate = learning_rate
 
-    def survey(self, colours, categories):
+    def survey(self, colors, categories):
         assert list(categories) == ["city", "people"]
         return {}
 
@@ -91,7 +91,7 @@ class Regression(Recipe):
 
 class Parted(Colorizer):
     name = "parted"
-    summary = "A colour for each category."
+    summary = "A color for each category."
 
     def build(self, kind="line"):
         return Pair() if kind == "pair" else nn.Conv2d(1, 2, 1)

@@ -41,7 +41,7 @@ def plain(tmp_path):
 
     class Plain(Colorizer):
         name = "plain"
-        summary = "Stays grey."
+        summary = "Stays gray."
         weights = {  # noqa: RUF012
             "best": describe("best.bin", BEST, "someone/something"),
             "starter": describe(str(starter), STARTER),

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from colorcli.errors import WeightsCorrupt, WeightsNotFound
-from colorcli.registry import Registry
+from colorcli.plugin.registry import Registry
 from colorcli.weights import Header, describe, open_file, read_header, read_state, write_state
 from tests.tiny import write_tiny_weights
 

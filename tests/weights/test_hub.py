@@ -67,7 +67,7 @@ def test_endpoint_home_and_token_come_from_the_environment(hub, tmp_path):
     assert path.read_bytes() == BEST
 
 
-def test_the_clients_own_offline_switch_is_honoured(hub, plain, monkeypatch):
+def test_the_clients_own_offline_switch_is_honored(hub, plain, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(WeightsNotFound, match="HF_HUB_OFFLINE forbids"):
         locate(plain, "best")

@@ -1,4 +1,4 @@
-"""DDColor (Kang et al., ICCV 2023, arXiv:2212.11613): a transformer finds the hundred colours that a picture needs."""
+"""DDColor (Kang et al., ICCV 2023, arXiv:2212.11613): a transformer finds the hundred colors that a picture needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DDColor(Colorizer):
     """The authors' network as the library spandrel has it, with the authors' weights."""
 
     name = "ddcolor"
-    summary = "DDColor 2023: vivid, by a transformer that finds the colours which a picture needs."
+    summary = "DDColor 2023: vivid, by a transformer that finds the colors which a picture needs."
     size = 512
     weights = {  # noqa: RUF012
         "tiny": Weights(
@@ -59,9 +59,9 @@ class DDColor(Colorizer):
         from colorcli.color import lab_to_linear, linear_to_srgb
 
         neutral = lightness.new_zeros(len(lightness), 2, *lightness.shape[-2:])
-        grey = linear_to_srgb(lab_to_linear(lightness, neutral))  # (B, 3, H, W) in 0..1
+        gray = linear_to_srgb(lab_to_linear(lightness, neutral))  # (B, 3, H, W) in 0..1
         with self._one_at_a_time:
-            ab: Tensor = network(grey)  # (B, 2, H, W)
+            ab: Tensor = network(gray)  # (B, 2, H, W)
         return ab
 
 

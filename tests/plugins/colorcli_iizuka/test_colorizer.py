@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from colorcli.color import grey_to_lightness
-from colorcli.devices import choose
+from colorcli.color import gray_to_lightness
 from colorcli.errors import UsageError
-from colorcli.model import Model
+from colorcli.inference.device import choose
+from colorcli.inference.model import Model
 from colorcli.testing import ColorizerSuite
 from colorcli_iizuka import Iizuka
 from colorcli_iizuka.network import IizukaNetwork
@@ -28,10 +28,10 @@ class TestIizukaThatMakesRgb(ColorizerSuite):
 
 
 def vivid(**hyperparameters):
-    """A network whose colours differ as those of a trained one do."""
+    """A network whose colors differ as those of a trained one do."""
     torch.manual_seed(0)
     network = IizukaNetwork(**{**TINY, **hyperparameters}).eval()
-    torch.nn.init.normal_(network.colour[-1].weight, std=0.1)
+    torch.nn.init.normal_(network.color[-1].weight, std=0.1)
     return network
 
 
@@ -39,19 +39,19 @@ def noise(batch=1, side=64):
     return torch.rand(batch, 1, side, side, generator=torch.Generator().manual_seed(1))
 
 
-def test_a_grey_picture_reaches_the_network_as_it_was():
-    """Its grey values become lightness in the host, and luma again."""
-    network, grey = vivid(), noise()
+def test_a_gray_picture_reaches_the_network_as_it_was():
+    """Its gray values become lightness in the host, and luma again."""
+    network, gray = vivid(), noise()
     with torch.inference_mode():
-        expected = network.to_ab(network(grey)[0])
-        ab = Iizuka().predict(network, grey_to_lightness(grey))
+        expected = network.to_ab(network(gray)[0])
+        ab = Iizuka().predict(network, gray_to_lightness(gray))
     assert expected.std() > 1
     assert (ab - expected).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("space", ["lab", "rgb"])
 def test_bf16_is_close_to_fp32(space):
-    lightness = grey_to_lightness(noise(2))
+    lightness = gray_to_lightness(noise(2))
     fp32, bf16 = (
         Model(Iizuka(), vivid(space=space), choose("cpu", precision), tag="", fingerprint="", size=None).predict(
             lightness
@@ -65,4 +65,4 @@ def test_bf16_is_close_to_fp32(space):
 def test_it_has_no_options():
     model = Model(Iizuka(), vivid(), choose("cpu", "fp32"), tag="", fingerprint="", size=None)
     with pytest.raises(UsageError, match="iizuka has no option 'temperature'"):
-        model.predict(grey_to_lightness(noise()), temperature=0.38)
+        model.predict(gray_to_lightness(noise()), temperature=0.38)

@@ -30,16 +30,16 @@ GLOBAL = [
 CONNECTED = [("scene.1", 7 * 7 * 512, 1024), ("scene.3", 1024, 512), ("scene.5", 512, 256)]
 MID = [("mid.0", 512, 512, 3, 1), ("mid.2", 512, 256, 3, 1)]
 FUSION = [("fusion.0", 512, 256, 3, 1)]
-COLOUR = [
-    ("colour.0.0", 256, 128, 3, 1),
+COLOR = [
+    ("color.0.0", 256, 128, 3, 1),
     ("upsample",),
-    ("colour.2.0", 128, 64, 3, 1),
-    ("colour.2.2", 64, 64, 3, 1),
+    ("color.2.0", 128, 64, 3, 1),
+    ("color.2.2", 64, 64, 3, 1),
     ("upsample",),
-    ("colour.4.0", 64, 32, 3, 1),
+    ("color.4.0", 64, 32, 3, 1),
 ]
-OUTPUT = ("colour.5", 32, 2, 3, 1)
-CONVOLUTIONS = [layer for layer in [*LOW, *GLOBAL, *MID, *FUSION, *COLOUR, OUTPUT] if layer != ("upsample",)]
+OUTPUT = ("color.5", 32, 2, 3, 1)
+CONVOLUTIONS = [layer for layer in [*LOW, *GLOBAL, *MID, *FUSION, *COLOR, OUTPUT] if layer != ("upsample",)]
 
 
 def published(state, luma, global_size=224, output=torch.sigmoid):
@@ -55,14 +55,14 @@ def published(state, luma, global_size=224, output=torch.sigmoid):
                 x = functional.conv2d(x, weight, state[f"{name}.bias"], stride, padding).clamp(min=0)
         return x
 
-    centred = luma - 0.44505388568813414
-    features = run(run(resized(centred, global_size), LOW), GLOBAL).flatten(1)
+    centered = luma - 0.44505388568813414
+    features = run(run(resized(centered, global_size), LOW), GLOBAL).flatten(1)
     for name, *_ in CONNECTED:
         features = (features @ state[f"{name}.weight"].T + state[f"{name}.bias"]).clamp(min=0)
-    mid = run(run(centred, LOW), MID)
+    mid = run(run(centered, LOW), MID)
     at_every_place = features.view(*features.shape, 1, 1).repeat(1, 1, *mid.shape[2:])
-    x = run(torch.cat([mid, at_every_place], dim=1), FUSION + COLOUR)
-    x = functional.conv2d(x, state["colour.5.weight"], state["colour.5.bias"], padding=1)
+    x = run(torch.cat([mid, at_every_place], dim=1), FUSION + COLOR)
+    x = functional.conv2d(x, state["color.5.weight"], state["color.5.bias"], padding=1)
     return (2 * output(x) - 1) * 100
 
 
@@ -75,7 +75,7 @@ def resized(luma, side):
 
 
 def network(**hyperparameters):
-    """Seeded, its biases and batch norms as if they had learnt, its colours far apart."""
+    """Seeded, its biases and batch norms as if they had learned, its colors far apart."""
     torch.manual_seed(0)
     made = IizukaNetwork(**hyperparameters).eval().requires_grad_(requires_grad=False)
     for module in made.modules():
@@ -85,7 +85,7 @@ def network(**hyperparameters):
             nn.init.uniform_(module.weight, 0.5, 1.5)
         if getattr(module, "bias", None) is not None:
             module.bias += torch.randn_like(module.bias) * 0.1
-    nn.init.normal_(made.colour[-1].weight, std=0.5)
+    nn.init.normal_(made.color[-1].weight, std=0.5)
     return made
 
 
@@ -130,10 +130,10 @@ def test_it_has_as_many_parameters_as_published(hyperparameters, millions):
     assert count / 1e6 == pytest.approx(millions, abs=0.05)
 
 
-def test_the_published_colours_are_reproduced():
+def test_the_published_colors_are_reproduced():
     ours = network()
     expected = published(ours.state_dict(), luma())
-    assert expected.std() > 5  # they are colours, and not all one
+    assert expected.std() > 5  # they are colors, and not all one
     assert (ours.to_ab(ours(luma())[0]) - expected).abs().max() < 1e-3
 
 
@@ -182,7 +182,7 @@ def test_fusion_is_the_equation_of_the_paper_at_every_place():
         assert torch.allclose(fused[:, :, u, v], expected, atol=1e-5)
 
 
-def test_what_is_far_away_changes_the_colour_here_by_the_global_features_alone():
+def test_what_is_far_away_changes_the_color_here_by_the_global_features_alone():
     """The local branch sees no further than some 70 pixels."""
     here, elsewhere = luma(1, 64, 512), luma(1, 64, 512)
     elsewhere[..., 256:] = 1 - elsewhere[..., 256:]
@@ -198,8 +198,8 @@ def test_what_is_far_away_changes_the_colour_here_by_the_global_features_alone()
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (64, 160), (104, 56), (256, 256)])
 def test_sides_may_be_any_multiples_of_8_and_come_out_halved(height, width):
-    colour, scores = tiny(classes=3)(luma(2, height, width))
-    assert colour.shape == (2, 2, height // 2, width // 2)
+    color, scores = tiny(classes=3)(luma(2, height, width))
+    assert color.shape == (2, 2, height // 2, width // 2)
     assert scores.shape == (2, 3)
 
 
@@ -241,7 +241,7 @@ def test_without_classes_there_is_no_classifier():
     assert not any(name.startswith("category") for name in tiny().state_dict())
 
 
-def test_the_classifier_does_not_touch_the_colours():
+def test_the_classifier_does_not_touch_the_colors():
     ours = tiny(classes=3)
     before = ours(luma())[0]
     for parameter in ours.category.parameters():
@@ -249,13 +249,13 @@ def test_the_classifier_does_not_touch_the_colours():
     assert torch.equal(ours(luma())[0], before)
 
 
-def test_the_middle_of_the_scale_is_grey_and_its_ends_are_100():
+def test_the_middle_of_the_scale_is_gray_and_its_ends_are_100():
     scale = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3).expand(1, 2, 1, 3)
     assert tiny().to_ab(scale)[0, :, 0].tolist() == [[-100, 0, 100]] * 2
 
 
-def test_red_green_and_blue_become_the_ab_of_their_colour():
-    rgb = torch.tensor([[1.0, 0.5, 0.5], [0.0, 0.5, 0.5], [0.0, 0.5, 2.0]])  # red, grey, and more blue than there is
+def test_red_green_and_blue_become_the_ab_of_their_color():
+    rgb = torch.tensor([[1.0, 0.5, 0.5], [0.0, 0.5, 0.5], [0.0, 0.5, 2.0]])  # red, gray, and more blue than there is
     ours = tiny(space="rgb")
     assert ours(luma())[0].shape[1] == 3
     expected = rgb_to_lab(rgb.clamp(max=1)[:, None])[1:, 0].tolist()
@@ -266,7 +266,7 @@ def test_red_green_and_blue_become_the_ab_of_their_colour():
 
 @pytest.mark.parametrize("output", ["sigmoid", "relu"])
 @pytest.mark.parametrize("norm", [False, True])
-def test_an_untrained_network_is_nearly_grey(output, norm):
+def test_an_untrained_network_is_nearly_gray(output, norm):
     """So that neither the sigmoid begins saturated nor the ReLU dead."""
     torch.manual_seed(0)
     fresh = IizukaNetwork(width=0.25, global_size=32, output=output, norm=norm).eval()

@@ -11,7 +11,7 @@ from colorcli.color import lab_to_rgb, rgb_to_lab
 from colorcli.errors import DataError
 from colorcli.training.recipes import read_recipe
 from colorcli_iizuka import Iizuka
-from colorcli_iizuka.grey import Grey, lightness_to_luma, make_grey
+from colorcli_iizuka.gray import Gray, lightness_to_luma, make_gray
 from colorcli_iizuka.recipe import IizukaRecipe
 
 TINY = {"width": 0.05, "global_size": 32}
@@ -23,7 +23,7 @@ def paper(name):
 
 
 def toy(pictures=6, side=32, seed=0):
-    """Pictures of which the lightness tells the colour and the mean lightness the category: there is much to learn."""
+    """Pictures of which the lightness tells the color and the mean lightness the category: there is much to learn."""
     chance = torch.Generator().manual_seed(seed)
     category = torch.arange(pictures) % len(NAMES)
     noise = (
@@ -55,15 +55,15 @@ def test_the_loss_is_the_squared_error_and_alpha_times_the_cross_entropy(chroma_
     truth = batch.ab.double().numpy().reshape(6, 2, 16, 2, 16, 2).mean(axis=(3, 5))
     weight = 1 + chroma_weight * np.sqrt((truth**2).sum(axis=1, keepdims=True)) / 50
     error = (predicted.double().numpy() - (truth / 200 + 0.5)) ** 2
-    colour = (weight / weight.mean() * error).mean()
+    color = (weight / weight.mean() * error).mean()
     scores = scores.double().numpy()
     chosen = scores[np.arange(6), batch.category.numpy()]
     classification = (np.log(np.exp(scores).sum(axis=1)) - chosen).mean()
 
-    assert list(losses) == ["loss", "colour", "classification"]
-    assert losses["colour"].item() == pytest.approx(colour, rel=1e-4)
+    assert list(losses) == ["loss", "color", "classification"]
+    assert losses["color"].item() == pytest.approx(color, rel=1e-4)
     assert losses["classification"].item() == pytest.approx(classification, rel=1e-4)
-    assert losses["loss"].item() == pytest.approx(colour + 0.25 * classification, rel=1e-4)
+    assert losses["loss"].item() == pytest.approx(color + 0.25 * classification, rel=1e-4)
 
 
 def test_the_losses_of_two_batches_are_the_mean_of_each_ones():
@@ -79,7 +79,7 @@ def test_the_losses_of_two_batches_are_the_mean_of_each_ones():
             assert loss.item() == pytest.approx((parts[0][name] + parts[1][name]).item() / 2, rel=1e-5)
 
 
-def test_pictures_without_a_category_teach_their_colours_only():
+def test_pictures_without_a_category_teach_their_colors_only():
     batch = toy()
     recipe = IizukaRecipe()
     network = started(recipe, batch)
@@ -87,9 +87,9 @@ def test_pictures_without_a_category_teach_their_colours_only():
     before = deepcopy(network.state_dict())
     losses = recipe.step(nameless)
     assert losses["classification"] == 0
-    assert losses["loss"] == losses["colour"] > 0
+    assert losses["loss"] == losses["color"] > 0
     changed = {name.split(".")[0] for name, value in network.state_dict().items() if not value.equal(before[name])}
-    assert changed >= {"low", "global_", "mid", "fusion", "colour"}
+    assert changed >= {"low", "global_", "mid", "fusion", "color"}
     assert "category" not in changed
 
 
@@ -110,8 +110,8 @@ def test_without_alpha_there_is_no_classifier_and_no_need_of_categories():
     network = started(recipe, batch, names=[])
     assert network.category is None
     losses = recipe.step(batch)
-    assert list(losses) == ["loss", "colour"]
-    assert losses["loss"] == losses["colour"]
+    assert list(losses) == ["loss", "color"]
+    assert losses["loss"] == losses["color"]
 
 
 def test_the_categories_of_the_data_are_the_classes():
@@ -137,15 +137,15 @@ def test_chroma_counts_by_what_the_data_has_on_average(names):
 # Red, green and blue
 
 
-@pytest.mark.parametrize("way", get_args(Grey))
-def test_with_rgb_the_error_is_that_of_red_green_and_blue_from_that_grey(way):
+@pytest.mark.parametrize("way", get_args(Gray))
+def test_with_rgb_the_error_is_that_of_red_green_and_blue_from_that_gray(way):
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     lab = rgb_to_lab(rgb)
     batch = Batch(lab[:, :1], lab[:, 1:], torch.tensor([-1, -1]))
-    recipe = IizukaRecipe(alpha=0.0, grey=way)
+    recipe = IizukaRecipe(alpha=0.0, gray=way)
     network = started(recipe, batch, names=[], space="rgb", output="relu").eval()
     with torch.no_grad():
-        predicted, _ = network(make_grey(batch.lightness, batch.ab, way))
+        predicted, _ = network(make_gray(batch.lightness, batch.ab, way))
         error = predicted - rgb.view(2, 3, 16, 2, 16, 2).mean(dim=(3, 5))
         assert recipe.validate(network, batch)["loss"].item() == pytest.approx((error**2).mean().item(), rel=1e-3)
 
@@ -166,15 +166,15 @@ def test_a_network_that_makes_the_true_rgb_gives_the_true_ab():
         ({"optimizer": "adamw", "learning_rate": 3e-3, "chroma_weight": 1.0}, {"norm": True}),
         ({"optimizer": "adadelta"}, {"norm": True}),
         ({"optimizer": "adamw", "learning_rate": 3e-3}, {"output": "relu", "fusion_kernel": 1}),
-        ({"optimizer": "adamw", "learning_rate": 3e-3, "grey": "luma601"}, {"space": "rgb", "norm": True}),
+        ({"optimizer": "adamw", "learning_rate": 3e-3, "gray": "luma601"}, {"space": "rgb", "norm": True}),
     ],
 )
-def test_a_few_steps_teach_colours_and_categories(settings, hyperparameters):
+def test_a_few_steps_teach_colors_and_categories(settings, hyperparameters):
     batch = toy(12)
     recipe = IizukaRecipe(alpha=0.05, **settings)
     started(recipe, batch, steps=100, **hyperparameters)
     losses = [recipe.step(batch) for _ in range(100)]
-    assert losses[-1]["colour"] < 0.3 * losses[0]["colour"]
+    assert losses[-1]["color"] < 0.3 * losses[0]["color"]
     assert losses[-1]["classification"] < 0.7 * losses[0]["classification"]
 
 
@@ -199,7 +199,7 @@ def test_a_resumed_recipe_makes_the_same_steps(settings):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"grey": "sepia"}, "grey is 'sepia'"),
+        ({"gray": "sepia"}, "gray is 'sepia'"),
         ({"optimizer": "sgd"}, "optimizer is 'sgd'"),
         ({"schedule": "linear"}, "schedule is 'linear'"),
         ({"alpha": -1.0}, "alpha and chroma_weight from 0"),
@@ -249,10 +249,10 @@ def test_the_recipe_of_utrecht_has_the_numbers_of_the_paper():
     assert (recipe.training.epochs, recipe.training.batch_size) == (7, 64)
 
 
-@pytest.mark.parametrize("way", get_args(Grey))
-def test_each_way_of_making_grey_has_a_recipe_that_differs_from_utrecht_in_it_and_in_rgb_alone(way):
+@pytest.mark.parametrize("way", get_args(Gray))
+def test_each_way_of_making_gray_has_a_recipe_that_differs_from_utrecht_in_it_and_in_rgb_alone(way):
     utrecht, rgb = paper("utrecht"), paper(f"utrecht-rgb-{way}")
-    assert rgb.recipe == {**utrecht.recipe, "grey": way}
+    assert rgb.recipe == {**utrecht.recipe, "gray": way}
     assert rgb.network == {**utrecht.network, "space": "rgb"}
     assert (rgb.training, rgb.input_size) == (utrecht.training, utrecht.input_size)
 

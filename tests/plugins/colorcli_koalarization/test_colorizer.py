@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from colorcli import Recipe
-from colorcli.devices import choose
 from colorcli.errors import UsageError
-from colorcli.model import Model
+from colorcli.inference.device import choose
+from colorcli.inference.model import Model
 from colorcli.testing import ColorizerSuite
 from colorcli_koalarization import Koalarization
 
@@ -25,7 +25,7 @@ class TestKoalarizationWithTheRouter(ColorizerSuite):
     small = {**ROUTED, "norm": True, "dimensions": 7}  # noqa: RUF012
 
     def _start(self, recipe: Recipe, hyperparameters: Mapping[str, Any]) -> torch.nn.Module:
-        recipe.pretrained = "random"  # what a router has learnt is another test's matter
+        recipe.pretrained = "random"  # what a router has learned is another test's matter
         return super()._start(recipe, hyperparameters)
 
 
@@ -35,7 +35,7 @@ class TestKoalarizationThatClassifies(ColorizerSuite):
 
 
 def vivid(**hyperparameters):
-    """A network whose colours differ as those of a trained one do."""
+    """A network whose colors differ as those of a trained one do."""
     torch.manual_seed(0)
     network = Koalarization().build(**hyperparameters).eval()
     torch.nn.init.normal_(network.decoder[-1].weight, std=0.1)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from colorcli.color import grey_to_lightness
+from colorcli.color import gray_to_lightness
 from colorcli.errors import UsageError
 from colorcli_koalarization.extractors import Extractor
 from colorcli_koalarization.network import KoalarizationNetwork
@@ -14,7 +14,7 @@ from colorcli_pix2pix.resnet import ResNet34
 ROUTED = {"width": 0.05, "extractor": "resnet34-grey", "extractor_width": 2, "extractor_size": 32}
 
 
-def grey_pictures(side, batch=1):
+def gray_pictures(side, batch=1):
     return torch.rand(batch, 1, side, side, generator=torch.Generator().manual_seed(1))
 
 
@@ -38,39 +38,39 @@ def assert_same(logits, expected):
 # What they see
 
 
-def test_inception_v3_gives_the_logits_of_torchvision_for_the_grey_picture():
+def test_inception_v3_gives_the_logits_of_torchvision_for_the_gray_picture():
     from torchvision.models import inception_v3
 
     published = settle(inception_v3(weights=None, transform_input=True, init_weights=False))
     extractor = Extractor("inception-v3")
     state = {name: value for name, value in published.state_dict().items() if not name.startswith("AuxLogits.")}
     extractor.model.load_state_dict(state)
-    assert_same(extractor(grey_to_lightness(grey_pictures(299))), published(as_imagenet(grey_pictures(299))))
+    assert_same(extractor(gray_to_lightness(gray_pictures(299))), published(as_imagenet(gray_pictures(299))))
 
 
-def test_convnext_gives_the_logits_of_torchvision_for_the_grey_picture():
+def test_convnext_gives_the_logits_of_torchvision_for_the_gray_picture():
     from torchvision.models import convnext_tiny
 
     published = settle(convnext_tiny(weights=None))
     extractor = Extractor("convnext-tiny")
     extractor.model.load_state_dict(published.state_dict())
-    grey = grey_pictures(224, batch=2)
-    assert_same(extractor(grey_to_lightness(grey)), published(as_imagenet(grey)))
+    gray = gray_pictures(224, batch=2)
+    assert_same(extractor(gray_to_lightness(gray)), published(as_imagenet(gray)))
 
 
-def as_imagenet(grey):
-    """Scale grey (B, 1, H, W) in 0..1 as the red, green and blue that torchvision's networks have learnt from."""
+def as_imagenet(gray):
+    """Scale gray (B, 1, H, W) in 0..1 as the red, green and blue that torchvision's networks have learned from."""
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    return (grey - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)
+    return (gray - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)
 
 
-def test_inception_resnet_v2_gives_the_logits_of_timm_for_the_grey_picture():
+def test_inception_resnet_v2_gives_the_logits_of_timm_for_the_gray_picture():
     timm = pytest.importorskip("timm")
     published = settle(timm.create_model("inception_resnet_v2", pretrained=False))
     extractor = Extractor("inception-resnet-v2")
     extractor.model.load_state_dict(published.state_dict())
-    logits = published(2 * grey_pictures(299).expand(-1, 3, -1, -1) - 1)
-    assert_same(extractor(grey_to_lightness(grey_pictures(299))), logits)
+    logits = published(2 * gray_pictures(299).expand(-1, 3, -1, -1) - 1)
+    assert_same(extractor(gray_to_lightness(gray_pictures(299))), logits)
 
 
 def test_without_timm_an_error_says_what_to_install(monkeypatch):
@@ -84,7 +84,7 @@ def test_the_features_of_the_router_are_the_embedding():
     extractor = Extractor("resnet34-grey", width=4, size=64)
     router = settle(ResNet34(width=4, classes=6, size=64))
     extractor.model.load_state_dict(router.state_dict())
-    lightness = grey_to_lightness(grey_pictures(96, batch=2))
+    lightness = gray_to_lightness(gray_pictures(96, batch=2))
     embedding = extractor(lightness)
     assert embedding.shape == (2, extractor.dimensions) == (2, 32)
     assert_same(embedding, router.features(lightness))
@@ -92,7 +92,7 @@ def test_the_features_of_the_router_are_the_embedding():
 
 @pytest.mark.parametrize("name", ["convnext-tiny", "resnet34-grey"])
 def test_a_picture_of_another_size_is_brought_to_the_extractors_own(name):
-    """Of plain grey, every size is the same picture."""
+    """Of plain gray, every size is the same picture."""
     extractor = settle(Extractor(name, width=2, size=32))
     small, large = (torch.full((1, 1, side, side), 40.0) for side in (32, 256))
     assert_same(extractor(large), extractor(small))
@@ -127,7 +127,7 @@ def test_a_selection_is_random_but_the_same_in_every_network():
 def test_the_selected_dimensions_are_those_of_the_whole_embedding():
     whole, part = Extractor("resnet34-grey", width=2), Extractor("resnet34-grey", width=2, dimensions=5)
     part.model.load_state_dict(settle(whole).model.state_dict())
-    lightness = grey_to_lightness(grey_pictures(112))
+    lightness = gray_to_lightness(gray_pictures(112))
     assert part(lightness).equal(whole(lightness)[:, part.selection])
 
 
@@ -138,7 +138,7 @@ def test_a_selection_goes_with_the_weights():
     again = KoalarizationNetwork(**ROUTED, dimensions=5).eval()
     again.load_state_dict(network.state_dict(), strict=True)
     assert again.extractor.selection.tolist() == [0, 3, 4, 9, 15]
-    lightness = grey_to_lightness(grey_pictures(32))
+    lightness = gray_to_lightness(gray_pictures(32))
     assert again(lightness).equal(network(lightness))
 
 
@@ -149,10 +149,10 @@ def test_an_extractor_stays_in_eval_mode_and_has_no_gradients():
     network = KoalarizationNetwork(**ROUTED).train()
     assert network.encoder.training
     assert not any(module.training for module in network.extractor.modules())
-    network(grey_to_lightness(grey_pictures(32, batch=2))).sum().backward()
+    network(gray_to_lightness(gray_pictures(32, batch=2))).sum().backward()
     assert all(parameter.grad is None for parameter in network.extractor.parameters())
-    learnt = [name for name, parameter in network.named_parameters() if parameter.grad is not None]
-    assert {name.split(".")[0] for name in learnt} == {"encoder", "fusion", "decoder"}
+    learned = [name for name, parameter in network.named_parameters() if parameter.grad is not None]
+    assert {name.split(".")[0] for name in learned} == {"encoder", "fusion", "decoder"}
 
 
 def test_only_a_state_dict_gives_it_its_weights():

@@ -111,17 +111,17 @@ def test_the_layers_are_those_of_the_paper(network):
 
 
 def test_without_the_extractor_it_has_6_6_million_parameters(network):
-    learnt = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    assert learnt == 6_573_794
-    assert learnt == sum(k**2 * before * after + after for _, before, after, k, _ in CONVOLUTIONS)
+    learned = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    assert learned == 6_573_794
+    assert learned == sum(k**2 * before * after + after for _, before, after, k, _ in CONVOLUTIONS)
 
 
 @pytest.mark.parametrize(("height", "width"), [(224, 224), (64, 104)])
-def test_its_colours_are_those_of_the_published_network(network, height, width):
+def test_its_colors_are_those_of_the_published_network(network, height, width):
     lightness, embedding = pictures(height, width), embeddings()
     with torch.inference_mode():
         expected = published(variables(), lightness, embedding)
-        ab = network.to_ab(network.colour(lightness, embedding))
+        ab = network.to_ab(network.color(lightness, embedding))
     assert expected.std() > 5
     doubled = ab.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
     assert (doubled - expected).abs().max() < 1e-3
@@ -130,8 +130,8 @@ def test_its_colours_are_those_of_the_published_network(network, height, width):
 def test_the_embedding_matters_at_every_place(network):
     lightness = pictures(32, 32)
     with torch.inference_mode():
-        one = network.colour(lightness, embeddings())
-        other = network.colour(lightness, embeddings().flip(0))
+        one = network.color(lightness, embeddings())
+        other = network.color(lightness, embeddings().flip(0))
     assert ((one - other).abs().amax(dim=(0, 1)) > 1e-3).all()
 
 
@@ -152,19 +152,19 @@ def test_with_norm_every_convolution_but_the_last_has_one_instead_of_a_bias():
     assert last.bias is not None
 
 
-def test_an_untrained_network_is_nearly_grey():
+def test_an_untrained_network_is_nearly_gray():
     torch.manual_seed(0)
     network = KoalarizationNetwork(0.5, extractor="none").eval()
     with torch.inference_mode():
         assert network.to_ab(network(pictures(64, 64))).abs().mean() < 10
 
 
-def test_of_bins_the_colour_is_the_mean_of_each_distribution():
+def test_of_bins_the_color_is_the_mean_of_each_distribution():
     network = KoalarizationNetwork(0.1, bins=4, extractor="none")
     probability = torch.tensor([[0.1, 0.2, 0.3, 0.4], [1.0, 0.0, 0.0, 0.0]])
     logits = (probability.log() + 3).clamp(min=-50).view(1, 8, 1, 1).expand(1, 8, 2, 3)
     quarters = [-127 * 3 / 4, -127 / 4, 127 / 4, 127 * 3 / 4]
-    a = sum(p * centre for p, centre in zip([0.1, 0.2, 0.3, 0.4], quarters, strict=True))
+    a = sum(p * center for p, center in zip([0.1, 0.2, 0.3, 0.4], quarters, strict=True))
     ab = network.to_ab(logits)
     assert ab.shape == (1, 2, 2, 3)
     assert ab[0, 0].flatten().tolist() == pytest.approx([a] * 6, rel=1e-4)

@@ -21,7 +21,7 @@ def paper(name):
 
 
 def toy(pictures=6, side=32, seed=0):
-    """Pictures of which the lightness tells the colour: there is much to learn."""
+    """Pictures of which the lightness tells the color: there is much to learn."""
     chance = torch.Generator().manual_seed(seed)
     noise = torch.rand(pictures, 1, side // 8, side // 8, generator=chance) * 100
     lightness = noise.repeat_interleave(8, 2).repeat_interleave(8, 3)
@@ -119,7 +119,7 @@ def test_only_the_cross_entropy_asks_the_network_for_bins():
         ({"learning_rate": 3e-3, "pretrained": "random", "schedule": "cosine"}, {**ROUTED, "norm": True}),
     ],
 )
-def test_a_few_steps_teach_colours(settings, hyperparameters):
+def test_a_few_steps_teach_colors(settings, hyperparameters):
     batch = toy()
     recipe = KoalarizationRecipe(**settings)
     started(recipe, batch, steps=80, **hyperparameters)
@@ -127,7 +127,7 @@ def test_a_few_steps_teach_colours(settings, hyperparameters):
     assert losses[-1] < 0.3 * losses[0]
 
 
-def test_a_few_steps_teach_a_distribution_of_colours():
+def test_a_few_steps_teach_a_distribution_of_colors():
     batch = toy()
     recipe = KoalarizationRecipe(loss="cross-entropy", bins=10, learning_rate=3e-3)
     network = started(recipe, batch, steps=80, norm=True)
@@ -159,8 +159,8 @@ def test_every_learnt_weight_and_no_frozen_one_is_given_to_the_optimizer(optimiz
     recipe = KoalarizationRecipe(optimizer=optimizer, pretrained="random")
     network = started(recipe, toy(), **ROUTED)
     given = [id(p) for group in recipe.descent.optimizers[0].param_groups for p in group["params"]]
-    learnt = [id(p) for name, p in network.named_parameters() if not name.startswith("extractor.")]
-    assert sorted(given) == sorted(learnt)
+    learned = [id(p) for name, p in network.named_parameters() if not name.startswith("extractor.")]
+    assert sorted(given) == sorted(learned)
 
 
 def test_the_learning_rate_is_halved_as_often_as_said():
@@ -309,8 +309,8 @@ def test_the_discarded_model_of_georgia_tech_has_no_extractor_and_needs_no_weigh
 def test_the_starter_is_small_and_in_the_shape_of_the_paper():
     recipe = paper("starter")
     network = Koalarization().build(**recipe.network)
-    learnt = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    assert learnt <= 1.3e6
+    learned = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    assert learned <= 1.3e6
     assert recipe.recipe["loss"] == "mse"
     assert recipe.recipe["pretrained"] == "pix2pix.starter"
 

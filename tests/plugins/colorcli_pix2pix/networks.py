@@ -25,7 +25,7 @@ def enliven(network: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def pictures(count: int = 6, side: int = 32) -> Tensor:
-    """Lightness (B, 1, side, side): patches of grey, in each picture others."""
+    """Lightness (B, 1, side, side): patches of gray, in each picture others."""
     patches = torch.rand(count, 1, side // 8, side // 8, generator=torch.Generator().manual_seed(7)) * 100
     return patches.repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
 

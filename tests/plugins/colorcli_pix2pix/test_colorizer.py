@@ -2,9 +2,9 @@ import pytest
 import torch
 
 import colorcli
-from colorcli.devices import choose
 from colorcli.errors import UsageError, WeightsCorrupt
-from colorcli.model import Model
+from colorcli.inference.device import choose
+from colorcli.inference.model import Model
 from colorcli.testing import ColorizerSuite
 from colorcli.weights import Header, write_state
 from colorcli_pix2pix import Pix2Pix
@@ -111,14 +111,14 @@ def test_a_lone_generator_has_no_categories():
 
 @pytest.mark.parametrize("space", ["lab", "yuv"])
 def test_bf16_is_close_to_fp32(space):
-    colours = []
+    colors = []
     for precision in ("fp32", "bf16"):
         model = model_of(ensemble_that_takes(pictures(), [4, 0, 4, 5, 0, 4], space=space), precision)
         prediction = model.predict_with_notes(pictures())
         assert prediction.notes[0]["category"] == "people"
-        colours.append(prediction.ab)
-    assert colours[0].std() > 5
-    assert 0 < (colours[0] - colours[1]).abs().mean() < 0.1 * colours[0].std()
+        colors.append(prediction.ab)
+    assert colors[0].std() > 5
+    assert 0 < (colors[0] - colors[1]).abs().mean() < 0.1 * colors[0].std()
 
 
 def test_members_that_no_picture_needs_are_never_put_on_the_device():
@@ -171,9 +171,9 @@ def test_of_a_whole_gan_the_generator_is_taken(generator):
 
 @pytest.mark.parametrize(("width", "levels"), [(64, 8), (2, 5), (3, 6)])
 @pytest.mark.parametrize("published", [lambda generator: generator.state_dict(), published_gan])
-def test_a_unet_of_any_width_and_depth_is_recognised(width, levels, published):
+def test_a_unet_of_any_width_and_depth_is_recognized(width, levels, published):
     state = published(UnetGenerator(width, levels))
-    network = Pix2Pix().recognise(state)
+    network = Pix2Pix().recognize(state)
     assert network == {"kind": "generator", "width": width, "levels": levels}
     with torch.device("meta"):
         built = Pix2Pix().build(**network)
@@ -190,9 +190,9 @@ def test_a_published_unet_is_loaded_from_its_bare_file(tmp_path):
         assert torch.allclose(model.predict(lightness), generator.eval()(lightness / 50 - 1) * 110, atol=1e-3)
 
 
-def test_what_is_no_unet_is_not_recognised():
+def test_what_is_no_unet_is_not_recognized():
     for network in (DynamicUnet(4), Ensemble(**SMALL, router_width=4)):
-        assert Pix2Pix().recognise(network.state_dict()) is None
+        assert Pix2Pix().recognize(network.state_dict()) is None
 
 
 def test_a_file_of_another_network_is_a_clear_error(tmp_path):

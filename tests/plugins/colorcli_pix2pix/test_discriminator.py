@@ -23,21 +23,21 @@ def test_it_has_as_many_parameters_as_published():
 
 def test_every_answer_is_about_a_patch_of_70_by_70_pixels():
     network = enliven(PatchDiscriminator(4))
-    grey = torch.rand(1, 1, 128, 128, requires_grad=True)
-    logits = network(grey, torch.rand(1, 2, 128, 128))
+    gray = torch.rand(1, 1, 128, 128, requires_grad=True)
+    logits = network(gray, torch.rand(1, 2, 128, 128))
     assert logits.shape == (1, 1, 14, 14)
     logits[0, 0, 7, 7].backward()
-    rows, columns = grey.grad[0, 0].nonzero().T
+    rows, columns = gray.grad[0, 0].nonzero().T
     assert (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1) == (70, 70)
 
 
-def test_it_judges_grey_and_colour_together():
+def test_it_judges_gray_and_color_together():
     network = enliven(PatchDiscriminator(4))
-    grey, chroma = torch.rand(1, 1, 64, 64), torch.rand(1, 2, 64, 64)
+    gray, chroma = torch.rand(1, 1, 64, 64), torch.rand(1, 2, 64, 64)
     with torch.no_grad():
-        logits = network(grey, chroma)
-        assert not network(1 - grey, chroma).allclose(logits)
-        assert not network(grey, -chroma).allclose(logits)
+        logits = network(gray, chroma)
+        assert not network(1 - gray, chroma).allclose(logits)
+        assert not network(gray, -chroma).allclose(logits)
     assert logits.min() < 0 or logits.max() > 1  # logits, not probabilities
 
 

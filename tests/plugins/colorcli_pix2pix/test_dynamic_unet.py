@@ -71,7 +71,7 @@ def test_it_has_as_many_parameters_as_published():
     assert sum(parameter.numel() for parameter in DynamicUnet().parameters()) == 31_099_672
 
 
-# Measured of fastai 2.8.12 with torch 2.15.0 on a CPU, for the weights and the grey picture of the test below:
+# Measured of fastai 2.8.12 with torch 2.15.0 on a CPU, for the weights and the gray picture of the test below:
 # the chroma of every twentieth pixel in both directions, from the row of index 5 and the column of index 7 on.
 ANSWERS_OF_FASTAI = {
     (64, 64): [
@@ -98,10 +98,10 @@ def test_fastai_gave_the_same_chroma_with_the_same_weights(size):
 
 def test_the_picture_itself_is_the_last_channel_that_the_last_layers_see():
     network = enliven(DynamicUnet(4))
-    grey = torch.zeros(1, 1, 64, 64, requires_grad=True)
+    gray = torch.zeros(1, 1, 64, 64, requires_grad=True)
     network.layers["11"].register_forward_pre_hook(lambda _, given: given[0][:, -1:].sum().backward())
-    network(grey)
-    assert grey.grad.equal(torch.ones(1, 1, 64, 64))
+    network(gray)
+    assert gray.grad.equal(torch.ones(1, 1, 64, 64))
 
 
 def test_the_four_pixels_that_one_becomes_begin_alike():

@@ -8,7 +8,7 @@ import torch
 from colorcli.errors import UsageError
 from colorcli_pix2pix.categories import CATEGORIES
 from colorcli_pix2pix.dynamic_unet import DynamicUnet
-from colorcli_pix2pix.network import Ensemble, colour, colour_by, make_router
+from colorcli_pix2pix.network import Ensemble, color, color_by, make_router
 from colorcli_pix2pix.unet import UnetGenerator
 from tests.plugins.colorcli_pix2pix.networks import SMALL, enliven, ensemble_that_takes, pictures
 
@@ -44,12 +44,12 @@ def test_a_batch_costs_one_pass_of_the_router_and_one_of_each_generator_that_it_
     assert passes == {("router", 6): 1, ("people", 3): 1, ("animals", 2): 1, ("scenery", 1): 1}
 
 
-def test_every_picture_is_coloured_by_the_generator_of_its_category(ensemble):
+def test_every_picture_is_colored_by_the_generator_of_its_category(ensemble):
     with torch.inference_mode():
         prediction = ensemble(pictures())
         expected = torch.cat(
             [
-                colour_by(ensemble.generators[CATEGORIES[index]], picture[None])
+                color_by(ensemble.generators[CATEGORIES[index]], picture[None])
                 for index, picture in zip(MIXED, pictures(), strict=True)
             ]
         )
@@ -67,7 +67,7 @@ def test_notes_tell_the_probability_of_the_category(ensemble):
 
 
 @pytest.mark.parametrize("blend", [False, True])
-def test_a_picture_alone_gets_the_colours_and_notes_that_it_gets_in_a_batch(ensemble, blend):
+def test_a_picture_alone_gets_the_colors_and_notes_that_it_gets_in_a_batch(ensemble, blend):
     with torch.inference_mode():
         together = ensemble(pictures(), blend=blend)
         for index in range(6):
@@ -81,7 +81,7 @@ def test_a_category_that_is_asked_for_is_not_asked_of_the_router(ensemble, passe
     with torch.inference_mode():
         prediction = ensemble(pictures(), "city", blend=True)
         assert passes == {("city", 6): 1}
-        assert prediction.ab.equal(colour_by(ensemble.generators["city"], pictures()))
+        assert prediction.ab.equal(color_by(ensemble.generators["city"], pictures()))
     assert prediction.notes == [{"category": "city"}] * 6
 
 
@@ -90,7 +90,7 @@ def test_blending_mixes_all_generators_by_the_probabilities_of_the_router(ensemb
         prediction = ensemble(pictures(), blend=True)
         assert passes == {(name, 6): 1 for name in ("router", *CATEGORIES)}
         probabilities = ensemble.router(pictures()).softmax(dim=1).double()
-        each = torch.stack([colour_by(ensemble.generators[name], pictures()) for name in CATEGORIES], dim=1)
+        each = torch.stack([color_by(ensemble.generators[name], pictures()) for name in CATEGORIES], dim=1)
     expected = torch.einsum("bk,bkchw->bchw", probabilities, each.double())
     assert (prediction.ab - expected).abs().max() < 1e-3
     assert [note["category"] for note in prediction.notes] == [CATEGORIES[index] for index in MIXED]
@@ -113,16 +113,16 @@ def test_the_keys_are_those_of_the_members_under_their_names():
 
 
 @pytest.mark.parametrize("generator", [UnetGenerator(**SMALL), DynamicUnet(4)])
-def test_one_generator_colours_pictures_and_has_no_categories(generator):
+def test_one_generator_colors_pictures_and_has_no_categories(generator):
     enliven(generator)
     with torch.inference_mode():
-        ab = colour(generator, pictures(), "auto", blend=False)
-        assert ab.equal(colour(generator, pictures(), "auto", blend=True))
+        ab = color(generator, pictures(), "auto", blend=False)
+        assert ab.equal(color(generator, pictures(), "auto", blend=True))
         assert ab.allclose(generator(pictures() / 50 - 1) * 110)
     with pytest.raises(UsageError, match="category=people: these weights of pix2pix are one generator"):
-        colour(generator, pictures(), "people", blend=False)
+        color(generator, pictures(), "people", blend=False)
 
 
-def test_a_router_colours_nothing():
-    with pytest.raises(UsageError, match="a router's, which tells what a picture shows and colours nothing"):
-        colour(make_router(4, 32), pictures(), "auto", blend=False)
+def test_a_router_colors_nothing():
+    with pytest.raises(UsageError, match="a router's, which tells what a picture shows and colors nothing"):
+        color(make_router(4, 32), pictures(), "auto", blend=False)

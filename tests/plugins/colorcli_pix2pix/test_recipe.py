@@ -8,14 +8,14 @@ from torch.nn import functional
 from colorcli import Batch
 from colorcli.color import lab_to_rgb, rgb_to_lab, rgb_to_yuv
 from colorcli.errors import UsageError
-from colorcli.schedules import learning_rate_factor
+from colorcli.training.optimization import learning_rate_factor
 from colorcli_pix2pix import Pix2Pix
 from colorcli_pix2pix.recipe import GanRecipe
 from tests.plugins.colorcli_pix2pix.networks import SMALL, SMALL_ENSEMBLE
 
 
 def toy(count=4, side=32, seed=0):
-    """Pictures of which the lightness tells the colour: there is something to learn."""
+    """Pictures of which the lightness tells the color: there is something to learn."""
     patches = torch.rand(count, 1, side // 8, side // 8, generator=torch.Generator().manual_seed(seed))
     rgb = torch.cat([patches, 0.2 + 0.5 * patches, 1 - patches], dim=1).repeat_interleave(8, 2).repeat_interleave(8, 3)
     lab = rgb_to_lab(rgb)
@@ -50,18 +50,18 @@ def test_steps_are_those_of_the_paper():
     found = [recipe.step(batch) for _ in range(2)]
 
     torch.manual_seed(3)
-    grey, true = batch.lightness / 50 - 1, batch.ab / 110
+    gray, true = batch.lightness / 50 - 1, batch.ab / 110
     generators, judges = (
         torch.optim.Adam(each.parameters(), lr=2e-4, betas=(0.5, 0.999)) for each in (generator, judge)
     )
     for losses in found:
-        made = generator(grey)
+        made = generator(gray)
         judges.zero_grad()
-        discriminator = (bce(judge(grey, made.detach()), is_true=False) + bce(judge(grey, true), is_true=True)) / 2
+        discriminator = (bce(judge(gray, made.detach()), is_true=False) + bce(judge(gray, true), is_true=True)) / 2
         discriminator.backward()
         judges.step()
         generators.zero_grad()
-        adversarial, distance = bce(judge(grey, made), is_true=True), 100 * (made - true).abs().mean()
+        adversarial, distance = bce(judge(gray, made), is_true=True), 100 * (made - true).abs().mean()
         (adversarial + distance).backward()
         generators.step()
         assert list(losses) == ["generator", "adversarial", "l1", "discriminator"]
@@ -132,9 +132,9 @@ def test_validation_is_by_the_discriminator_as_it_is_and_leaves_it_so():
     assert recipe.judge.training
     assert all(value.equal(before[key]) for key, value in recipe.judge.state_dict().items())
     with torch.no_grad():
-        grey = batch.lightness / 50 - 1
-        made = network(grey)
-        expected = bce(recipe.judge.eval()(grey, made), is_true=True)
+        gray = batch.lightness / 50 - 1
+        made = network(gray)
+        expected = bce(recipe.judge.eval()(gray, made), is_true=True)
     assert list(losses) == ["generator", "adversarial", "l1"]
     assert losses["adversarial"].item() == pytest.approx(expected.item(), rel=1e-4)
     assert losses["generator"].item() == pytest.approx((losses["adversarial"] + losses["l1"]).item())
@@ -170,7 +170,7 @@ def test_either_the_lowest_total_or_the_end_of_the_run_decides_what_is_kept():
 
 
 @pytest.mark.parametrize("hyperparameters", [{}, {"space": "yuv"}])
-def test_a_few_steps_teach_colours(hyperparameters):
+def test_a_few_steps_teach_colors(hyperparameters):
     batch = toy(8)
     recipe = small_recipe(learning_rate=2e-3)
     started(recipe, steps=100, batch=batch, width=8, **hyperparameters)

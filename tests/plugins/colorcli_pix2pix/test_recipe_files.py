@@ -60,7 +60,7 @@ def test_the_baselines_have_the_numbers_of_the_paper(space):
     assert not file.stages
 
 
-def test_lab_and_yuv_differ_in_the_colour_space_alone():
+def test_lab_and_yuv_differ_in_the_color_space_alone():
     for name in ("edinburgh", "edinburgh-baseline"):
         texts = [(Pix2Pix.recipe_folder / f"{name}-{space}.toml").read_text() for space in ("lab", "yuv")]
         settings = [[line for line in text.splitlines() if not line.startswith("#")] for text in texts]

@@ -165,7 +165,7 @@ def test_a_resumed_recipe_makes_the_same_step():
         assert one.equal(other)
 
 
-def test_it_colours_no_sample_sheets():
+def test_it_colors_no_sample_sheets():
     assert not RouterRecipe.paints
 
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from colorcli.color import grey_to_lightness, lab_to_rgb, rgb_to_lab, rgb_to_lightness, rgb_to_yuv, yuv_to_rgb
-from colorcli_pix2pix.spaces import decode_colour, encode_colour, encode_grey
+from colorcli.color import gray_to_lightness, lab_to_rgb, rgb_to_lab, rgb_to_lightness, rgb_to_yuv, yuv_to_rgb
+from colorcli_pix2pix.spaces import decode_color, encode_color, encode_gray
 from colorcli_pix2pix.unet import UnetGenerator
 
 
@@ -19,44 +19,44 @@ def test_lab_is_scaled_as_published():
         torch.tensor([0.0, 50, 100]).view(1, 1, 1, 3),
         torch.tensor([[-110.0, 55], [0, 110]]).view(1, 2, 1, 2),
     )
-    assert encode_grey(lightness, "lab").flatten().tolist() == [-1, 0, 1]
-    assert encode_colour(lightness[..., :2], ab, "lab").flatten().tolist() == [-1, 0.5, 0, 1]
-    assert decode_colour(lightness[..., :2], ab / 110, "lab").allclose(ab)
+    assert encode_gray(lightness, "lab").flatten().tolist() == [-1, 0, 1]
+    assert encode_color(lightness[..., :2], ab, "lab").flatten().tolist() == [-1, 0.5, 0, 1]
+    assert decode_color(lightness[..., :2], ab / 110, "lab").allclose(ab)
 
 
-def test_in_yuv_the_grey_is_the_luma_of_the_grey_picture():
+def test_in_yuv_the_gray_is_the_luma_of_the_gray_picture():
     luma = torch.linspace(0, 1, 11).view(1, 1, 1, 11)
-    assert encode_grey(grey_to_lightness(luma), "yuv").allclose(2 * luma - 1, atol=1e-5)
+    assert encode_gray(gray_to_lightness(luma), "yuv").allclose(2 * luma - 1, atol=1e-5)
 
 
-def test_in_yuv_the_colour_is_all_that_u_and_v_can_be():
+def test_in_yuv_the_color_is_all_that_u_and_v_can_be():
     rgb, lightness, ab = cube()
-    encoded = encode_colour(lightness, ab, "yuv")
+    encoded = encode_color(lightness, ab, "yuv")
     assert encoded.allclose(2 * rgb_to_yuv(rgb, "bt601")[:, 1:], atol=0.01)
     assert [round(end.item(), 2) for end in encoded.aminmax()] == [-1, 1]
 
 
 @pytest.mark.parametrize("space", ["lab", "yuv"])
-def test_true_colours_come_back_as_they_were(space):
+def test_true_colors_come_back_as_they_were(space):
     _, lightness, ab = cube()
-    found = decode_colour(lightness, encode_colour(lightness, ab, space), space)
+    found = decode_color(lightness, encode_color(lightness, ab, space), space)
     assert (found - ab).abs().max() < 0.1
     assert (found - ab).abs().mean() < 5e-3
 
 
-def test_the_luma_of_the_grey_picture_would_not_do():
-    """Why the luma is sought: with that of grey, saturated colours come out wrong by a dozen units of ab."""
+def test_the_luma_of_the_gray_picture_would_not_do():
+    """Why the luma is sought: with that of gray, saturated colors come out wrong by a dozen units of ab."""
     rgb, lightness, ab = cube()
-    luma = (encode_grey(lightness, "yuv") + 1) / 2
+    luma = (encode_gray(lightness, "yuv") + 1) / 2
     naive = yuv_to_rgb(torch.cat([luma, rgb_to_yuv(rgb, "bt601")[:, 1:]], dim=1), "bt601")
     assert (rgb_to_lab(naive)[:, 1:] - ab).norm(dim=1).max() > 10
 
 
-def test_colours_that_no_screen_has_come_out_at_the_lightness_of_the_picture_too():
+def test_colors_that_no_screen_has_come_out_at_the_lightness_of_the_picture_too():
     chance = torch.Generator().manual_seed(0)
     lightness = torch.rand(1, 1, 100, 100, generator=chance) * 100
     lightness[..., :10], lightness[..., -10:] = 0, 100
-    ab = decode_colour(lightness, torch.rand(1, 2, 100, 100, generator=chance) * 2 - 1, "yuv")
+    ab = decode_color(lightness, torch.rand(1, 2, 100, 100, generator=chance) * 2 - 1, "yuv")
     assert ab.isfinite().all()
     assert ab.abs().max() < 256
     brought_into_gamut = lab_to_rgb(lightness, ab)
@@ -65,11 +65,11 @@ def test_colours_that_no_screen_has_come_out_at_the_lightness_of_the_picture_too
 
 def test_decoding_is_in_float32_where_all_around_it_is_bf16():
     _, lightness, ab = cube()
-    encoded = encode_colour(lightness, ab, "yuv")
+    encoded = encode_color(lightness, ab, "yuv")
     with torch.autocast("cpu", torch.bfloat16):
-        found = decode_colour(lightness, encoded, "yuv")
-    assert found.equal(decode_colour(lightness, encoded, "yuv"))
-    assert decode_colour(lightness, ab.bfloat16(), "lab").dtype == torch.float32
+        found = decode_color(lightness, encoded, "yuv")
+    assert found.equal(decode_color(lightness, encoded, "yuv"))
+    assert decode_color(lightness, ab.bfloat16(), "lab").dtype == torch.float32
 
 
 def test_there_are_two_spaces():

@@ -1,4 +1,4 @@
-"""An ensemble from a folder of photographs to coloured pictures, by the loop that everybody uses."""
+"""An ensemble from a folder of photographs to colored pictures, by the loop that everybody uses."""
 
 import shutil
 
@@ -107,7 +107,7 @@ def trained(photographs, file, tmp_path_factory):
     return folder, run(photographs, file, folder)
 
 
-def test_the_stages_make_an_ensemble_that_colours(trained):
+def test_the_stages_make_an_ensemble_that_colors(trained):
     folder, reports = trained
     assert list(dict.fromkeys(report.stage for report in reports)) == ["router", "baseline", *CATEGORIES]
     model = colorcli.load("pix2pix", weights=folder / "best.safetensors", device="cpu", precision="fp32")
@@ -155,7 +155,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(trained, photographs, 
         assert logs[0] == logs[1]
 
 
-def test_photographs_without_the_categories_are_refused_before_anything_is_learnt(photographs, file, tmp_path):
+def test_photographs_without_the_categories_are_refused_before_anything_is_learned(photographs, file, tmp_path):
     data = tmp_path / "data"
     for category in CATEGORIES[:3]:
         shutil.copytree(photographs / category, data / category)

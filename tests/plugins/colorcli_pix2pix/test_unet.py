@@ -36,7 +36,7 @@ def norm(place, channels):
     return {f"{place}.{name}": (channels,) for name in names} | {f"{place}.num_batches_tracked": ()}
 
 
-def published_answer(state, grey, levels):
+def published_answer(state, gray, levels):
     """Walk down the published keys and up again, layer by layer."""
 
     def normed(x, place):
@@ -49,7 +49,7 @@ def published_answer(state, grey, levels):
         )
 
     places = ["model.model" + ".1.model" * (depth > 0) + ".3.model" * (depth - 1) for depth in range(levels)]
-    down = [functional.conv2d(grey, state["model.model.0.weight"], stride=2, padding=1)]
+    down = [functional.conv2d(gray, state["model.model.0.weight"], stride=2, padding=1)]
     for depth, place in enumerate(places[1:], start=1):
         x = functional.conv2d(functional.leaky_relu(down[-1], 0.2), state[f"{place}.1.weight"], stride=2, padding=1)
         down.append(x if depth == levels - 1 else normed(x, f"{place}.2"))
@@ -75,10 +75,10 @@ def test_it_has_as_many_parameters_as_published():
 @pytest.mark.parametrize(("width", "levels", "side"), [(64, 8, 256), (3, 5, 64), (4, 6, 64)])
 def test_the_published_layers_give_the_same_chroma(width, levels, side):
     network = enliven(UnetGenerator(width, levels))
-    grey = torch.rand(1, 1, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    gray = torch.rand(1, 1, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
     with torch.no_grad():
-        expected = published_answer(network.state_dict(), grey, levels)
-        found = network(grey)
+        expected = published_answer(network.state_dict(), gray, levels)
+        found = network(gray)
     assert expected.std() > 0.1
     assert (found - expected).abs().max() < 1e-4
 
@@ -97,10 +97,10 @@ def test_dropout_acts_in_training_alone_and_only_in_the_inner_levels():
     dropouts = {name for name, module in network.named_modules() if isinstance(module, torch.nn.Dropout)}
     inner = "model.model.1" + ".model.3" * 3  # below the levels of 2, 4 and 8 times the width
     assert dropouts == {f"{inner}.model.7", f"{inner}.model.3.model.7"}
-    grey = torch.rand(2, 1, 128, 128) * 2 - 1
+    gray = torch.rand(2, 1, 128, 128) * 2 - 1
     with torch.no_grad():
-        assert not network.train()(grey).equal(network(grey))
-        assert network.eval()(grey).equal(network(grey))
+        assert not network.train()(gray).equal(network(gray))
+        assert network.eval()(gray).equal(network(gray))
 
 
 def test_a_side_that_cannot_be_halved_so_often_is_said():

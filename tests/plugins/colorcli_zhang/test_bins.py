@@ -7,8 +7,8 @@ import torch
 from colorcli.color import rgb_to_lab
 from colorcli_zhang.bins import (
     annealed_mean,
-    bin_centres,
-    circle_centres,
+    bin_centers,
+    circle_centers,
     count_nearest,
     nearest_table,
     rebalancing_weights,
@@ -31,44 +31,44 @@ def random_logits():
 
 
 def test_the_bins_are_the_published_ones_in_their_order():
-    assert torch.equal(bin_centres(), PUBLISHED)
+    assert torch.equal(bin_centers(), PUBLISHED)
 
 
-def test_every_colour_of_a_screen_is_near_a_bin():
+def test_every_color_of_a_screen_is_near_a_bin():
     rgb = torch.rand(3, 100, 100, generator=torch.Generator().manual_seed(0)).double()
     ab = rgb_to_lab(rgb)[1:].flatten(1).T.float()
-    assert torch.cdist(ab, bin_centres()).amin(dim=1).max() < 50**0.5 + 0.01  # half a cell's diagonal
+    assert torch.cdist(ab, bin_centers()).amin(dim=1).max() < 50**0.5 + 0.01  # half a cell's diagonal
 
 
 def test_a_coarser_grid_has_fewer_bins():
-    centres = bin_centres(20)
-    assert len(centres) < 120
-    assert (centres % 20 == 0).all()
+    centers = bin_centers(20)
+    assert len(centers) < 120
+    assert (centers % 20 == 0).all()
 
 
 def test_the_lab_disc_has_the_224_cells_of_the_paper():
-    centres = circle_centres()
-    assert centres.shape == (224, 2)
-    assert centres.norm(dim=1).max() < 128
-    assert torch.allclose(centres.mean(dim=0), torch.zeros(2), atol=0.01)  # as many on every side
+    centers = circle_centers()
+    assert centers.shape == (224, 2)
+    assert centers.norm(dim=1).max() < 128
+    assert torch.allclose(centers.mean(dim=0), torch.zeros(2), atol=0.01)  # as many on every side
 
 
 def test_whole_cells_of_the_disc_are_represented_by_their_middle():
-    assert (circle_centres() - 8.0).abs().sum(dim=1).min() < 1e-4
+    assert (circle_centers() - 8.0).abs().sum(dim=1).min() < 1e-4
 
 
 # Soft encoding
 
 
 def test_soft_encoding_sums_to_one():
-    _, weights = nearest_table(bin_centres())
+    _, weights = nearest_table(bin_centers())
     assert weights.shape == (65536, 5)
     assert torch.allclose(weights.sum(dim=1), torch.ones(65536), atol=1e-6)
 
 
 def test_soft_encoding_is_a_gaussian_of_sigma_5_over_the_5_nearest_bins():
     ab = torch.tensor([13.0, -28.0])
-    index, weights = nearest_table(bin_centres())
+    index, weights = nearest_table(bin_centers())
     row = table_index(ab[None, :, None, None]).item()
     distance = (PUBLISHED - ab).norm(dim=1)
     expected = torch.exp(-(distance**2) / 50)
@@ -77,8 +77,8 @@ def test_soft_encoding_is_a_gaussian_of_sigma_5_over_the_5_nearest_bins():
     assert torch.allclose(weights[row].sort().values, (expected[nearest] / expected[nearest].sum()).sort().values)
 
 
-def test_colours_are_looked_up_by_their_rounded_value_and_clamped_at_the_ends():
-    index, _ = nearest_table(PUBLISHED, neighbours=1)
+def test_colors_are_looked_up_by_their_rounded_value_and_clamped_at_the_ends():
+    index, _ = nearest_table(PUBLISHED, neighbors=1)
     ab = torch.tensor([[0.4, -0.4], [50.4, 5.6], [500.0, 20.0], [-500.0, 20.0]]).T[None, :, None, :]
     found = PUBLISHED[index[table_index(ab), 0]][0, 0]
     assert found[:2].tolist() == [[0, 0], [50, 10]]
@@ -89,7 +89,7 @@ def test_colours_are_looked_up_by_their_rounded_value_and_clamped_at_the_ends():
 # Rebalancing
 
 
-def test_each_colour_is_counted_at_its_nearest_bin():
+def test_each_color_is_counted_at_its_nearest_bin():
     ab = random_ab(2, 2, 8, 8, reach=60)
     counts = count_nearest([ab[:1], ab[1:]], PUBLISHED)
     nearest = torch.cdist(ab.round().movedim(1, -1).reshape(-1, 2), PUBLISHED).argmin(dim=1)
@@ -113,7 +113,7 @@ def test_the_expected_weight_is_one(mix):
     assert (prior * rebalancing_weights(prior, mix)).sum().item() == pytest.approx(1, abs=1e-5)
 
 
-def test_rare_colours_weigh_more_and_half_way_to_uniform_limits_how_much():
+def test_rare_colors_weigh_more_and_half_way_to_uniform_limits_how_much():
     prior = torch.tensor([0.9, 0.0999, 0.0001])
     common, _, rare = rebalancing_weights(prior, 0.5).tolist()
     assert rare / common == pytest.approx((0.45 + 1 / 6) / (0.00005 + 1 / 6), rel=1e-4)
@@ -123,13 +123,13 @@ def test_rare_colours_weigh_more_and_half_way_to_uniform_limits_how_much():
 # The annealed mean
 
 
-def test_temperature_one_gives_the_mean_colour():
+def test_temperature_one_gives_the_mean_color():
     logits = random_logits()
     mean = torch.einsum("bqhw,qc->bchw", logits.softmax(dim=1), PUBLISHED)
     assert torch.allclose(annealed_mean(logits, PUBLISHED, 1.0), mean, atol=1e-4)
 
 
-def test_temperature_towards_zero_gives_the_most_likely_colour():
+def test_temperature_towards_zero_gives_the_most_likely_color():
     logits = random_logits()
     mode = PUBLISHED[logits.argmax(dim=1)].movedim(-1, 1)
     assert torch.allclose(annealed_mean(logits, PUBLISHED, 1e-4), mode, atol=0.01)

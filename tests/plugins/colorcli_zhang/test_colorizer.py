@@ -4,7 +4,7 @@ import torch
 from colorcli.errors import UsageError
 from colorcli.testing import ColorizerSuite
 from colorcli_zhang import Zhang
-from colorcli_zhang.bins import bin_centres
+from colorcli_zhang.bins import bin_centers
 from tests.tiny import WIDTHS, tiny_network
 
 
@@ -14,7 +14,7 @@ class TestZhang(ColorizerSuite):
 
     def _network(self):
         network = super()._network()
-        network.set_centres(bin_centres())  # as weights do, or training
+        network.set_centers(bin_centers())  # as weights do, or training
         return network
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 import colorcli
 from colorcli.errors import WeightsCorrupt
 from colorcli.weights import Header, write_state
-from colorcli_zhang.bins import bin_centres
+from colorcli_zhang.bins import bin_centers
 from colorcli_zhang.network import ZhangNetwork
 from tests.tiny import WIDTHS, tiny_network
 
@@ -65,7 +65,7 @@ def published():
             nn.init.normal_(module.bias, std=0.1)
         elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    network.model_out.weight.data = bin_centres().T[:, :, None, None] / 110
+    network.model_out.weight.data = bin_centers().T[:, :, None, None] / 110
     return network.requires_grad_(requires_grad=False)
 
 
@@ -96,10 +96,10 @@ def test_it_has_as_many_parameters_as_published():
     assert sum(parameter.numel() for parameter in ZhangNetwork().parameters()) == 32_236_011
 
 
-def test_the_published_colours_are_reproduced(model, published):
+def test_the_published_colors_are_reproduced(model, published):
     with torch.inference_mode():
         expected = published(lightness())
-    assert expected.std() > 5  # they are colours, and not all one
+    assert expected.std() > 5  # they are colors, and not all one
     assert (model.predict(lightness()) - expected).abs().max() < 1e-3
 
 
@@ -112,7 +112,7 @@ def test_any_other_temperature_is_one_of_the_unfolded_distribution(model, publis
     assert (model.predict(lightness(), temperature=1.0) - mean).abs().max() < 1e-3
 
 
-def test_a_picture_alone_gets_the_colours_that_it_gets_in_a_batch(model):
+def test_a_picture_alone_gets_the_colors_that_it_gets_in_a_batch(model):
     batch = lightness(3)
     alone = torch.cat([model.predict(picture) for picture in batch.split(1)])
     assert (model.predict(batch) - alone).abs().max() < 1e-3
@@ -121,7 +121,7 @@ def test_a_picture_alone_gets_the_colours_that_it_gets_in_a_batch(model):
 def test_bf16_is_close_to_fp32(model, file):
     bf16 = colorcli.load("zhang", weights=file, device="cpu", precision="bf16")
     difference = (bf16.predict(lightness()) - model.predict(lightness())).abs()
-    assert 0 < difference.mean() < 1  # of random weights, whose logits are larger than learnt ones
+    assert 0 < difference.mean() < 1  # of random weights, whose logits are larger than learned ones
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (64, 160), (256, 256)])
@@ -131,21 +131,21 @@ def test_lightness_of_any_size_gets_chroma_of_that_size(height, width):
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_colours_are_not_rounded_with_the_weights(precision, tmp_path):
-    """A network sure of one bin gives that bin's colour: 0.2 ab beside it in bf16."""
+def test_colors_are_not_rounded_with_the_weights(precision, tmp_path):
+    """A network sure of one bin gives that bin's color: 0.2 ab beside it in bf16."""
     state = tiny_network().state_dict()
     state["model8.6.bias"][7] = 1000
     file = tmp_path / "sure.safetensors"
     write_state(file, state, Header("zhang", "sure", {"widths": WIDTHS}))
     ab = colorcli.load("zhang", weights=file, device="cpu", precision=precision).predict(lightness())
-    assert torch.allclose(ab, bin_centres()[7][None, :, None, None], atol=1e-3)
+    assert torch.allclose(ab, bin_centers()[7][None, :, None, None], atol=1e-3)
 
 
-def test_another_gamut_has_its_own_centres():
-    centres = torch.tensor([[0.0, 0.0], [50.0, 10.0], [-20.0, 30.0]])
+def test_another_gamut_has_its_own_centers():
+    centers = torch.tensor([[0.0, 0.0], [50.0, 10.0], [-20.0, 30.0]])
     network = ZhangNetwork([4, 4, 8, 8], classes=3)
-    network.set_centres(centres)
-    assert torch.allclose(network.centres, centres)
+    network.set_centers(centers)
+    assert torch.allclose(network.centers, centers)
     assert network(lightness()).shape[1] == 3
 
 

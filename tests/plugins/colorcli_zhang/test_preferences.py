@@ -1,9 +1,9 @@
 import torch
 
-from colorcli_zhang.bins import bin_centres
+from colorcli_zhang.bins import bin_centers
 from colorcli_zhang.preferences import preference
 
-CENTRES = bin_centres()
+CENTERS = bin_centers()
 
 
 def flat(side=24, level=50.0):
@@ -11,7 +11,7 @@ def flat(side=24, level=50.0):
 
 
 def drawn(lightness, seeds):
-    return torch.cat([preference(lightness, CENTRES, seed) for seed in seeds])
+    return torch.cat([preference(lightness, CENTERS, seed) for seed in seeds])
 
 
 def test_a_preference_has_the_mean_zero_and_the_same_spread_everywhere():
@@ -21,9 +21,9 @@ def test_a_preference_has_the_mean_zero_and_the_same_spread_everywhere():
     assert spread.std(dim=(0, 1)).min() > 1.1
 
 
-def test_near_colours_and_near_places_are_liked_alike_and_far_ones_independently():
+def test_near_colors_and_near_places_are_liked_alike_and_far_ones_independently():
     nats = drawn(flat(), range(40))
-    apart = torch.cdist(CENTRES, CENTRES)
+    apart = torch.cdist(CENTERS, CENTERS)
     near, far = (apart == 10).nonzero()[0], (apart > 150).nonzero()[0]
 
     def alike(one, other):
@@ -37,7 +37,7 @@ def test_near_colours_and_near_places_are_liked_alike_and_far_ones_independently
 def test_a_seed_decides_and_the_lightness_divides():
     halves = flat()
     halves[..., 12:] = 100.0
-    one, again, other = (preference(halves, CENTRES, seed) for seed in (3, 3, 4))
+    one, again, other = (preference(halves, CENTERS, seed) for seed in (3, 3, 4))
     assert one.equal(again)
     assert not one.allclose(other, atol=0.5)
     within, across = (one[..., 10] - one[..., 11]).abs().mean(), (one[..., 11] - one[..., 12]).abs().mean()
@@ -47,5 +47,5 @@ def test_a_seed_decides_and_the_lightness_divides():
 def test_a_seed_is_the_same_preference_in_every_precision():
     ramp = torch.linspace(0, 100, 24).expand(1, 1, 24, 24)
     with torch.autocast("cpu", torch.bfloat16):
-        reduced = preference(ramp, CENTRES, 5)
-    assert reduced.equal(preference(ramp, CENTRES, 5))
+        reduced = preference(ramp, CENTERS, 5)
+    assert reduced.equal(preference(ramp, CENTERS, 5))

@@ -6,10 +6,10 @@ import torch
 from lightning_fabric import Fabric
 
 from colorcli import Batch
-from colorcli.schedules import learning_rate_factor
+from colorcli.training.optimization import learning_rate_factor
 from colorcli.training.recipes import read_recipe
 from colorcli_zhang import Zhang
-from colorcli_zhang.bins import bin_centres, circle_centres
+from colorcli_zhang.bins import bin_centers, circle_centers
 from colorcli_zhang.recipe import ZhangRecipe
 
 WIDTHS = [4, 4, 8, 8]
@@ -19,8 +19,8 @@ def paper(name):
     return read_recipe(Zhang.recipe_folder / f"{name}.toml")
 
 
-def colours(*each, side=8):
-    """A batch with one picture of each plain colour."""
+def colors(*each, side=8):
+    """A batch with one picture of each plain color."""
     return torch.tensor(each, dtype=torch.float32)[:, :, None, None].expand(-1, -1, side, side).clone()
 
 
@@ -35,20 +35,20 @@ def started(recipe, ab, steps=10):
     return network
 
 
-def loss_by_hand(network, lightness, ab, surveyed, neighbours):
+def loss_by_hand(network, lightness, ab, surveyed, neighbors):
     """Equations 2 and 4 of Zhang 2016 and its section 2.2, pixel by pixel, in numpy."""
-    centres = network.centres.double().numpy()
+    centers = network.centers.double().numpy()
     logits = network(lightness).double().numpy()
     points = np.moveaxis(ab.double().numpy(), 1, -1)
     points = np.round(points.reshape(len(ab), logits.shape[2], 4, logits.shape[3], 4, 2).mean(axis=(2, 4)))
 
     def distances(point):
-        return ((centres - point) ** 2).sum(axis=1)
+        return ((centers - point) ** 2).sum(axis=1)
 
-    counts = np.zeros(len(centres))
+    counts = np.zeros(len(centers))
     for point in np.moveaxis(surveyed.numpy(), 1, -1).reshape(-1, 2):
         counts[distances(np.round(point)).argmin()] += 1
-    kernel = np.exp(-np.stack([distances(centre) for centre in centres]) / (2 * 5.0**2))
+    kernel = np.exp(-np.stack([distances(center) for center in centers]) / (2 * 5.0**2))
     prior = (kernel / kernel.sum(axis=0)) @ (counts / counts.sum())
     prior /= prior.sum()
     weights = 1 / (0.5 * prior + 0.5 / len(prior))
@@ -57,7 +57,7 @@ def loss_by_hand(network, lightness, ab, surveyed, neighbours):
     losses = []
     for b, y, x in np.ndindex(points.shape[:3]):
         distance = distances(points[b, y, x])
-        nearest = distance.argsort()[:neighbours]
+        nearest = distance.argsort()[:neighbors]
         encoding = np.exp(-distance[nearest] / (2 * 5.0**2))
         encoding /= encoding.sum()
         scores = logits[b, :, y, x]
@@ -66,12 +66,12 @@ def loss_by_hand(network, lightness, ab, surveyed, neighbours):
     return np.mean(losses)
 
 
-@pytest.mark.parametrize("neighbours", [1, 5])
-def test_the_loss_is_that_of_the_paper(neighbours):
-    surveyed = torch.cat([colours((3, 4))] * 5 + [colours((52, 31), (-21, 44))])
-    recipe = ZhangRecipe(neighbours=neighbours)
+@pytest.mark.parametrize("neighbors", [1, 5])
+def test_the_loss_is_that_of_the_paper(neighbors):
+    surveyed = torch.cat([colors((3, 4))] * 5 + [colors((52, 31), (-21, 44))])
+    recipe = ZhangRecipe(neighbors=neighbors)
     network = started(recipe, surveyed).eval()
-    # No colour lies as near to one bin as to another: which of them it is would be a matter of rounding.
+    # No color lies as near to one bin as to another: which of them it is would be a matter of rounding.
     blocks = torch.randint(-3, 4, (2, 2, 4, 4), generator=torch.Generator().manual_seed(1)) * 10.0
     blocks += torch.tensor([3.0, 1.0]).view(2, 1, 1)
     ab = blocks.repeat_interleave(4, -2).repeat_interleave(4, -1)
@@ -80,46 +80,46 @@ def test_the_loss_is_that_of_the_paper(neighbours):
     lightness = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(2)) * 100
     with torch.no_grad():
         loss = recipe.validate(network, batch(lightness, ab))["loss"]
-        assert loss.item() == pytest.approx(loss_by_hand(network, lightness, ab, surveyed, neighbours), rel=1e-4)
+        assert loss.item() == pytest.approx(loss_by_hand(network, lightness, ab, surveyed, neighbors), rel=1e-4)
 
 
-def test_a_rare_colour_weighs_more():
-    ab = torch.cat([colours((2, 1))] * 20 + [colours((60, 40))])
+def test_a_rare_color_weighs_more():
+    ab = torch.cat([colors((2, 1))] * 20 + [colors((60, 40))])
     recipe = ZhangRecipe()
     recipe.survey([ab], [])
     nearest = recipe.index[:, 0].view(256, 256)
     assert recipe.weights[nearest[128 + 60, 128 + 40]] > 1 > recipe.weights[nearest[128 + 2, 128 + 1]]
 
 
-def test_without_rebalancing_all_colours_weigh_the_same():
+def test_without_rebalancing_all_colors_weigh_the_same():
     recipe = ZhangRecipe(rebalancing=1.0)
-    recipe.survey([torch.cat([colours((2, 1))] * 20 + [colours((60, 40))])], [])
+    recipe.survey([torch.cat([colors((2, 1))] * 20 + [colors((60, 40))])], [])
     assert recipe.weights.tolist() == pytest.approx([1.0] * 313, abs=1e-4)
 
 
 def test_the_gamut_of_the_data_is_the_bins_that_it_has():
     recipe = ZhangRecipe(gamut="data")
-    assert recipe.survey([colours((1, 2), (38, 41), (-22, 9), (-18, 11))], []) == {"classes": 3}
-    assert recipe.centres.tolist() == [[-20, 10], [0, 0], [40, 40]]
+    assert recipe.survey([colors((1, 2), (38, 41), (-22, 9), (-18, 11))], []) == {"classes": 3}
+    assert recipe.centers.tolist() == [[-20, 10], [0, 0], [40, 40]]
 
 
 def test_the_circle_has_224_cells_without_the_empty_ones():
-    assert len(circle_centres()) == 224
-    recipe = ZhangRecipe(gamut="circle", neighbours=1)
-    assert recipe.survey([colours((1, 2), (3, 4), (-22, 9))], []) == {"classes": 2}
+    assert len(circle_centers()) == 224
+    recipe = ZhangRecipe(gamut="circle", neighbors=1)
+    assert recipe.survey([colors((1, 2), (3, 4), (-22, 9))], []) == {"classes": 2}
     whole = torch.cartesian_prod(torch.arange(-128, 128), torch.arange(-128, 128)).T.float().view(1, 2, 256, 256)
     assert recipe.survey([whole], []) == {"classes": 224}
 
 
-def test_the_network_gives_the_colours_that_its_classes_stand_for():
+def test_the_network_gives_the_colors_that_its_classes_stand_for():
     recipe = ZhangRecipe(gamut="data")
-    network = started(recipe, colours((1, 2), (38, 41)))
-    assert torch.allclose(network.centres, torch.tensor([[0.0, 0.0], [40.0, 40.0]]), atol=1e-4)
+    network = started(recipe, colors((1, 2), (38, 41)))
+    assert torch.allclose(network.centers, torch.tensor([[0.0, 0.0], [40.0, 40.0]]), atol=1e-4)
 
 
 @pytest.mark.parametrize(("optimizer", "learning_rate"), [("adamw", 0.01), ("muon", 0.1)])
-def test_a_few_steps_teach_a_plain_colour(optimizer, learning_rate):
-    ab = colours((40, 40), (40, 40), side=32)
+def test_a_few_steps_teach_a_plain_color(optimizer, learning_rate):
+    ab = colors((40, 40), (40, 40), side=32)
     recipe = ZhangRecipe(optimizer=optimizer, learning_rate=learning_rate, betas=(0.9, 0.999))
     network = started(recipe, ab)
     lightness = torch.rand(2, 1, 32, 32) * 100
@@ -132,20 +132,20 @@ def test_a_few_steps_teach_a_plain_colour(optimizer, learning_rate):
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_every_learnt_weight_is_given_to_exactly_one_optimizer(optimizer):
     recipe = ZhangRecipe(optimizer=optimizer)
-    network = started(recipe, colours((1, 2)))
+    network = started(recipe, colors((1, 2)))
     given = [id(p) for each in recipe.descent.optimizers for group in each.param_groups for p in group["params"]]
     assert sorted(given) == sorted(id(p) for p in network.parameters() if p.requires_grad)
 
 
 def test_a_resumed_recipe_makes_the_same_step():
-    ab, lightness = colours((20, 1), (-30, 44), side=16), torch.rand(2, 1, 16, 16) * 100
+    ab, lightness = colors((20, 1), (-30, 44), side=16), torch.rand(2, 1, 16, 16) * 100
     settings = {"gamut": "data", "optimizer": "muon", "schedule": "cosine", "learning_rate": 0.02}
     recipe, resumed = ZhangRecipe(**settings), ZhangRecipe(**settings)
     network = started(recipe, ab)
     for _ in range(3):
         recipe.step(batch(lightness, ab))
     resumed.load(deepcopy(recipe.state()))
-    again = Zhang().build(widths=WIDTHS, classes=len(recipe.centres))
+    again = Zhang().build(widths=WIDTHS, classes=len(recipe.centers))
     again.load_state_dict(deepcopy(network.state_dict()))
     resumed.start(again, Fabric(accelerator="cpu", devices=1), 10)
     for each in (recipe, resumed):
@@ -173,7 +173,7 @@ def test_the_recipe_of_zhang_2016_has_the_numbers_of_the_paper():
     assert recipe.network == {"widths": [64, 128, 256, 512]}
     assert recipe.recipe == {
         "gamut": "srgb",
-        "neighbours": 5,
+        "neighbors": 5,
         "sigma": 5.0,
         "rebalancing": 0.5,
         "optimizer": "adamw",
@@ -194,7 +194,7 @@ def test_the_recipe_of_the_cats_has_the_numbers_of_the_liege_paper():
     assert recipe.network == {"widths": [64, 128, 256, 512]}
     assert recipe.recipe == {
         "gamut": "data",
-        "neighbours": 5,
+        "neighbors": 5,
         "sigma": 5.0,
         "rebalancing": 0.5,
         "optimizer": "adamw",
@@ -210,11 +210,11 @@ def test_the_recipe_of_the_cats_has_the_numbers_of_the_liege_paper():
 
 def test_the_recipe_of_the_lab_circle_has_the_numbers_of_the_rome_paper():
     recipe = paper("lab-circle")
-    assert {key: recipe.recipe[key] for key in ("gamut", "sigma", "rebalancing", "neighbours")} == {
+    assert {key: recipe.recipe[key] for key in ("gamut", "sigma", "rebalancing", "neighbors")} == {
         "gamut": "circle",
         "sigma": 5.0,
         "rebalancing": 0.5,
-        "neighbours": 1,
+        "neighbors": 1,
     }
     assert (recipe.training.epochs, recipe.training.sizes) == (47, ((0.0, 256),))
     assert recipe.options == {"temperature": 0.09}
@@ -225,7 +225,7 @@ def test_every_recipe_file_makes_a_recipe_and_a_network():
         recipe = read_recipe(path)
         assert recipe.source
         assert isinstance(Zhang().recipe(**recipe.recipe), ZhangRecipe)
-        assert Zhang().build(**recipe.network).centres.shape == bin_centres().shape
+        assert Zhang().build(**recipe.network).centers.shape == bin_centers().shape
 
 
 def test_the_cosine_warms_up_and_falls_to_a_hundredth():

@@ -7,7 +7,7 @@ from torch import nn
 
 from colorcli_ddcolor import DDColor
 
-CODE_128 = 53.585  # CIE L* of the sRGB grey 128
+CODE_128 = 53.585  # CIE L* of the sRGB gray 128
 
 
 class TestDDColor(ColorizerSuite):
@@ -15,7 +15,7 @@ class TestDDColor(ColorizerSuite):
     side = 64  # at 512 every prediction takes seconds
 
 
-def test_the_network_sees_grey_in_srgb():
+def test_the_network_sees_gray_in_srgb():
     class Eye(nn.Module):
         def forward(self, rgb):
             self.seen = rgb

@@ -1,0 +1,211 @@
+"""The measuring process: `python -m colorcli.bench.measure`, which answers its parent in lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from colorcli.bench.speed import Facts, Round, Setting
+from colorcli.errors import ColorcliError, UsageError
+from colorcli.film.colorize import FilmSettings, colorize_film
+from colorcli.inference.batch import colorize_files, count_workers
+from colorcli.inference.line import Line
+from colorcli.inference.model import load
+from colorcli.inference.stopwatch import Stopwatch
+from colorcli.jobs import plan
+from colorcli.media.pictures.files import open_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from colorcli.jobs import Job
+
+_EVERY_FRAME = FilmSettings()
+_INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")  # that decide how fast networks are
+
+
+class Measurement:
+    """A line and what it is measured with.
+
+    Args:
+        setting: of the line.
+        source: pictures or films.
+        output: a folder to write to.
+
+    Raises:
+        ColorcliError: the model cannot be had, or there is nothing to measure with.
+    """
+
+    def __init__(self, setting: Setting, source: Path, output: Path) -> None:
+        self._setting = setting
+        self._output = output
+        planned = plan([source], output)
+        for _, problem in planned.problems:
+            raise problem
+        self._jobs = planned.jobs
+        films = {job.film for job in self._jobs}
+        if len(films) != 1:
+            found = "pictures and films" if films else "neither"
+            raise UsageError(f"{source}: pictures or films were expected, and there are {found}.", "Give one kind.")
+        self._films = films == {True}
+        self._line = self._load()
+
+    def _load(self, **changed: str) -> Line:
+        given = asdict(self._setting) | changed
+        pairs, batch_size = given.pop("pairs"), given.pop("batch_size")
+        model = load(given.pop("name"), **given)
+        return Line(model, options=model.read_options(pairs), batch_size=batch_size)
+
+    def first(self) -> None:
+        """Colorize the first picture, or the first second of the first film."""
+        self._run(self._line, self._jobs[:1], FilmSettings(end=Fraction(1)))
+
+    def round(self) -> Round:
+        """Measure once."""
+        began = time.perf_counter()
+        count = self._run(self._line, self._jobs)
+        whole = time.perf_counter() - began
+        watch = Stopwatch(_settle(self._line))
+        line = Line(self._line.model, options=self._line.options, batch_size=self._line.batch_size, stopwatch=watch)
+        began = time.perf_counter()
+        self._run(line, self._jobs)
+        timed = time.perf_counter() - began
+        workers = count_workers(self._line, count)
+        rest = workers * timed - sum(watch.seconds.values())
+        stages = {**watch.seconds, "other" if self._films else "wait": rest}
+        return Round(whole=whole, alone=self._alone(count), stages=stages, workers=workers, timed=timed, count=count)
+
+    def _run(self, line: Line, jobs: list[Job], settings: FilmSettings = _EVERY_FRAME) -> int:
+        """Do what `colorcli run` does, and say how many pictures or frames there were."""
+        outcomes = (
+            [colorize_film(line, job, settings, overwrite=True) for job in jobs]
+            if self._films
+            else list(colorize_files(line, jobs, overwrite=True))
+        )
+        for outcome in outcomes:
+            if outcome.error:
+                raise outcome.error
+        return sum(int(str(outcome.facts["frames"])) for outcome in outcomes) if self._films else len(outcomes)
+
+    def _alone(self, count: int) -> float:
+        """Time the network alone for so many pictures, in as many threads as there are workers."""
+        workers = count_workers(self._line, count)
+        lightness = torch.full((self._line.batch_size, 1, *self._side()), 50.0).to(self._line.model.device.device)
+        passes = -(-count // self._line.batch_size)
+        threads = max(1, torch.get_num_threads() // workers)
+        settle = _settle(self._line)
+
+        def ask(_: int) -> None:
+            self._line.predict_lightness(lightness)
+            settle()
+
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+            began = time.perf_counter()
+            list(pool.map(ask, range(passes)))
+            return (time.perf_counter() - began) * count / (passes * self._line.batch_size)
+
+    def _side(self) -> tuple[int, int]:
+        """Give height and width of what the network sees: its own size, or that of the first picture."""
+        if size := self._line.model.size:
+            return size, size
+        width, height = (256, 256) if self._films else self._sizes()[0]
+        return height, width
+
+    def _sizes(self) -> list[list[int]]:
+        """Give the sizes of the pictures; none for films."""
+        return [] if self._films else [list(open_picture(job.source).size) for job in self._jobs]
+
+    def facts(self) -> Facts:
+        """Tell what is left to tell."""
+        memory, device = _peak_memory(), self._line.model.device.device
+        on_cuda = device.type == "cuda"
+        capabilities = torch.cpu.get_capabilities()
+        packages = ["colorcli", "torch", *(["openvino"] if self._setting.engine == "openvino" else [])]
+        return Facts(
+            model=self._line.model.name,
+            device=str(self._line.model.device),
+            batch_size=self._line.batch_size,
+            size=self._line.model.size,
+            flops=self._flops(),
+            memory=memory,
+            device_memory=torch.cuda.max_memory_allocated(device) if on_cuda else None,
+            sizes=self._sizes(),
+            threads=torch.get_num_threads(),
+            cpu=_cpu(),
+            instructions=[name for name in _INSTRUCTIONS if capabilities.get(name, False)],
+            gpu=torch.cuda.get_device_name(device) if on_cuda else None,
+            versions={"python": platform.python_version(), **{name: version(name) for name in packages}},
+        )
+
+    def _flops(self) -> int:
+        """Count the floating-point operations of one picture, as torch does them; an addition is one."""
+        from torch.utils.flop_counter import FlopCounterMode
+
+        line = self._load(device="cpu", precision="fp32", engine="torch")
+        with FlopCounterMode(display=False) as counter:
+            line.predict_lightness(torch.full((1, 1, *self._side()), 50.0))
+        return int(counter.get_total_flops())
+
+
+def _settle(line: Line) -> Callable[[], None]:
+    """Return what waits until the device has done all that it was told; a CPU always has."""
+    return {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(
+        line.model.device.device.type, lambda: None
+    )
+
+
+def _peak_memory() -> int | None:
+    """Give the most bytes that this process has had in memory."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, where rusage would count what the parent had, too
+        return int(status.read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]) * 1024
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None
+
+
+def _cpu() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Answer the parent, who sends a line for everything that it wants."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print is no answer
+
+    def answer(**found: Any) -> None:
+        print(json.dumps(found), file=answers, flush=True)
+
+    try:
+        asked = json.loads(sys.stdin.readline())
+        measurement = Measurement(Setting(**asked["setting"]), Path(asked["source"]), Path(asked["output"]))
+        measurement.first()
+        answer(note=measurement._line.model.note)
+        while word := sys.stdin.readline().strip():
+            answer(**(measurement.round() if word == "round" else measurement.facts()))
+    except ColorcliError as error:
+        answer(error=type(error).__name__, message=error.message, hint=error.hint)
+    except KeyboardInterrupt:
+        pass  # the parent says so
+
+
+if __name__ == "__main__":
+    main()

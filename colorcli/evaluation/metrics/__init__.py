@@ -1,0 +1,1 @@
+"""Metrics that compare colors with the true ones."""

@@ -1,0 +1,67 @@
+"""Which metrics a table has: the standard ones, and others that were asked for by name."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colorcli.errors import UsageError, did_you_mean
+from colorcli.evaluation.metrics import fid, perceptual, recognition
+from colorcli.evaluation.metrics.judges import Judge
+from colorcli.evaluation.metrics.standard import STANDARD, UnsignedColorfulness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    import torch
+
+    from colorcli.metric import Metric
+
+_JUDGES = {"lpips": perceptual.URL, "fid": fid.URL, "vgg16": recognition.URL}
+
+
+def choose(
+    asked: Sequence[str],
+    plugins: Callable[[], Mapping[str, Metric]],
+    *,
+    categories: Collection[str] = (),
+    device: str | torch.device = "cpu",
+    offline: bool = False,
+) -> list[Metric]:
+    """Give the metrics of a table.
+
+    Args:
+        asked: beside the standard ones; `fid`, or `fid=FILE` with the weights of the network that judges.
+        plugins: gives the metrics of plugins by name; asked for where a name is none of ours.
+        categories: of the photographs.
+        device: that judging networks compute on.
+        offline: never touch the network.
+
+    Raises:
+        UsageError: there is no such metric or file, one is asked for twice, or a file is of no use.
+    """
+    chosen = {metric.name: metric for metric in STANDARD}
+    own = {"colorfulness_unsigned": UnsignedColorfulness}
+    judged: Mapping[str, Callable[[Judge], Metric]] = {
+        "lpips": perceptual.Lpips,
+        "fid": fid.Fid,
+        "vgg16": partial(recognition.Vgg16, categories=categories),
+    }
+    for name, _, given in (each.partition("=") for each in asked):
+        file = Path(given) if given else None
+        if file and name not in judged:
+            raise UsageError(f"--metrics {name}={file}: {name} takes no file.", f"Write --metrics {name}.")
+        if file and not file.is_file():
+            raise UsageError(f"--metrics {name}={file}: there is no such file.")
+        if name in chosen:
+            raise UsageError(f"--metrics {name}: it is in the table already.", "Leave it out.")
+        if name in judged:
+            chosen[name] = judged[name](Judge(name, _JUDGES[name], file, device, offline=offline))
+        elif name in own:
+            chosen[name] = own[name]()
+        elif name in (others := plugins()):
+            chosen[name] = others[name]
+        else:
+            raise UsageError(f"There is no metric {name!r}.", did_you_mean(name, {*judged, *own, *others}))
+    return list(chosen.values())

@@ -1,1 +1,0 @@
-"""The colorization Turing test (Zhang 2016, section 3.1): can people tell coloured pictures from real photographs?"""

@@ -1,0 +1,1 @@
+"""A model and the line that pictures travel: lightness, network, chroma, join."""

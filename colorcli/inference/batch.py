@@ -1,0 +1,234 @@
+"""Many files along the line at once, and what became of each.
+
+Every worker walks the whole line with a small batch: while one decodes, another is in the network and a third
+encodes. On a CPU each has its share of the cores to itself, which is quicker than one network with all of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING
+
+import torch
+
+from colorcli.errors import ColorcliError, DeviceError, UnreadableMedia, UnwritableMedia
+from colorcli.inference.model import is_out_of_memory
+from colorcli.media import shown
+from colorcli.media.pictures.files import (
+    DEFAULT_MAX_PIXELS,
+    Frame,
+    Picture,
+    Provenance,
+    open_picture,
+    read_provenance,
+    write_picture,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from colorcli.inference.line import Line, Notes
+    from colorcli.jobs import Job
+
+_log = logging.getLogger("colorcli")
+_GPU_WORKERS = 4
+_GROUP_PIXELS = 60_000_000  # decoded pixels that one worker holds: small pictures share a batch, large ones do not
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one job.
+
+    Attributes:
+        job: what was to be done.
+        seconds: of work; of a pass through the network that pictures shared, each has its part.
+        done_before: an output was there already, made by the same model and settings.
+        error: why there is no output.
+        notes: what the colorizer has to tell about the picture, such as the category that a router chose.
+        target: the output, where it has another name than the job gave it.
+        facts: of a film, what there is to count.
+        remarks: of a film, sentences for the user.
+    """
+
+    job: Job
+    seconds: float = 0.0
+    done_before: bool = False
+    error: ColorcliError | None = None
+    notes: Notes = field(default_factory=dict)
+    target: Path | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+def colorize_files(
+    line: Line, jobs: Sequence[Job], *, overwrite: bool = False, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> Generator[Outcome]:
+    """Colorize files, many at once, and yield what became of each, in order.
+
+    An output that the same model and settings made before, after its source was last changed, is left as it is. One
+    bad file never stops the others. Memory does not grow with their number. Closing the generator finishes the
+    pictures that are being worked on and starts no more.
+
+    Args:
+        line: model and settings.
+        jobs: what to read and where to write.
+        overwrite: replace outputs that are there already.
+        max_pixels: the most pixels that a frame may have.
+    """
+    groups = [jobs[start : start + line.batch_size] for start in range(0, len(jobs), line.batch_size)]
+    threads, workers = torch.get_num_threads(), count_workers(line, len(jobs))
+    pool = ThreadPoolExecutor(workers, "colorcli", torch.set_num_threads, (max(1, threads // workers),))
+    waiting: deque[Future[list[Outcome]]] = deque()
+    stop = Event()
+    try:
+        for group in groups:
+            waiting.append(pool.submit(_colorize_group, line, group, overwrite, max_pixels, stop))
+            if len(waiting) > 2 * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def count_workers(line: Line, pictures: int) -> int:
+    """Say how many workers walk the line at the same time with so many pictures."""
+    on_cpu = line.model.device.device.type == "cpu"
+    return max(1, min(torch.get_num_threads() if on_cpu else _GPU_WORKERS, -(-pictures // line.batch_size)))
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A job whose only frame is decoded and waits for others to share a batch."""
+
+    job: Job
+    picture: Picture
+    frame: Frame
+    seconds: float
+
+
+def _colorize_group(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event) -> list[Outcome]:
+    """Walk the line with a few files, single pictures together in one batch."""
+    with line.timed("other"):
+        return _walk(line, jobs, overwrite, max_pixels, stop)
+
+
+def _walk(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event) -> list[Outcome]:
+    outcomes: dict[Job, Outcome] = {}
+    together: list[_Opened] = []
+    for job in jobs:
+        start = time.perf_counter()
+        try:
+            if not overwrite and is_done(job.source, job.target, read_provenance, line.provenance):
+                outcomes[job] = Outcome(job, done_before=True)
+                continue
+            with line.timed("decode"):
+                picture = open_picture(job.source, max_pixels=max_pixels)
+            if picture.count > 1:
+                frames = line.colorize(_until(stop, picture.frames()))
+                _write(line, job, frames, picture)
+                outcomes[job] = Outcome(job, time.perf_counter() - start)
+                continue
+            with line.timed("decode"):
+                frame = next(picture.frames())
+            together.append(_Opened(job, picture, frame, time.perf_counter() - start))
+        except Exception as error:  # whatever is wrong with one file, the others go on
+            outcomes[job] = Outcome(job, error=explained(job, error))
+        if sum(opened.frame.pixels.size for opened in together) > _GROUP_PIXELS:
+            outcomes |= _colorize_together(line, together)
+            together = []
+        if stop.is_set():
+            return []
+    outcomes |= _colorize_together(line, together)
+    return [outcomes[job] for job in jobs]
+
+
+def _until(stop: Event, frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Stop within a file of many pages: nobody waits for the rest of them."""
+    for frame in frames:
+        if stop.is_set():
+            raise InterruptedError
+        yield frame
+
+
+def _colorize_together(line: Line, together: Sequence[_Opened]) -> dict[Job, Outcome]:
+    if not together:
+        return {}
+    start = time.perf_counter()
+    try:
+        predicted = list(line.predict([opened.frame for opened in together]))
+    except Exception as error:
+        if len(together) > 1:  # which of them it was shows when each goes alone
+            return {opened.job: _colorize_together(line, [opened])[opened.job] for opened in together}
+        return {together[0].job: Outcome(together[0].job, error=explained(together[0].job, error))}
+    shared = (time.perf_counter() - start) / len(together)
+    return {
+        opened.job: _finish(line, opened, chroma, notes, opened.seconds + shared)
+        for opened, (chroma, notes) in zip(together, predicted, strict=True)
+    }
+
+
+def _finish(line: Line, opened: _Opened, chroma: Tensor, notes: Notes, seconds: float) -> Outcome:
+    job, start = opened.job, time.perf_counter()
+    try:
+        _write(line, job, [line.join(opened.frame, chroma)], opened.picture)
+    except Exception as error:  # a full disk, say
+        return Outcome(job, error=explained(job, error))
+    return Outcome(job, seconds + time.perf_counter() - start, notes=notes)
+
+
+def _write(line: Line, job: Job, frames: Iterable[Frame], picture: Picture) -> None:
+    with line.timed("encode"):
+        write_picture(job.target, frames, picture, provenance=line.provenance)
+
+
+def is_done(source: Path, target: Path, read: Callable[[Path], Provenance | None], provenance: Provenance) -> bool:
+    """Tell whether an output is ours, of the same settings, and newer than its source.
+
+    Args:
+        source: what it was made from.
+        target: the output.
+        read: reads what an output says of its making.
+        provenance: what it would say if it were made now.
+
+    Raises:
+        UnwritableMedia: something else is there, which nobody said to overwrite.
+    """
+    if not target.exists():
+        return False
+    found = read(target)
+    if found is None or found.settings != provenance.settings:
+        made = f"was made by {_maker(found)} with other settings" if found else "is there already"
+        raise UnwritableMedia(
+            f"{shown(target)}: it {made}.", "Replace it with --overwrite, or write elsewhere with -o."
+        )
+    return target.stat().st_mtime >= source.stat().st_mtime
+
+
+def _maker(found: Provenance) -> str:
+    return f"{found.model}.{found.tag}" if found.tag else found.model
+
+
+def explained(job: Job, error: Exception) -> ColorcliError:
+    """Turn whatever went wrong with a file into an error for the user, who also hears of our bugs in one line."""
+    name = shown(job.source)
+    if isinstance(error, ColorcliError):
+        return error
+    if is_out_of_memory(error):
+        return DeviceError(f"{name}: the memory does not hold a picture of this size.", "Close other programs.")
+    if isinstance(error, OSError):  # it went away while we were looking at it
+        return UnreadableMedia(f"{name}: {error.strerror or error}.")
+    _log.debug("%s", name, exc_info=error)
+    return ColorcliError(
+        f"{name}: {type(error).__name__}: {error}.",
+        "This should not happen: run it alone with --debug and report what that shows.",
+    )

@@ -1,0 +1,85 @@
+"""Networks with their weights, on devices: convolutions and products in its precision, all else in float32."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from colorcli.inference.openvino import serve
+
+if TYPE_CHECKING:
+    from colorcli.inference.device import Device
+
+Part = TypeVar("Part", bound=nn.Module)
+
+_placing = threading.Lock()
+
+
+def defer(part: Part) -> Part:
+    """Mark a part of a network that is put on the device only when it is first called, if ever it is.
+
+    Of an ensemble, the members that no picture needs then cost neither time nor memory: their weights stay in the
+    file that they were mapped from. In training this changes nothing.
+    """
+    part.deferred = True  # type: ignore[assignment]
+    part.awaited = None  # type: ignore[assignment]
+    part.register_forward_pre_hook(_arrive)
+    return part
+
+
+def _arrive(part: nn.Module, _arguments: tuple[Any, ...]) -> None:
+    if part.awaited is None:
+        return
+    with _placing:
+        if isinstance(place := part.awaited, tuple):  # not yet by another thread
+            _convert(part, *place)
+            part.awaited = None  # type: ignore[assignment]
+
+
+def place(network: nn.Module, device: Device, step: int | None = None) -> nn.Module:
+    """Make a network ready to predict on a device; it learns no more.
+
+    Args:
+        network: with its weights.
+        device: where, in which precision, and what computes it.
+        step: what the sides of pictures of any size are multiples of; None where all have the network's own size.
+    """
+    network.eval().requires_grad_(requires_grad=False)
+    parts = [part for part in network.modules() if getattr(part, "deferred", False)]
+    if not parts:
+        _settle(network, device, step)
+        return network
+    _convert(network, device.device, device.dtype)
+    for part in parts:
+        _settle(part, device, step)
+    return network
+
+
+def _settle(part: nn.Module, device: Device, step: int | None) -> None:
+    """Convert a network, now or when it is first called if it is deferred, and choose what computes it."""
+    vars(part).pop("forward", None)  # of another engine
+    dtype = device.dtype
+    if device.engine == "openvino":
+        dtype = torch.float32  # in which it is exported
+        serve(part, device, step, give_up=lambda: _convert(part, device.device, device.dtype))
+    if getattr(part, "deferred", False):
+        part.awaited = device.device, dtype  # type: ignore[assignment]
+    else:
+        _convert(part, device.device, dtype)
+
+
+def _convert(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Convert a module's weights, except those of deferred parts within it."""
+    for part in module.children():
+        if not getattr(part, "deferred", False):
+            _convert(part, device, dtype)
+    own = dtype if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)) else torch.float32
+
+    def converted(tensor: Tensor) -> Tensor:
+        channels_last = torch.channels_last if tensor.ndim == 4 else torch.preserve_format
+        return tensor.to(device, own if tensor.is_floating_point() else None, memory_format=channels_last)
+
+    module._apply(converted, recurse=False)  # type: ignore[no-untyped-call]

@@ -1,0 +1,350 @@
+"""From the inputs of a command line to a list of jobs: which file is read, and where its output goes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colorcli.errors import ColorcliError, UnreadableMedia, UsageError
+from colorcli.media import formats, shown
+from colorcli.media.films import CONTAINERS, SUFFIXES, is_film
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from colorcli.media.formats import Format
+
+
+_SEVERAL = re.compile(r"(.+)-(?:\d+|entropy)")  # the stem of an output of which there are more
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to read and one to write.
+
+    Attributes:
+        source: the file to read.
+        target: the file to write.
+        relative: the source's path within its input folder, or its name, with slashes on every system.
+        film: whether it is a film, by its name, or by its first bytes where its name says nothing.
+    """
+
+    source: Path
+    target: Path
+    relative: str
+    film: bool = False
+
+
+def numbered(job: Job, number: int) -> Job:
+    """Give a job the target of one coloring of several: `a-color.jpg` becomes `a-color-2.jpg`."""
+    stem = _stem(job.target)
+    return replace(job, target=job.target.with_name(f"{stem}-{number}{job.target.name.removeprefix(stem)}"))
+
+
+def of_entropy(job: Job) -> Job:
+    """Give a job the target of the picture that says how sure the colors are: `a-color-entropy.png`."""
+    return replace(job, target=job.target.with_name(f"{_stem(job.target)}-entropy.png"))
+
+
+@dataclass
+class Plan:
+    """What is to be done, in order, and what cannot be done and why."""
+
+    jobs: list[Job] = field(default_factory=list)
+    problems: list[tuple[Path, ColorcliError]] = field(default_factory=list)
+
+    @property
+    def films(self) -> list[Job]:
+        """Those of the jobs that are films."""
+        return [job for job in self.jobs if job.film]
+
+
+def plan(
+    inputs: Sequence[Path],
+    output: Path | None,
+    *,
+    format: str | None = None,  # noqa: A002 - the command line's word
+    shard: tuple[int, int] | None = None,
+) -> Plan:
+    """Find every picture and film in the inputs and decide where its output goes. Nothing is written or decoded.
+
+    Without `output`, `a.jpg` becomes `a-color.jpg` and the folder `photos` becomes `photos-color`, its tree mirrored.
+    With it, everything goes into that folder; a single file may also be given a file name. What is unreadable, would
+    overwrite an input, or would write the output of another file becomes a problem, and the rest goes on.
+
+    Args:
+        inputs: files and folders.
+        output: a folder, or for one file a file name; None for beside the input.
+        format: the name or suffix of the format to write pictures in; None for the input's.
+        shard: (i, n) for the i-th of n parts, 1 <= i <= n; a picture's part depends on its relative path only.
+
+    Raises:
+        UsageError: the format, the shard or the output makes no sense.
+    """
+    kind = _wanted_format(format)
+    _check_shard(shard)
+    roots = [(each, _output_root(each, inputs, output)) for each in inputs]
+    outputs = {identity for _, root in roots if root and (identity := _identity(root))}
+    found = Plan()
+    for each, root in roots:
+        if root is None:
+            _add_file(found, each, output, kind)
+        else:
+            _add_folder(found, each, root, kind, outputs)
+    found.jobs = list(_without_clashes(found))
+    if shard is not None:
+        found.jobs = [job for job in found.jobs if _part(job.relative, shard[1]) == shard[0]]
+    return found
+
+
+def _wanted_format(name: str | None) -> Format | None:
+    if name is None:
+        return None
+    kind = formats.named(name)
+    if kind is None:
+        known = ", ".join(each.lower() for each in formats.FORMATS)
+        raise UsageError(f"{name!r} is no format that pictures can be written in.", f"Choose from {known}.")
+    return kind
+
+
+def _check_shard(shard: tuple[int, int] | None) -> None:
+    if shard is not None and not 1 <= shard[0] <= shard[1]:
+        raise UsageError(f"There is no shard {shard[0]} of {shard[1]}.", "The first of four is --shard 1/4.")
+
+
+def _part(relative: str, parts: int) -> int:
+    digest = hashlib.sha256(os.fsencode(relative)).digest()
+    return int.from_bytes(digest[:8], "big") % parts + 1
+
+
+# Where outputs go ------------------------------------------------------------------------------------------------
+
+
+def _output_root(source: Path, inputs: Sequence[Path], output: Path | None) -> Path | None:
+    """Return the folder that mirrors an input folder; None for an input that is no folder."""
+    if output is not None and not _names_file(output, inputs) and output.exists() and not output.is_dir():
+        raise UsageError(f"{shown(output)} is a file, and a folder is needed.", "Give another name to -o.")
+    if not source.is_dir():
+        return None
+    name = source.name if source.name not in {"", ".."} else source.resolve().name
+    if output is None:
+        if not name:
+            raise UsageError(f"{shown(source)} has no name to put -color behind.", "Say where to write with -o.")
+        beside = source if source.name == name else source.resolve()
+        return beside.with_name(f"{name}-color")
+    return output if len(inputs) == 1 else output / name
+
+
+def _names_file(output: Path, inputs: Sequence[Path]) -> bool:
+    """Tell whether -o names a file rather than a folder, which it can do for one file only."""
+    if output.suffix.lower() not in formats.BY_SUFFIX.keys() | SUFFIXES or output.is_dir():
+        return False
+    if len(inputs) > 1 or inputs[0].is_dir():
+        raise UsageError(f"{shown(output)} names one file, and the inputs may be many.", "Give a folder to -o.")
+    return True
+
+
+def _add_file(found: Plan, source: Path, output: Path | None, kind: Format | None) -> None:
+    if not os.path.lexists(source):
+        found.problems.append((source, UnreadableMedia(f"{shown(source)}: there is no such file or folder.")))
+        return
+    film = _is_film(source)
+    if film and output is not None and _names_file(output, [source]):
+        found.jobs.append(Job(source, _checked(output), source.name, film=True))
+        return
+    renamed = _as_film(source) if film else _renamed(source, kind)
+    if output is None:
+        target = renamed.with_name(f"{_stem(renamed)}-color{renamed.name.removeprefix(_stem(renamed))}")
+    elif _names_file(output, [source]):
+        if output.suffix.lower() in SUFFIXES:
+            raise UsageError(
+                f"{shown(output)} is the name of a film, and {shown(source)} is none.", "Give another to -o."
+            )
+        if kind is not None and output.suffix.lower() not in kind.suffixes:
+            raise UsageError(
+                f"{shown(output)} is no name of a {kind.name} file.", "Give -o or --format, or two that agree."
+            )
+        target = output
+    else:
+        target = output / renamed.name
+    found.jobs.append(Job(source, target, source.name, film))
+
+
+def _is_film(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES and suffix != ".ts":  # which is TypeScript, too
+        return True
+    return suffix not in formats.BY_SUFFIX and is_film(path)
+
+
+def _as_film(path: Path) -> Path:
+    """Give a path the suffix of a container that films are written in, unless it has one."""
+    return path if path.suffix.lower() in CONTAINERS else path.with_name(f"{_stem(path)}.mkv")
+
+
+def _checked(output: Path) -> Path:
+    if output.suffix.lower() not in CONTAINERS:
+        raise UsageError(
+            f"{shown(output)} is no name that a film can be written under.", f"Choose from {', '.join(CONTAINERS)}."
+        )
+    return output
+
+
+def _renamed(source: Path, kind: Format | None) -> Path:
+    """Give a path the suffix of a format, unless it has one of its suffixes."""
+    if kind is None or source.suffix.lower() in kind.suffixes:
+        return source
+    return source.with_name(_stem(source) + kind.suffix)
+
+
+def _stem(path: Path) -> str:
+    """Return a name without the suffix of a picture or film; other dots belong to the name."""
+    return path.stem if path.suffix.lower() in formats.BY_SUFFIX.keys() | SUFFIXES else path.name
+
+
+# Folders ---------------------------------------------------------------------------------------------------------
+
+
+def _add_folder(found: Plan, folder: Path, root: Path, kind: Format | None, outputs: set[tuple[int, int]]) -> None:
+    for source in _walk(folder, outputs, (), found.problems):
+        relative, film = source.relative_to(folder), _is_film(source)
+        target = _as_film(root / relative) if film else _renamed(root / relative, kind)
+        found.jobs.append(Job(source, target, relative.as_posix(), film))
+
+
+def _walk(
+    folder: Path,
+    outputs: set[tuple[int, int]],
+    above: tuple[tuple[int, int] | None, ...],
+    problems: list[tuple[Path, ColorcliError]],
+) -> Iterator[Path]:
+    """Yield the pictures and films in a folder and below it, sorted, following links but not round in circles."""
+    here = _identity(folder)
+    if here in above:
+        return
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted((entry for entry in scan if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except OSError as error:
+        problems.append((folder, UnreadableMedia(f"{shown(folder)}: {error.strerror or error}.")))
+        return
+    names = {entry.name for entry in entries}
+    for entry in entries:
+        path = Path(entry.path)
+        if names & _colored_from(path):  # what an earlier run on a single file or folder left here
+            continue
+        if entry.is_dir():
+            if not outputs or _identity(path) not in outputs:
+                yield from _walk(path, outputs, (*above, here), problems)
+        elif path.suffix.lower() in formats.BY_SUFFIX or (path.suffix.lower() in SUFFIXES and _is_film(path)):
+            if entry.is_file():
+                yield path
+            elif entry.is_symlink() and not path.exists():
+                problems.append((path, UnreadableMedia(f"{shown(path)}: the link leads nowhere.")))
+
+
+def _colored_from(path: Path) -> set[str]:
+    """Name what an output beside its input may be made from: photo.jpg for photo-color.jpg; nothing for other names.
+
+    Of several colorings each has a number. A film may have become a Matroska file, a picture one of any other format.
+    """
+    stem = whole = _stem(path)
+    if several := _SEVERAL.fullmatch(stem):
+        stem = several[1]
+    if not stem.endswith("-color"):
+        return set()
+    name = stem.removesuffix("-color")
+    same = {name + path.name.removeprefix(whole)}
+    if not path.suffix:  # a folder
+        return same
+    suffixes = SUFFIXES if path.suffix == ".mkv" else formats.BY_SUFFIX
+    return same | {name + each for suffix in suffixes for each in (suffix, suffix.upper())}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what is the same for two names of one file; None where there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+# Clashes ---------------------------------------------------------------------------------------------------------
+
+
+def _without_clashes(found: Plan) -> Iterator[Job]:
+    """Yield the jobs that can all be done; the others become problems."""
+    sources = {os.path.abspath(job.source): job.source for job in found.jobs}  # noqa: PTH100 - links stay links
+    taken: dict[str, Job] = {}
+    earlier_outputs = set(_earlier_outputs(found.jobs, sources))
+    for job in found.jobs:
+        if os.path.abspath(job.source) in earlier_outputs:  # noqa: PTH100
+            continue
+        target = os.path.abspath(job.target)  # noqa: PTH100
+        first = taken.setdefault(_folded(target), job)
+        first_target = os.path.abspath(first.target)  # noqa: PTH100
+        if first is not job and (first_target == target or _ignores_case(job.target)):
+            if _is_same_file(first.source, job.source):
+                continue
+            problem = UsageError(
+                f"{shown(job.source)} and {shown(first.source)} would both be written to {shown(job.target)}.",
+                "Give them different names, or run them with different -o.",
+            )
+        elif (target in sources and target not in earlier_outputs) or _is_same_file(job.target, job.source):
+            problem = UsageError(
+                f"{shown(job.source)}: its output {shown(job.target)} would replace an input.",
+                "Write elsewhere with -o.",
+            )
+        else:
+            yield job
+            continue
+        found.problems.append((job.source, problem))
+
+
+def _earlier_outputs(jobs: Iterable[Job], sources: dict[str, Path]) -> Iterator[str]:
+    """Yield inputs that an earlier run wrote, which `*.jpg` finds the second time."""
+    stems = set()
+    for job in jobs:
+        target = os.path.abspath(job.target)  # noqa: PTH100
+        stems.add(os.path.splitext(target)[0])  # noqa: PTH122
+        if target in sources and not _is_same_file(job.source, job.target) and _is_ours(job):
+            yield target
+    for source, path in sources.items():
+        several = _SEVERAL.fullmatch(os.path.splitext(source)[0])  # noqa: PTH122
+        if several and several[1] in stems and _is_ours(Job(path, path, "")):
+            yield source
+
+
+def _is_ours(job: Job) -> bool:
+    if job.film:
+        from colorcli.media.films.provenance import read_provenance as read_film  # heavy, and seldom needed
+
+        return read_film(job.target) is not None
+    from colorcli.media.pictures.files import read_provenance
+
+    return read_provenance(job.target) is not None
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    identity = _identity(one)
+    return identity is not None and identity == _identity(other)
+
+
+def _folded(path: str) -> str:
+    """Return what is equal for names that are one file on the least exact of file systems."""
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _ignores_case(path: Path) -> bool:
+    """Tell whether names that differ in case are one file where this path is or will be."""
+    for folder in path.absolute().parents:
+        swapped = folder.with_name(folder.name.swapcase()) if folder.name else folder
+        if swapped != folder and folder.exists():
+            return _is_same_file(folder, swapped)
+    return False

@@ -1,0 +1,61 @@
+"""Where a film says what made its colors: XMP, in a box of its own (MP4, MOV) or in a tag (Matroska, WebM)."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import av
+
+from colorcli.media.films.boxes import boxes
+from colorcli.media.films.ffmpeg import url
+from colorcli.media.pictures import metadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from colorcli.media.pictures.metadata import Provenance
+
+TAG = "XMP"
+_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # the box that XMP part 3 keeps for ISO media
+_LONGEST = 1 << 24
+
+
+def stamp(source: Path, provenance: Provenance) -> bytes:
+    """Return the XMP of a film with what made its colors."""
+    return metadata.stamped_xmp(read_xmp(source), provenance)
+
+
+def read_provenance(path: Path) -> metadata.Provenance | None:
+    """Return what made the colors of a film; None where nothing says, or there is no such film."""
+    return metadata.provenance_in(read_xmp(path))
+
+
+def read_xmp(path: Path) -> bytes:
+    """Return the XMP packet of a film; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+            if head[4:] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}:
+                return _in_box(file)
+            if head[:4] != b"\x1a\x45\xdf\xa3":
+                return b""
+        with av.open(url(path)) as container:
+            return str(container.metadata.get(TAG, "")).encode()
+    except (OSError, av.error.FFmpegError):
+        return b""
+
+
+def append_box(path: Path, xmp: bytes) -> None:
+    """Add an XMP packet behind the boxes of an MP4 or MOV file."""
+    with path.open("ab") as file:
+        file.write(struct.pack(">I4s", 8 + len(_BOX) + len(xmp), b"uuid") + _BOX + xmp)
+
+
+def _in_box(file: BinaryIO) -> bytes:
+    for box in boxes(file):
+        file.seek(box.content)
+        if box.kind == b"uuid" and box.end - box.content < _LONGEST and file.read(len(_BOX)) == _BOX:
+            return file.read(box.end - box.content - len(_BOX))
+    return b""

@@ -1,0 +1,219 @@
+"""The frames of a film, one after another: each with its luma as the decoder gives it, and its time."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av
+import ffmpeg
+import numpy as np
+
+from colorcli.errors import UnreadableMedia
+from colorcli.media.films.ffmpeg import FfmpegFailed, Process, command, pipe, url
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from colorcli.media.films.probe import Film
+
+_SEEK_MARGIN = 10  # seconds; more than lies between two key frames of most films
+_BUFFER = 1 << 20
+_DIRECT = "|".join(
+    [f"yuv{each}p" for each in (410, 411, 420, 422, 440, 444)]
+    + [f"yuvj{each}p" for each in (411, 420, 422, 440, 444)]
+    + [f"yuv{each}p10le" for each in (420, 422, 440, 444)]
+    + [f"yuva{each}p{depth}" for each in (420, 422, 444) for depth in ("", "10le")]
+    + ["gray", "gray10le"]
+)
+"""The formats whose Y plane is taken as it is."""
+_WITH_LUMA = ("yuv", "nv", "p0", "p2", "p4", "y2", "xv", "uyvy", "yvyu", "gray", "ya", "vuy")
+
+
+@dataclass(frozen=True)
+class FilmFrame:
+    """One frame, as it is stored: not rotated.
+
+    Attributes:
+        luma: the Y plane (H, W), uint8, or uint16 of 10-bit values. Read-only.
+        time: when it is shown, in seconds since the film's start.
+        number: which it is, counted from that which the reader was given.
+    """
+
+    luma: NDArray[Any]
+    time: Fraction
+    number: int
+
+
+class FrameReader:
+    """An iterator over frames, of which only the one asked for last is in memory; see `frames`.
+
+    As a context manager it ends the decoder when left.
+
+    Attributes:
+        notes: after the last frame, what was wrong with the film, in sentences.
+    """
+
+    def __init__(self, film: Film, start: Fraction, end: Fraction | None, after: Fraction | None, number: int) -> None:
+        self.notes: list[str] = []
+        self._film = film
+        self._start = start
+        self._first = start if after is None else max(start, after)
+        self._after = after
+        self._end = end
+        self._number = number
+        self._running: Process | None = None
+        self._closed = False
+        self._frames = self._read()
+
+    def __iter__(self) -> Iterator[FilmFrame]:
+        return self
+
+    def __next__(self) -> FilmFrame:
+        return next(self._frames)
+
+    def __enter__(self) -> FrameReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the decoder, from any thread."""
+        self._closed = True
+        if self._running is not None:
+            self._running.kill()
+        with contextlib.suppress(ValueError):  # another thread is at it, and ends now
+            self._frames.close()
+
+    def _read(self) -> Generator[FilmFrame]:
+        """Decode from a little before the first frame wanted, or from the start where the film cannot be sought."""
+        near = max(Fraction(0), self._first - _SEEK_MARGIN) if self._film.clocked else Fraction(0)
+        decoded = self._decode(near)
+        head = next(decoded, None)
+        if near and (head is None or not head.time < self._first):
+            decoded.close()
+            decoded = self._decode(Fraction(0))
+            head = next(decoded, None)
+        with contextlib.closing(decoded):
+            last = Fraction(-1) if self._after is None else self._after
+            while head is not None and (self._end is None or head.time < self._end):
+                if head.time >= self._start and head.time > last:
+                    last = head.time
+                    yield FilmFrame(head.luma, head.time, self._number)
+                    self._number += 1
+                head = next(decoded, None)
+
+    def _decode(self, near: Fraction) -> Generator[FilmFrame]:
+        film = self._film
+        shape, kind = (film.height, film.width), np.dtype(np.uint8 if film.depth == 8 else "<u2")
+        count = 0
+        with Process(_arguments(film, near), reads=True) as process:
+            self._running = process
+            # A pipe that ends too early is no error here: ffmpeg says why it did.
+            with contextlib.suppress(av.error.FFmpegError):
+                container: Any
+                with av.open(pipe(process.stdout), format="nut", buffer_size=_BUFFER) as container:
+                    for packet in container.demux(video=0):
+                        if packet.size:  # the last is none
+                            luma = np.frombuffer(packet, kind).reshape(shape)
+                            yield FilmFrame(luma, packet.pts * packet.time_base - film.start, count)
+                            count += 1
+            if not self._closed:
+                self._judge(process, count)
+
+    def _judge(self, process: Process, count: int) -> None:
+        """Say what was wrong with a film that has been read to its end."""
+        try:
+            said = process.finish()
+        except FfmpegFailed as error:
+            said = [str(error)]
+        film = self._film
+        if not count and self._first == 0:
+            raise UnreadableMedia(
+                f"{film.name}: not one frame can be decoded ({said[-1] if said else 'there is none'}).",
+                "Get the file again, or repair it.",
+            )
+        expected = film.frames or round((film.duration or 0) * film.frame_rate)
+        if said and self._start == 0 and self._number < expected:
+            self.notes.append(
+                f"it is damaged or cut off: {self._number} of {expected} frames could be decoded ({said[-1]})"
+            )
+        elif said:
+            self.notes.append(f"it is damaged in places ({said[-1]})")
+
+
+def frames(
+    film: Film,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    *,
+    after: Fraction | None = None,
+    number: int = 0,
+) -> FrameReader:
+    """Decode a film frame by frame, in constant memory.
+
+    Interlaced films are deinterlaced (bwdif, one frame for two fields), films in high dynamic range are brought to
+    standard range; everything else has the decoder's own luma.
+
+    Args:
+        film: what `probe` found.
+        start: the first moment wanted, in seconds; None for the beginning.
+        end: the first moment not wanted any more; None for the end.
+        after: go on behind the frame of this time.
+        number: the number of the first frame.
+
+    Raises:
+        UnreadableMedia: not one frame can be decoded; while iterating. A film that is cut off ends early instead, and
+            `notes` says so.
+        FfmpegMissing: there is no ffmpeg.
+    """
+    return FrameReader(film, Fraction(start or 0), end, after, number)
+
+
+def _arguments(film: Film, near: Fraction) -> list[str]:
+    """Return the arguments of an ffmpeg that writes the luma with its times (NUT) to stdout.
+
+    Times are the file's own (`-copyts`) on its own clock, and no frame is made up or dropped.
+    """
+    seek = {"ss": f"{float(near):.6f}", "noaccurate_seek": None} if near else {}
+    source = ffmpeg.input(url(film.path), copyts=None, noautorotate=None, **seek)
+    output = source[str(film.index)].output(
+        "pipe:1",
+        format="nut",
+        vcodec="rawvideo",
+        vf=",".join(_filters(film)),
+        fps_mode="passthrough",
+        enc_time_base=str(film.time_base),
+    )
+    return command(output)
+
+
+def _filters(film: Film) -> Iterator[str]:
+    if film.interlaced:
+        yield "bwdif=mode=send_frame:deint=interlaced"
+    if film.hdr:
+        yield from _tone_mapping(film)
+    elif film.pixel_format not in _DIRECT.split("|"):
+        deep = "10le" if film.depth == 10 else ""
+        if film.pixel_format.startswith(_WITH_LUMA):
+            yield f"scale=in_range={film.range}:out_range={film.range}:flags=accurate_rnd"
+        else:
+            yield "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_inp"
+        yield f"format=yuv444p{deep}"
+    yield "extractplanes=y"
+
+
+def _tone_mapping(film: Film) -> Iterator[str]:
+    """Bring high dynamic range to standard range: linear light, bt709 primaries, Hable's curve, bt709 again."""
+    transfer = {"PQ": "smpte2084", "HLG": "arib-std-b67"}[film.hdr]
+    yield f"zscale=tin={transfer}:min=2020_ncl:pin=2020:t=linear:npl=100"
+    yield "format=gbrpf32le,zscale=p=709,tonemap=hable:desat=0"
+    yield "zscale=t=709:m=709:r=limited,format=yuv444p10le"

@@ -1,0 +1,138 @@
+"""ICC profiles: whatever a file's numbers mean, frames are sRGB."""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import imagecodecs
+import numpy as np
+from PIL import Image, ImageCms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RELATIVE_COLORIMETRIC = 1
+BLACK_POINT_COMPENSATION = 0x2000
+# lcms would put a coarse grid in place of a 16-bit transform, which is off by 19 of 255 levels in the shadows.
+NO_OPTIMIZE = 0x0100
+
+
+@lru_cache(maxsize=1)
+def srgb() -> bytes:
+    """Return a small sRGB profile."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@lru_cache(maxsize=1)
+def adobe_rgb() -> bytes:
+    """Return a profile for cameras that say Adobe RGB in EXIF and embed none."""
+    profile: bytes = imagecodecs.cms_profile("adobergb")
+    return profile
+
+
+@lru_cache(maxsize=8)
+def of_gamma(gamma: float) -> bytes:
+    """Return a profile for what a PNG says of its gamma, with the primaries of sRGB; b"" where it says sRGB's."""
+    if not 0.1 < gamma < 10 or abs(gamma - 1 / 2.2) < 0.03:
+        return b""
+    primaries = [0.64, 0.33, 1, 0.30, 0.60, 1, 0.15, 0.06, 1]
+    profile: bytes = imagecodecs.cms_profile(
+        "rgb", primaries=primaries, whitepoint=[0.3127, 0.3290, 1], gamma=1 / gamma
+    )
+    return profile
+
+
+def gray_to_srgb(pixels: NDArray[Any], profile: bytes) -> NDArray[Any]:
+    """Bring gray (H, W) pixels, uint8 or uint16, to the sRGB curve, with a gray or an RGB profile.
+
+    A profile that does not fit or cannot be parsed is ignored: the picture matters more.
+    """
+    table = _gray_table(profile, pixels.dtype.str)
+    return pixels if table is None else table[pixels]
+
+
+def rgb_to_srgb(pixels: NDArray[Any], profile: bytes) -> NDArray[Any]:
+    """Bring RGB (H, W, 3) pixels, uint8 or uint16, to sRGB; a profile that does not fit is ignored."""
+    if _space(profile) != "RGB" or _is_srgb(profile):
+        return pixels
+    try:
+        return _transform(pixels, profile, "rgb")
+    except imagecodecs.CmsError:
+        return pixels
+
+
+def cmyk_to_srgb(pixels: NDArray[Any], profile: bytes) -> NDArray[Any]:
+    """Turn CMYK (H, W, 4) pixels, uint8 or uint16, 0 = no ink, into sRGB (H, W, 3).
+
+    Without a usable profile the inks are taken as ideal.
+    """
+    if _space(profile) == "CMYK":
+        try:
+            return _transform(pixels, profile, "cmyk")
+        except imagecodecs.CmsError:
+            pass
+    full = np.iinfo(pixels.dtype).max
+    light = full - pixels.astype(np.uint32)
+    return ((light[..., :3] * light[..., 3:] + full // 2) // full).astype(pixels.dtype)
+
+
+def lab_to_srgb(image: Image.Image) -> Image.Image:
+    """Turn an 8-bit CIELab image into an sRGB one."""
+    converted = ImageCms.profileToProfile(
+        image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    assert converted is not None
+    return converted
+
+
+@lru_cache(maxsize=8)
+def _gray_table(profile: bytes, dtype: str) -> NDArray[Any] | None:
+    """Return the sRGB code of every gray code, or None where codes stay as they are."""
+    space = _space(profile)
+    if space not in {"GRAY", "RGB"} or _is_srgb(profile):
+        return None
+    codes = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)[None]
+    try:
+        if space == "GRAY":
+            converted = _transform(codes, profile, "gray")
+        else:
+            converted = _transform(np.repeat(codes[..., None], 3, axis=2), profile, "rgb")
+    except imagecodecs.CmsError:
+        return None
+    return np.ascontiguousarray(converted[0, :, 1])
+
+
+def _transform(pixels: NDArray[Any], profile: bytes, space: str) -> NDArray[Any]:
+    flags = BLACK_POINT_COMPENSATION | (NO_OPTIMIZE if pixels.dtype == np.uint16 else 0)
+    converted: NDArray[Any] = imagecodecs.cms_transform(
+        np.ascontiguousarray(pixels),
+        profile,
+        srgb(),
+        colorspace=space,
+        outcolorspace="rgb",
+        intent=RELATIVE_COLORIMETRIC,
+        flags=flags,
+    )
+    return converted
+
+
+def is_gray(profile: bytes) -> bool:
+    """Tell whether a profile speaks of gray."""
+    return _space(profile) == "GRAY"
+
+
+def _space(profile: bytes) -> str:
+    """Return the color space in the profile's header: "GRAY", "RGB", "CMYK" or another."""
+    return profile[16:20].decode("latin-1").strip()
+
+
+@lru_cache(maxsize=32)
+def _is_srgb(profile: bytes) -> bool:
+    try:
+        description = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile)))
+    except (ImageCms.PyCMSError, OSError, struct.error):
+        return False
+    return "srgb" in description.lower()

@@ -1,0 +1,1 @@
+"""Plugins: the hooks, the plugin manager, the registry and the template of a new plugin."""

@@ -1,0 +1,1 @@
+"""Publishing weights: the model card and the release on the Hugging Face Hub."""

@@ -1,0 +1,59 @@
+"""The gray picture that the network sees: from lightness, and in eight ways from color."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from torch import Tensor
+
+from colorcli.color import lab_to_linear, lab_to_rgb, linear_to_srgb, rgb_to_yuv, srgb_to_linear
+
+Gray = Literal["luminance", "lightness", "luma601", "luma709", "average", "hsl", "value", "orthochromatic"]
+
+
+def lightness_to_luma(lightness: Tensor) -> Tensor:
+    """Turn CIE L* (B, 1, H, W) in 0..100 into luma (B, 1, H, W) in 0..1.
+
+    Of a gray picture luma is its sRGB-encoded value: R' = G' = B' = Y'. So this undoes what the host did to it.
+    """
+    ab = lightness.new_zeros(()).expand(len(lightness), 2, *lightness.shape[-2:])
+    return linear_to_srgb(lab_to_linear(lightness, ab)[:, 1:2])  # without chroma the three channels are one
+
+
+def make_gray(lightness: Tensor, ab: Tensor, way: Gray) -> Tensor:
+    """Photograph a color picture in gray.
+
+    The Utrecht paper (section IV A) says that it tried eight ways and names none; these are eight that imaging knows.
+    R'G'B' are sRGB-encoded values, RGB linear light, all in 0..1:
+
+    * `luminance`: Y = 0.2127 R + 0.7152 G + 0.0722 B, sRGB-encoded (IEC 61966-2-1): what `predict` gives the network.
+    * `lightness`: L* / 100 (CIE 15).
+    * `luma601`: 0.299 R' + 0.587 G' + 0.114 B' (ITU-R BT.601): television, JPEG.
+    * `luma709`: 0.2126 R' + 0.7152 G' + 0.0722 B' (ITU-R BT.709): high-definition television.
+    * `average`: (R' + G' + B') / 3: the intensity of HSI.
+    * `hsl`: (max + min) / 2 of R'G'B': the lightness of HSL (Joblove and Greenberg 1978).
+    * `value`: max of R'G'B': the value of HSV (Smith 1978).
+    * `orthochromatic`: (G + B) / 2, sRGB-encoded: film that is blind to red, as most was until about 1930.
+
+    Args:
+        lightness: (B, 1, H, W), CIE L* in 0..100.
+        ab: (B, 2, H, W), CIE ab.
+        way: which.
+
+    Returns:
+        (B, 1, H, W) in 0..1.
+    """
+    if way == "luminance":
+        return lightness_to_luma(lightness)
+    if way == "lightness":
+        return lightness / 100
+    return _OF_RGB[way](lab_to_rgb(lightness, ab))
+
+
+_OF_RGB: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "luma601": lambda rgb: rgb_to_yuv(rgb, "bt601")[:, :1],
+    "luma709": lambda rgb: rgb_to_yuv(rgb, "bt709")[:, :1],
+    "average": lambda rgb: rgb.mean(dim=1, keepdim=True),
+    "hsl": lambda rgb: (rgb.amax(dim=1, keepdim=True) + rgb.amin(dim=1, keepdim=True)) / 2,
+    "value": lambda rgb: rgb.amax(dim=1, keepdim=True),
+    "orthochromatic": lambda rgb: linear_to_srgb(srgb_to_linear(rgb[:, 1:]).mean(dim=1, keepdim=True)),
+}

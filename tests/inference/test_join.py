@@ -1,0 +1,173 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from colorcli.color import rgb_to_lab, rgb_to_lightness
+from colorcli.inference import preprocess
+from colorcli.inference.join import join
+from colorcli.inference.preprocess import small_lightness
+
+STATM = Path("/proc/self/statm")
+CPU = torch.device("cpu")
+LEVELS = {np.uint8: 255, np.uint16: 65535}
+
+
+def lightness(pixels):
+    """True L* in double precision: (H, W)."""
+    rgb = torch.tensor(pixels.astype(np.float64)) / LEVELS[pixels.dtype.type]
+    rgb = rgb.expand(3, *rgb.shape) if rgb.ndim == 2 else rgb.movedim(-1, 0)
+    return rgb_to_lightness(rgb)[0]
+
+
+def all_grays(dtype):
+    """Every level of 8 bits, or 256 rows through those of 16: (256, 64)."""
+    ramp = np.linspace(0, LEVELS[dtype], 256 * 64).reshape(256, 64)
+    return (ramp if dtype is np.uint16 else ramp[:, :1].repeat(64, axis=1)).round().astype(dtype)
+
+
+def random_color(dtype, height=256, width=64):
+    return np.random.default_rng(0).integers(0, LEVELS[dtype], (height, width, 3), dtype, endpoint=True)
+
+
+def saturated(height=256, width=64):
+    return torch.rand(1, 2, height, width, generator=torch.Generator().manual_seed(0)) * 254 - 127
+
+
+PALE = torch.tensor([4.0, -7.0])[None, :, None, None].expand(1, 2, 8, 8)
+
+
+# The promise
+
+
+@pytest.mark.parametrize("ab", [PALE, saturated(), saturated(16, 16)], ids=["pale", "noise", "patches"])
+@pytest.mark.parametrize("pixels", [all_grays(np.uint8), random_color(np.uint8)], ids=["gray", "color"])
+def test_the_lightness_of_8_bits_is_kept_to_rounding(pixels, ab):
+    change = (lightness(join(pixels, ab)) - lightness(pixels)).abs()
+    assert change.mean() <= 0.3
+    assert (change <= 1).double().mean() >= 0.999
+
+
+@pytest.mark.parametrize("ab", [PALE, saturated(), saturated(16, 16)], ids=["pale", "noise", "patches"])
+@pytest.mark.parametrize("pixels", [all_grays(np.uint16), random_color(np.uint16)], ids=["gray", "color"])
+def test_the_lightness_of_16_bits_is_kept_far_better(pixels, ab):
+    change = (lightness(join(pixels, ab)) - lightness(pixels)).abs()
+    assert change.mean() <= 0.002
+    assert (change <= 0.02).double().mean() >= 0.999
+
+
+def test_no_chroma_leaves_every_gray_as_it_is():
+    for dtype in LEVELS:
+        gray = all_grays(dtype)
+        change = join(gray, torch.zeros(1, 2, 4, 4)).astype(int) - gray[..., None].astype(int)
+        assert np.abs(change).max() <= (0 if dtype is np.uint8 else 3)
+
+
+def test_the_chroma_is_that_which_was_predicted():
+    gray = np.full((32, 32), 120, np.uint8)
+    lab = rgb_to_lab(torch.tensor(join(gray, PALE)).movedim(-1, 0) / 255)
+    assert lab[1:].mean(dim=(1, 2)).tolist() == pytest.approx([4, -7], abs=0.5)
+
+
+def test_chroma_beyond_lab_is_clamped_and_not_an_overflow():
+    gray = np.full((32, 32), 120, np.uint8)
+    assert np.array_equal(join(gray, torch.full((1, 2, 4, 4), 1e6)), join(gray, torch.full((1, 2, 4, 4), 128.0)))
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (300, 1), (37, 53), (600, 401)])
+@pytest.mark.parametrize("size", [(1, 1), (64, 64), (40, 80)])
+def test_pictures_and_chroma_of_any_size_fit_together(shape, size):
+    gray = np.full(shape, 130, np.uint8)
+    assert join(gray, torch.full((1, 2, *size), 12.0)).shape == (*shape, 3)
+    assert small_lightness(gray, size, CPU).shape == (1, 1, *size)
+
+
+def test_chroma_is_scaled_as_torch_scales_it_bicubically():
+    ab = saturated(16, 16) / 12
+    gray = np.full((90, 70), 125, np.uint16) * 257
+    lab = rgb_to_lab(torch.tensor(join(gray, ab).astype(np.int32)).movedim(-1, 0) / 65535)
+    expected = functional.interpolate(ab, (90, 70), mode="bicubic")[0]
+    assert (lab[1:] - expected).abs().max() < 0.05
+
+
+def test_chroma_of_the_pictures_own_size_is_taken_as_it_is():
+    ab = saturated(90, 70) / 12
+    before = ab.clone()
+    lab = rgb_to_lab(torch.tensor(join(np.full((90, 70), 32000, np.uint16), ab).astype(int)).movedim(-1, 0) / 65535)
+    assert (lab[1:] - ab[0]).abs().max() < 0.05
+    assert ab.equal(before)
+
+
+@pytest.mark.parametrize("dtype", LEVELS)
+def test_strips_show_no_seams(dtype, monkeypatch):
+    color, ab = random_color(dtype, 200, 150), saturated(32, 32)
+    whole, small = join(color, ab), small_lightness(color, (64, 64), CPU)
+    monkeypatch.setitem(preprocess._STRIP, "cpu", 150 * 7)
+    assert np.abs(join(color, ab).astype(int) - whole).max() <= 1
+    assert torch.allclose(small_lightness(color, (64, 64), CPU), small, atol=1e-4)
+
+
+def test_small_lightness_is_antialiased():
+    """Stripes finer than the network's pixels are gray to it, not black or white."""
+    stripes = np.zeros((256, 256), np.uint8)
+    stripes[::2] = 255
+    small = small_lightness(stripes, (32, 32), CPU)
+    assert (small - 50).abs().max() < 5
+
+
+def test_small_lightness_of_gray_is_that_of_the_same_gray_as_color():
+    gray = all_grays(np.uint8)
+    color = np.repeat(gray[..., None], 3, axis=2)
+    assert torch.allclose(small_lightness(gray, (50, 50), CPU), small_lightness(color, (50, 50), CPU), atol=0.01)
+
+
+# Arrays of every make
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda a: a[::-1],
+        lambda a: a[:, ::2],
+        lambda a: a.swapaxes(0, 1),
+        lambda a: a.astype(a.dtype.newbyteorder(">")),
+    ],
+    ids=["upside down", "every other column", "transposed", "big-endian"],
+)
+@pytest.mark.parametrize("dtype", LEVELS)
+def test_an_array_counts_by_its_values_and_not_by_its_place_in_memory(view, dtype):
+    seen, ab = view(random_color(dtype)), saturated(16, 16)
+    plain = np.ascontiguousarray(seen, dtype)
+    assert np.array_equal(join(seen, ab), join(plain, ab))
+    assert torch.equal(small_lightness(seen, (8, 8), CPU), small_lightness(plain, (8, 8), CPU))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_picture_that_may_not_be_written_to_is_only_read():
+    pixels = np.asarray(Image.new("L", (20, 10), 99))
+    assert not pixels.flags.writeable
+    assert join(pixels, PALE).shape == (10, 20, 3)
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="only Linux says how much memory there is in use")
+def test_pictures_of_a_thousand_sizes_need_no_more_memory_than_those_of_one():
+    """A matrix of bicubic scaling has megabytes, and every size its own."""
+
+    def join_widths(widths):
+        for width in widths:
+            join(np.zeros((1, width), np.uint8), torch.zeros(1, 2, 1, 256))
+        return resident_memory()
+
+    before = join_widths(range(4000, 4020))
+    assert join_widths(range(4020, 4160)) - before < 40e6  # 140 matrices have 586 MB
+
+
+def resident_memory():
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

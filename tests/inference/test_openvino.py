@@ -1,0 +1,331 @@
+import logging
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional
+
+import colorcli
+from colorcli import Colorizer
+from colorcli.cli import main
+from colorcli.color import lab_to_linear
+from colorcli.errors import UsageError
+from colorcli.inference import openvino
+from colorcli.inference.device import choose
+from colorcli.inference.line import Line
+from colorcli.inference.model import Model
+from colorcli.media.pictures.files import Frame, read_provenance
+from tests.tiny import tiny_network, write_tiny_weights
+
+pytest.importorskip("openvino")
+
+ENGINES = ("torch", "openvino")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """An empty folder of exports."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "colorcli" / "openvino"
+
+
+@pytest.fixture
+def exported(monkeypatch):
+    """The shapes that networks were exported for."""
+    shapes, export = [], openvino._export
+
+    def listening(part, forward, of, step):
+        shapes.append(of)
+        return export(part, forward, of, step)
+
+    monkeypatch.setattr(openvino, "_export", listening)
+    return shapes
+
+
+def pictures(count=3, height=32, width=32):
+    return torch.rand(count, 1, height, width, generator=torch.Generator().manual_seed(0)) * 100
+
+
+class Plain(Colorizer):
+    """A colorizer whose network is given, and gives chroma in -1..1 first among what it returns."""
+
+    name = "plain"
+    summary = "What the network says, times 50."
+    multiple_of = 4
+
+    def build(self):
+        return nn.Identity()
+
+    def predict(self, network, lightness):
+        found = network(lightness / 100)
+        return (found[0] if isinstance(found, tuple) else found) * 50
+
+
+class Layers(nn.Module):
+    """Convolutions at half and at full size; `scale` is no weight."""
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.scale = scale
+        self.first = nn.Conv2d(1, 8, 3, stride=2, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.last = nn.ConvTranspose2d(8, 2, 4, stride=2, padding=1)
+
+    def forward(self, x):
+        return self.last(self.norm(self.first(x)).relu()).tanh() * self.scale
+
+
+class Pair(Layers):
+    """Looks at a small copy, too, and says something besides."""
+
+    def forward(self, x):
+        copy = functional.interpolate(x, (12, 20), mode="bilinear", antialias=True)
+        return super().forward(x) + copy.mean(dim=(1, 2, 3), keepdim=True), None, copy
+
+
+class Colorful(Layers):
+    """Thinks in linear RGB, channel by channel."""
+
+    def forward(self, x):
+        return super().forward(x) + lab_to_linear(100 * x, super().forward(x))[:, :2]
+
+
+class Moody(Layers):
+    """Cannot be exported: what it does depends on values."""
+
+    def forward(self, x):
+        return super().forward(x) * (2 if x.mean() > 0.5 else 1)
+
+
+class Hollow(Layers):
+    """Joins with nothing, which OpenVINO would not survive."""
+
+    def forward(self, x):
+        return super().forward(torch.cat([x, x.new_zeros(len(x), 0, *x.shape[2:])], dim=1))
+
+
+class Ensemble(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.members = nn.ModuleList(colorcli.defer(seeded(Layers)) for _ in range(3))
+
+    def forward(self, x):
+        return torch.cat([self.members[int(each.mean() > 0.5)](each[None]) for each in x])
+
+
+def seeded(make, *args):
+    torch.manual_seed(0)
+    return make(*args)
+
+
+def model_of(network, engine="openvino", precision="fp32", size=32):
+    return Model(Plain(), network, choose("cpu", precision, engine), tag="test", fingerprint="0", size=size)
+
+
+def both(make, lightness, size=32, precision="fp32"):
+    """What torch makes of pictures, and what OpenVINO does."""
+    return [model_of(seeded(make), engine, precision, size).predict(lightness) for engine in ENGINES]
+
+
+# The same colors
+
+
+def test_a_colorizer_gives_the_same_colors_by_either_engine(tmp_path):
+    weights = write_tiny_weights(tmp_path / "tiny.safetensors")
+    expected, found = (
+        colorcli.load("zhang", weights=weights, precision="fp32", engine=engine).predict(pictures())
+        for engine in ENGINES
+    )
+    assert expected.abs().mean() > 5
+    assert (found - expected).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("make", [Layers, Pair, Colorful, Ensemble])
+def test_networks_of_every_make_give_the_same_colors(make):
+    expected, found = both(make, pictures())
+    assert expected.std() > 1
+    assert (found - expected).abs().max() < 1e-3
+
+
+def test_bf16_differs_by_rounding(exported):
+    expected, found = both(Layers, pictures(), precision="bf16")
+    assert 0 < (found - expected).abs().mean() < 0.5
+    model_of(seeded(Layers)).predict(pictures())
+    assert len(exported) == 1  # which serves both precisions
+
+
+def test_all_that_a_network_returns_comes_back():
+    network = model_of(seeded(Pair))._place[1]
+    first, nothing, copy = network(pictures() / 100)
+    assert (first.shape, nothing, copy.shape) == ((3, 2, 32, 32), None, (3, 1, 12, 20))
+
+
+def test_scaling_antialiased_is_that_of_torch():
+    x = pictures(2, 37, 50)
+    for size in ((12, 20), (80, 64), (37, 13)):
+        expected = functional.interpolate(x, size, mode="bilinear", antialias=True)
+        assert torch.allclose(openvino._antialiased(x, size, False), expected, atol=1e-3)
+
+
+def test_a_picture_has_the_same_colors_alone_and_among_others_and_every_time():
+    model = model_of(seeded(Layers))
+    together = model.predict(pictures())
+    assert together.equal(model.predict(pictures()))
+    assert together.equal(torch.cat([model.predict(each[None]) for each in pictures()]))
+
+
+def test_many_threads_ask_at_once():
+    model = model_of(seeded(Layers))
+    answers = []
+
+    def ask():
+        torch.set_num_threads(1)
+        answers.append(model.predict(pictures()))
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 6
+    assert all(answer.equal(answers[0]) for answer in answers)
+
+
+def test_pictures_of_any_size_share_one_export(exported):
+    model = model_of(seeded(Layers), size=None)
+    reference = model_of(seeded(Layers), "torch", size=None)
+    frames = [Frame(np.full(size, 90, np.uint8)) for size in ((30, 40), (41, 23), (5, 9), (64, 64))]
+    for ours, theirs in zip(Line(model).colorize(frames), Line(reference).colorize(frames), strict=True):
+        assert np.abs(ours.pixels.astype(int) - theirs.pixels).max() <= 1
+    assert len(exported) == 1
+
+
+# Kept for the next time
+
+
+def test_a_network_is_exported_once_for_all_processes(exported, cache):
+    first = model_of(seeded(Layers)).predict(pictures())
+    second = model_of(seeded(Layers)).predict(pictures())
+    assert first.equal(second)
+    assert exported == [((1, 1, 32, 32),)]
+    assert [file.name for file in sorted(cache.glob("*/*"))] == ["network.bin", "network.xml"]
+
+
+def test_what_decides_its_answers_decides_which_export_is_taken(exported):
+    changed = seeded(Layers)
+    changed.norm.running_mean += 1
+    for network in (seeded(Layers), changed, seeded(Layers, 0.5)):
+        model_of(network).predict(pictures())
+    model_of(seeded(Layers)).predict(pictures(height=48))
+    assert len(exported) == 4
+
+
+def test_code_that_changed_is_exported_again(monkeypatch, tmp_path):
+    part = seeded(Layers)
+    before = openvino._digest(part, ())
+    (tmp_path / "other.py").write_text("# another forward\n")
+    monkeypatch.setattr(openvino, "_code", lambda part: [tmp_path / "other.py"])
+    assert openvino._digest(part, ()) != before
+
+
+def test_the_code_of_a_network_is_its_package_without_torchs():
+    names = {path.name for path in openvino._code(tiny_network())}
+    assert {"network.py", "bins.py"} <= names
+    assert "conv.py" not in names
+
+
+def test_a_damaged_export_is_made_again(exported, cache):
+    expected = model_of(seeded(Layers)).predict(pictures())
+    next(cache.glob("*/network.xml")).write_text("<net")
+    assert model_of(seeded(Layers)).predict(pictures()).equal(expected)
+    assert len(exported) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(cache):
+    cache.parent.mkdir(parents=True)
+    cache.write_text("a file where a folder should be")
+    expected, found = both(Layers, pictures())
+    assert (found - expected).abs().max() < 1e-3
+
+
+def test_members_that_no_picture_needs_are_not_exported(exported):
+    model_of(seeded(Ensemble)).predict(torch.full((1, 1, 32, 32), 20.0))
+    assert len(exported) == 1
+
+
+# Torch, where OpenVINO cannot
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("make", [Moody, Hollow])
+def test_a_network_that_cannot_be_exported_is_computed_by_torch_and_a_line_says_so(caplog, make, precision):
+    with caplog.at_level(logging.WARNING, "colorcli"):
+        expected, found = both(make, pictures(), precision=precision)
+    assert found.equal(expected)
+    (record,) = [record for record in caplog.records if record.name == "colorcli"]
+    assert record.message.startswith(f"OpenVINO cannot compute {make.__name__}, torch does: ")
+    assert "\n" not in record.message
+
+
+@pytest.mark.parametrize("asked", [(torch.zeros(1, 1, 8, 8, dtype=torch.int64),), (torch.zeros(1, 1, 8, 8), 0.5)])
+def test_a_call_with_more_than_fractions_is_torchs(asked, caplog):
+    class Asked(nn.Module):
+        def forward(self, x, scale=2):
+            return x * scale
+
+    network = model_of(Asked())._place[1]
+    with caplog.at_level(logging.WARNING, "colorcli"):
+        assert network(*asked).equal(Asked()(*asked))
+    assert "more than tensors of fractions" in caplog.text
+
+
+def test_a_networks_own_complaint_is_handed_on():
+    class Picky(Layers):
+        def forward(self, x):
+            raise UsageError("Sides of 32 are too small.")
+
+    with pytest.raises(UsageError, match="too small"):
+        model_of(Picky()).predict(pictures())
+
+
+def test_a_network_that_is_placed_again_is_torchs_again():
+    network = seeded(Layers)
+    expected = model_of(network, "torch").predict(pictures())
+    model_of(network).predict(pictures())
+    assert model_of(network, "torch").predict(pictures()).equal(expected)
+
+
+# At home
+
+
+def test_openvino_tells_its_makers_nothing():
+    program = (
+        "import sys; from colorcli.inference import openvino; openvino._openvino();"
+        "from openvino.tools.ovc import telemetry_utils; print(telemetry_utils.tm.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("telemetry_stub")
+
+
+@pytest.mark.parametrize("option", ["run", "evaluate"])
+def test_commands_take_the_engine(option, tmp_path, exported, capsys):
+    weights = str(write_tiny_weights(tmp_path / "tiny.safetensors"))
+    noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(noise).save(tmp_path / "in" / "a.png")
+    words = {
+        "run": ["run", "-m", "zhang", str(tmp_path / "in"), "-o", str(tmp_path / "out")],
+        "evaluate": ["evaluate", "zhang", str(tmp_path / "in"), "--size", "32"],
+    }[option]
+    assert main([*words, "--weights", weights, "--engine", "openvino", "--precision", "fp32"]) == 0
+    assert len(exported) == 1
+    if option == "evaluate":
+        assert "by OpenVINO" in capsys.readouterr().out
+        return
+    made = read_provenance(tmp_path / "out" / "a.png")
+    assert made == Line(colorcli.load("zhang", weights=weights)).provenance  # the engine decides no colors

@@ -1,0 +1,75 @@
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+import colorcli
+from colorcli.inference.device import choose
+from colorcli.inference.placement import place
+
+FP32, BF16 = choose("cpu", "fp32"), choose("cpu", "bf16")
+
+
+class Ensemble(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 2, 1)
+        self.others = nn.ModuleList(
+            colorcli.defer(nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2))) for _ in range(2)
+        )
+
+
+def test_convolutions_are_in_the_devices_precision_and_all_else_in_float32():
+    network = place(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Linear(2, 2)).half(), BF16)
+    assert [module.weight.dtype for module in network] == [torch.bfloat16, torch.float32, torch.bfloat16]
+    assert network[1].running_mean.dtype == torch.float32
+    assert network[1].num_batches_tracked.dtype == torch.int64
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert not network.training
+
+
+def test_a_deferred_part_is_placed_when_it_is_first_called_and_the_others_never():
+    network = place(Ensemble().half(), FP32)
+    assert network.first.weight.dtype == torch.float32
+    assert {p.dtype for p in network.others.parameters()} == {torch.float16}
+    network.others[1](torch.zeros(1, 2, 4, 4))
+    assert {p.dtype for p in network.others[1].parameters()} == {torch.float32}
+    assert {p.dtype for p in network.others[0].parameters()} == {torch.float16}
+
+
+def test_a_deferred_part_may_be_called_before_it_is_placed_and_placed_again():
+    network = Ensemble()
+    network.others[0](torch.zeros(1, 2, 4, 4))
+    for device in (BF16, FP32):
+        place(network, device)
+        with torch.autocast("cpu", torch.bfloat16, enabled=device is BF16):
+            network.others[0](torch.zeros(1, 2, 4, 4))
+        assert network.others[0][0].weight.dtype == device.dtype
+
+
+def test_deferring_changes_no_name_in_the_state_dict():
+    assert "others.0.0.weight" in Ensemble().state_dict()
+
+
+def test_threads_that_call_a_deferred_part_at_once_all_find_it_placed():
+    network = place(Ensemble().half(), FP32)
+    answers = []
+    call = threading.Barrier(4)
+
+    def work():
+        call.wait()
+        answers.append(network.others[0](torch.ones(1, 2, 4, 4)))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 4
+    assert all(answer.equal(answers[0]) for answer in answers)
+
+
+@pytest.mark.parametrize("name", ["defer", "load"])
+def test_what_needs_torch_is_public_all_the_same(name):
+    assert callable(getattr(colorcli, name))

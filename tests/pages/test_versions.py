@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorcli.errors import UnreadableMedia
+from colorcli.media.photographs import find_photographs
+from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS
+from colorcli.pages.versions import before_and_after, described, versions
+from tests.evaluation.pictures import line, save_gray, save_photographs, save_weights
+
+
+@pytest.fixture(scope="module")
+def zhang(tmp_path_factory):
+    return line(save_weights(tmp_path_factory.mktemp("weights") / "small.safetensors"), temperature=0.2)
+
+
+def chroma(image):
+    return float(np.asarray(image.convert("HSV"))[..., 1].mean())
+
+
+def test_versions_are_gray_the_models_and_the_original_in_that_order(zhang, tmp_path):
+    save_photographs(tmp_path, 1)
+    (row,) = versions([zhang], find_photographs(tmp_path), [].append)
+    assert list(row.versions) == ["gray", "zhang.small", "original"]
+    assert chroma(row.versions["gray"]) < 2 < chroma(row.versions["zhang.small"])
+    assert np.array_equal(row.versions["original"], Image.open(tmp_path / "00.png"))
+
+
+def test_a_gray_picture_has_no_original(zhang, tmp_path):
+    save_gray(tmp_path / "gray.png")
+    (row,) = versions([zhang], find_photographs(tmp_path), [].append)
+    assert list(row.versions) == ["gray", "zhang.small"]
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_goes_on(zhang, tmp_path):
+    save_photographs(tmp_path, 2)
+    (tmp_path / "00.png").write_bytes(b"no picture")
+    problems = []
+    assert [row.name for row in versions([zhang], find_photographs(tmp_path), problems.append)] == ["01.png"]
+    assert "00.png" in str(problems[0])
+
+
+def test_an_output_is_shown_between_its_source_in_gray_and_in_color(tmp_path):
+    save_photographs(tmp_path, 2)
+    source, target = tmp_path / "00.png", tmp_path / "01.png"
+    row = before_and_after(source, target, "model", "category people", max_pixels=DEFAULT_MAX_PIXELS)
+    assert (row.name, row.note) == (str(source), "category people")
+    assert list(row.versions) == ["gray", "model", "original"]
+    assert np.array_equal(row.versions["model"], Image.open(target))
+
+
+def test_an_output_that_has_gone_is_an_error(tmp_path):
+    save_photographs(tmp_path, 1)
+    with pytest.raises(UnreadableMedia, match=r"gone\.png"):
+        before_and_after(tmp_path / "00.png", tmp_path / "gone.png", "model", "", max_pixels=DEFAULT_MAX_PIXELS)
+
+
+def test_a_version_says_what_it_was_made_with(zhang):
+    said = described(zhang)
+    assert said.startswith("network at 256x256, temperature=0.2, cpu")
+    assert zhang.model.fingerprint[:12] in said

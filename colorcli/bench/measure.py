@@ -88,15 +88,19 @@ class Measurement:
 
     def _run(self, line: Line, jobs: list[Job], settings: FilmSettings = _EVERY_FRAME) -> int:
         """Do what `colorcli run` does, and say how many pictures or frames there were."""
-        outcomes = (
-            [colorize_film(line, job, settings, overwrite=True) for job in jobs]
-            if self._films
-            else list(colorize_files(line, jobs, overwrite=True))
-        )
-        for outcome in outcomes:
-            if outcome.error:
-                raise outcome.error
-        return sum(int(str(outcome.facts["frames"])) for outcome in outcomes) if self._films else len(outcomes)
+        if not self._films:
+            for picture in colorize_files(line, jobs, overwrite=True):
+                if picture.error:
+                    raise picture.error
+            return len(jobs)
+        frames = 0
+        for job in jobs:
+            film = colorize_film(line, job, settings, overwrite=True)
+            if film.error:
+                raise film.error
+            assert film.figures is not None
+            frames += film.figures.frames
+        return frames
 
     def _alone(self, count: int) -> float:
         """Time the network alone for so many pictures, in as many threads as there are workers."""

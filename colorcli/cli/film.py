@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from colorcli.cli.progress import Progress
     from colorcli.film.colorize import FilmSettings
-    from colorcli.inference.batch import Outcome
     from colorcli.inference.line import Line
+    from colorcli.inference.outcomes import FilmOutcome
     from colorcli.jobs import Job
     from colorcli.media.films.probe import Film
 
@@ -158,7 +158,9 @@ def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None
         )
 
 
-def colorize_films(line: Line, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool) -> Iterator[Outcome]:
+def colorize_films(
+    line: Line, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool
+) -> Iterator[FilmOutcome]:
     """Colorize films one after the other, and show how far each is."""
     from colorcli.film.colorize import colorize_film
 

@@ -1,12 +1,14 @@
-"""What `colorcli run` tells of each job as it is done, and of all of them in the end."""
+"""The messages of `colorcli run`: one for each job as it is done, and a summary at the end."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
+from colorcli.inference.outcomes import FilmOutcome, PictureOutcome
 from colorcli.media import shown
 
 if TYPE_CHECKING:
@@ -15,13 +17,13 @@ if TYPE_CHECKING:
 
     from colorcli.cli.progress import Progress
     from colorcli.errors import ColorcliError
-    from colorcli.inference.batch import Outcome
     from colorcli.inference.line import Line
+    from colorcli.inference.outcomes import Outcome
     from colorcli.jobs import Job, Plan
 
 
-class Teller:
-    """Says what became of each job, at once, and remembers it."""
+class OutcomeReporter:
+    """Reports what became of each job as soon as it is done, and collects the outcomes."""
 
     def __init__(self, line: Line, *, as_json: bool, verbose: bool) -> None:
         self.line = line
@@ -41,7 +43,7 @@ class Teller:
             note(_told(outcome))
         if outcome.error:
             note(_complaint(outcome.error))
-        if self.report and "entropy" not in outcome.facts:
+        if self.report and not _is_entropy(outcome):
             self.report(outcome, _notes(outcome))
 
 
@@ -60,21 +62,30 @@ def _outcome_row(line: Line, outcome: Outcome) -> str:
     }
     if outcome.done_before:
         facts["done_before"] = True
-    if outcome.notes:
-        facts["notes"] = outcome.notes
-    facts |= outcome.facts
+    if isinstance(outcome, PictureOutcome):
+        facts |= {"notes": outcome.notes} if outcome.notes else {}
+        facts |= {"seed": outcome.seed} if outcome.seed is not None else {}
+        facts |= {"entropy": True} if _is_entropy(outcome) else {}
+    elif isinstance(outcome, FilmOutcome) and outcome.figures:
+        facts |= asdict(outcome.figures)
     if outcome.error:
         facts["error"] = str(outcome.error)
-    return _row(outcome.job.source, None if outcome.error else outcome.target or outcome.job.target, **facts)
+    return _row(outcome.job.source, None if outcome.error else outcome.output, **facts)
 
 
 def _told(outcome: Outcome) -> str:
     """Say of a picture what there is to say: `a.jpg: category people, probability 0.93`."""
-    done = "done before" if outcome.done_before else "explained" if "entropy" in outcome.facts else "colorized"
+    done = "done before" if outcome.done_before else "explained" if _is_entropy(outcome) else "colorized"
     return f"{shown(outcome.job.source)}: {_notes(outcome) or done}"
 
 
+def _is_entropy(outcome: Outcome) -> bool:
+    return isinstance(outcome, PictureOutcome) and outcome.kind == "entropy"
+
+
 def _notes(outcome: Outcome) -> str:
+    if not isinstance(outcome, PictureOutcome):
+        return ""
     return ", ".join(
         f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
         for name, value in outcome.notes.items()
@@ -97,7 +108,7 @@ def finish(outcomes: Sequence[Outcome], planned: Plan, *, as_json: bool, summary
     failed = len(planned.problems) + sum(outcome.error is not None for outcome in outcomes)
     skipped = sum(outcome.done_before for outcome in outcomes)
     done = [outcome for outcome in outcomes if not outcome.error and not outcome.done_before]
-    explained = sum("entropy" in outcome.facts for outcome in done)
+    explained = sum(_is_entropy(outcome) for outcome in done)
     if summary:
         _summarize(len(done) - explained, explained, skipped, failed, [outcome.job for outcome in outcomes])
     return 1 if failed else 0

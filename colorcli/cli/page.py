@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from colorcli.inference.batch import Outcome
     from colorcli.inference.line import Line
+    from colorcli.inference.outcomes import Outcome
     from colorcli.jobs import Plan
 
 
@@ -41,7 +41,7 @@ def open_report(
     with open_comparison(path, f"In color by {line.name}") as page:
 
         def add(outcome: Outcome, note: str) -> None:
-            source, target = outcome.job.source, outcome.target or outcome.job.target
+            source, target = outcome.job.source, outcome.output
             if outcome.error:
                 page.problems.append(str(outcome.error))
                 fates["failed"] += 1

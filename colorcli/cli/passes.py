@@ -13,9 +13,10 @@ from colorcli.jobs import numbered, of_entropy
 from colorcli.media import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from colorcli.inference.line import Line
+    from colorcli.inference.outcomes import PictureKind
     from colorcli.jobs import Job
     from colorcli.plugin.registry import Registry
 
@@ -55,12 +56,14 @@ class Round:
     Attributes:
         jobs: what to read and where to write.
         line: makes the line of the one that colorizes.
-        facts: what tells its outputs from those of other rounds.
+        kind: what its outputs are.
+        seed: of a sampled coloring; None for the usual one.
     """
 
     jobs: list[Job]
     line: Callable[[Line], Line] = field(default=lambda line: line)
-    facts: Mapping[str, object] = field(default_factory=dict)
+    kind: PictureKind = "color"
+    seed: int | None = None
 
 
 def rounds_of(jobs: Sequence[Job], samples: int | None, seed: int, *, explain: bool) -> list[Round]:
@@ -84,7 +87,7 @@ def _of_seed(jobs: Sequence[Job], number: int, seed: int) -> Round:
 
         return Sampling(line, seed + number)
 
-    return Round([numbered(job, number + 1) for job in jobs], line, {"seed": seed + number})
+    return Round([numbered(job, number + 1) for job in jobs], line, seed=seed + number)
 
 
 def _of_entropy(jobs: Sequence[Job]) -> Round:
@@ -93,7 +96,7 @@ def _of_entropy(jobs: Sequence[Job]) -> Round:
 
         return Explaining(line)
 
-    return Round([of_entropy(job) for job in jobs], line, {"entropy": True})
+    return Round([of_entropy(job) for job in jobs], line, kind="entropy")
 
 
 def check_declared(registry: Registry, colorizer: Colorizer, *, samples: bool, explain: bool) -> None:

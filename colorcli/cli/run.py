@@ -11,7 +11,7 @@ import click
 
 from colorcli.cli.film import check_films, colorize_films, film_options, film_settings
 from colorcli.cli.model_options import command_line
-from colorcli.cli.outcomes import Teller, finish, show_plan
+from colorcli.cli.outcomes import OutcomeReporter, finish, show_plan
 from colorcli.cli.page import open_report
 from colorcli.cli.passes import check_declared, round_options, rounds_of
 from colorcli.errors import UsageError
@@ -157,7 +157,7 @@ def run(
         settings = film_settings(codec, crf, preset, start, end, stabilize, keyframes, references)
     if report:
         check_free(report, overwrite=overwrite or is_page(report))  # a run that goes on writes its page anew
-    tell = Teller(line(), as_json=as_json, verbose=verbose)
+    tell = OutcomeReporter(line(), as_json=as_json, verbose=verbose)
     with contextlib.ExitStack() as stack:
         if report:
             page = open_report(report, tell.line, planned, command_line(ctx), max_pixels=limit)
@@ -196,7 +196,7 @@ def _stream(line: Line, file_format: str | None, max_pixels: int) -> None:
         raise UnwritableMedia(f"standard output: {error.strerror or error}.") from error
 
 
-def _colorize_pictures(tell: Teller, rounds: Sequence[Round], *, overwrite: bool, max_pixels: int) -> None:
+def _colorize_pictures(tell: OutcomeReporter, rounds: Sequence[Round], *, overwrite: bool, max_pixels: int) -> None:
     from colorcli.cli.progress import Progress
     from colorcli.inference.batch import colorize_files
 
@@ -211,7 +211,7 @@ def _colorize_pictures(tell: Teller, rounds: Sequence[Round], *, overwrite: bool
                 with contextlib.closing(running):
                     for outcome in running:
                         progress.advance()
-                        tell(replace(outcome, facts={**outcome.facts, **each.facts}), progress)
+                        tell(replace(outcome, kind=each.kind, seed=each.seed), progress)
         except KeyboardInterrupt:
             done = f"{len(tell.outcomes)} of {count}"
             progress.note(f"Stopped: {done} done. The same command goes on from here.")

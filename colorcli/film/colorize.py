@@ -25,7 +25,8 @@ from colorcli.film.pipeline import ahead, in_order
 from colorcli.film.references import Corrections
 from colorcli.film.shot_frames import lead_in, stills, upright
 from colorcli.film.stabilizer import Stabilizer
-from colorcli.inference.batch import Outcome, explained, is_done
+from colorcli.inference.batch import explained, is_done
+from colorcli.inference.outcomes import FilmFigures, FilmOutcome
 from colorcli.media import shown
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
@@ -108,7 +109,7 @@ def colorize_film(
     taken: Collection[Path] = (),
     watch: Watch = lambda frames, shot: None,
     begun: Begun = lambda film, frames: None,
-) -> Outcome:
+) -> FilmOutcome:
     """Colorize a film, or go on with one that was stopped.
 
     Whatever stops it, Ctrl-C too, leaves the finished parts beside the output: the same call goes on from there.
@@ -123,14 +124,13 @@ def colorize_film(
         begun: called before the first frame, with the film and with how many frames an earlier run has made.
 
     Returns:
-        With the facts `frames`; `made_before`, how many of them an earlier run had made; of the others `predicted`,
-        how many of them the network has seen, and `shots`; `fps`, the `codec`, and the streams `copied`.
+        The outcome, with figures if the film was colorized now. An error is part of it and is not raised.
     """
     began = time.perf_counter()
     try:
         return _colorize(line, job, settings, overwrite, taken, watch, begun, began)
     except Exception as error:  # whatever is wrong with one film, the others go on
-        return Outcome(job, time.perf_counter() - began, error=explained(job, error))
+        return FilmOutcome(job, time.perf_counter() - began, error=explained(job, error))
 
 
 def chroma_of(line: Line, film: Film, settings: FilmSettings) -> Generator[Colored]:
@@ -162,10 +162,10 @@ def _colorize(
     watch: Watch,
     begun: Begun,
     began: float,
-) -> Outcome:
+) -> FilmOutcome:
     provenance = settings.provenance(line)
     if not overwrite and is_done(job.source, job.target, read_provenance, provenance):
-        return Outcome(job, done_before=True, target=job.target)
+        return FilmOutcome(job, done_before=True, target=job.target)
     film = probe(job.source)
     encoding = choose_encoding(film, job.target.suffix, settings.codec, settings.crf, settings.preset)
     destination = choose_destination(film, job.target, encoding, settings.start, settings.end)
@@ -176,7 +176,7 @@ def _colorize(
                 "Run it alone, and write elsewhere with -o.",
             )
         if not overwrite and is_done(job.source, destination.path, read_provenance, provenance):
-            return Outcome(job, done_before=True, target=destination.path)
+            return FilmOutcome(job, done_before=True, target=destination.path)
     start, end = destination.start, destination.end
     corrections = Corrections(film, settings.references, line.model.size, start, end)
     with (
@@ -197,17 +197,17 @@ def _colorize(
                 watch(number, still.shot)
         parts.finish()
     seconds = time.perf_counter() - began
-    facts = {
-        "frames": number,
-        "made_before": made_before,
-        "predicted": work.predicted,
-        "shots": shots,
-        "fps": round((number - made_before) / seconds, 2),
-        "codec": encoding.codec,
-        "copied": [_described(each) for each in destination.copied],
-    }
+    figures = FilmFigures(
+        frames=number,
+        made_before=made_before,
+        predicted=work.predicted,
+        shots=shots,
+        fps=round((number - made_before) / seconds, 2),
+        codec=encoding.codec,
+        copied=tuple(_described(each) for each in destination.copied),
+    )
     remarks = (*film.notes, *encoding.notes, *destination.notes, *reader.notes)
-    return Outcome(job, seconds, target=destination.path, facts=facts, remarks=remarks)
+    return FilmOutcome(job, seconds, remarks=remarks, target=destination.path, figures=figures)
 
 
 def _described(stream: Stream) -> str:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ import torch
 
 from colorcli.errors import ColorcliError, DeviceError, UnreadableMedia, UnwritableMedia
 from colorcli.inference.model import is_out_of_memory
+from colorcli.inference.outcomes import PictureOutcome
 from colorcli.media import shown
 from colorcli.media.pictures.files import (
     DEFAULT_MAX_PIXELS,
@@ -30,7 +31,7 @@ from colorcli.media.pictures.files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -43,34 +44,9 @@ _GPU_WORKERS = 4
 _GROUP_PIXELS = 60_000_000  # decoded pixels that one worker holds: small pictures share a batch, large ones do not
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one job.
-
-    Attributes:
-        job: what was to be done.
-        seconds: of work; of a pass through the network that pictures shared, each has its part.
-        done_before: an output was there already, made by the same model and settings.
-        error: why there is no output.
-        notes: what the colorizer has to tell about the picture, such as the category that a router chose.
-        target: the output, where it has another name than the job gave it.
-        facts: of a film, what there is to count.
-        remarks: of a film, sentences for the user.
-    """
-
-    job: Job
-    seconds: float = 0.0
-    done_before: bool = False
-    error: ColorcliError | None = None
-    notes: Notes = field(default_factory=dict)
-    target: Path | None = None
-    facts: Mapping[str, object] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
-
-
 def colorize_files(
     line: Line, jobs: Sequence[Job], *, overwrite: bool = False, max_pixels: int = DEFAULT_MAX_PIXELS
-) -> Generator[Outcome]:
+) -> Generator[PictureOutcome]:
     """Colorize files, many at once, and yield what became of each, in order.
 
     An output that the same model and settings made before, after its source was last changed, is left as it is. One
@@ -86,7 +62,7 @@ def colorize_files(
     groups = [jobs[start : start + line.batch_size] for start in range(0, len(jobs), line.batch_size)]
     threads, workers = torch.get_num_threads(), count_workers(line, len(jobs))
     pool = ThreadPoolExecutor(workers, "colorcli", torch.set_num_threads, (max(1, threads // workers),))
-    waiting: deque[Future[list[Outcome]]] = deque()
+    waiting: deque[Future[list[PictureOutcome]]] = deque()
     stop = Event()
     try:
         for group in groups:
@@ -116,33 +92,35 @@ class _Opened:
     seconds: float
 
 
-def _colorize_group(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event) -> list[Outcome]:
+def _colorize_group(
+    line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event
+) -> list[PictureOutcome]:
     """Walk the line with a few files, single pictures together in one batch."""
     with line.timed("other"):
         return _walk(line, jobs, overwrite, max_pixels, stop)
 
 
-def _walk(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event) -> list[Outcome]:
-    outcomes: dict[Job, Outcome] = {}
+def _walk(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event) -> list[PictureOutcome]:
+    outcomes: dict[Job, PictureOutcome] = {}
     together: list[_Opened] = []
     for job in jobs:
         start = time.perf_counter()
         try:
             if not overwrite and is_done(job.source, job.target, read_provenance, line.provenance):
-                outcomes[job] = Outcome(job, done_before=True)
+                outcomes[job] = PictureOutcome(job, done_before=True)
                 continue
             with line.timed("decode"):
                 picture = open_picture(job.source, max_pixels=max_pixels)
             if picture.count > 1:
                 frames = line.colorize(_until(stop, picture.frames()))
                 _write(line, job, frames, picture)
-                outcomes[job] = Outcome(job, time.perf_counter() - start)
+                outcomes[job] = PictureOutcome(job, time.perf_counter() - start)
                 continue
             with line.timed("decode"):
                 frame = next(picture.frames())
             together.append(_Opened(job, picture, frame, time.perf_counter() - start))
         except Exception as error:  # whatever is wrong with one file, the others go on
-            outcomes[job] = Outcome(job, error=explained(job, error))
+            outcomes[job] = PictureOutcome(job, error=explained(job, error))
         if sum(opened.frame.pixels.size for opened in together) > _GROUP_PIXELS:
             outcomes |= _colorize_together(line, together)
             together = []
@@ -160,7 +138,7 @@ def _until(stop: Event, frames: Iterable[Frame]) -> Iterator[Frame]:
         yield frame
 
 
-def _colorize_together(line: Line, together: Sequence[_Opened]) -> dict[Job, Outcome]:
+def _colorize_together(line: Line, together: Sequence[_Opened]) -> dict[Job, PictureOutcome]:
     if not together:
         return {}
     start = time.perf_counter()
@@ -169,7 +147,7 @@ def _colorize_together(line: Line, together: Sequence[_Opened]) -> dict[Job, Out
     except Exception as error:
         if len(together) > 1:  # which of them it was shows when each goes alone
             return {opened.job: _colorize_together(line, [opened])[opened.job] for opened in together}
-        return {together[0].job: Outcome(together[0].job, error=explained(together[0].job, error))}
+        return {together[0].job: PictureOutcome(together[0].job, error=explained(together[0].job, error))}
     shared = (time.perf_counter() - start) / len(together)
     return {
         opened.job: _finish(line, opened, chroma, notes, opened.seconds + shared)
@@ -177,13 +155,13 @@ def _colorize_together(line: Line, together: Sequence[_Opened]) -> dict[Job, Out
     }
 
 
-def _finish(line: Line, opened: _Opened, chroma: Tensor, notes: Notes, seconds: float) -> Outcome:
+def _finish(line: Line, opened: _Opened, chroma: Tensor, notes: Notes, seconds: float) -> PictureOutcome:
     job, start = opened.job, time.perf_counter()
     try:
         _write(line, job, [line.join(opened.frame, chroma)], opened.picture)
     except Exception as error:  # a full disk, say
-        return Outcome(job, error=explained(job, error))
-    return Outcome(job, seconds + time.perf_counter() - start, notes=notes)
+        return PictureOutcome(job, error=explained(job, error))
+    return PictureOutcome(job, seconds + time.perf_counter() - start, notes=notes)
 
 
 def _write(line: Line, job: Job, frames: Iterable[Frame], picture: Picture) -> None:

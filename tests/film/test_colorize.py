@@ -169,8 +169,8 @@ def test_copies_of_a_frame_are_predicted_once(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=pictures, codec="ffv1")
     network = Counting()
     outcome = colorize(source, line_of(network, batch_size=3))
-    assert outcome.facts["frames"] == 20
-    assert outcome.facts["predicted"] == network.pictures == 10
+    assert outcome.figures.frames == 20
+    assert outcome.figures.predicted == network.pictures == 10
     found = chroma(outcome.target)
     assert (found[::2] == found[1::2]).all()
 
@@ -196,10 +196,10 @@ def test_key_frames_alone_are_predicted(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(2, 20)), codec="ffv1")
     network = Counting()
     outcome = colorize(source, line_of(network), FilmSettings(codec="ffv1", keyframes=5))
-    assert outcome.facts["predicted"] == network.pictures == 8
+    assert outcome.figures.predicted == network.pictures == 8
     every = colorize(source, settings=FilmSettings(codec="ffv1"), target=tmp_path / "every.mkv")
     assert np.abs(chroma(outcome.target) - chroma(every.target)).mean() < 3
-    assert colorize(source, settings=FilmSettings(codec="ffv1", keyframes=0), overwrite=True).facts["predicted"] < 20
+    assert colorize(source, settings=FilmSettings(codec="ffv1", keyframes=0), overwrite=True).figures.predicted < 20
 
 
 def test_key_frames_work_at_the_frames_own_size(tmp_path):
@@ -217,7 +217,7 @@ def test_key_frames_work_at_the_frames_own_size(tmp_path):
 def test_no_color_crosses_a_cut(tmp_path, settings):
     pictures = noisy(patterns(3, 12))
     whole = colorize(make_clip(tmp_path / "a.mkv", pictures=pictures, codec="ffv1"), line_of(Changing()), settings)
-    assert whole.facts["shots"] == 3
+    assert whole.figures.shots == 3
     for scene in range(3):
         alone = make_clip(tmp_path / f"{scene}.mkv", pictures=pictures[12 * scene :][:12], codec="ffv1")
         alone = colorize(alone, line_of(Changing()), settings)
@@ -299,15 +299,15 @@ def test_a_stretch_of_a_film_is_that_stretch(tmp_path):
     source = make_clip(tmp_path / "a.mkv", frames=25, codec="ffv1", audio="flac")
     settings = replace(LOSSLESS, start=Fraction(5, 25), end=Fraction(15, 25))
     outcome = colorize(source, settings=settings)
-    assert outcome.facts["frames"] == 10
+    assert outcome.figures.frames == 10
     assert (lumas(outcome.target) == lumas(source)[5:15]).all()
-    assert outcome.facts["copied"] == ["audio flac (fra)"]
+    assert outcome.figures.copied == ["audio flac (fra)"]
 
 
 def test_a_film_that_is_cut_off_is_colorized_as_far_as_it_goes_and_that_is_said(tmp_path):
     whole = make_clip(tmp_path / "whole.mkv", frames=50, size=(128, 96), codec="mpeg4")
     outcome = colorize(truncated(whole, tmp_path / "a.mkv"))
-    assert 5 < outcome.facts["frames"] < 50
+    assert 5 < outcome.figures.frames < 50
     assert any("cut off" in remark for remark in outcome.remarks)
 
 
@@ -397,7 +397,7 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same_film(tmp_path, settin
     assert not (tmp_path / "a-color.mkv").exists()
     network = Counting()
     outcome = colorize(source, line_of(network), settings)
-    assert outcome.facts["made_before"] == 24
+    assert outcome.figures.made_before == 24
     assert network.pictures <= 24
     assert outcome.target.read_bytes() == whole
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-color.mkv", "a.mkv", "whole"]
@@ -420,12 +420,12 @@ def test_a_very_long_shot_goes_on_in_its_midst_and_gives_the_same_film(tmp_path,
     source = make_clip(tmp_path / "a.mkv", pictures=panning(70), fps="1", codec="ffv1")
     settings = replace(STOPPED, keyframes=keyframes)
     whole = colorize(source, settings=settings, target=tmp_path / "whole" / "a-color.mkv")
-    assert whole.facts["shots"] == 1
+    assert whole.figures.shots == 1
     assert [time for time, _ in decoded(whole.target)] == [time for time, _ in decoded(source)]
     with pytest.raises(KeyboardInterrupt):
         colorize(source, settings=settings, watch=stop_at(50, KeyboardInterrupt()))
     outcome = colorize(source, settings=settings)
-    assert outcome.facts["made_before"] == 40
+    assert outcome.figures.made_before == 40
     assert outcome.target.read_bytes() == whole.target.read_bytes()
 
 
@@ -473,7 +473,7 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_film(tmp_path):
     killed = subprocess.run([sys.executable, "-c", KILLED, source], cwd=root, check=False, capture_output=True)
     assert killed.returncode == -9, killed.stderr
     outcome = colorize(source, settings=STOPPED)
-    assert outcome.facts["made_before"] >= 24
+    assert outcome.figures.made_before >= 24
     assert outcome.target.read_bytes() == whole
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-color.mkv", "a.mkv", "whole"]
 
@@ -483,7 +483,7 @@ def test_parts_of_other_settings_are_not_mixed_in(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         colorize(source, settings=STOPPED, watch=stop_at(30, KeyboardInterrupt()))
     outcome = colorize(source, settings=replace(STOPPED, stabilize="off"))
-    assert outcome.facts["made_before"] == 0
+    assert outcome.figures.made_before == 0
     assert not list(tmp_path.glob(".*"))
 
 
@@ -492,7 +492,7 @@ def test_a_colorizer_that_fails_in_the_midst_leaves_the_parts(tmp_path):
     with pytest.raises(PluginError, match="not finite"):
         colorize(source, line_of(Counting(last=40)), STOPPED)
     assert not (tmp_path / "a-color.mkv").exists()
-    assert colorize(source, settings=STOPPED).facts["made_before"] >= 12
+    assert colorize(source, settings=STOPPED).figures.made_before >= 12
 
 
 def test_after_an_error_no_thread_and_no_file_is_left(tmp_path):

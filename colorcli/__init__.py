@@ -6,6 +6,7 @@
 A plugin writes a `Colorizer` and registers it with `hookimpl`; see `docs/writing-a-plugin.md`.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from colorcli.colorizer import Colorizer, Option, Prediction, Weights
@@ -16,8 +17,10 @@ from colorcli.recipe import Batch, Recipe
 from colorcli.weights.manifest import read_manifest
 
 if TYPE_CHECKING:
-    from colorcli.inference.model import load
+    from colorcli.inference.model import Model, load
     from colorcli.inference.placement import defer
+    from colorcli.plugin.registry import Registry
+    from colorcli.weights.resolver import locate
 
 __all__ = [
     "API_VERSION",
@@ -26,26 +29,31 @@ __all__ = [
     "Colorizer",
     "Colors",
     "Metric",
+    "Model",
     "Option",
     "Prediction",
     "Recipe",
+    "Registry",
     "Weights",
     "defer",
     "hookimpl",
     "load",
+    "locate",
     "read_manifest",
 ]
 
+_LATE = {  # imported when first used, so that writing a plugin or asking for help does not import torch
+    "Model": "colorcli.inference.model",
+    "Registry": "colorcli.plugin.registry",
+    "defer": "colorcli.inference.placement",
+    "load": "colorcli.inference.model",
+    "locate": "colorcli.weights.resolver",
+}
+
 
 def __getattr__(name: str) -> object:
-    if name == "load":  # late: whoever only writes a plugin or asks for help has no use for the engine
-        from colorcli.inference.model import load
-
-        return load
-    if name == "defer":
-        from colorcli.inference.placement import defer
-
-        return defer
+    if name in _LATE:
+        return getattr(import_module(_LATE[name]), name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -8,13 +8,18 @@ import secrets
 from typing import TYPE_CHECKING
 
 from colorcli.errors import UnwritableMedia
-from colorcli.media import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _HINT = "Check the disk, or try another --codec."
+
+
+def shown(path: Path | str) -> str:
+    """Return a path for messages: on one line and printable, whatever is in the name."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
 
 
 def unfinished(target: Path) -> Path:

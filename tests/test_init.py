@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -14,13 +15,16 @@ def test_the_public_names_are_exactly_these():
         "Colorizer",
         "Colors",
         "Metric",
+        "Model",
         "Option",
         "Prediction",
         "Recipe",
+        "Registry",
         "Weights",
         "defer",
         "hookimpl",
         "load",
+        "locate",
         "read_manifest",
     ]
 
@@ -31,7 +35,7 @@ def test_every_public_name_is_there(name):
 
 
 def test_the_version_is_that_of_the_distribution():
-    assert colorcli.__version__ == "0.1.0"
+    assert colorcli.__version__ == version("colorcli")
 
 
 def test_an_unknown_name_is_an_attribute_error():

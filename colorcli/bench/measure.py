@@ -67,6 +67,11 @@ class Measurement:
         model = load(given.pop("name"), **given)
         return Line(model, options=model.read_options(pairs), batch_size=batch_size)
 
+    @property
+    def note(self) -> str:
+        """What the model says about its weights."""
+        return self._line.model.note
+
     def first(self) -> None:
         """Colorize the first picture, or the first second of the first film."""
         self._run(self._line, self._jobs[:1], FilmSettings(end=Fraction(1)))
@@ -202,7 +207,7 @@ def main() -> None:
         asked = json.loads(sys.stdin.readline())
         measurement = Measurement(Setting(**asked["setting"]), Path(asked["source"]), Path(asked["output"]))
         measurement.first()
-        answer(note=measurement._line.model.note)
+        answer(note=measurement.note)
         while word := sys.stdin.readline().strip():
             answer(**(measurement.round() if word == "round" else measurement.facts()))
     except ColorcliError as error:

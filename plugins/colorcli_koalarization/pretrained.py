@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from colorcli import Registry, locate
 from colorcli.errors import UsageError, WeightsCorrupt, WeightsNotFound
-from colorcli.plugin.registry import Registry, split_name
-from colorcli.weights import HUB_PATIENCE, locate, open_file
+from colorcli.weights import HUB_PATIENCE, open_file
 from colorcli_koalarization.extractors import Extractor
 
 _HUB_REPO, _HUB_FILE = "timm/inception_resnet_v2.tf_in1k", "model.safetensors"
@@ -49,8 +49,8 @@ def _file(source: str) -> Path:
     path = Path(source)
     if path.is_file() or path.suffix in _SUFFIXES:
         return path
-    name, tag = split_name(source)
-    return locate(Registry().get(name), tag).path
+    name, _, tag = source.partition(".")
+    return locate(Registry().get(name), tag or None).path
 
 
 def _of_its_own(file: Path) -> Mapping[str, Tensor]:

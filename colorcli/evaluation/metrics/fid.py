@@ -59,7 +59,7 @@ class Fid(Metric):
 
     @cached_property
     def _network(self) -> nn.Module:
-        network = self._judge.load(_inception())
+        network = self._judge.load(inception())
         network.fc = nn.Identity()  # the 1008 classes are not asked for
         return network
 
@@ -86,7 +86,7 @@ def _small(centered: Tensor) -> Tensor:
     return centered if len(centered) <= _FEATURES else torch.linalg.qr(centered, mode="r").R
 
 
-def _inception() -> nn.Module:
+def inception() -> nn.Module:
     """Build the Inception of the published weights: torchvision's, but for how some blocks pool."""
     try:
         from pytorch_fid import inception as blocks

@@ -71,6 +71,9 @@ class Picture:
         format: "JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "AVIF" or "HEIC".
         count: how many frames or pages there are.
         size: width and height of the first, upright.
+        kept: the metadata that its outputs keep.
+        quality: of a JPEG, as libjpeg counts it; the default for other formats.
+        lossless: whether it is a lossless WebP.
     """
 
     def __init__(self, source: Path | BinaryIO, max_pixels: int) -> None:
@@ -78,7 +81,7 @@ class Picture:
         self.name = shown(source) if isinstance(source, Path) else str(getattr(source, "name", _STDIN))
         self._max_pixels = max_pixels
         self._data, self._kind = self._read(source)
-        self._quality, self._lossless = jpeg.DEFAULT_QUALITY, False
+        self.quality, self.lossless = jpeg.DEFAULT_QUALITY, False
         with self._explained():
             if self.format == "TIFF":
                 self._read_tiff_header()
@@ -91,10 +94,10 @@ class Picture:
             self.count: int = getattr(image, "n_frames", 1)
             self._orientation = decode.orientation(image)
             self.size = _turned(image.size, self._orientation)
-            self._kept = decode.read_metadata(image)
+            self.kept = decode.read_metadata(image)
             if self.format == "JPEG":
-                self._quality = jpeg.jpeg_quality(getattr(image, "quantization", {}))
-            self._lossless = self.format == "WebP" and b"VP8L" in self._data[:4096]
+                self.quality = jpeg.jpeg_quality(getattr(image, "quantization", {}))
+            self.lossless = self.format == "WebP" and b"VP8L" in self._data[:4096]
 
     def _read_tiff_header(self) -> None:
         with self._stream() as stream, tifffile.TiffFile(stream) as tiff:
@@ -103,7 +106,7 @@ class Picture:
             self.count = len(tiff.pages)
             self._orientation = decode.tiff_orientation(page)
             self.size = _turned((page.imagewidth, page.imagelength), self._orientation)
-            self._kept = decode.read_tiff_metadata(stream, page)
+            self.kept = decode.read_tiff_metadata(stream, page)
 
     @property
     def format(self) -> str:
@@ -257,7 +260,7 @@ def write_picture(
         _encode(stream, frames, like, kind, provenance)
     if not kind.holds_xmp:
         with _replacing(_sidecar(target)) as stream:
-            stream.write(metadata.stamped_xmp(like._kept.xmp, provenance))
+            stream.write(metadata.stamped_xmp(like.kept.xmp, provenance))
 
 
 def read_provenance(path: Path) -> Provenance | None:
@@ -312,10 +315,10 @@ def _encode(stream: BinaryIO, frames: Iterable[Frame], like: Picture, kind: Form
     if first is None:
         raise UnwritableMedia(f"{like.name}: there is nothing to write.")
     height, width = first.pixels.shape[:2]
-    xmp = metadata.stamped_xmp(like._kept.xmp, provenance)
+    xmp = metadata.stamped_xmp(like.kept.xmp, provenance)
     if kind.xmp_limit and len(xmp) > kind.xmp_limit:
         xmp = metadata.stamped_xmp(b"", provenance)
-    kept = replace(like._kept, exif=metadata.upright_exif(like._kept.exif, width, height), xmp=xmp)
+    kept = replace(like.kept, exif=metadata.upright_exif(like.kept.exif, width, height), xmp=xmp)
 
     def all_frames() -> Iterator[tuple[NDArray[Any], NDArray[Any] | None, float]]:
         for frame in itertools.chain([first], iterator):
@@ -327,9 +330,7 @@ def _encode(stream: BinaryIO, frames: Iterable[Frame], like: Picture, kind: Form
                 )
             yield frame.pixels, frame.alpha, frame.seconds
 
-    encode.WRITERS[kind.name](
-        stream, encoder_input.Order(all_frames(), like.count, kept, like._quality, like._lossless)
-    )
+    encode.WRITERS[kind.name](stream, encoder_input.Order(all_frames(), like.count, kept, like.quality, like.lossless))
 
 
 def _target_format(target: Path | BinaryIO, like: Picture, name: str | None) -> Format:

@@ -3,7 +3,7 @@
 import torch
 from torchvision.models import alexnet, vgg16
 
-from colorcli.evaluation.metrics.fid import _inception
+from colorcli.evaluation.metrics.fid import inception
 from colorcli.metric import Colors
 
 
@@ -28,7 +28,7 @@ def save_alexnet(path):
 
 
 def save_inception(path):
-    return save_random(_inception(), path)
+    return save_random(inception(), path)
 
 
 def save_vgg16(path):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SOURCES = [path for base in (ROOT, ROOT / "plugins") for path in sorted(base.glob("colorcli*/**/*.py"))]
 
 # The packages and modules of the host, as docs/architecture.md orders them: each imports only from the lines above it.
-LAYERS = [set(line.split()) for line in blocks(ROOT / "docs" / "architecture.md")[1].text.splitlines()]
+LAYERS = [set(pipeline.split()) for pipeline in blocks(ROOT / "docs" / "architecture.md")[1].text.splitlines()]
 ROOMS = {room for layer in LAYERS for room in layer}
 
 # What a built-in plugin imports, as anyone's plugin may.
@@ -26,7 +26,7 @@ PUBLIC = {"colorcli", "colorcli.color", "colorcli.errors", "colorcli.training.op
 
 # Within a room no module imports one that imports it, except that a `Model` colorizes through a line, and a line
 # recovers when its model runs out of memory.
-BACK_EDGE = ("colorcli.inference.model", "colorcli.inference.line")
+BACK_EDGE = ("colorcli.inference.model", "colorcli.inference.pipeline")
 
 
 @dataclass(frozen=True)

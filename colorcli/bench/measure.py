@@ -20,8 +20,8 @@ from colorcli.bench.speed import Facts, Round, Setting
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.film.colorize import FilmSettings, colorize_film
 from colorcli.inference.batch import colorize_files, count_workers
-from colorcli.inference.line import Line
 from colorcli.inference.model import load
+from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.stopwatch import Stopwatch
 from colorcli.jobs import plan
 from colorcli.media.pictures.files import open_picture
@@ -59,48 +59,50 @@ class Measurement:
             found = "pictures and films" if films else "neither"
             raise UsageError(f"{source}: pictures or films were expected, and there are {found}.", "Give one kind.")
         self._films = films == {True}
-        self._line = self._load()
+        self._pipeline = self._load()
 
-    def _load(self, **changed: str) -> Line:
+    def _load(self, **changed: str) -> Pipeline:
         given = asdict(self._setting) | changed
         pairs, batch_size = given.pop("pairs"), given.pop("batch_size")
         model = load(given.pop("name"), **given)
-        return Line(model, options=model.read_options(pairs), batch_size=batch_size)
+        return Pipeline(model, options=model.read_options(pairs), batch_size=batch_size)
 
     @property
     def note(self) -> str:
         """What the model says about its weights."""
-        return self._line.model.note
+        return self._pipeline.model.note
 
     def first(self) -> None:
         """Colorize the first picture, or the first second of the first film."""
-        self._run(self._line, self._jobs[:1], FilmSettings(end=Fraction(1)))
+        self._run(self._pipeline, self._jobs[:1], FilmSettings(end=Fraction(1)))
 
     def round(self) -> Round:
         """Measure once."""
         began = time.perf_counter()
-        count = self._run(self._line, self._jobs)
+        count = self._run(self._pipeline, self._jobs)
         whole = time.perf_counter() - began
-        watch = Stopwatch(_settle(self._line))
-        line = Line(self._line.model, options=self._line.options, batch_size=self._line.batch_size, stopwatch=watch)
+        watch = Stopwatch(_settle(self._pipeline))
+        pipeline = Pipeline(
+            self._pipeline.model, options=self._pipeline.options, batch_size=self._pipeline.batch_size, stopwatch=watch
+        )
         began = time.perf_counter()
-        self._run(line, self._jobs)
+        self._run(pipeline, self._jobs)
         timed = time.perf_counter() - began
-        workers = count_workers(self._line, count)
+        workers = count_workers(self._pipeline, count)
         rest = workers * timed - sum(watch.seconds.values())
         stages = {**watch.seconds, "other" if self._films else "wait": rest}
         return Round(whole=whole, alone=self._alone(count), stages=stages, workers=workers, timed=timed, count=count)
 
-    def _run(self, line: Line, jobs: list[Job], settings: FilmSettings = _EVERY_FRAME) -> int:
+    def _run(self, pipeline: Pipeline, jobs: list[Job], settings: FilmSettings = _EVERY_FRAME) -> int:
         """Do what `colorcli run` does, and say how many pictures or frames there were."""
         if not self._films:
-            for picture in colorize_files(line, jobs, overwrite=True):
+            for picture in colorize_files(pipeline, jobs, overwrite=True):
                 if picture.error:
                     raise picture.error
             return len(jobs)
         frames = 0
         for job in jobs:
-            film = colorize_film(line, job, settings, overwrite=True)
+            film = colorize_film(pipeline, job, settings, overwrite=True)
             if film.error:
                 raise film.error
             assert film.figures is not None
@@ -109,24 +111,26 @@ class Measurement:
 
     def _alone(self, count: int) -> float:
         """Time the network alone for so many pictures, in as many threads as there are workers."""
-        workers = count_workers(self._line, count)
-        lightness = torch.full((self._line.batch_size, 1, *self._side()), 50.0).to(self._line.model.device.device)
-        passes = -(-count // self._line.batch_size)
+        workers = count_workers(self._pipeline, count)
+        lightness = torch.full((self._pipeline.batch_size, 1, *self._side()), 50.0).to(
+            self._pipeline.model.device.device
+        )
+        passes = -(-count // self._pipeline.batch_size)
         threads = max(1, torch.get_num_threads() // workers)
-        settle = _settle(self._line)
+        settle = _settle(self._pipeline)
 
         def ask(_: int) -> None:
-            self._line.predict_lightness(lightness)
+            self._pipeline.predict_lightness(lightness)
             settle()
 
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
             began = time.perf_counter()
             list(pool.map(ask, range(passes)))
-            return (time.perf_counter() - began) * count / (passes * self._line.batch_size)
+            return (time.perf_counter() - began) * count / (passes * self._pipeline.batch_size)
 
     def _side(self) -> tuple[int, int]:
         """Give height and width of what the network sees: its own size, or that of the first picture."""
-        if size := self._line.model.size:
+        if size := self._pipeline.model.size:
             return size, size
         width, height = (256, 256) if self._films else self._sizes()[0]
         return height, width
@@ -137,15 +141,15 @@ class Measurement:
 
     def facts(self) -> Facts:
         """Tell what is left to tell."""
-        memory, device = _peak_memory(), self._line.model.device.device
+        memory, device = _peak_memory(), self._pipeline.model.device.device
         on_cuda = device.type == "cuda"
         capabilities = torch.cpu.get_capabilities()
         packages = ["colorcli", "torch", *(["openvino"] if self._setting.engine == "openvino" else [])]
         return Facts(
-            model=self._line.model.name,
-            device=str(self._line.model.device),
-            batch_size=self._line.batch_size,
-            size=self._line.model.size,
+            model=self._pipeline.model.name,
+            device=str(self._pipeline.model.device),
+            batch_size=self._pipeline.batch_size,
+            size=self._pipeline.model.size,
             flops=self._flops(),
             memory=memory,
             device_memory=torch.cuda.max_memory_allocated(device) if on_cuda else None,
@@ -161,16 +165,16 @@ class Measurement:
         """Count the floating-point operations of one picture, as torch does them; an addition is one."""
         from torch.utils.flop_counter import FlopCounterMode
 
-        line = self._load(device="cpu", precision="fp32", engine="torch")
+        pipeline = self._load(device="cpu", precision="fp32", engine="torch")
         with FlopCounterMode(display=False) as counter:
-            line.predict_lightness(torch.full((1, 1, *self._side()), 50.0))
+            pipeline.predict_lightness(torch.full((1, 1, *self._side()), 50.0))
         return int(counter.get_total_flops())
 
 
-def _settle(line: Line) -> Callable[[], None]:
+def _settle(pipeline: Pipeline) -> Callable[[], None]:
     """Return what waits until the device has done all that it was told; a CPU always has."""
     return {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(
-        line.model.device.device.type, lambda: None
+        pipeline.model.device.device.type, lambda: None
     )
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.model_options import command_line, load_lines, model_options, watched
+from colorcli.cli.model_options import command_line, load_pipelines, model_options, watched
 from colorcli.errors import ColorcliError, DataError, UnreadableMedia, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from colorcli.inference.line import Line
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
     from colorcli.pages.comparison import Comparison
     from colorcli.pages.sheet import Row
@@ -77,15 +77,15 @@ def compare(
     for path in targets:
         check_free(path, overwrite=overwrite)
     found = _found(pictures)[:limit]
-    lines = load_lines(
+    pipelines = load_pipelines(
         models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
     )
     problems: list[ColorcliError] = []
-    rows = versions(lines, watched("comparing", found), problems.append)
+    rows = versions(pipelines, watched("comparing", found), problems.append)
     with contextlib.ExitStack() as stack:
         stack.callback(_complain, problems)
         if output:
-            opened = open_comparison(output, _title(pictures, lines), max_side=max_side, quality=quality)
+            opened = open_comparison(output, _title(pictures, pipelines), max_side=max_side, quality=quality)
             page = stack.enter_context(opened)
             rows = _added(page, rows)
         if sheet:
@@ -93,7 +93,7 @@ def compare(
         elif not sum(1 for _ in rows):
             raise DataError("There are no pictures to show.")
         if output:
-            _tell(page, pictures, lines, problems, command_line(ctx))
+            _tell(page, pictures, pipelines, problems, command_line(ctx))
     for path in targets:
         click.echo(str(path))
     return 1 if problems else 0
@@ -108,9 +108,9 @@ def _found(pictures: Path) -> list[Photograph]:
     return found
 
 
-def _title(pictures: Path, lines: Sequence[Line]) -> str:
-    names = ", ".join(line.name for line in lines)
-    return f"{pictures.resolve().name} by {names if len(lines) <= 3 else f'{len(lines)} models'}"
+def _title(pictures: Path, pipelines: Sequence[Pipeline]) -> str:
+    names = ", ".join(pipeline.name for pipeline in pipelines)
+    return f"{pictures.resolve().name} by {names if len(pipelines) <= 3 else f'{len(pipelines)} models'}"
 
 
 def _added(page: Comparison, rows: Iterable[Row]) -> Iterator[Row]:
@@ -120,13 +120,13 @@ def _added(page: Comparison, rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _tell(
-    page: Comparison, pictures: Path, lines: Sequence[Line], problems: Sequence[ColorcliError], command: str
+    page: Comparison, pictures: Path, pipelines: Sequence[Pipeline], problems: Sequence[ColorcliError], command: str
 ) -> None:
     from colorcli.pages.versions import described, versions_used
 
     page.facts = {
         "Pictures": f"{page.count} from {pictures.resolve().name}",
-        **{line.name: described(line) for line in lines},
+        **{pipeline.name: described(pipeline) for pipeline in pipelines},
         "Made by": versions_used(),
     }
     page.problems = [str(problem) for problem in problems]

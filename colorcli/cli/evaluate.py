@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from colorcli.cli.film import coloring_options
-from colorcli.cli.model_options import command_line, load_lines, model_options, watched
+from colorcli.cli.model_options import command_line, load_pipelines, model_options, watched
 from colorcli.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from colorcli.evaluation.photographs import Evaluation
     from colorcli.evaluation.tables import Report
     from colorcli.film.colorize import FilmSettings
-    from colorcli.inference.line import Line
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
 
 _WRITERS = {".md": "Markdown", ".json": "JSON", ".csv": "CSV", ".html": "a page"}
@@ -104,16 +104,16 @@ def evaluate(
         raise DataError(
             f"{data}: there are no photographs and no films in this folder.", "Give a folder of color photographs."
         )
-    lines = load_lines(
+    pipelines = load_pipelines(
         models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
     )
     found: list[Evaluation] = []
     if photographs:
         asked = [each for each in metrics.split(",") if each]
-        found.append(_of_photographs(lines, photographs, asked, size, offline=offline, by_category=by_category))
+        found.append(_of_photographs(pipelines, photographs, asked, size, offline=offline, by_category=by_category))
     if films:
-        found.append(_of_films(lines, films, data, settings, size))
-    report = _report(ctx, data, lines, found, metrics)
+        found.append(_of_films(pipelines, films, data, settings, size))
+    report = _report(ctx, data, pipelines, found, metrics)
     for message in report.problems:
         click.echo(f"error: {message}", err=True)
     if report.left_out:
@@ -126,7 +126,7 @@ def evaluate(
 
 
 def _of_photographs(
-    lines: Sequence[Line],
+    pipelines: Sequence[Pipeline],
     photographs: Sequence[Photograph],
     asked: Sequence[str],
     size: int,
@@ -142,25 +142,25 @@ def _of_photographs(
         asked,
         Registry().metrics,
         categories={photograph.category for photograph in photographs},
-        device=lines[0].model.device.device,
+        device=pipelines[0].model.device.device,
         offline=offline,
     )
-    return table_of(lines, photographs, metrics=chosen, size=size, by_category=by_category, watch=watched)
+    return table_of(pipelines, photographs, metrics=chosen, size=size, by_category=by_category, watch=watched)
 
 
 def _of_films(
-    lines: Sequence[Line], films: Sequence[Path], data: Path, settings: FilmSettings, size: int
+    pipelines: Sequence[Pipeline], films: Sequence[Path], data: Path, settings: FilmSettings, size: int
 ) -> Evaluation:
     from colorcli.cli.progress import Progress
     from colorcli.evaluation.film.table import evaluate_films
 
     with Progress("evaluating", None, unit="fps") as progress:
         folder = data if data.is_dir() else data.parent
-        return evaluate_films(lines, films, settings, folder=folder, size=size, watch=progress.advance)
+        return evaluate_films(pipelines, films, settings, folder=folder, size=size, watch=progress.advance)
 
 
 def _report(
-    ctx: click.Context, data: Path, lines: Sequence[Line], found: Sequence[Evaluation], metrics: str
+    ctx: click.Context, data: Path, pipelines: Sequence[Pipeline], found: Sequence[Evaluation], metrics: str
 ) -> Report:
     from colorcli.evaluation.photographs import described, versions_used
     from colorcli.evaluation.tables import Report
@@ -168,7 +168,7 @@ def _report(
     return Report(
         data=data.resolve().name,
         command=command_line(ctx),
-        models={line.name: described(line) for line in lines},
+        models={pipeline.name: described(pipeline) for pipeline in pipelines},
         versions=versions_used(*(["torchvision"] if metrics else [])),
         tables=[each.table for each in found],
         problems=[str(error) for each in found for error in each.unreadable],

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from colorcli.cli.progress import Progress
     from colorcli.film.colorize import FilmSettings
-    from colorcli.inference.line import Line
     from colorcli.inference.outcomes import FilmOutcome
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
     from colorcli.media.films.probe import Film
 
@@ -159,7 +159,7 @@ def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None
 
 
 def colorize_films(
-    line: Line, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool
+    pipeline: Pipeline, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool
 ) -> Iterator[FilmOutcome]:
     """Colorize films one after the other, and show how far each is."""
     from colorcli.film.colorize import colorize_film
@@ -167,7 +167,7 @@ def colorize_films(
     for job in jobs:
         with _FilmProgress(job, settings) as progress:
             outcome = colorize_film(
-                line,
+                pipeline,
                 job,
                 settings,
                 overwrite=overwrite,

@@ -15,8 +15,8 @@ from colorcli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from colorcli.inference.line import Line
     from colorcli.inference.model import Model
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
 
     Command = TypeVar("Command", bound=Callable[..., object])
@@ -52,13 +52,13 @@ _OPTIONS = (
 
 
 def model_options(command: Command) -> Command:
-    """Give a command the argument MODEL... and the options that `load_lines` takes."""
+    """Give a command the argument MODEL... and the options that `load_pipelines` takes."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def load_lines(
+def load_pipelines(
     models: Sequence[str],
     *,
     weights: str | None,
@@ -67,7 +67,7 @@ def load_lines(
     precision: str,
     engine: str = "torch",
     offline: bool,
-) -> list[Line]:
+) -> list[Pipeline]:
     """Load models, and give each the option values that are for it: a line for every combination of them.
 
     Where an option has several values, as in `temperature=0.05,0.38,1`, a line's name says which is its own.
@@ -75,15 +75,15 @@ def load_lines(
     Raises:
         UsageError: a model or a value is given twice, weights are given for several, or no model has an option.
     """
-    from colorcli.inference.line import Line
     from colorcli.inference.model import load
+    from colorcli.inference.pipeline import Pipeline
 
     if weights is not None and len(models) > 1:
         raise UsageError(
             f"--weights {weights} is for one MODEL, and here are {len(models)}.",
             "Give each its tag, as in zhang.starter zhang.eccv16.",
         )
-    lines: dict[str, Line] = {}
+    pipelines: dict[str, Pipeline] = {}
     for name in models:
         model = load(name, weights=weights, device=device, precision=precision, engine=engine, offline=offline)
         if model.note:
@@ -92,11 +92,11 @@ def load_lines(
         own = [pair for pair in pairs if pair.partition("=")[0] in known or len(models) == 1]
         for label, chosen in _sweep(model, own):
             title = f"{model.name} {label}".strip()
-            if title in lines:
+            if title in pipelines:
                 raise UsageError(f"{title} is given twice.", "Give each model, and each value, once.")
-            lines[title] = Line(model, options=model.read_options(chosen), name=title)
-    _check_all_used(list(lines.values()), pairs)
-    return list(lines.values())
+            pipelines[title] = Pipeline(model, options=model.read_options(chosen), name=title)
+    _check_all_used(list(pipelines.values()), pairs)
+    return list(pipelines.values())
 
 
 def _sweep(model: Model, pairs: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
@@ -114,8 +114,8 @@ def _sweep(model: Model, pairs: Sequence[str]) -> Iterator[tuple[str, list[str]]
         yield " ".join(label), list(chosen)
 
 
-def _check_all_used(lines: Sequence[Line], pairs: Sequence[str]) -> None:
-    known = {option.name for line in lines for option in line.model.colorizer.options}
+def _check_all_used(pipelines: Sequence[Pipeline], pairs: Sequence[str]) -> None:
+    known = {option.name for pipeline in pipelines for option in pipeline.model.colorizer.options}
     for name in (pair.partition("=")[0] for pair in pairs):
         if name not in known:
             raise UsageError(f"None of these models has an option {name!r}.", f"They have {', '.join(sorted(known))}.")

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     from colorcli.cli.progress import Progress
     from colorcli.errors import ColorcliError
-    from colorcli.inference.line import Line
     from colorcli.inference.outcomes import Outcome
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job, Plan
 
 
 class OutcomeReporter:
     """Reports what became of each job as soon as it is done, and collects the outcomes."""
 
-    def __init__(self, line: Line, *, as_json: bool, verbose: bool) -> None:
-        self.line = line
+    def __init__(self, pipeline: Pipeline, *, as_json: bool, verbose: bool) -> None:
+        self.pipeline = pipeline
         self.outcomes: list[Outcome] = []
         self.report: Callable[[Outcome, str], None] | None = None  # puts it on the page
         self._as_json = as_json
@@ -36,7 +36,7 @@ class OutcomeReporter:
         self.outcomes.append(outcome)
         note = progress.note if progress else partial(click.echo, err=True)
         if self._as_json:
-            (progress.result if progress else click.echo)(_outcome_row(self.line, outcome))
+            (progress.result if progress else click.echo)(_outcome_row(self.pipeline, outcome))
         for remark in outcome.remarks:
             note(f"note: {shown(outcome.job.source)}: {remark}.")
         if self._verbose and not outcome.error:
@@ -54,10 +54,10 @@ def show_plan(jobs: Sequence[Job], planned: Plan, *, as_json: bool) -> int:
     return finish([], planned, as_json=as_json, summary=False)
 
 
-def _outcome_row(line: Line, outcome: Outcome) -> str:
+def _outcome_row(pipeline: Pipeline, outcome: Outcome) -> str:
     facts: dict[str, object] = {
-        "model": line.model.colorizer.name,
-        "tag": line.model.tag,
+        "model": pipeline.model.colorizer.name,
+        "tag": pipeline.model.tag,
         "seconds": round(outcome.seconds, 3),
     }
     if outcome.done_before:

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from colorcli.inference.line import Line
     from colorcli.inference.outcomes import Outcome
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Plan
 
 
 @contextlib.contextmanager
 def open_report(
-    path: Path, line: Line, planned: Plan, command: str, *, max_pixels: int
+    path: Path, pipeline: Pipeline, planned: Plan, command: str, *, max_pixels: int
 ) -> Iterator[Callable[[Outcome, str], None]]:
     """Open the page of a run, and give what puts an outcome, and a note on it, on the page.
 
     Args:
         path: the page.
-        line: model and settings.
+        pipeline: model and settings.
         planned: what there was to do, and what could not be planned.
         command: the one that was given.
         max_pixels: the most pixels that a picture may have.
@@ -38,7 +38,7 @@ def open_report(
 
     fates = {"colorized": 0, "done before": 0, "failed": 0}
     films: list[str] = []
-    with open_comparison(path, f"In color by {line.name}") as page:
+    with open_comparison(path, f"In color by {pipeline.name}") as page:
 
         def add(outcome: Outcome, note: str) -> None:
             source, target = outcome.job.source, outcome.output
@@ -51,7 +51,7 @@ def open_report(
                 films.append(f"{shown(source)} as {shown(target)}")
                 return
             try:
-                page.add(before_and_after(source, target, line.name, note, max_pixels=max_pixels))
+                page.add(before_and_after(source, target, pipeline.name, note, max_pixels=max_pixels))
             except ColorcliError as error:  # it went away, or changed, since it was written
                 page.problems.append(str(error))
 
@@ -61,7 +61,7 @@ def open_report(
         page.facts = {
             "Done": ", ".join(f"{count} {fate}" for fate, count in fates.items() if count),
             **({"Films": "; ".join(films)} if films else {}),
-            line.name: described(line),
+            pipeline.name: described(pipeline),
             "Made by": versions_used(),
         }
         page.command = command

@@ -15,8 +15,8 @@ from colorcli.media import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from colorcli.inference.line import Line
     from colorcli.inference.outcomes import PictureKind
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
     from colorcli.plugin.registry import Registry
 
@@ -55,13 +55,13 @@ class Round:
 
     Attributes:
         jobs: what to read and where to write.
-        line: makes the line of the one that colorizes.
+        pipeline: makes its pipeline from the one that colorizes.
         kind: what its outputs are.
         seed: of a sampled coloring; None for the usual one.
     """
 
     jobs: list[Job]
-    line: Callable[[Line], Line] = field(default=lambda line: line)
+    pipeline: Callable[[Pipeline], Pipeline] = field(default=lambda pipeline: pipeline)
     kind: PictureKind = "color"
     seed: int | None = None
 
@@ -82,21 +82,21 @@ def rounds_of(jobs: Sequence[Job], samples: int | None, seed: int, *, explain: b
 
 
 def _of_seed(jobs: Sequence[Job], number: int, seed: int) -> Round:
-    def line(line: Line) -> Line:
-        from colorcli.inference.uncertainty import Sampling
+    def pipeline(pipeline: Pipeline) -> Pipeline:
+        from colorcli.inference.uncertainty import SamplingPipeline
 
-        return Sampling(line, seed + number)
+        return SamplingPipeline(pipeline, seed + number)
 
-    return Round([numbered(job, number + 1) for job in jobs], line, seed=seed + number)
+    return Round([numbered(job, number + 1) for job in jobs], pipeline, seed=seed + number)
 
 
 def _of_entropy(jobs: Sequence[Job]) -> Round:
-    def line(line: Line) -> Line:
-        from colorcli.inference.uncertainty import Explaining
+    def pipeline(pipeline: Pipeline) -> Pipeline:
+        from colorcli.inference.uncertainty import EntropyPipeline
 
-        return Explaining(line)
+        return EntropyPipeline(pipeline)
 
-    return Round([of_entropy(job) for job in jobs], line, kind="entropy")
+    return Round([of_entropy(job) for job in jobs], pipeline, kind="entropy")
 
 
 def check_declared(registry: Registry, colorizer: Colorizer, *, samples: bool, explain: bool) -> None:

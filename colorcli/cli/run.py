@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from colorcli.cli.passes import Round
-    from colorcli.inference.line import Line
+    from colorcli.inference.pipeline import Pipeline
 
 STDIN = Path("-")
 
@@ -131,18 +131,18 @@ def run(
     if accept_license:
         licenses.accept(colorizer, tag or weights)
 
-    def line() -> Line:
-        from colorcli.inference.line import Line
+    def pipeline() -> Pipeline:
         from colorcli.inference.model import load
+        from colorcli.inference.pipeline import Pipeline
 
         model = load(name, weights=weights, device=device, precision=precision, engine=engine, offline=offline)
         if model.note:
             click.echo(f"note: {model.note}", err=True)
-        return Line(model, strength=strength, options=model.read_options(pairs), batch_size=batch_size)
+        return Pipeline(model, strength=strength, options=model.read_options(pairs), batch_size=batch_size)
 
     if STDIN in inputs:
         _check_alone(inputs, output, report, samples, explain, as_json, dry_run)
-        _stream(line(), file_format, limit)
+        _stream(pipeline(), file_format, limit)
         return 0
     planned = plan(inputs, output, format=file_format, shard=shard)
     if shard is None and not planned.problems:
@@ -157,14 +157,14 @@ def run(
         settings = film_settings(codec, crf, preset, start, end, stabilize, keyframes, references)
     if report:
         check_free(report, overwrite=overwrite or is_page(report))  # a run that goes on writes its page anew
-    tell = OutcomeReporter(line(), as_json=as_json, verbose=verbose)
+    tell = OutcomeReporter(pipeline(), as_json=as_json, verbose=verbose)
     with contextlib.ExitStack() as stack:
         if report:
-            page = open_report(report, tell.line, planned, command_line(ctx), max_pixels=limit)
+            page = open_report(report, tell.pipeline, planned, command_line(ctx), max_pixels=limit)
             tell.report = stack.enter_context(page)
         _colorize_pictures(tell, rounds, overwrite=overwrite, max_pixels=limit)
         if settings is not None:
-            for outcome in colorize_films(tell.line, planned.films, settings, overwrite=overwrite):
+            for outcome in colorize_films(tell.pipeline, planned.films, settings, overwrite=overwrite):
                 tell(outcome)
     return finish(tell.outcomes, planned, as_json=as_json)
 
@@ -177,7 +177,7 @@ def _check_alone(inputs: Sequence[Path], *others: object) -> None:
         )
 
 
-def _stream(line: Line, file_format: str | None, max_pixels: int) -> None:
+def _stream(pipeline: Pipeline, file_format: str | None, max_pixels: int) -> None:
     import sys
 
     from colorcli.errors import UnwritableMedia
@@ -186,10 +186,10 @@ def _stream(line: Line, file_format: str | None, max_pixels: int) -> None:
     if sys.stdout.isatty():
         raise UsageError("A picture on a terminal is of no use.", "Send it to a file: colorcli run - < a.jpg > b.jpg")
     picture = open_picture(sys.stdin.buffer, max_pixels=max_pixels)
-    frames = line.colorize(picture.frames())
+    frames = pipeline.colorize(picture.frames())
     try:
         with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
-            write_picture(stdout, frames, picture, format=file_format, provenance=line.provenance)
+            write_picture(stdout, frames, picture, format=file_format, provenance=pipeline.provenance)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -206,8 +206,8 @@ def _colorize_pictures(tell: OutcomeReporter, rounds: Sequence[Round], *, overwr
     with Progress("colorizing", count) as progress:
         try:
             for each in rounds:
-                line = each.line(tell.line)
-                running = colorize_files(line, each.jobs, overwrite=overwrite, max_pixels=max_pixels)
+                pipeline = each.pipeline(tell.pipeline)
+                running = colorize_files(pipeline, each.jobs, overwrite=overwrite, max_pixels=max_pixels)
                 with contextlib.closing(running):
                     for outcome in running:
                         progress.advance()

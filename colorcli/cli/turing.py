@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.model_options import command_line, load_lines, model_options, watched
+from colorcli.cli.model_options import command_line, load_pipelines, model_options, watched
 from colorcli.errors import ColorcliError, DataError
 
 if TYPE_CHECKING:
@@ -87,19 +87,21 @@ def make(
     for path in (output, key):
         check_free(path, overwrite=overwrite)
     photographs = find_photographs(pictures)[:limit]
-    lines = load_lines(
+    pipelines = load_pipelines(
         models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
     )
     problems: list[ColorcliError] = []
-    rows = versions(lines, watched("colorizing", photographs), problems.append)
+    rows = versions(pipelines, watched("colorizing", photographs), problems.append)
     try:
-        survey = make_survey(rows, [line.name for line in lines], practice=practice, seed=seed, max_side=max_side)
+        survey = make_survey(
+            rows, [pipeline.name for pipeline in pipelines], practice=practice, seed=seed, max_side=max_side
+        )
     finally:
         _tell(problems)
     if survey.gray:
         click.echo(f"note: left out because they are gray: {', '.join(survey.gray)}", err=True)
     facts = {
-        "models": {line.name: described(line) for line in lines},
+        "models": {pipeline.name: described(pipeline) for pipeline in pipelines},
         "max_side": max_side,
         "data": pictures.resolve().name,
         "made_by": versions_used(),

@@ -31,7 +31,7 @@ from colorcli.metric import Colors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from colorcli.inference.line import Line
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
     from colorcli.metric import Metric
 
@@ -69,7 +69,7 @@ class _Survey:
 
 
 def evaluate(
-    lines: Sequence[Line],
+    pipelines: Sequence[Pipeline],
     photographs: Sequence[Photograph],
     *,
     metrics: Sequence[Metric] = STANDARD,
@@ -80,7 +80,7 @@ def evaluate(
     """Compare models' colors with those of photographs.
 
     Args:
-        lines: the models, each with its options and a name of its own.
+        pipelines: the models, each with its options and a name of its own.
         photographs: in color; what is gray or cannot be read is left out.
         metrics: the columns. One that fails is empty and says why; the others stand.
         size: of the square that the photographs are scaled to, bicubically.
@@ -107,22 +107,22 @@ def evaluate(
     board = _Board(metrics)
     stream = iter(watch("evaluating", survey.color))
     while batch := [_Truth.of(photograph, size) for photograph in itertools.islice(stream, _BATCH)]:
-        for row, chromas in _chromas(batch, baselines, lines):
+        for row, chromas in _chromas(batch, baselines, pipelines):
             for truth, ab in zip(batch, chromas, strict=True):
                 board.add(row, truth.colored(ab), truth.colors)
         for truth in batch:
             board.add(ORIGINAL, truth.colors, truth.colors)
     categories = [photograph.category for photograph in survey.color] if by_category else []
-    sections, comparisons = board.judged(categories, ["mean color", *(line.name for line in lines)])
+    sections, comparisons = board.judged(categories, ["mean color", *(pipeline.name for pipeline in pipelines)])
     table = Table("Photographs", board.columns(), sections, comparisons, _protocol(survey, metrics, size))
     return Evaluation(table, survey.gray, survey.unreadable)
 
 
-def described(line: Line) -> str:
+def described(pipeline: Pipeline) -> str:
     """Say in a line what a row stands for: network, options, device, and the beginning of the weights' digest."""
-    options = [f"{name}={value}" for name, value in line.options.items()]
-    size = f"{line.model.size}x{line.model.size}" if line.model.size else "the picture's own size"
-    return ", ".join([f"network at {size}", *options, str(line.model.device), line.model.fingerprint[:12]])
+    options = [f"{name}={value}" for name, value in pipeline.options.items()]
+    size = f"{pipeline.model.size}x{pipeline.model.size}" if pipeline.model.size else "the picture's own size"
+    return ", ".join([f"network at {size}", *options, str(pipeline.model.device), pipeline.model.fingerprint[:12]])
 
 
 def versions_used(*packages: str) -> dict[str, str]:
@@ -173,13 +173,13 @@ def _protocol(survey: _Survey, metrics: Sequence[Metric], size: int) -> list[str
 
 
 def _chromas(
-    batch: Sequence[_Truth], baselines: Sequence[Tensor], lines: Sequence[Line]
+    batch: Sequence[_Truth], baselines: Sequence[Tensor], pipelines: Sequence[Pipeline]
 ) -> Iterator[tuple[str, Iterable[Tensor]]]:
     """Give every row's (1, 2, h, w) ab for a batch."""
     for name, color in zip(BASELINES, baselines, strict=True):
         yield name, [color[None, :, None, None]] * len(batch)
-    for line in lines:
-        yield line.name, line.chroma([Frame(truth.pixels) for truth in batch])
+    for pipeline in pipelines:
+        yield pipeline.name, pipeline.chroma([Frame(truth.pixels) for truth in batch])
 
 
 @dataclass(frozen=True)

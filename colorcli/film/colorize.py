@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from colorcli.errors import UnwritableMedia
 from colorcli.film.chroma import Coding, chroma_planes
+from colorcli.film.concurrency import ahead, in_order
 from colorcli.film.keyframes import Keyframes
-from colorcli.film.pipeline import ahead, in_order
 from colorcli.film.references import Corrections
 from colorcli.film.shot_frames import lead_in, stills, upright
 from colorcli.film.stabilizer import Stabilizer
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from colorcli.film.references import Reference
     from colorcli.film.shot_frames import Still
     from colorcli.film.stabilizer import Method
-    from colorcli.inference.line import Line
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
     from colorcli.media.films.probe import Film, Stream
     from colorcli.media.pictures.metadata import Provenance
@@ -90,18 +90,18 @@ class FilmSettings:
     keyframes: int | None = None
     references: tuple[Reference, ...] = ()
 
-    def provenance(self, line: Line) -> Provenance:
+    def provenance(self, pipeline: Pipeline) -> Provenance:
         """What a film says of its making; `settings` digests all that decides it."""
         deciding = [
-            *(line.provenance.settings, self.codec, self.crf, self.preset, str(self.start), str(self.end)),
+            *(pipeline.provenance.settings, self.codec, self.crf, self.preset, str(self.start), str(self.end)),
             *(self.stabilize, self.keyframes, [each.digest for each in self.references]),
         ]
         digest = hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:16]
-        return replace(line.provenance, settings=digest)
+        return replace(pipeline.provenance, settings=digest)
 
 
 def colorize_film(
-    line: Line,
+    pipeline: Pipeline,
     job: Job,
     settings: FilmSettings,
     *,
@@ -115,7 +115,7 @@ def colorize_film(
     Whatever stops it, Ctrl-C too, leaves the finished parts beside the output: the same call goes on from there.
 
     Args:
-        line: model, strength and options.
+        pipeline: model, strength and options.
         job: what to read and where to write.
         settings: of the film.
         overwrite: replace an output that is there already.
@@ -128,12 +128,12 @@ def colorize_film(
     """
     began = time.perf_counter()
     try:
-        return _colorize(line, job, settings, overwrite, taken, watch, begun, began)
+        return _colorize(pipeline, job, settings, overwrite, taken, watch, begun, began)
     except Exception as error:  # whatever is wrong with one film, the others go on
         return FilmOutcome(job, time.perf_counter() - began, error=explained(job, error))
 
 
-def chroma_of(line: Line, film: Film, settings: FilmSettings) -> Generator[Colored]:
+def chroma_of(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Generator[Colored]:
     """Color a film as `colorize_film` does, and write nothing: each frame, and its chroma.
 
     Chroma is (2, h, w) ab, upright, of the size of the frame's small lightness. Closing the generator ends all work.
@@ -143,18 +143,18 @@ def chroma_of(line: Line, film: Film, settings: FilmSettings) -> Generator[Color
         PluginError: the colorizer gave something else than finite chroma.
     """
     start, end = Fraction(settings.start or 0), settings.end
-    corrections = Corrections(film, settings.references, line.model.size, start, end)
+    corrections = Corrections(film, settings.references, pipeline.model.size, start, end)
     with (
         frames(film, start, end) as reader,
         contextlib.closing(
-            _Work(line, film, settings, corrections).colored(stills(film, reader, line.model.size))
+            _Work(pipeline, film, settings, corrections).colored(stills(film, reader, pipeline.model.size))
         ) as all_,
     ):
         yield from all_
 
 
 def _colorize(
-    line: Line,
+    pipeline: Pipeline,
     job: Job,
     settings: FilmSettings,
     overwrite: bool,
@@ -163,7 +163,7 @@ def _colorize(
     begun: Begun,
     began: float,
 ) -> FilmOutcome:
-    provenance = settings.provenance(line)
+    provenance = settings.provenance(pipeline)
     if not overwrite and is_done(job.source, job.target, read_provenance, provenance):
         return FilmOutcome(job, done_before=True, target=job.target)
     film = probe(job.source)
@@ -178,17 +178,17 @@ def _colorize(
         if not overwrite and is_done(job.source, destination.path, read_provenance, provenance):
             return FilmOutcome(job, done_before=True, target=destination.path)
     start, end = destination.start, destination.end
-    corrections = Corrections(film, settings.references, line.model.size, start, end)
+    corrections = Corrections(film, settings.references, pipeline.model.size, start, end)
     with (
         open_parts(film, destination, encoding, provenance) as parts,
         frames(film, start, end, after=parts.after, number=parts.frames) as reader,
     ):
         made_before = number = parts.frames
         begun(film, made_before)
-        work = _Work(line, film, settings, corrections)
+        work = _Work(pipeline, film, settings, corrections)
         shots = 0
         before = lead_in(film, parts.after, made_before) if parts.after is not None and parts.runs_on else ()
-        with contextlib.closing(work.painted(stills(film, reader, line.model.size, before))) as painted:
+        with contextlib.closing(work.painted(stills(film, reader, pipeline.model.size, before))) as painted:
             for number, (still, (u, v)) in enumerate(painted, made_before + 1):
                 if still.begins_part:
                     parts.end_shot(runs_on=still.runs_on)
@@ -235,9 +235,9 @@ class _Work:
         predicted: how many frames the network has seen.
     """
 
-    def __init__(self, line: Line, film: Film, settings: FilmSettings, corrections: Corrections) -> None:
+    def __init__(self, pipeline: Pipeline, film: Film, settings: FilmSettings, corrections: Corrections) -> None:
         self.predicted = 0
-        self._line = line
+        self._pipeline = pipeline
         self._film = film
         self._settings = settings
         self._corrections = corrections
@@ -282,7 +282,7 @@ class _Work:
             waiting.clear()
             return self._predict(pictures)
 
-        together = min(_KEY_FRAMES_AT_ONCE, self._line.batch_size) if self._line.model.size else 1
+        together = min(_KEY_FRAMES_AT_ONCE, self._pipeline.batch_size) if self._pipeline.model.size else 1
         carried = Keyframes(predict, self._settings.keyframes or None, batch=together)
 
         def push(still: Still, lightness: Plane) -> list[Plane]:
@@ -292,9 +292,9 @@ class _Work:
         return _in_step(((still, still.lightness) for still in found), push, carried.finish)
 
     def _all_predicted(self, found: Iterable[Still]) -> Generator[Colored]:
-        on_cpu = self._line.model.device.device.type == "cpu"
+        on_cpu = self._pipeline.model.device.device.type == "cpu"
         workers = self._threads if on_cpu else _GPU_WORKERS
-        size = self._line.batch_size if self._line.model.size else 1
+        size = self._pipeline.batch_size if self._pipeline.model.size else 1
         last: Plane | None = None
         with contextlib.closing(in_order(self._predict_batch, _batches(found, size), workers)) as results:
             for batch, predicted in results:
@@ -310,7 +310,7 @@ class _Work:
         """Ask the network: (2, h, w) ab for each, of the size of its lightness."""
         self.predicted += len(pictures)
         seen = torch.from_numpy(np.stack([each.seen for each in pictures]))
-        ab = self._line.predict_lightness(seen.to(self._line.model.device.device)).ab
+        ab = self._pipeline.predict_lightness(seen.to(self._pipeline.model.device.device)).ab
         size = pictures[0].lightness.shape[-2:]
         larger = ab.shape[-1] > size[-1] or ab.shape[-2] > size[-2]
         if ab.shape[-2:] != size:

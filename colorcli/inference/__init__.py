@@ -1,1 +1,1 @@
-"""A model and the line that pictures travel: lightness, network, chroma, join."""
+"""A model, and the pipeline that frames pass through: lightness, network, chroma, join."""

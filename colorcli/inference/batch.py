@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from colorcli.inference.line import Line, Notes
+    from colorcli.inference.pipeline import Notes, Pipeline
     from colorcli.jobs import Job
 
 _log = logging.getLogger("colorcli")
@@ -45,7 +45,7 @@ _GROUP_PIXELS = 60_000_000  # decoded pixels that one worker holds: small pictur
 
 
 def colorize_files(
-    line: Line, jobs: Sequence[Job], *, overwrite: bool = False, max_pixels: int = DEFAULT_MAX_PIXELS
+    pipeline: Pipeline, jobs: Sequence[Job], *, overwrite: bool = False, max_pixels: int = DEFAULT_MAX_PIXELS
 ) -> Generator[PictureOutcome]:
     """Colorize files, many at once, and yield what became of each, in order.
 
@@ -54,19 +54,19 @@ def colorize_files(
     pictures that are being worked on and starts no more.
 
     Args:
-        line: model and settings.
+        pipeline: model and settings.
         jobs: what to read and where to write.
         overwrite: replace outputs that are there already.
         max_pixels: the most pixels that a frame may have.
     """
-    groups = [jobs[start : start + line.batch_size] for start in range(0, len(jobs), line.batch_size)]
-    threads, workers = torch.get_num_threads(), count_workers(line, len(jobs))
+    groups = [jobs[start : start + pipeline.batch_size] for start in range(0, len(jobs), pipeline.batch_size)]
+    threads, workers = torch.get_num_threads(), count_workers(pipeline, len(jobs))
     pool = ThreadPoolExecutor(workers, "colorcli", torch.set_num_threads, (max(1, threads // workers),))
     waiting: deque[Future[list[PictureOutcome]]] = deque()
     stop = Event()
     try:
         for group in groups:
-            waiting.append(pool.submit(_colorize_group, line, group, overwrite, max_pixels, stop))
+            waiting.append(pool.submit(_colorize_group, pipeline, group, overwrite, max_pixels, stop))
             if len(waiting) > 2 * workers:
                 yield from waiting.popleft().result()
         while waiting:
@@ -76,10 +76,10 @@ def colorize_files(
         pool.shutdown(cancel_futures=True)
 
 
-def count_workers(line: Line, pictures: int) -> int:
+def count_workers(pipeline: Pipeline, pictures: int) -> int:
     """Say how many workers walk the line at the same time with so many pictures."""
-    on_cpu = line.model.device.device.type == "cpu"
-    return max(1, min(torch.get_num_threads() if on_cpu else _GPU_WORKERS, -(-pictures // line.batch_size)))
+    on_cpu = pipeline.model.device.device.type == "cpu"
+    return max(1, min(torch.get_num_threads() if on_cpu else _GPU_WORKERS, -(-pictures // pipeline.batch_size)))
 
 
 @dataclass(frozen=True)
@@ -93,40 +93,42 @@ class _Opened:
 
 
 def _colorize_group(
-    line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event
+    pipeline: Pipeline, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event
 ) -> list[PictureOutcome]:
     """Walk the line with a few files, single pictures together in one batch."""
-    with line.timed("other"):
-        return _walk(line, jobs, overwrite, max_pixels, stop)
+    with pipeline.timed("other"):
+        return _walk(pipeline, jobs, overwrite, max_pixels, stop)
 
 
-def _walk(line: Line, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event) -> list[PictureOutcome]:
+def _walk(
+    pipeline: Pipeline, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event
+) -> list[PictureOutcome]:
     outcomes: dict[Job, PictureOutcome] = {}
     together: list[_Opened] = []
     for job in jobs:
         start = time.perf_counter()
         try:
-            if not overwrite and is_done(job.source, job.target, read_provenance, line.provenance):
+            if not overwrite and is_done(job.source, job.target, read_provenance, pipeline.provenance):
                 outcomes[job] = PictureOutcome(job, done_before=True)
                 continue
-            with line.timed("decode"):
+            with pipeline.timed("decode"):
                 picture = open_picture(job.source, max_pixels=max_pixels)
             if picture.count > 1:
-                frames = line.colorize(_until(stop, picture.frames()))
-                _write(line, job, frames, picture)
+                frames = pipeline.colorize(_until(stop, picture.frames()))
+                _write(pipeline, job, frames, picture)
                 outcomes[job] = PictureOutcome(job, time.perf_counter() - start)
                 continue
-            with line.timed("decode"):
+            with pipeline.timed("decode"):
                 frame = next(picture.frames())
             together.append(_Opened(job, picture, frame, time.perf_counter() - start))
         except Exception as error:  # whatever is wrong with one file, the others go on
             outcomes[job] = PictureOutcome(job, error=explained(job, error))
         if sum(opened.frame.pixels.size for opened in together) > _GROUP_PIXELS:
-            outcomes |= _colorize_together(line, together)
+            outcomes |= _colorize_together(pipeline, together)
             together = []
         if stop.is_set():
             return []
-    outcomes |= _colorize_together(line, together)
+    outcomes |= _colorize_together(pipeline, together)
     return [outcomes[job] for job in jobs]
 
 
@@ -138,35 +140,35 @@ def _until(stop: Event, frames: Iterable[Frame]) -> Iterator[Frame]:
         yield frame
 
 
-def _colorize_together(line: Line, together: Sequence[_Opened]) -> dict[Job, PictureOutcome]:
+def _colorize_together(pipeline: Pipeline, together: Sequence[_Opened]) -> dict[Job, PictureOutcome]:
     if not together:
         return {}
     start = time.perf_counter()
     try:
-        predicted = list(line.predict([opened.frame for opened in together]))
+        predicted = list(pipeline.predict([opened.frame for opened in together]))
     except Exception as error:
         if len(together) > 1:  # which of them it was shows when each goes alone
-            return {opened.job: _colorize_together(line, [opened])[opened.job] for opened in together}
+            return {opened.job: _colorize_together(pipeline, [opened])[opened.job] for opened in together}
         return {together[0].job: PictureOutcome(together[0].job, error=explained(together[0].job, error))}
     shared = (time.perf_counter() - start) / len(together)
     return {
-        opened.job: _finish(line, opened, chroma, notes, opened.seconds + shared)
+        opened.job: _finish(pipeline, opened, chroma, notes, opened.seconds + shared)
         for opened, (chroma, notes) in zip(together, predicted, strict=True)
     }
 
 
-def _finish(line: Line, opened: _Opened, chroma: Tensor, notes: Notes, seconds: float) -> PictureOutcome:
+def _finish(pipeline: Pipeline, opened: _Opened, chroma: Tensor, notes: Notes, seconds: float) -> PictureOutcome:
     job, start = opened.job, time.perf_counter()
     try:
-        _write(line, job, [line.join(opened.frame, chroma)], opened.picture)
+        _write(pipeline, job, [pipeline.join(opened.frame, chroma)], opened.picture)
     except Exception as error:  # a full disk, say
         return PictureOutcome(job, error=explained(job, error))
     return PictureOutcome(job, seconds + time.perf_counter() - start, notes=notes)
 
 
-def _write(line: Line, job: Job, frames: Iterable[Frame], picture: Picture) -> None:
-    with line.timed("encode"):
-        write_picture(job.target, frames, picture, provenance=line.provenance)
+def _write(pipeline: Pipeline, job: Job, frames: Iterable[Frame], picture: Picture) -> None:
+    with pipeline.timed("encode"):
+        write_picture(job.target, frames, picture, provenance=pipeline.provenance)
 
 
 def is_done(source: Path, target: Path, read: Callable[[Path], Provenance | None], provenance: Provenance) -> bool:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from colorcli.colorizer import Colorizer, OptionValue
-    from colorcli.inference.line import Line
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.media.pictures.files import Frame
 
     Picture = TypeVar("Picture", Image.Image, NDArray[np.generic])
@@ -265,14 +265,14 @@ class Model:
         Raises:
             UsageError: an option is unknown or out of bounds, or this is no picture.
         """
-        from colorcli.inference.line import Line
+        from colorcli.inference.pipeline import Pipeline
 
-        line = Line(self, strength=strength, options=options)
+        pipeline = Pipeline(self, strength=strength, options=options)
         if _is_picture(image):
-            return next(_colorized(line, [image]))
+            return next(_colorized(pipeline, [image]))
         if isinstance(image, (str, bytes, Path)):
             raise UsageError(f"{image!r} is no picture.", "Open it first: colorize(PIL.Image.open(path)).")
-        return _colorized(line, image)
+        return _colorized(pipeline, image)
 
 
 def load(
@@ -371,7 +371,7 @@ def _is_picture(image: object) -> bool:
     return hasattr(image, "__array_interface__")  # arrays and PIL images have it
 
 
-def _colorized(line: Line, images: Iterable[Any]) -> Iterator[Any]:
+def _colorized(pipeline: Pipeline, images: Iterable[Any]) -> Iterator[Any]:
     from PIL import Image
 
     from colorcli.media.pictures.files import from_image, to_image
@@ -385,7 +385,7 @@ def _colorized(line: Line, images: Iterable[Any]) -> Iterator[Any]:
             pillow.append(isinstance(image, Image.Image))
             yield from_image(image)
 
-    for frame in line.colorize(frames()):
+    for frame in pipeline.colorize(frames()):
         yield to_image(frame) if pillow.popleft() else _as_array(frame)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from colorcli.colorizer import Prediction
-from colorcli.inference.line import Line
+from colorcli.inference.pipeline import Pipeline
 from colorcli.media.pictures.files import Frame
 
 if TYPE_CHECKING:
@@ -21,21 +21,21 @@ BITS = 8.0  # of entropy are the brightest color: 256 equally likely colors
 COLORS = "magma"  # perceptually uniform, from nearly black to nearly white
 
 
-class Sampling(Line):
+class SamplingPipeline(Pipeline):
     """A line that draws another coloring than the one that its model would show.
 
     Args:
-        line: model and settings.
+        pipeline: model and settings.
         seed: decides which coloring.
     """
 
-    def __init__(self, line: Line, seed: int) -> None:
+    def __init__(self, pipeline: Pipeline, seed: int) -> None:
         super().__init__(
-            line.model,
-            strength=line.strength,
-            options=line.options,
-            batch_size=line.batch_size,
-            name=f"{line.name} seed={seed}",
+            pipeline.model,
+            strength=pipeline.strength,
+            options=pipeline.options,
+            batch_size=pipeline.batch_size,
+            name=f"{pipeline.name} seed={seed}",
         )
         self._seed = seed
 
@@ -47,15 +47,17 @@ class Sampling(Line):
         return [*super()._deciding(), "seed", self._seed]
 
 
-class Explaining(Line):
+class EntropyPipeline(Pipeline):
     """A line whose outputs show how unsure of its colors a model is: dark where it is sure, bright where it is not.
 
     Args:
-        line: model and settings.
+        pipeline: model and settings.
     """
 
-    def __init__(self, line: Line) -> None:
-        super().__init__(line.model, options=line.options, batch_size=line.batch_size, name=f"{line.name} entropy")
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(
+            pipeline.model, options=pipeline.options, batch_size=pipeline.batch_size, name=f"{pipeline.name} entropy"
+        )
 
     def _ask(self, lightness: Tensor) -> Prediction:
         bits = self.model.explain(lightness, **self.options)

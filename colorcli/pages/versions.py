@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from colorcli.inference.line import Line
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
     from colorcli.media.pictures.files import Frame
 
 
 def versions(
-    lines: Sequence[Line], photographs: Iterable[Photograph], report: Callable[[ColorcliError], None]
+    pipelines: Sequence[Pipeline], photographs: Iterable[Photograph], report: Callable[[ColorcliError], None]
 ) -> Iterator[Row]:
     """Give every picture's versions, full size, holding one picture at a time.
 
     Args:
-        lines: the models, each with its options and a name of its own.
+        pipelines: the models, each with its options and a name of its own.
         photographs: gray or in color; of several pages the first.
         report: gets what is wrong with pictures that cannot be read or colored.
     """
     for photograph in photographs:
         try:
             frame = _first_frame(photograph.stream())
-            colored = {line.name: to_image(next(line.colorize([frame]))) for line in lines}
+            colored = {pipeline.name: to_image(next(pipeline.colorize([frame]))) for pipeline in pipelines}
         except ColorcliError as error:
             report(error)
             continue
@@ -65,14 +65,14 @@ def before_and_after(source: Path, target: Path, label: str, note: str, *, max_p
     return Row(shown(source), _between_gray_and_original(frame, {label: to_image(colored)}), note)
 
 
-def described(line: Line) -> str:
+def described(pipeline: Pipeline) -> str:
     """Say in a line what a version was made with: network, options, weights and their license."""
-    model = line.model
+    model = pipeline.model
     weights = model.colorizer.weights.get(model.tag)
     facts = [
         f"network at {model.size}x{model.size}" if model.size else "network at the picture's own size",
-        *(f"{name}={value}" for name, value in line.options.items()),
-        *([f"strength={line.strength:g}"] if line.strength != 1 else []),
+        *(f"{name}={value}" for name, value in pipeline.options.items()),
+        *([f"strength={pipeline.strength:g}"] if pipeline.strength != 1 else []),
         str(model.device),
         f"weights {model.fingerprint[:12]}",
         *([f"license {weights.license}"] if weights else []),

@@ -30,7 +30,7 @@ from torch.nn import functional
 
 from colorcli import load
 from colorcli.film.colorize import FilmSettings, colorize_film
-from colorcli.inference.line import Line
+from colorcli.inference.pipeline import Pipeline
 from colorcli.jobs import Job
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
@@ -60,19 +60,19 @@ def main(film: Path | None, count: int, rounds: int, device: str, engine: str, d
         folder = Path(name)
         clip = probe(make_clip(folder / "clip.mp4", film, count))
         weights = random_weights(folder / "full.safetensors")
-        line = Line(load("zhang", weights=weights, device=device, engine=engine))
+        pipeline = Pipeline(load("zhang", weights=weights, device=device, engine=engine))
         network = demo_network(weights)
         runs: dict[str, Callable[[int], float]] = {
-            "floor": lambda number: floor(clip, line, folder / f"floor{number}.mp4"),
-            "colorcli": lambda number: ours(clip, line, folder / f"ours{number}.mp4", FilmSettings()),
+            "floor": lambda number: floor(clip, pipeline, folder / f"floor{number}.mp4"),
+            "colorcli": lambda number: ours(clip, pipeline, folder / f"ours{number}.mp4", FilmSettings()),
             "colorcli --stabilize off": lambda number: ours(
-                clip, line, folder / f"off{number}.mp4", FilmSettings(stabilize="off")
+                clip, pipeline, folder / f"off{number}.mp4", FilmSettings(stabilize="off")
             ),
             "colorcli --keyframes auto": lambda number: ours(
-                clip, line, folder / f"auto{number}.mp4", FilmSettings(keyframes=0)
+                clip, pipeline, folder / f"auto{number}.mp4", FilmSettings(keyframes=0)
             ),
             "colorcli --keyframes 4": lambda number: ours(
-                clip, line, folder / f"four{number}.mp4", FilmSettings(keyframes=4)
+                clip, pipeline, folder / f"four{number}.mp4", FilmSettings(keyframes=4)
             ),
             "the demo's chain": lambda number: demo(clip, network, folder / f"demo{number}.mp4", demo_frames),
         }
@@ -82,13 +82,15 @@ def main(film: Path | None, count: int, rounds: int, device: str, engine: str, d
                 speed = run(number)
                 if number:
                     speeds[what].append(speed)
-        report(line, clip, {name: statistics.median(values) for name, values in speeds.items()})
+        report(pipeline, clip, {name: statistics.median(values) for name, values in speeds.items()})
 
 
-def report(line: Line, clip: Film, medians: dict[str, float]) -> None:
+def report(pipeline: Pipeline, clip: Film, medians: dict[str, float]) -> None:
     """Print the table."""
     click.echo(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, ", nl=False)
-    click.echo(f"torch {torch.__version__}, {line.model.device}, {clip.frames} frames of {clip.width}x{clip.height}\n")
+    click.echo(
+        f"torch {torch.__version__}, {pipeline.model.device}, {clip.frames} frames of {clip.width}x{clip.height}\n"
+    )
     click.echo("| what | frames a second | of the floor | times the demo |\n| --- | --- | --- | --- |")
     for what, speed in medians.items():
         share, times = speed / medians["floor"], speed / medians["the demo's chain"]
@@ -126,33 +128,33 @@ def pictures(film: Path | None):
         yield av.VideoFrame.from_ndarray(wall[y : y + SIZE[1], x : x + SIZE[0]].copy(), format="gray")
 
 
-def ours(clip: Film, line: Line, target: Path, settings: FilmSettings) -> float:
+def ours(clip: Film, pipeline: Pipeline, target: Path, settings: FilmSettings) -> float:
     """Do what `colorcli run` does."""
     start = time.perf_counter()
-    outcome = colorize_film(line, Job(clip.path, target, target.name, film=True), settings)
+    outcome = colorize_film(pipeline, Job(clip.path, target, target.name, film=True), settings)
     assert not outcome.error, outcome.error
     return int(str(outcome.facts["frames"])) / (time.perf_counter() - start)
 
 
-def floor(clip: Film, line: Line, target: Path) -> float:
+def floor(clip: Film, pipeline: Pipeline, target: Path) -> float:
     """Decode, predict and encode at the same time, with nothing between them."""
     threads = torch.get_num_threads()
-    side = line.model.size or 256
-    size = line.batch_size
+    side = pipeline.model.size or 256
+    size = pipeline.batch_size
     lightness = torch.full((size, 1, side, side), 50.0)
     encoding = choose_encoding(clip, ".mp4")
     destination = choose_destination(clip, target, encoding)
     gray = np.full(((clip.height + 1) // 2, (clip.width + 1) // 2), 120, np.uint8)
-    workers = threads if line.model.device.device.type == "cpu" else 2
+    workers = threads if pipeline.model.device.device.type == "cpu" else 2
 
     def ask() -> None:
-        line.predict_lightness(lightness).ab.cpu()
+        pipeline.predict_lightness(lightness).ab.cpu()
 
     count = 0
     start = time.perf_counter()
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         asked = [pool.submit(ask) for _ in range((clip.frames or 0) // size)]
-        with open_sink(clip, destination, encoding, line.provenance) as sink, frames(clip) as reader:
+        with open_sink(clip, destination, encoding, pipeline.provenance) as sink, frames(clip) as reader:
             for frame in reader:
                 sink.write(frame.luma, gray, gray, frame.time)
                 count += 1

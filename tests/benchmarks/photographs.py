@@ -32,8 +32,8 @@ from torch.nn import functional
 from colorcli import load
 from colorcli.bench.photographs import make_photograph
 from colorcli.inference.batch import colorize_files
-from colorcli.inference.line import Line
 from colorcli.inference.openvino import is_installed
+from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.preprocess import small_lightness
 from colorcli.jobs import plan
 from colorcli.media.pictures.jpeg import DEFAULT_QUALITY
@@ -188,7 +188,7 @@ def cold_start(folder: Path, rounds: int) -> None:
 
 def run_folder(model: Model, source: Path, output: Path) -> None:
     """Do what `colorcli run` does."""
-    outcomes = list(colorize_files(Line(model), plan([source], output).jobs, overwrite=True))
+    outcomes = list(colorize_files(Pipeline(model), plan([source], output).jobs, overwrite=True))
     assert outcomes
     assert not any(outcome.error for outcome in outcomes)
 

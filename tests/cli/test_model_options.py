@@ -3,7 +3,7 @@ import json
 import pytest
 
 from colorcli.cli import main
-from colorcli.cli.model_options import load_lines
+from colorcli.cli.model_options import load_pipelines
 from colorcli.errors import UsageError
 from tests.evaluation.pictures import save_photographs, save_weights
 
@@ -13,18 +13,18 @@ def weights(tmp_path_factory):
     return str(save_weights(tmp_path_factory.mktemp("weights") / "small.safetensors"))
 
 
-def lines(weights, *pairs):
-    loaded = load_lines(["zhang"], weights=weights, pairs=pairs, device="cpu", precision="fp32", offline=True)
-    return {line.name: line.options["temperature"] for line in loaded}
+def pipelines(weights, *pairs):
+    loaded = load_pipelines(["zhang"], weights=weights, pairs=pairs, device="cpu", precision="fp32", offline=True)
+    return {pipeline.name: pipeline.options["temperature"] for pipeline in loaded}
 
 
 def test_a_model_is_called_by_its_name(weights):
-    assert list(lines(weights)) == ["zhang.small"]
-    assert lines(weights, "temperature=0.2") == {"zhang.small": 0.2}
+    assert list(pipelines(weights)) == ["zhang.small"]
+    assert pipelines(weights, "temperature=0.2") == {"zhang.small": 0.2}
 
 
 def test_several_values_of_an_option_are_several_lines_in_that_order(weights):
-    assert lines(weights, "temperature=1,0.05") == {
+    assert pipelines(weights, "temperature=1,0.05") == {
         "zhang.small temperature=1": 1.0,
         "zhang.small temperature=0.05": 0.05,
     }
@@ -32,19 +32,19 @@ def test_several_values_of_an_option_are_several_lines_in_that_order(weights):
 
 def test_a_model_is_loaded_once_for_all_values(weights):
     pairs = ["temperature=1,0.05"]
-    one, two = load_lines(["zhang"], weights=weights, pairs=pairs, device="cpu", precision="fp32", offline=True)
+    one, two = load_pipelines(["zhang"], weights=weights, pairs=pairs, device="cpu", precision="fp32", offline=True)
     assert one.model is two.model
 
 
 @pytest.mark.parametrize("values", ["0.2,0.2", "0.2,", "0.2,warm"])
 def test_a_value_that_is_twice_there_or_none_is_wrong_usage(weights, values):
     with pytest.raises(UsageError, match="temperature="):
-        lines(weights, f"temperature={values}")
+        pipelines(weights, f"temperature={values}")
 
 
 def test_a_model_that_is_given_twice_is_wrong_usage(weights):
     with pytest.raises(UsageError, match=r"zhang\.starter is given twice"):
-        load_lines(["zhang.starter"] * 2, weights=None, pairs=[], device="cpu", precision="fp32", offline=True)
+        load_pipelines(["zhang.starter"] * 2, weights=None, pairs=[], device="cpu", precision="fp32", offline=True)
 
 
 def test_a_table_has_a_row_for_every_value(weights, tmp_path):

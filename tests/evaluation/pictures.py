@@ -40,8 +40,8 @@ def save_weights(path, seed=0, **changed):
     return path
 
 
-def line(path, **options):
+def pipeline(path, **options):
     """Load weights written by `save_weights` as the line that `colorcli run` uses."""
-    from colorcli.inference.line import Line
+    from colorcli.inference.pipeline import Pipeline
 
-    return Line(colorcli.load("zhang", weights=path, device="cpu", precision="fp32"), options=options)
+    return Pipeline(colorcli.load("zhang", weights=path, device="cpu", precision="fp32"), options=options)

@@ -12,7 +12,7 @@ from colorcli.evaluation.photographs import described, evaluate, read_square, ve
 from colorcli.inference.join import join
 from colorcli.media.photographs import find_photographs
 from colorcli.metric import Metric
-from tests.evaluation.pictures import line, save_gray, save_photographs, save_weights
+from tests.evaluation.pictures import pipeline, save_gray, save_photographs, save_weights
 
 SIZE = 32
 
@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def zhang(tmp_path):
-    return line(save_weights(tmp_path / "small.safetensors"))
+    return pipeline(save_weights(tmp_path / "small.safetensors"))
 
 
 def rows(*args, section=0, **settings):
@@ -160,14 +160,14 @@ def test_a_set_without_color_is_an_error(tmp_path, kind):
 
 
 def test_a_model_that_gives_no_finite_colors_is_named(folder, tmp_path):
-    broken = line(save_weights(tmp_path / "nan.safetensors", **{"model8.6.bias": float("nan")}))
+    broken = pipeline(save_weights(tmp_path / "nan.safetensors", **{"model8.6.bias": float("nan")}))
     with pytest.raises(PluginError, match=r"zhang\.nan gave chroma that is not finite"):
         evaluate([broken], find_photographs(folder), size=SIZE)
 
 
 def test_options_of_a_model_change_its_figures_and_are_in_the_protocol(folder, tmp_path):
     path = save_weights(tmp_path / "small.safetensors")
-    mean, mode = (line(path, temperature=t) for t in (1.0, 0.01))
+    mean, mode = (pipeline(path, temperature=t) for t in (1.0, 0.01))
     calm, vivid = (rows([each], find_photographs(folder))["zhang.small"]["colorfulness"] for each in (mean, mode))
     assert vivid > calm
     assert "temperature=0.01" in described(mode)
@@ -239,8 +239,8 @@ def test_a_figure_lies_within_its_interval(folder, zhang):
 
 
 def test_every_model_is_compared_with_the_mean_color_and_with_every_other(folder, tmp_path):
-    lines = [line(save_weights(tmp_path / f"{name}.safetensors", seed)) for seed, name in enumerate("ab")]
-    table = evaluate(lines, find_photographs(folder), size=SIZE).table
+    pipelines = [pipeline(save_weights(tmp_path / f"{name}.safetensors", seed)) for seed, name in enumerate("ab")]
+    table = evaluate(pipelines, find_photographs(folder), size=SIZE).table
     pairs = {(each.one, each.other) for each in table.comparisons}
     assert pairs == {("zhang.a", "mean color"), ("zhang.b", "mean color"), ("zhang.b", "zhang.a")}
     assert "colorfulness" not in {each.column for each in table.comparisons}  # which has no better
@@ -276,6 +276,6 @@ def test_a_broken_metric_says_why_and_the_others_stand(folder, measure, said):
 
 
 def test_colorizing_does_not_import_evaluation():
-    code = "import sys, colorcli.inference.line, colorcli.inference.model, colorcli.cli; print(*sys.modules)"
+    code = "import sys, colorcli.inference.pipeline, colorcli.inference.model, colorcli.cli; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not [name for name in modules if name.startswith("colorcli.evaluation")]

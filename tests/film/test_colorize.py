@@ -21,8 +21,8 @@ from colorcli.film.chroma import Coding, chroma_planes
 from colorcli.film.colorize import FilmSettings, colorize_film
 from colorcli.film.references import Reference
 from colorcli.inference.device import choose
-from colorcli.inference.line import Line
 from colorcli.inference.model import Model
+from colorcli.inference.pipeline import Pipeline
 from colorcli.jobs import Job
 from colorcli.media.films.probe import probe
 from colorcli.media.films.provenance import read_provenance
@@ -70,10 +70,10 @@ class Changing(nn.Module):
         return ab.mean(dim=(2, 3), keepdim=True).expand_as(ab)
 
 
-def line_of(network=None, size=32, **settings):
+def pipeline_of(network=None, size=32, **settings):
     network = network or nn.Identity()
     model = Model(Plain(), network, choose("cpu", "fp32"), tag="test", fingerprint="0", size=size)
-    return Line(model, **settings)
+    return Pipeline(model, **settings)
 
 
 def patterns(scenes, each):
@@ -88,9 +88,11 @@ def noisy(pictures, seed=0):
     return (pictures + grain).clip(0, 255).astype(np.uint8)
 
 
-def colorize(source, line=None, settings=LOSSLESS, *, target=None, **keywords):
+def colorize(source, pipeline=None, settings=LOSSLESS, *, target=None, **keywords):
     target = target or source.with_name(f"{source.stem}-color{source.suffix}")
-    outcome = colorize_film(line or line_of(), Job(source, target, source.name, film=True), settings, **keywords)
+    outcome = colorize_film(
+        pipeline or pipeline_of(), Job(source, target, source.name, film=True), settings, **keywords
+    )
     if outcome.error:
         raise outcome.error
     return outcome
@@ -133,7 +135,7 @@ def test_a_rotated_film_has_the_colors_of_an_upright_one(tmp_path, rotation):
             return torch.stack((rows, rows))[None].expand_as(ab)
 
     source = make_clip(tmp_path / "a.mp4", frames=2, size=(64, 64), rotation=rotation)
-    found = chroma(colorize(source, line_of(Sky()), FilmSettings(stabilize="off", codec="libx264", crf=0)).target)
+    found = chroma(colorize(source, pipeline_of(Sky()), FilmSettings(stabilize="off", codec="libx264", crf=0)).target)
     upright = np.rot90(found[0, 1], rotation // 90)  # ffmpeg's rotation is counter-clockwise
     assert upright[:8].mean() < 128 < upright[-8:].mean()
     assert abs(upright[:, :8].mean() - upright[:, -8:].mean()) < 8
@@ -143,7 +145,7 @@ def test_a_rotated_film_has_the_colors_of_an_upright_one(tmp_path, rotation):
 def test_a_colorizer_for_any_size_is_asked_at_the_frames_own_padded(tmp_path, size):
     network = Counting()
     source = make_clip(tmp_path / "a.mkv", frames=3, size=size)
-    colorize(source, line_of(network, size=None))
+    colorize(source, pipeline_of(network, size=None))
     assert network.shapes == {(size[1] + -size[1] % 8, size[0] + -size[0] % 8)}
 
 
@@ -157,7 +159,7 @@ def test_odd_and_tiny_films_are_colorized(tmp_path, size):
 def test_strength_is_of_films_too(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=patterns(1, 3))
     full = chroma(colorize(source, target=tmp_path / "full.mkv").target)
-    half = chroma(colorize(source, line_of(strength=0.5), target=tmp_path / "half.mkv").target)
+    half = chroma(colorize(source, pipeline_of(strength=0.5), target=tmp_path / "half.mkv").target)
     assert 0.3 < np.abs(half - 128).mean() / np.abs(full - 128).mean() < 0.7
 
 
@@ -168,7 +170,7 @@ def test_copies_of_a_frame_are_predicted_once(tmp_path):
     pictures = np.repeat(noisy(np.repeat(patterns(1, 1), 10, axis=0)), 2, axis=0)
     source = make_clip(tmp_path / "a.mkv", pictures=pictures, codec="ffv1")
     network = Counting()
-    outcome = colorize(source, line_of(network, batch_size=3))
+    outcome = colorize(source, pipeline_of(network, batch_size=3))
     assert outcome.figures.frames == 20
     assert outcome.figures.predicted == network.pictures == 10
     found = chroma(outcome.target)
@@ -179,14 +181,14 @@ def test_a_picture_that_stands_for_long_is_predicted_once_whatever_the_batch(tmp
     source = make_clip(tmp_path / "a.mkv", pictures=patterns(1, 150), codec="ffv1")
     for size in (1, 16):
         network = Counting()
-        colorize(source, line_of(network, batch_size=size), target=tmp_path / f"{size}.mkv")
+        colorize(source, pipeline_of(network, batch_size=size), target=tmp_path / f"{size}.mkv")
         assert network.pictures == 1
 
 
 def test_batches_and_threads_change_nothing(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(3, 9)), codec="ffv1")
     one, other = (
-        colorize(source, line_of(batch_size=size), FilmSettings(codec="ffv1"), target=tmp_path / f"{size}.mkv")
+        colorize(source, pipeline_of(batch_size=size), FilmSettings(codec="ffv1"), target=tmp_path / f"{size}.mkv")
         for size in (1, 5)
     )
     assert np.abs(chroma(one.target) - chroma(other.target)).max() <= 1
@@ -195,7 +197,7 @@ def test_batches_and_threads_change_nothing(tmp_path):
 def test_key_frames_alone_are_predicted(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(2, 20)), codec="ffv1")
     network = Counting()
-    outcome = colorize(source, line_of(network), FilmSettings(codec="ffv1", keyframes=5))
+    outcome = colorize(source, pipeline_of(network), FilmSettings(codec="ffv1", keyframes=5))
     assert outcome.figures.predicted == network.pictures == 8
     every = colorize(source, settings=FilmSettings(codec="ffv1"), target=tmp_path / "every.mkv")
     assert np.abs(chroma(outcome.target) - chroma(every.target)).mean() < 3
@@ -205,7 +207,7 @@ def test_key_frames_alone_are_predicted(tmp_path):
 def test_key_frames_work_at_the_frames_own_size(tmp_path):
     source = make_clip(tmp_path / "a.mkv", frames=12, size=(64, 48))
     network = Counting()
-    colorize(source, line_of(network, size=None), FilmSettings(keyframes=4))
+    colorize(source, pipeline_of(network, size=None), FilmSettings(keyframes=4))
     assert network.shapes == {(48, 64)}
     assert network.pictures == 3
 
@@ -216,11 +218,11 @@ def test_key_frames_work_at_the_frames_own_size(tmp_path):
 @pytest.mark.parametrize("settings", [FilmSettings(codec="ffv1"), FilmSettings(codec="ffv1", keyframes=0)])
 def test_no_color_crosses_a_cut(tmp_path, settings):
     pictures = noisy(patterns(3, 12))
-    whole = colorize(make_clip(tmp_path / "a.mkv", pictures=pictures, codec="ffv1"), line_of(Changing()), settings)
+    whole = colorize(make_clip(tmp_path / "a.mkv", pictures=pictures, codec="ffv1"), pipeline_of(Changing()), settings)
     assert whole.figures.shots == 3
     for scene in range(3):
         alone = make_clip(tmp_path / f"{scene}.mkv", pictures=pictures[12 * scene :][:12], codec="ffv1")
-        alone = colorize(alone, line_of(Changing()), settings)
+        alone = colorize(alone, pipeline_of(Changing()), settings)
         assert (chroma(whole.target)[12 * scene :][:12] == chroma(alone.target)).all()
 
 
@@ -236,7 +238,7 @@ def test_flicker_is_steadied_unless_asked_not_to(tmp_path):
     changes = {}
     for method in ("flow", "average", "off"):
         settings = FilmSettings(codec="ffv1", stabilize=method)
-        target = colorize(source, line_of(Flickering()), settings, target=tmp_path / f"{method}.mkv").target
+        target = colorize(source, pipeline_of(Flickering()), settings, target=tmp_path / f"{method}.mkv").target
         changes[method] = np.abs(np.diff(chroma(target), axis=0)).mean()
     assert changes["off"] > 5 * changes["average"]
     assert changes["off"] > 5 * changes["flow"]
@@ -316,7 +318,7 @@ def test_a_film_says_what_made_its_colors(tmp_path):
     outcome = colorize(source, settings=FilmSettings())
     found = read_provenance(outcome.target)
     assert (found.model, found.tag) == ("plain", "test")
-    assert found == FilmSettings().provenance(line_of())
+    assert found == FilmSettings().provenance(pipeline_of())
 
 
 def test_progress_is_told_frame_by_frame(tmp_path):
@@ -396,7 +398,7 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same_film(tmp_path, settin
         colorize(source, settings=settings, watch=stop_at(30, KeyboardInterrupt()))
     assert not (tmp_path / "a-color.mkv").exists()
     network = Counting()
-    outcome = colorize(source, line_of(network), settings)
+    outcome = colorize(source, pipeline_of(network), settings)
     assert outcome.figures.made_before == 24
     assert network.pictures <= 24
     assert outcome.target.read_bytes() == whole
@@ -438,7 +440,7 @@ def test_a_very_long_shot_has_no_seams(tmp_path, short_pieces):
             noise = torch.frac(ab.mean(dim=(1, 2, 3), keepdim=True) * 977) - 0.5
             return torch.full_like(ab, 20) + 40 * noise
 
-    found = chroma(colorize(source, line_of(Drifting()), FilmSettings(codec="ffv1")).target)
+    found = chroma(colorize(source, pipeline_of(Drifting()), FilmSettings(codec="ffv1")).target)
     changes = np.abs(np.diff(found, axis=0)).mean(axis=(1, 2, 3))
     assert changes[[39, 79]].max() <= np.quantile(changes, 0.98) + 0.5
 
@@ -490,7 +492,7 @@ def test_parts_of_other_settings_are_not_mixed_in(tmp_path):
 def test_a_colorizer_that_fails_in_the_midst_leaves_the_parts(tmp_path):
     source = long_film(tmp_path / "a.mkv")
     with pytest.raises(PluginError, match="not finite"):
-        colorize(source, line_of(Counting(last=40)), STOPPED)
+        colorize(source, pipeline_of(Counting(last=40)), STOPPED)
     assert not (tmp_path / "a-color.mkv").exists()
     assert colorize(source, settings=STOPPED).figures.made_before >= 12
 
@@ -499,7 +501,7 @@ def test_after_an_error_no_thread_and_no_file_is_left(tmp_path):
     source = make_clip(tmp_path / "a.mkv", frames=40)
     before = threading.active_count()
     with pytest.raises(PluginError):
-        colorize(source, line_of(Counting(last=5)))
+        colorize(source, pipeline_of(Counting(last=5)))
     assert threading.active_count() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 
@@ -530,5 +532,5 @@ def test_memory_does_not_grow_with_the_film(tmp_path):
         nonlocal furthest
         furthest = max(furthest, network.pictures - done)
 
-    colorize(source, line_of(network), FilmSettings(codec="ffv1"), watch=watch)
+    colorize(source, pipeline_of(network), FilmSettings(codec="ffv1"), watch=watch)
     assert 4 < furthest < 100

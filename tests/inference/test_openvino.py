@@ -17,8 +17,8 @@ from colorcli.color import lab_to_linear
 from colorcli.errors import UsageError
 from colorcli.inference import openvino
 from colorcli.inference.device import choose
-from colorcli.inference.line import Line
 from colorcli.inference.model import Model
+from colorcli.inference.pipeline import Pipeline
 from colorcli.media.pictures.files import Frame, read_provenance
 from tests.tiny import tiny_network, write_tiny_weights
 
@@ -200,7 +200,7 @@ def test_pictures_of_any_size_share_one_export(exported):
     model = model_of(seeded(Layers), size=None)
     reference = model_of(seeded(Layers), "torch", size=None)
     frames = [Frame(np.full(size, 90, np.uint8)) for size in ((30, 40), (41, 23), (5, 9), (64, 64))]
-    for ours, theirs in zip(Line(model).colorize(frames), Line(reference).colorize(frames), strict=True):
+    for ours, theirs in zip(Pipeline(model).colorize(frames), Pipeline(reference).colorize(frames), strict=True):
         assert np.abs(ours.pixels.astype(int) - theirs.pixels).max() <= 1
     assert len(exported) == 1
 
@@ -328,4 +328,4 @@ def test_commands_take_the_engine(option, tmp_path, exported, capsys):
         assert "by OpenVINO" in capsys.readouterr().out
         return
     made = read_provenance(tmp_path / "out" / "a.png")
-    assert made == Line(colorcli.load("zhang", weights=weights)).provenance  # the engine decides no colors
+    assert made == Pipeline(colorcli.load("zhang", weights=weights)).provenance  # the engine decides no colors

@@ -9,9 +9,9 @@ from colorcli import Colorizer
 from colorcli.errors import PluginError, UnwritableMedia, UsageError
 from colorcli.inference.batch import colorize_files
 from colorcli.inference.device import choose
-from colorcli.inference.line import Line
 from colorcli.inference.model import Model
-from colorcli.inference.uncertainty import Explaining, Sampling, entropy_picture
+from colorcli.inference.pipeline import Pipeline
+from colorcli.inference.uncertainty import EntropyPipeline, SamplingPipeline, entropy_picture
 from colorcli.jobs import Job
 from colorcli.media.pictures.files import Frame
 
@@ -45,10 +45,10 @@ class Certain(Colorizer):
     predict = Guessing.predict
 
 
-def line_of(colorizer=None, size=16, **settings):
+def pipeline_of(colorizer=None, size=16, **settings):
     colorizer = colorizer or Guessing()
     model = Model(colorizer, nn.Identity(), choose("cpu", "fp32"), tag="test", fingerprint="0", size=size)
-    return Line(model, **settings)
+    return Pipeline(model, **settings)
 
 
 def frame(level=128, size=(20, 30), dtype=np.uint8):
@@ -57,17 +57,17 @@ def frame(level=128, size=(20, 30), dtype=np.uint8):
 
 @pytest.mark.parametrize("size", [16, None])
 def test_a_sample_is_the_coloring_of_its_seed_times_the_strength(size):
-    line = line_of(size=size, strength=0.5)
+    pipeline = pipeline_of(size=size, strength=0.5)
     for seed in (1, 2):
-        (ab,) = Sampling(line, seed).chroma([frame()])
+        (ab,) = SamplingPipeline(pipeline, seed).chroma([frame()])
         assert ab.unique().tolist() == [5 * seed]
 
 
 @pytest.mark.parametrize("size", [16, None])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_an_entropy_is_drawn_at_the_pictures_size_whatever_its_depth_and_the_strength(size, dtype):
-    line = Explaining(line_of(size=size, strength=0))
-    black, white = (next(line.colorize([frame(level, dtype=dtype)])) for level in (0, np.iinfo(dtype).max))
+    pipeline = EntropyPipeline(pipeline_of(size=size, strength=0))
+    black, white = (next(pipeline.colorize([frame(level, dtype=dtype)])) for level in (0, np.iinfo(dtype).max))
     assert (black.pixels.shape, black.pixels.dtype) == ((20, 30, 3), np.uint8)
     assert np.array_equal(black.pixels[0, 0], MAGMA[0])
     assert np.array_equal(white.pixels[0, 0], MAGMA[255])
@@ -80,14 +80,14 @@ def test_the_scale_is_fixed_from_0_to_8_bits():
 
 def test_a_transparent_picture_has_an_opaque_entropy():
     transparent = Frame(np.zeros((8, 8), np.uint16), np.zeros((8, 8), np.uint16))
-    assert next(Explaining(line_of()).colorize([transparent])).alpha is None
+    assert next(EntropyPipeline(pipeline_of()).colorize([transparent])).alpha is None
 
 
 def test_outputs_of_each_kind_and_each_seed_are_told_apart():
-    line = line_of()
-    lines = [line, Sampling(line, 1), Sampling(line, 2), Explaining(line)]
-    assert len({each.provenance.settings for each in lines}) == 4
-    assert Sampling(line_of(), 1).provenance == Sampling(line, 1).provenance
+    pipeline = pipeline_of()
+    pipelines = [pipeline, SamplingPipeline(pipeline, 1), SamplingPipeline(pipeline, 2), EntropyPipeline(pipeline)]
+    assert len({each.provenance.settings for each in pipelines}) == 4
+    assert SamplingPipeline(pipeline_of(), 1).provenance == SamplingPipeline(pipeline, 1).provenance
 
 
 def test_files_of_a_seed_are_done_once_and_never_replace_those_of_another(tmp_path):
@@ -96,7 +96,7 @@ def test_files_of_a_seed_are_done_once_and_never_replace_those_of_another(tmp_pa
     job = Job(source, tmp_path / "out.png", "a.png")
 
     def outcome(seed, **settings):
-        return next(colorize_files(Sampling(line_of(), seed), [job], **settings))
+        return next(colorize_files(SamplingPipeline(pipeline_of(), seed), [job], **settings))
 
     assert outcome(1).error is None
     assert outcome(1).done_before
@@ -105,11 +105,11 @@ def test_files_of_a_seed_are_done_once_and_never_replace_those_of_another(tmp_pa
 
 
 def test_a_colorizer_that_declares_nothing_says_so():
-    line = line_of(Certain())
+    pipeline = pipeline_of(Certain())
     with pytest.raises(UsageError, match="certain knows one coloring"):
-        list(Sampling(line, 1).chroma([frame()]))
+        list(SamplingPipeline(pipeline, 1).chroma([frame()]))
     with pytest.raises(UsageError, match="certain cannot tell how unsure"):
-        list(Explaining(line).chroma([frame()]))
+        list(EntropyPipeline(pipeline).chroma([frame()]))
 
 
 def test_an_entropy_of_another_shape_is_the_plugins_fault():
@@ -118,4 +118,4 @@ def test_an_entropy_of_another_shape_is_the_plugins_fault():
             return lightness.expand(-1, 2, -1, -1)
 
     with pytest.raises(PluginError, match=r"gave an entropy of shape \(1, 2, 16, 16\), where \(1, 1, h, w\)"):
-        list(Explaining(line_of(Wrong())).chroma([frame()]))
+        list(EntropyPipeline(pipeline_of(Wrong())).chroma([frame()]))

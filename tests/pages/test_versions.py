@@ -6,12 +6,12 @@ from colorcli.errors import UnreadableMedia
 from colorcli.media.photographs import find_photographs
 from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS
 from colorcli.pages.versions import before_and_after, described, versions
-from tests.evaluation.pictures import line, save_gray, save_photographs, save_weights
+from tests.evaluation.pictures import pipeline, save_gray, save_photographs, save_weights
 
 
 @pytest.fixture(scope="module")
 def zhang(tmp_path_factory):
-    return line(save_weights(tmp_path_factory.mktemp("weights") / "small.safetensors"), temperature=0.2)
+    return pipeline(save_weights(tmp_path_factory.mktemp("weights") / "small.safetensors"), temperature=0.2)
 
 
 def chroma(image):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorcli.film.colorize import FilmSettings
-    from colorcli.inference.line import Line
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.media.films.probe import Film
 
     Plane = NDArray[np.float32]
@@ -83,7 +83,7 @@ class _Truth:
 
 
 def evaluate_film(
-    lines: Sequence[Line],
+    pipelines: Sequence[Pipeline],
     path: Path,
     settings: FilmSettings,
     *,
@@ -93,7 +93,7 @@ def evaluate_film(
     """Compare models' colors of a film with its own.
 
     Args:
-        lines: the models, each with a name of its own.
+        pipelines: the models, each with a name of its own.
         path: a film in color.
         settings: `start`, `end`, `stabilize` and `keyframes` count; a model whose colors they steady has a second
             row, of every frame by itself.
@@ -115,9 +115,9 @@ def evaluate_film(
     with contextlib.ExitStack() as stack:
         truths = stack.enter_context(contextlib.closing(_truths(film, settings, size)))
         colorings = {
-            name: stack.enter_context(contextlib.closing(_chroma(line, film, chosen)))
-            for line in lines
-            for name, chosen in ways(line, settings).items()
+            name: stack.enter_context(contextlib.closing(_chroma(pipeline, film, chosen)))
+            for pipeline in pipelines
+            for name, chosen in ways(pipeline, settings).items()
         }
         for truth, *predicted in zip(truths, *colorings.values(), strict=True):
             shape = truth.ab.shape[1], truth.ab.shape[2]
@@ -134,20 +134,20 @@ def evaluate_film(
     return FilmFigures(film, count, shape, figures)
 
 
-def ways(line: Line, settings: FilmSettings) -> dict[str, FilmSettings]:
+def ways(pipeline: Pipeline, settings: FilmSettings) -> dict[str, FilmSettings]:
     """Name the ways in which a model's colors of a film are judged: as asked for, and frame by frame."""
     single = replace(settings, stabilize="off", keyframes=None)
     if settings == single:
-        return {f"{line.name}, {PER_FRAME}": single}
+        return {f"{pipeline.name}, {PER_FRAME}": single}
     keys = "" if settings.keyframes is None else f" --keyframes {settings.keyframes or 'auto'}"
     return {
-        f"{line.name}, {PER_FRAME}": single,
-        f"{line.name}, --stabilize {settings.stabilize}{keys}": settings,
+        f"{pipeline.name}, {PER_FRAME}": single,
+        f"{pipeline.name}, --stabilize {settings.stabilize}{keys}": settings,
     }
 
 
-def _chroma(line: Line, film: Film, settings: FilmSettings) -> Generator[Plane]:
-    with contextlib.closing(chroma_of(line, film, settings)) as colored:
+def _chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Generator[Plane]:
+    with contextlib.closing(chroma_of(pipeline, film, settings)) as colored:
         for _, ab in colored:
             yield ab
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from colorcli.errors import ColorcliError
     from colorcli.film.colorize import FilmSettings
-    from colorcli.inference.line import Line
+    from colorcli.inference.pipeline import Pipeline
 
 _COLUMNS = (
     Column("warp_error", "warp error", 2),
@@ -45,7 +45,7 @@ def find_films(data: Path) -> list[Path]:
 
 
 def evaluate_films(
-    lines: Sequence[Line],
+    pipelines: Sequence[Pipeline],
     films: Sequence[Path],
     settings: FilmSettings,
     *,
@@ -56,7 +56,7 @@ def evaluate_films(
     """Compare models' colors with those of films, one after the other.
 
     Args:
-        lines: the models, each with its options and a name of its own.
+        pipelines: the models, each with its options and a name of its own.
         films: in color; what is not, or cannot be read, is left out.
         settings: how colors are steadied.
         folder: that films are named from.
@@ -72,7 +72,7 @@ def evaluate_films(
     for path in films:
         name = path.relative_to(folder).as_posix()
         try:
-            found = evaluate_film(lines, path, settings, size=size, watch=partial(_told, watch, name))
+            found = evaluate_film(pipelines, path, settings, size=size, watch=partial(_told, watch, name))
         except (MediaError, DataError) as error:
             unreadable.append(error)
             continue

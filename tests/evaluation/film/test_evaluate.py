@@ -13,8 +13,8 @@ from colorcli.errors import DataError, PluginError, UnreadableMedia
 from colorcli.evaluation.film.evaluate import evaluate_film
 from colorcli.film.colorize import FilmSettings
 from colorcli.inference.device import choose
-from colorcli.inference.line import Line
 from colorcli.inference.model import Model
+from colorcli.inference.pipeline import Pipeline
 from tests.media.films.clips import make_clip, moving_pictures
 
 OFF = FilmSettings(stabilize="off")
@@ -55,10 +55,10 @@ class Plain(Colorizer):
         return network(lightness)
 
 
-def line_of(*colors, name="plain.test", network=None):
+def pipeline_of(*colors, name="plain.test", network=None):
     network = network or Flickering(*colors)
     model = Model(Plain(), network, choose("cpu", "fp32"), tag="test", fingerprint="0", size=32)
-    return Line(model, name=name)
+    return Pipeline(model, name=name)
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def ab_of(color):
 def test_the_true_colors_are_those_of_the_film(tmp_path, settings):
     """However it codes them."""
     clip = lossless(tmp_path / "a.mp4", still((180, 90, 60)), **settings)
-    found = evaluate_film([line_of(ab_of((180, 90, 60)))], clip, OFF)
+    found = evaluate_film([pipeline_of(ab_of((180, 90, 60)))], clip, OFF)
     assert found.rows["plain.test, per frame"]["rmse"] < 1
     assert found.rows["gray"]["rmse"] == pytest.approx(np.hypot(*ab_of((180, 90, 60))), abs=1)
     assert found.rows["true"]["rmse"] == 0
@@ -102,7 +102,7 @@ def test_colors_are_compared_with_those_of_the_same_place_and_time(tmp_path, rot
         pictures[number] = DARK
         pictures[number, :24, : 8 * number + 8] = LIGHT
     clip = lossless(tmp_path / "a.mp4", pictures, rotation=rotation)
-    found = evaluate_film([line_of(network=Knowing())], clip, OFF)
+    found = evaluate_film([pipeline_of(network=Knowing())], clip, OFF)
     assert found.size == ((48, 64), (64, 48))[rotation == 90]
     rows = found.rows
     assert rows["plain.test, per frame"]["rmse"] < 0.25 * rows["gray"]["rmse"]
@@ -111,12 +111,12 @@ def test_colors_are_compared_with_those_of_the_same_place_and_time(tmp_path, rot
 def test_true_colors_that_keep_still_do_not_flicker_however_grainy_the_film_is(tmp_path):
     """What grain there is averages out where a large film is compared at a small size."""
     clip = lossless(tmp_path / "a.mp4", still((120, 110, 100), 6, (512, 384)))
-    assert evaluate_film([line_of((0, 0))], clip, OFF, size=64).rows["true"]["warp_error"] < 0.02
+    assert evaluate_film([pipeline_of((0, 0))], clip, OFF, size=64).rows["true"]["warp_error"] < 0.02
 
 
 def test_what_flickers_is_steadied_and_both_have_a_row(tmp_path):
     clip = lossless(tmp_path / "a.mp4", still((150, 110, 90), 12))
-    found = evaluate_film([line_of((40, 10), (10, 40))], clip, FLOW).rows
+    found = evaluate_film([pipeline_of((40, 10), (10, 40))], clip, FLOW).rows
     assert list(found) == ["true", "gray", "plain.test, per frame", "plain.test, --stabilize flow"]
     single, steadied = found["plain.test, per frame"], found["plain.test, --stabilize flow"]
     assert single["warp_error"] == pytest.approx(30**2 + 30**2, rel=0.01)
@@ -126,20 +126,20 @@ def test_what_flickers_is_steadied_and_both_have_a_row(tmp_path):
 
 def test_key_frames_have_a_row_that_says_so(tmp_path):
     clip = lossless(tmp_path / "a.mp4", still((150, 110, 90), 6))
-    found = evaluate_film([line_of((40, 10))], clip, FilmSettings(keyframes=3)).rows
+    found = evaluate_film([pipeline_of((40, 10))], clip, FilmSettings(keyframes=3)).rows
     assert "plain.test, --stabilize flow --keyframes 3" in found
-    auto = evaluate_film([line_of((40, 10))], clip, FilmSettings(keyframes=0)).rows
+    auto = evaluate_film([pipeline_of((40, 10))], clip, FilmSettings(keyframes=0)).rows
     assert "plain.test, --stabilize flow --keyframes auto" in auto
 
 
 def test_without_steadying_there_is_one_row_for_each_model(tmp_path):
     clip = lossless(tmp_path / "a.mp4", still((150, 110, 90), 4))
-    found = evaluate_film([line_of((40, 10), name="one"), line_of((10, 10), name="two")], clip, OFF).rows
+    found = evaluate_film([pipeline_of((40, 10), name="one"), pipeline_of((10, 10), name="two")], clip, OFF).rows
     assert list(found) == ["true", "gray", "one, per frame", "two, per frame"]
 
 
 def test_gray_is_as_steady_as_can_be_and_far_from_the_true_colors(tmp_path):
-    found = evaluate_film([line_of((0, 0))], make_clip(tmp_path / "a.mp4"), OFF).rows
+    found = evaluate_film([pipeline_of((0, 0))], make_clip(tmp_path / "a.mp4"), OFF).rows
     assert found["gray"]["warp_error"] == 0 < found["true"]["warp_error"]
     assert found["gray"]["rmse"] > 10
 
@@ -149,58 +149,58 @@ def test_only_the_stretch_that_is_asked_for_counts(tmp_path):
     pictures = np.concatenate([still((60, 60, 180), 30), still((180, 60, 60), 30)])
     clip = lossless(tmp_path / "a.mp4", pictures)
     settings = FilmSettings(stabilize="off", start=Fraction(40, 25), end=Fraction(50, 25))
-    found = evaluate_film([line_of(ab_of((180, 60, 60)))], clip, settings)
+    found = evaluate_film([pipeline_of(ab_of((180, 60, 60)))], clip, settings)
     assert found.frames == 10
     assert found.rows["plain.test, per frame"]["rmse"] < 1
 
 
 def test_frames_of_uneven_times_are_all_compared(tmp_path):
     clip = make_clip(tmp_path / "a.mkv", frames=12, vfr=True)
-    assert evaluate_film([line_of((0, 0))], clip, OFF).frames == 12
+    assert evaluate_film([pipeline_of((0, 0))], clip, OFF).frames == 12
 
 
 def test_a_large_film_is_compared_at_the_size_asked_for(tmp_path):
     clip = make_clip(tmp_path / "a.mp4", frames=3, size=(200, 100))
-    assert evaluate_film([line_of((0, 0))], clip, OFF, size=50).size == (25, 50)
+    assert evaluate_film([pipeline_of((0, 0))], clip, OFF, size=50).size == (25, 50)
 
 
 def test_nothing_is_compared_over_a_cut(tmp_path):
     pictures = moving_pictures(1, (64, 48), 1).repeat(20, axis=0)
     other = np.random.default_rng(3).integers(0, 255, (1, 6, 8, 3)).repeat(8, axis=1).repeat(8, axis=2)
     clip = lossless(tmp_path / "a.mp4", np.concatenate([pictures, other.repeat(20, axis=0).astype(np.uint8)]))
-    assert evaluate_film([line_of((0, 0))], clip, OFF).rows["true"]["cdc"] < 1e-3
+    assert evaluate_film([pipeline_of((0, 0))], clip, OFF).rows["true"]["cdc"] < 1e-3
 
 
 def test_every_frame_is_told_of(tmp_path):
     told = []
-    evaluate_film([line_of((0, 0))], make_clip(tmp_path / "a.mp4", frames=5), OFF, watch=told.append)
+    evaluate_film([pipeline_of((0, 0))], make_clip(tmp_path / "a.mp4", frames=5), OFF, watch=told.append)
     assert told == [1, 2, 3, 4, 5]
 
 
 def test_a_gray_film_has_nothing_to_compare_with(tmp_path):
     gray = moving_pictures(4, (64, 48)).mean(axis=3, keepdims=True).repeat(3, axis=3).astype(np.uint8)
     with pytest.raises(DataError, match=r"a\.mp4: it has no colors"):
-        evaluate_film([line_of((40, 0))], make_clip(tmp_path / "a.mp4", pictures=gray), OFF)
+        evaluate_film([pipeline_of((40, 0))], make_clip(tmp_path / "a.mp4", pictures=gray), OFF)
 
 
 def test_a_film_in_other_primaries_is_refused(tmp_path):
     clip = make_clip(tmp_path / "a.mp4", matrix="bt2020nc", transfer="bt2020-10")
     with pytest.raises(DataError, match="bt2020"):
-        evaluate_film([line_of((40, 0))], clip, OFF)
+        evaluate_film([pipeline_of((40, 0))], clip, OFF)
 
 
 def test_a_stretch_without_a_frame_is_an_error(tmp_path):
     with pytest.raises((DataError, UnreadableMedia)):
-        evaluate_film([line_of((0, 0))], make_clip(tmp_path / "a.mp4"), FilmSettings(start=Fraction(100)))
+        evaluate_film([pipeline_of((0, 0))], make_clip(tmp_path / "a.mp4"), FilmSettings(start=Fraction(100)))
 
 
 def test_what_is_no_film_is_an_error(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"hello")
     with pytest.raises(UnreadableMedia, match=r"a\.mp4"):
-        evaluate_film([line_of((0, 0))], tmp_path / "a.mp4", OFF)
+        evaluate_film([pipeline_of((0, 0))], tmp_path / "a.mp4", OFF)
 
 
 def test_a_colorizer_that_gives_nonsense_is_named(tmp_path):
     clip = make_clip(tmp_path / "a.mp4")
     with pytest.raises(PluginError, match="not finite"):
-        evaluate_film([line_of((float("nan"), 0))], clip, OFF)
+        evaluate_film([pipeline_of((float("nan"), 0))], clip, OFF)

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from colorcli.film.pipeline import ahead, in_order
+from colorcli.film.concurrency import ahead, in_order
 
 
 def counted(numbers, made):

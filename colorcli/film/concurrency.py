@@ -1,4 +1,4 @@
-"""Steps of a line that work at the same time, in order, and never far ahead of one another."""
+"""Stages of work that run at the same time, in order, and never far ahead of one another."""
 
 from __future__ import annotations
 

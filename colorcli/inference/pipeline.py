@@ -42,7 +42,7 @@ _BATCH = {"cpu": 1, "cuda": 16}  # more gains nothing on a CPU
 _BATCH_ELSEWHERE = 4
 
 
-class Line:
+class Pipeline:
     """The line with its settings: one model, one strength, one set of options.
 
     Args:

@@ -16,8 +16,8 @@ from colorcli.errors import PluginError, UnreadableMedia, UnwritableMedia, Usage
 from colorcli.inference import batch as engine
 from colorcli.inference.batch import colorize_files
 from colorcli.inference.device import choose
-from colorcli.inference.line import Line
 from colorcli.inference.model import Model
+from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.stopwatch import Stopwatch
 from colorcli.jobs import Job, plan
 from colorcli.media.pictures.files import Frame, read_provenance
@@ -44,9 +44,9 @@ class Plain(Colorizer):
         return (network(lightness) - 50).expand(-1, 2, -1, -1) / 4
 
 
-def line_of(network=None, *, size=16, **settings):
+def pipeline_of(network=None, *, size=16, **settings):
     model = Model(Plain(size), network or nn.Identity(), choose("cpu", "fp32"), tag="test", fingerprint="0", size=size)
-    return Line(model, **settings)
+    return Pipeline(model, **settings)
 
 
 class Listening(nn.Module):
@@ -64,8 +64,8 @@ class Listening(nn.Module):
 
 
 @pytest.fixture
-def line():
-    return line_of(batch_size=2)
+def pipeline():
+    return pipeline_of(batch_size=2)
 
 
 def gray(seed=0, height=24, width=32):
@@ -88,8 +88,8 @@ def jobs_of(folder):
     return plan([folder], None).jobs
 
 
-def run(line, folder, **settings):
-    return list(colorize_files(line, jobs_of(folder), **settings))
+def run(pipeline, folder, **settings):
+    return list(colorize_files(pipeline, jobs_of(folder), **settings))
 
 
 def written(folder):
@@ -102,7 +102,7 @@ def written(folder):
 def test_pictures_of_different_sizes_share_a_batch():
     network = Listening()
     frames = [Frame(gray(n, 20 + 4 * n, 40)) for n in range(5)]
-    out = list(line_of(network, batch_size=2).colorize(frames))
+    out = list(pipeline_of(network, batch_size=2).colorize(frames))
     assert network.shapes == [(2, 1, 16, 16), (2, 1, 16, 16), (1, 1, 16, 16)]
     assert [frame.pixels.shape for frame in out] == [(20 + 4 * n, 40, 3) for n in range(5)]
 
@@ -111,13 +111,13 @@ def test_pictures_of_different_sizes_share_a_batch():
 def test_a_network_without_a_size_of_its_own_sees_the_picture_padded_to_what_it_can_divide(shape, padded):
     network = Listening()
     pixels = np.full(shape, 128, np.uint8)
-    (out,) = line_of(network, size=None).colorize([Frame(pixels)])
+    (out,) = pipeline_of(network, size=None).colorize([Frame(pixels)])
     assert network.shapes == [(1, 1, *padded)]
     assert out.pixels.shape == (*shape, 3)
 
 
 def test_chroma_that_comes_back_smaller_is_scaled_to_the_picture():
-    (out,) = line_of(nn.AvgPool2d(4), size=None).colorize([Frame(gray()[:21, :27])])
+    (out,) = pipeline_of(nn.AvgPool2d(4), size=None).colorize([Frame(gray()[:21, :27])])
     assert out.pixels.shape == (21, 27, 3)
     assert np.ptp(out.pixels.astype(int), axis=2).max() > 3
 
@@ -133,8 +133,8 @@ class Noting(Plain):
 @pytest.mark.parametrize("size", [16, None])
 def test_what_the_colorizer_tells_about_a_picture_comes_with_its_outcome(photos, size):
     model = Model(Noting(size), nn.Identity(), choose("cpu", "fp32"), tag="test", fingerprint="0", size=size)
-    outcomes = run(Line(model, batch_size=2), photos)
-    means = [Line(model).model.predict(torch.full((1, 1, 16, 16), 30.0)).mean()]
+    outcomes = run(Pipeline(model, batch_size=2), photos)
+    means = [Pipeline(model).model.predict(torch.full((1, 1, 16, 16), 30.0)).mean()]
     assert means == [-5]
     assert {outcome.notes["category"] for outcome in outcomes} == {"people"}
     assert len({outcome.notes["mean"] for outcome in outcomes}) == len(outcomes)
@@ -152,7 +152,7 @@ def test_notes_that_are_not_one_a_picture_are_an_error():
 
 def test_a_frame_keeps_its_alpha_and_its_time():
     alpha = gray(1)
-    (out,) = line_of().colorize([Frame(gray(), alpha, 0.25)])
+    (out,) = pipeline_of().colorize([Frame(gray(), alpha, 0.25)])
     assert out.alpha is alpha
     assert out.seconds == 0.25
 
@@ -160,20 +160,20 @@ def test_a_frame_keeps_its_alpha_and_its_time():
 def test_settings_that_decide_the_colors_are_in_the_digest(tmp_path):
     tiny = colorcli.load("zhang", weights=write_tiny_weights(tmp_path / "a.safetensors"), device="cpu")
     other = colorcli.load("zhang", weights=write_tiny_weights(tmp_path / "b.safetensors", 1), device="cpu")
-    lines = [
-        Line(tiny),
-        Line(other),
-        Line(tiny, strength=0.5),
-        Line(tiny, options={"temperature": 1.0}),
+    pipelines = [
+        Pipeline(tiny),
+        Pipeline(other),
+        Pipeline(tiny, strength=0.5),
+        Pipeline(tiny, options={"temperature": 1.0}),
     ]
-    assert len({line.provenance.settings for line in lines}) == 4
-    assert Line(tiny, batch_size=7).provenance == Line(tiny, options={"temperature": 0.38}).provenance
+    assert len({pipeline.provenance.settings for pipeline in pipelines}) == 4
+    assert Pipeline(tiny, batch_size=7).provenance == Pipeline(tiny, options={"temperature": 0.38}).provenance
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
 def test_a_strength_beyond_0_to_1_is_refused(strength):
     with pytest.raises(UsageError, match="0 to 1 was expected"):
-        line_of(strength=strength)
+        pipeline_of(strength=strength)
 
 
 # Files
@@ -181,7 +181,7 @@ def test_a_strength_beyond_0_to_1_is_refused(strength):
 
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 def test_every_file_is_colorized_and_told_in_order(photos, batch_size):
-    outcomes = run(line_of(batch_size=batch_size), photos)
+    outcomes = run(pipeline_of(batch_size=batch_size), photos)
     assert [outcome.job for outcome in outcomes] == jobs_of(photos)
     assert [outcome.error for outcome in outcomes] == [None] * 9
     assert all(outcome.seconds > 0 for outcome in outcomes)
@@ -191,27 +191,27 @@ def test_every_file_is_colorized_and_told_in_order(photos, batch_size):
             assert (out.size, out.format) == (source.size, source.format)
 
 
-def test_the_output_says_what_made_it(photos, line):
-    for outcome in run(line, photos):
-        assert read_provenance(outcome.job.target) == line.provenance
+def test_the_output_says_what_made_it(photos, pipeline):
+    for outcome in run(pipeline, photos):
+        assert read_provenance(outcome.job.target) == pipeline.provenance
 
 
 def test_a_file_has_the_same_colors_in_any_batch(photos, tmp_path):
     for size in (1, 5):
-        run(line_of(batch_size=size), photos)
+        run(pipeline_of(batch_size=size), photos)
         shutil.move(photos.with_name("photos-color"), tmp_path / str(size))
     for path in (tmp_path / "1").glob("*.*g"):
         assert path.read_bytes() == (tmp_path / "5" / path.name).read_bytes()
 
 
-def test_one_bad_file_never_stops_the_others(photos, line):
+def test_one_bad_file_never_stops_the_others(photos, pipeline):
     (photos / "0.jpg").write_bytes(b"no picture")
     (photos / "3.webp").write_bytes((photos / "3.webp").read_bytes()[:60])
     (photos / "8.png").unlink()
     (photos / "8.png").symlink_to(photos / "1.png")
     jobs = jobs_of(photos)
     (photos / "7.jpg").unlink()  # it vanishes after the plan was made
-    outcomes = list(colorize_files(line, jobs))
+    outcomes = list(colorize_files(pipeline, jobs))
     failed = [outcome.job.source.name for outcome in outcomes if outcome.error]
     assert failed == ["0.jpg", "3.webp", "7.jpg"]
     for outcome in outcomes:
@@ -223,7 +223,7 @@ def test_one_bad_file_never_stops_the_others(photos, line):
 
 def test_a_picture_that_the_colorizer_cannot_do_leaves_its_batch_alone(photos):
     Image.new("L", (32, 24), 255).save(photos / "4.bmp")
-    outcomes = run(line_of(Listening(), batch_size=9), photos)
+    outcomes = run(pipeline_of(Listening(), batch_size=9), photos)
     assert [outcome.job.source.name for outcome in outcomes if outcome.error] == ["4.bmp"]
     assert isinstance(outcomes[4].error, PluginError)
     assert sorted(path.stem for path in photos.with_name("photos-color").iterdir()) == list("01235678")
@@ -235,17 +235,17 @@ def test_a_target_that_cannot_be_written_leaves_its_batch_alone(photos):
     taken.parent.mkdir()
     taken.write_bytes(b"a file where a folder should be")
     jobs[2] = Job(jobs[2].source, taken / "2.tif", "2.tif")
-    outcomes = list(colorize_files(line_of(batch_size=9), jobs))
+    outcomes = list(colorize_files(pipeline_of(batch_size=9), jobs))
     assert [outcome.error is not None for outcome in outcomes] == [n == 2 for n in range(9)]
     assert isinstance(outcomes[2].error, UnwritableMedia)
 
 
-def test_every_page_and_frame_is_colored(tmp_path, line):
+def test_every_page_and_frame_is_colored(tmp_path, pipeline):
     pages = [Image.fromarray(gray(n)) for n in range(5)]
     (tmp_path / "in").mkdir()
     pages[0].save(tmp_path / "in" / "pages.tif", save_all=True, append_images=pages[1:])
     pages[0].save(tmp_path / "in" / "film.gif", save_all=True, append_images=pages[1:], duration=80)
-    assert [outcome.error for outcome in run(line, tmp_path / "in")] == [None, None]
+    assert [outcome.error for outcome in run(pipeline, tmp_path / "in")] == [None, None]
     for name in ("pages.tif", "film.gif"):
         with Image.open(tmp_path / "in-color" / name) as out:
             assert out.n_frames == 5
@@ -273,9 +273,9 @@ def test_all_that_takes_time_is_in_a_stage_and_in_one_alone(photos, monkeypatch,
     for name, seconds in {"open_picture": 1, "small_lightness": 10, "join": 100, "write_picture": 1000}.items():
         monkeypatch.setattr(engine, name, slow(seconds, getattr(engine, name)))
     watch = Stopwatch(clock=clock)
-    line = line_of(batch_size=batch_size, stopwatch=watch)
-    monkeypatch.setattr(line.model, "predict_with_notes", slow(10000, line.model.predict_with_notes))
-    assert not any(outcome.error for outcome in run(line, photos))
+    pipeline = pipeline_of(batch_size=batch_size, stopwatch=watch)
+    monkeypatch.setattr(pipeline.model, "predict_with_notes", slow(10000, pipeline.model.predict_with_notes))
+    assert not any(outcome.error for outcome in run(pipeline, photos))
     singles, frames = 9, 14
     assert watch.seconds == {
         "decode": singles + 1,
@@ -290,61 +290,61 @@ def test_all_that_takes_time_is_in_a_stage_and_in_one_alone(photos, monkeypatch,
 # Again
 
 
-def test_what_is_done_is_skipped_and_left_as_it_is(photos, line):
-    run(line, photos)
+def test_what_is_done_is_skipped_and_left_as_it_is(photos, pipeline):
+    run(pipeline, photos)
     before = written(photos.with_name("photos-color"))
-    outcomes = run(line, photos)
+    outcomes = run(pipeline, photos)
     assert all(outcome.done_before for outcome in outcomes)
     assert written(photos.with_name("photos-color")) == before
 
 
-def test_what_is_not_done_yet_is_done(photos, line):
-    run(line, photos)
+def test_what_is_not_done_yet_is_done(photos, pipeline):
+    run(pipeline, photos)
     missing = photos.with_name("photos-color") / "4.bmp"
     missing.unlink()
-    outcomes = run(line, photos)
+    outcomes = run(pipeline, photos)
     assert [outcome.job.target for outcome in outcomes if not outcome.done_before] == [missing]
     assert missing.exists()
 
 
-def test_a_source_that_changed_since_is_done_again(photos, line):
-    run(line, photos)
+def test_a_source_that_changed_since_is_done_again(photos, pipeline):
+    run(pipeline, photos)
     later = (photos.with_name("photos-color") / "1.png").stat().st_mtime + 10
     os.utime(photos / "1.png", (later, later))
-    assert [o.job.source.name for o in run(line, photos) if not o.done_before] == ["1.png"]
+    assert [o.job.source.name for o in run(pipeline, photos) if not o.done_before] == ["1.png"]
 
 
-def test_an_output_of_other_settings_is_refused_and_kept(photos, line):
-    run(line, photos)
+def test_an_output_of_other_settings_is_refused_and_kept(photos, pipeline):
+    run(pipeline, photos)
     before = written(photos.with_name("photos-color"))
-    for outcome in run(line_of(strength=0.5), photos):
+    for outcome in run(pipeline_of(strength=0.5), photos):
         assert "was made by plain.test with other settings" in str(outcome.error)
         assert "--overwrite" in outcome.error.hint
     assert written(photos.with_name("photos-color")) == before
 
 
-def test_somebody_elses_file_is_refused_and_kept(photos, line):
+def test_somebody_elses_file_is_refused_and_kept(photos, pipeline):
     theirs = photos.with_name("photos-color") / "1.png"
     theirs.parent.mkdir()
     theirs.write_bytes(b"precious")
-    (refused,) = [outcome for outcome in run(line, photos) if outcome.error]
+    (refused,) = [outcome for outcome in run(pipeline, photos) if outcome.error]
     assert "it is there already" in str(refused.error)
     assert theirs.read_bytes() == b"precious"
 
 
-def test_overwrite_replaces_both(photos, line):
-    run(line, photos)
+def test_overwrite_replaces_both(photos, pipeline):
+    run(pipeline, photos)
     (photos.with_name("photos-color") / "1.png").write_bytes(b"precious")
-    outcomes = run(line_of(strength=0.5), photos, overwrite=True)
+    outcomes = run(pipeline_of(strength=0.5), photos, overwrite=True)
     assert not any(outcome.error or outcome.done_before for outcome in outcomes)
-    assert read_provenance(photos.with_name("photos-color") / "1.png") == line_of(strength=0.5).provenance
+    assert read_provenance(photos.with_name("photos-color") / "1.png") == pipeline_of(strength=0.5).provenance
 
 
 # A bounded pipeline
 
 
 def test_closing_it_stops_it_and_leaves_only_whole_files(photos):
-    running = colorize_files(line_of(), jobs_of(photos) * 50, overwrite=True)
+    running = colorize_files(pipeline_of(), jobs_of(photos) * 50, overwrite=True)
     next(running)
     running.close()
     assert not list(photos.parent.rglob("*.part"))
@@ -364,7 +364,7 @@ def test_closing_it_does_not_wait_for_the_rest_of_a_file_of_many_pages(photos):
                 threading.Event().wait(0.02)
             return lightness
 
-    running = colorize_files(line_of(Counting()), jobs_of(photos))
+    running = colorize_files(pipeline_of(Counting()), jobs_of(photos))
     next(running)
     assert several.wait(60)
     running.close()
@@ -375,7 +375,7 @@ def test_closing_it_does_not_wait_for_the_rest_of_a_file_of_many_pages(photos):
 
 def test_it_reads_only_a_little_ahead_of_whoever_takes_the_outcomes(photos):
     network = Listening()
-    running = colorize_files(line_of(network), jobs_of(photos) * 20, overwrite=True)
+    running = colorize_files(pipeline_of(network), jobs_of(photos) * 20, overwrite=True)
     next(running)
     threading.Event().wait(0.5)
     read = len(network.shapes)
@@ -390,7 +390,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
     jobs = [Job(tmp_path / "in" / "0.jpg", tmp_path / "out" / f"{n}.jpg", "0.jpg") for n in range(80)]
 
     def memory_after(some):
-        assert not any(outcome.error for outcome in colorize_files(line_of(), some))
+        assert not any(outcome.error for outcome in colorize_files(pipeline_of(), some))
         return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     before = memory_after(jobs[:20])
@@ -403,6 +403,6 @@ def test_a_picture_without_memory_for_it_is_an_error_and_not_a_traceback(photos,
             raise MemoryError
 
     with caplog.at_level(logging.WARNING, "colorcli"):
-        outcomes = run(line_of(Full(), batch_size=9), photos)
+        outcomes = run(pipeline_of(Full(), batch_size=9), photos)
     assert all("memory" in str(outcome.error) for outcome in outcomes)
     assert "going on with batches of 4" in caplog.text

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SOURCES = [path for base in (ROOT, ROOT / "plugins") for path in sorted(base.glob("colorcli*/**/*.py"))]
 
 # The packages and modules of the host, as docs/architecture.md orders them: each imports only from the lines above it.
-LAYERS = [set(pipeline.split()) for pipeline in blocks(ROOT / "docs" / "architecture.md")[1].text.splitlines()]
+LAYERS = [set(line.split()) for line in blocks(ROOT / "docs" / "architecture.md")[1].text.splitlines()]
 ROOMS = {room for layer in LAYERS for room in layer}
 
 # What a built-in plugin imports, as anyone's plugin may.

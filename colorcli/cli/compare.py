@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.model_options import command_line, load_pipelines, model_options, watched
+from colorcli.cli.command_line import command_line
+from colorcli.cli.messages import report_error
+from colorcli.cli.model_options import ModelOptions, load_pipelines, models_options
+from colorcli.cli.progress import tracked
 from colorcli.errors import ColorcliError, DataError, UnreadableMedia, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@model_options
+@models_options
 @click.argument("pictures", metavar="PICTURES", type=click.Path(path_type=Path))
 @click.option("-o", "--output", metavar="PAGE", type=_FILE, help="The page to write, one HTML file.")
 @click.option("--sheet", metavar="FILE", type=_FILE, help="The contact sheet to write, a PNG.")
@@ -47,12 +50,7 @@ def compare(
     ctx: click.Context,
     models: tuple[str, ...],
     pictures: Path,
-    weights: str | None,
-    pairs: tuple[str, ...],
-    device: str,
-    precision: str,
-    engine: str,
-    offline: bool,
+    model_options: ModelOptions,
     output: Path | None,
     sheet: Path | None,
     limit: int | None,
@@ -77,11 +75,9 @@ def compare(
     for path in targets:
         check_free(path, overwrite=overwrite)
     found = _found(pictures)[:limit]
-    pipelines = load_pipelines(
-        models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
-    )
+    pipelines = load_pipelines(models, model_options)
     problems: list[ColorcliError] = []
-    rows = versions(pipelines, watched("comparing", found), problems.append)
+    rows = versions(pipelines, tracked("comparing", found), problems.append)
     with contextlib.ExitStack() as stack:
         stack.callback(_complain, problems)
         if output:
@@ -135,4 +131,4 @@ def _tell(
 
 def _complain(problems: Sequence[ColorcliError]) -> None:
     for problem in problems:
-        click.echo(f"error: {problem}", err=True)
+        report_error(problem)

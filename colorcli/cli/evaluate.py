@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.film import coloring_options
-from colorcli.cli.model_options import command_line, load_pipelines, model_options, watched
+from colorcli.cli.command_line import command_line
+from colorcli.cli.film import FilmOptions, coloring_options
+from colorcli.cli.messages import report_error, report_note
+from colorcli.cli.model_options import ModelOptions, load_pipelines, models_options
+from colorcli.cli.progress import Progress, tracked
 from colorcli.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from fractions import Fraction
 
     from colorcli.evaluation.photographs import Evaluation
     from colorcli.evaluation.tables import Report
@@ -33,7 +35,7 @@ def _writable(_context: click.Context, _parameter: click.Parameter, paths: tuple
 
 
 @click.command()
-@model_options
+@models_options
 @click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -67,29 +69,20 @@ def evaluate(
     ctx: click.Context,
     models: tuple[str, ...],
     data: Path,
-    weights: str | None,
-    pairs: tuple[str, ...],
-    device: str,
-    precision: str,
-    engine: str,
-    offline: bool,
+    model_options: ModelOptions,
     outputs: tuple[Path, ...],
     overwrite: bool,
     metrics: str,
     by_category: bool,
     size: int,
     limit: int | None,
-    start: Fraction | None,
-    end: Fraction | None,
-    stabilize: str,
-    keyframes: int | None,
+    film_options: FilmOptions,
 ) -> int:
     """Compare the colors of MODEL... with the true ones of DATA: a film, or a folder of photographs and films.
 
     Every photograph (tar files count) and every film is made gray, colorized and compared; gray itself stands beside
     the models, and so does the mean color of the photographs.
     """
-    from colorcli.cli.film import film_settings
     from colorcli.evaluation.film.table import find_films
     from colorcli.evaluation.tables import markdown
     from colorcli.media.photographs import find_photographs
@@ -97,27 +90,29 @@ def evaluate(
 
     for path in outputs:
         check_free(path, overwrite=overwrite)
-    settings = film_settings(start=start, end=end, stabilize=stabilize, keyframes=keyframes)
+    settings = film_options.settings()
     films = find_films(data)
     photographs = find_photographs(data)[:limit] if data not in films else []
     if not photographs and not films:
         raise DataError(
             f"{data}: there are no photographs and no films in this folder.", "Give a folder of color photographs."
         )
-    pipelines = load_pipelines(
-        models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
-    )
+    pipelines = load_pipelines(models, model_options)
     found: list[Evaluation] = []
     if photographs:
         asked = [each for each in metrics.split(",") if each]
-        found.append(_of_photographs(pipelines, photographs, asked, size, offline=offline, by_category=by_category))
+        found.append(
+            _of_photographs(
+                pipelines, photographs, asked, size, offline=model_options.offline, by_category=by_category
+            )
+        )
     if films:
         found.append(_of_films(pipelines, films, data, settings, size))
     report = _report(ctx, data, pipelines, found, metrics)
-    for message in report.problems:
-        click.echo(f"error: {message}", err=True)
+    for problem in (problem for each in found for problem in each.unreadable):
+        report_error(problem)
     if report.left_out:
-        click.echo(f"note: left out because they are gray: {', '.join(report.left_out)}", err=True)
+        report_note(f"left out because they are gray: {', '.join(report.left_out)}")
     for path in outputs:
         _write(report, path)
     click.echo(markdown(report))
@@ -145,13 +140,12 @@ def _of_photographs(
         device=pipelines[0].model.device.device,
         offline=offline,
     )
-    return table_of(pipelines, photographs, metrics=chosen, size=size, by_category=by_category, watch=watched)
+    return table_of(pipelines, photographs, metrics=chosen, size=size, by_category=by_category, watch=tracked)
 
 
 def _of_films(
     pipelines: Sequence[Pipeline], films: Sequence[Path], data: Path, settings: FilmSettings, size: int
 ) -> Evaluation:
-    from colorcli.cli.progress import Progress
     from colorcli.evaluation.film.table import evaluate_films
 
     with Progress("evaluating", None, unit="fps") as progress:

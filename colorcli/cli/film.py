@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self
 
 import click
 from click.core import ParameterSource
 
+from colorcli.cli.option_groups import option_group
 from colorcli.errors import UsageError
 from colorcli.media import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from colorcli.cli.progress import Progress
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
     from colorcli.media.films.probe import Film
-
-    Command = TypeVar("Command", bound=Callable[..., object])
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
@@ -85,55 +85,52 @@ _OPTIONS = {
 }
 
 
-def film_options(command: Command) -> Command:
-    """Give a command the options of films."""
-    for option in reversed(_OPTIONS.values()):
-        command = option(command)
-    return command
+@dataclass(frozen=True)
+class FilmOptions:
+    """Which part of a film is colorized, how its colors are kept stable, and how it is encoded."""
 
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    start: Fraction | None = None
+    end: Fraction | None = None
+    stabilize: Literal["flow", "average", "off"] = "flow"
+    keyframes: int | None = None
+    references: tuple[tuple[Path, Fraction], ...] = ()
 
-def coloring_options(command: Command) -> Command:
-    """Give a command those options of films that say which frames are colored, and how colors are steadied."""
-    for name in ("keyframes", "stabilize", "end", "start"):
-        command = _OPTIONS[name](command)
-    return command
+    def settings(self) -> FilmSettings:
+        """Check the options against each other.
 
+        Raises:
+            UsageError: two of them contradict each other.
+        """
+        from colorcli.film.colorize import FilmSettings
+        from colorcli.film.references import Reference
 
-def film_settings(
-    codec: str | None = None,
-    crf: float | None = None,
-    preset: str | None = None,
-    start: Fraction | None = None,
-    end: Fraction | None = None,
-    stabilize: str = "flow",
-    keyframes: int | None = None,
-    references: Sequence[tuple[Path, Fraction]] = (),
-) -> FilmSettings:
-    """Put the options of films together.
-
-    Raises:
-        UsageError: two of them contradict each other.
-    """
-    from colorcli.film.colorize import FilmSettings
-    from colorcli.film.references import Reference
-
-    if end is not None and end <= (start or 0):
-        raise UsageError(f"--end {float(end):g} is not after --start {float(start or 0):g}.", "Give times in seconds.")
-    if keyframes is not None and stabilize != "flow":
-        raise UsageError(
-            "Colors of key frames are carried along the motion: --keyframes needs --stabilize flow.",
-            "Leave one of the two out.",
+        if self.end is not None and self.end <= (self.start or 0):
+            start, end = float(self.start or 0), float(self.end)
+            raise UsageError(f"--end must be after --start, got --start {start:g} --end {end:g}.")
+        if self.keyframes is not None and self.stabilize != "flow":
+            raise UsageError(
+                f"--keyframes needs --stabilize flow, got --stabilize {self.stabilize}.", "Leave one of the two out."
+            )
+        return FilmSettings(
+            codec=self.codec,
+            crf=self.crf,
+            preset=self.preset,
+            start=self.start,
+            end=self.end,
+            stabilize=self.stabilize,
+            keyframes=self.keyframes,
+            references=tuple(Reference(path, time) for path, time in self.references),
         )
-    return FilmSettings(
-        codec=codec,
-        crf=crf,
-        preset=preset,
-        start=start,
-        end=end,
-        stabilize=stabilize,  # type: ignore[arg-type]  # one of the choices
-        keyframes=keyframes,
-        references=tuple(Reference(path, time) for path, time in references),
-    )
+
+
+film_options = option_group("film_options", FilmOptions, list(_OPTIONS.values()))
+# Those that decide which frames are colored, and how their colors are kept stable
+coloring_options = option_group(
+    "film_options", FilmOptions, [_OPTIONS[name] for name in ("start", "end", "stabilize", "keyframes")]
+)
 
 
 def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None) -> None:
@@ -159,13 +156,13 @@ def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None
 
 
 def colorize_films(
-    pipeline: Pipeline, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool
+    pipeline: Pipeline, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool, quiet: bool = False
 ) -> Iterator[FilmOutcome]:
     """Colorize films one after the other, and show how far each is."""
     from colorcli.film.colorize import colorize_film
 
     for job in jobs:
-        with _FilmProgress(job, settings) as progress:
+        with _FilmProgress(job, settings, quiet=quiet) as progress:
             outcome = colorize_film(
                 pipeline,
                 job,
@@ -181,9 +178,10 @@ def colorize_films(
 class _FilmProgress:
     """How far a film is, and on the way out, Ctrl-C or not, a sentence on how to go on with one that is not done."""
 
-    def __init__(self, job: Job, settings: FilmSettings) -> None:
+    def __init__(self, job: Job, settings: FilmSettings, *, quiet: bool) -> None:
         self._name = shown(job.source)
         self._settings = settings
+        self._quiet = quiet
         self._bar: Progress | None = None
         self._total: int | None = None
         self._done = 0
@@ -206,7 +204,7 @@ class _FilmProgress:
         from colorcli.cli.progress import Progress
 
         self._done, self._total = done, _frames_wanted(film, self._settings)
-        self._bar = Progress(self._name, self._total, done, unit="fps")
+        self._bar = Progress(self._name, self._total, done, unit="fps", quiet=self._quiet)
         self._bar.__enter__()
 
     def watch(self, done: int, shot: int) -> None:

@@ -1,106 +1,236 @@
-"""What the commands share that set several models side by side: their options, and the models loaded."""
+"""The options that choose and load models, the same for every command that has them."""
 
 from __future__ import annotations
 
 import itertools
-import shlex
-from fractions import Fraction
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
+from colorcli.cli.messages import report_note
+from colorcli.cli.option_groups import option_group
 from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from colorcli.inference.model import Model
     from colorcli.inference.pipeline import Pipeline
-    from colorcli.media.photographs import Photograph
 
-    Command = TypeVar("Command", bound=Callable[..., object])
+_PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_ENGINES = ("torch", "openvino")
 
-_OPTIONS = (
-    click.argument("models", metavar="MODEL...", nargs=-1, required=True),
-    click.option("--weights", metavar="TAG|FILE|hf://...", help="Weights to use, for a single MODEL."),
-    click.option(
-        "-p",
-        "--option",
-        "pairs",
-        multiple=True,
-        metavar="NAME=VALUE[,...]",
-        help="Option of the colorizers; several values are tried one by one.",
-    ),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+
+class Several(click.ParamType[str]):
+    """Values separated by commas, each of which is checked; the text stays as it is.
+
+    Args:
+        choices: the values that are allowed; any where there are none.
+    """
+
+    name = "text"
+
+    def __init__(self, choices: Sequence[str] = ()) -> None:
+        self._choices = choices
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the values.
+
+        Raises:
+            BadParameter: one of them is empty or not allowed.
+        """
+        for each in value.split(","):
+            if not each or (self._choices and each not in self._choices):
+                expected = f"one of {', '.join(self._choices)}" if self._choices else "a value"
+                self.fail(f"must be {expected}, or several separated by commas; got {each!r}.", param, ctx)
+        return value
+
+
+def complete_model(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """List the models whose names begin with what was typed, for completion in a shell."""
+    from colorcli.plugin.registry import Registry
+
+    colorizers = Registry().colorizers().values()
+    names = [(colorizer.name, colorizer.summary) for colorizer in colorizers]
+    names += [
+        (f"{colorizer.name}.{tag}", weights.license)
+        for colorizer in colorizers
+        for tag, weights in colorizer.weights.items()
+    ]
+    return [CompletionItem(name, help=text) for name, text in names if name.startswith(incomplete)]
+
+
+weights_option = click.option(
+    "--weights", metavar="TAG|FILE|hf://...", help="Weights to use instead of the best available ones."
+)
+pairs_option = click.option(
+    "-p", "--option", "pairs", multiple=True, metavar="NAME=VALUE", help="Option of the colorizer; may be repeated."
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="Device to run on: auto, cpu, cuda, cuda:1, mps."
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(_PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="Numeric precision for inference.",
+)
+offline_option = click.option("--offline", is_flag=True, help="Never use the network.")
+license_option = click.option(
+    "--accept-license", is_flag=True, help="Accept the license of the weights, even if it restricts their use."
+)
+_engine_option = click.option(
+    "--engine",
+    type=click.Choice(_ENGINES),
+    default="torch",
+    show_default=True,
+    help="Inference engine; openvino is an extra, for CPUs.",
+)
+_swept_pairs_option = click.option(
+    "-p",
+    "--option",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE[,...]",
+    help="Option of the colorizers; each of several values gets a row of its own.",
+)
+_SEVERAL_OF_EACH = (
+    click.option("--device", type=Several(), default="auto", show_default=True, help="Devices to run on."),
     click.option(
         "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        type=Several(_PRECISIONS),
         default="auto",
         show_default=True,
-        help="In which the networks compute.",
+        help="Numeric precisions to run in.",
     ),
-    click.option(
-        "--engine",
-        type=click.Choice(["torch", "openvino"]),
-        default="torch",
-        show_default=True,
-        help="What computes the networks; openvino is an extra, for CPUs.",
-    ),
-    click.option("--offline", is_flag=True, help="Never touch the network."),
+    click.option("--engine", type=Several(_ENGINES), default="torch", show_default=True, help="Inference engines."),
 )
 
 
-def model_options(command: Command) -> Command:
-    """Give a command the argument MODEL... and the options that `load_pipelines` takes."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which weights a model gets, and where and how it runs."""
+
+    weights: str | None = None
+    pairs: tuple[str, ...] = ()  # NAME=VALUE, options of the colorizer
+    device: str = "auto"
+    precision: str = "auto"
+    engine: str = "torch"
+    offline: bool = False
+    accept_license: bool = False
+
+    def load(self, name: str) -> Model:
+        """Load a model by its name, and print the note that comes with it.
+
+        Raises:
+            ColorizerNotFound: no plugin provides it.
+            WeightsError: the weights are not available, or do not fit.
+            DeviceError: the device, precision or engine is not available.
+        """
+        from colorcli.inference.model import load
+
+        self.accept(name)
+        model = load(
+            name,
+            weights=self.weights,
+            device=self.device,
+            precision=self.precision,
+            engine=self.engine,
+            offline=self.offline,
+        )
+        if model.note:
+            report_note(model.note)
+        return model
+
+    def accept(self, name: str) -> None:
+        """Record that the license of a model's weights is accepted, if --accept-license says so."""
+        if self.accept_license:
+            from colorcli.plugin.registry import Registry, split_name
+            from colorcli.weights import licenses
+
+            colorizer, tag = split_name(name)
+            licenses.accept(Registry().get(colorizer), tag or self.weights)
+
+    def combinations(self) -> Iterator[ModelOptions]:
+        """Give every combination of several devices, precisions and engines."""
+        several = (self.device.split(","), self.precision.split(","), self.engine.split(","))
+        for device, precision, engine in itertools.product(*several):
+            yield replace(self, device=device, precision=precision, engine=engine)
 
 
-def load_pipelines(
-    models: Sequence[str],
-    *,
-    weights: str | None,
-    pairs: Sequence[str],
-    device: str,
-    precision: str,
-    engine: str = "torch",
-    offline: bool,
-) -> list[Pipeline]:
-    """Load models, and give each the option values that are for it: a line for every combination of them.
+# One model; several, each with every value of an option that has several; one model, on several devices
+model_options = option_group(
+    "model_options",
+    ModelOptions,
+    [
+        weights_option,
+        pairs_option,
+        device_option,
+        precision_option,
+        _engine_option,
+        offline_option,
+        license_option,
+    ],
+)
+models_options = option_group(
+    "model_options",
+    ModelOptions,
+    [
+        click.argument("models", metavar="MODEL...", nargs=-1, required=True, shell_complete=complete_model),
+        click.option("--weights", metavar="TAG|FILE|hf://...", help="Weights to use, for a single MODEL."),
+        _swept_pairs_option,
+        device_option,
+        precision_option,
+        _engine_option,
+        offline_option,
+        license_option,
+    ],
+)
+bench_options = option_group(
+    "model_options",
+    ModelOptions,
+    [weights_option, pairs_option, *_SEVERAL_OF_EACH, offline_option, license_option],
+)
 
-    Where an option has several values, as in `temperature=0.05,0.38,1`, a line's name says which is its own.
+
+def load_pipelines(models: Sequence[str], options: ModelOptions) -> list[Pipeline]:
+    """Load models, each with the option values that it has: one pipeline for every combination of them.
+
+    Where an option has several values, as in `temperature=0.05,0.38,1`, a pipeline's name says which is its own.
 
     Raises:
-        UsageError: a model or a value is given twice, weights are given for several, or no model has an option.
+        UsageError: a model or a value is given twice, weights are given for several models, or no model has an option.
     """
-    from colorcli.inference.model import load
     from colorcli.inference.pipeline import Pipeline
 
-    if weights is not None and len(models) > 1:
+    if options.weights is not None and len(models) > 1:
         raise UsageError(
-            f"--weights {weights} is for one MODEL, and here are {len(models)}.",
+            f"--weights {options.weights} is for one MODEL, got {len(models)}.",
             "Give each its tag, as in zhang.starter zhang.eccv16.",
         )
     pipelines: dict[str, Pipeline] = {}
     for name in models:
-        model = load(name, weights=weights, device=device, precision=precision, engine=engine, offline=offline)
-        if model.note:
-            click.echo(f"note: {model.note}", err=True)
-        known = {option.name for option in model.colorizer.options}
-        own = [pair for pair in pairs if pair.partition("=")[0] in known or len(models) == 1]
+        model = options.load(name)
+        names = _option_names(model)
+        own = [pair for pair in options.pairs if pair.partition("=")[0] in names or len(models) == 1]
         for label, chosen in _sweep(model, own):
             title = f"{model.name} {label}".strip()
             if title in pipelines:
                 raise UsageError(f"{title} is given twice.", "Give each model, and each value, once.")
             pipelines[title] = Pipeline(model, options=model.read_options(chosen), name=title)
-    _check_all_used(list(pipelines.values()), pairs)
+    _check_every_option_used(pipelines.values(), options.pairs)
     return list(pipelines.values())
 
 
+def _option_names(model: Model) -> set[str]:
+    return {option.name for option in model.colorizer.options}
+
+
 def _sweep(model: Model, pairs: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Give every combination of the options' values, and before it what tells it from the others.
+    """Give every combination of the options' values, preceded by the label that sets it apart from the others.
 
     `t=1,2` and `u=3` are `t=1` for `t=1` and `u=3`, then `t=2`. Free text may have commas of its own.
     """
@@ -114,40 +244,9 @@ def _sweep(model: Model, pairs: Sequence[str]) -> Iterator[tuple[str, list[str]]
         yield " ".join(label), list(chosen)
 
 
-def _check_all_used(pipelines: Sequence[Pipeline], pairs: Sequence[str]) -> None:
-    known = {option.name for pipeline in pipelines for option in pipeline.model.colorizer.options}
+def _check_every_option_used(pipelines: Iterable[Pipeline], pairs: Sequence[str]) -> None:
+    names = {name for pipeline in pipelines for name in _option_names(pipeline.model)}
     for name in (pair.partition("=")[0] for pair in pairs):
-        if name not in known:
-            raise UsageError(f"None of these models has an option {name!r}.", f"They have {', '.join(sorted(known))}.")
-
-
-def watched(what: str, photographs: Sequence[Photograph]) -> Iterable[Photograph]:
-    """Hand on photographs and show how far the command is."""
-    from colorcli.cli.progress import Progress
-
-    with Progress(what, len(photographs)) as progress:
-        for photograph in photographs:
-            yield photograph
-            progress.advance()
-
-
-def command_line(ctx: click.Context) -> str:
-    """Write the command that does what this one does, with what the settings file added."""
-    words = ctx.command_path.split()
-    arguments: list[str] = []
-    for parameter in ctx.command.params:
-        value = ctx.params[parameter.name or ""]
-        values = list(value) if isinstance(value, (tuple, list)) else [value]
-        if isinstance(parameter, click.Argument):
-            arguments += [str(each) for each in values if each is not None]
-        elif ctx.get_parameter_source(parameter.name or "") is not ParameterSource.DEFAULT:
-            for each in values:
-                words += [parameter.opts[0]] if each is True else [parameter.opts[0], _typed(parameter, each)]
-    return shlex.join(words + arguments)
-
-
-def _typed(parameter: click.Parameter, value: object) -> str:
-    """Write a value as people type it: times in seconds, and key frames where they are needed as `auto`."""
-    if isinstance(value, Fraction):
-        return f"{float(value):.12g}"
-    return "auto" if parameter.name == "keyframes" and value == 0 else str(value)
+        if name not in names:
+            available = f"Available options: {', '.join(sorted(names))}." if names else "They have no options."
+            raise UsageError(f"None of these models has an option {name!r}.", available)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from colorcli.cli.columns import align
+from colorcli.cli.messages import report_note
 
 if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer
@@ -71,4 +72,4 @@ def _whereabouts(weights: dict[str, Any]) -> str:
 def _mention_broken(count: int) -> None:
     if count:
         verb = "is" if count == 1 else "are"
-        click.echo(f"note: {count} of the plugins {verb} broken; `colorcli plugins` says why.", err=True)
+        report_note(f"{count} of the plugins {verb} broken; see `colorcli plugins`.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
 
+from colorcli.cli.messages import report_error, report_note, write_line
+from colorcli.cli.option_groups import option_group
 from colorcli.inference.outcomes import FilmOutcome, PictureOutcome
 from colorcli.media import shown
 
@@ -16,42 +17,109 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.cli.progress import Progress
-    from colorcli.errors import ColorcliError
     from colorcli.inference.outcomes import Outcome
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job, Plan
 
 
-class OutcomeReporter:
-    """Reports what became of each job as soon as it is done, and collects the outcomes."""
+@dataclass(frozen=True)
+class MessageOptions:
+    """What a run prints."""
 
-    def __init__(self, pipeline: Pipeline, *, as_json: bool, verbose: bool) -> None:
+    as_json: bool
+    verbose: bool
+    quiet: bool
+
+
+message_options = option_group(
+    "message_options",
+    MessageOptions,
+    [
+        click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each picture and film."),
+        click.option("-v", "--verbose", is_flag=True, help="Print a line for every file, with the colorizer's notes."),
+        click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+    ],
+)
+
+
+class OutcomeReporter:
+    """Reports what became of each job as soon as it is done, and collects the outcomes.
+
+    Args:
+        pipeline: model and settings.
+        options: what to print.
+
+    Attributes:
+        outcomes: of the jobs so far.
+        page: adds an outcome and its notes to the page of --report; None without one.
+    """
+
+    def __init__(self, pipeline: Pipeline, options: MessageOptions) -> None:
         self.pipeline = pipeline
         self.outcomes: list[Outcome] = []
-        self.report: Callable[[Outcome, str], None] | None = None  # puts it on the page
-        self._as_json = as_json
-        self._verbose = verbose
+        self.page: Callable[[Outcome, str], None] | None = None
+        self._options = options
 
     def __call__(self, outcome: Outcome, progress: Progress | None = None) -> None:
+        """Report an outcome, above the progress bar if there is one."""
         self.outcomes.append(outcome)
-        note = progress.note if progress else partial(click.echo, err=True)
-        if self._as_json:
+        write = progress.note if progress else write_line
+        if self._options.as_json:
             (progress.result if progress else click.echo)(_outcome_row(self.pipeline, outcome))
-        for remark in outcome.remarks:
-            note(f"note: {shown(outcome.job.source)}: {remark}.")
-        if self._verbose and not outcome.error:
-            note(_told(outcome))
+        if not self._options.quiet:
+            for remark in outcome.remarks:
+                report_note(f"{shown(outcome.job.source)}: {remark}.", write)
+        if self._options.verbose and not outcome.error:
+            write(_description(outcome))
         if outcome.error:
-            note(_complaint(outcome.error))
-        if self.report and not _is_entropy(outcome):
-            self.report(outcome, _notes(outcome))
+            report_error(outcome.error, write)
+        if self.page and not _is_entropy(outcome):
+            self.page(outcome, _notes(outcome))
 
 
-def show_plan(jobs: Sequence[Job], planned: Plan, *, as_json: bool) -> int:
-    """Say what would be written, for a dry run; give the exit code."""
+def show_plan(jobs: Sequence[Job], planned: Plan, options: MessageOptions) -> int:
+    """Print what would be written, for a dry run; return the exit code."""
     for job in jobs:
-        click.echo(_row(job.source, job.target) if as_json else f"{shown(job.source)} -> {shown(job.target)}")
-    return finish([], planned, as_json=as_json, summary=False)
+        click.echo(_row(job.source, job.target) if options.as_json else f"{shown(job.source)} -> {shown(job.target)}")
+    return _report_problems(planned, options)
+
+
+def finish(outcomes: Sequence[Outcome], planned: Plan, options: MessageOptions) -> int:
+    """Report the inputs that could not be planned, then print the summary; return the exit code."""
+    code = _report_problems(planned, options)
+    failed = len(planned.problems) + sum(outcome.error is not None for outcome in outcomes)
+    if not options.quiet:
+        _summarize(outcomes, failed)
+    return 1 if failed else code
+
+
+def _report_problems(planned: Plan, options: MessageOptions) -> int:
+    for path, error in planned.problems:
+        report_error(error)
+        if options.as_json:
+            click.echo(_row(path, None, error=str(error)))
+    return 1 if planned.problems else 0
+
+
+def _summarize(outcomes: Sequence[Outcome], failed: int) -> None:
+    done = [outcome for outcome in outcomes if not outcome.error and not outcome.done_before]
+    explained = sum(_is_entropy(outcome) for outcome in done)
+    skipped = sum(outcome.done_before for outcome in outcomes)
+    parts = [f"{len(done) - explained} colorized"]
+    parts += [f"{explained} explained"] if explained else []
+    parts += [f"{skipped} done before"] if skipped else []
+    parts += [f"{failed} failed"] if failed else []
+    if not outcomes and not failed:
+        parts = ["no pictures or films found"]
+    folders = {outcome.job.target.parent for outcome in outcomes}
+    where = f" in {shown(common)}" if folders and (common := _common(folders)) else ""
+    click.echo(", ".join(parts) + where, err=True)
+
+
+def _common(folders: set[Path]) -> str:
+    import os
+
+    return os.path.commonpath(folders) if len({folder.is_absolute() for folder in folders}) == 1 else ""
 
 
 def _outcome_row(pipeline: Pipeline, outcome: Outcome) -> str:
@@ -73,8 +141,15 @@ def _outcome_row(pipeline: Pipeline, outcome: Outcome) -> str:
     return _row(outcome.job.source, None if outcome.error else outcome.output, **facts)
 
 
-def _told(outcome: Outcome) -> str:
-    """Say of a picture what there is to say: `a.jpg: category people, probability 0.93`."""
+def _row(source: Path, target: Path | None, **facts: object) -> str:
+    """Write a line of JSON in ASCII, so that names in any script and encoding survive every terminal and pipe."""
+    import json
+
+    return json.dumps({"input": str(source), "output": None if target is None else str(target), **facts})
+
+
+def _description(outcome: Outcome) -> str:
+    """Describe a picture: `a.jpg: category people, probability 0.93`."""
     done = "done before" if outcome.done_before else "explained" if _is_entropy(outcome) else "colorized"
     return f"{shown(outcome.job.source)}: {_notes(outcome) or done}"
 
@@ -90,47 +165,3 @@ def _notes(outcome: Outcome) -> str:
         f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
         for name, value in outcome.notes.items()
     )
-
-
-def _row(source: Path, target: Path | None, **facts: object) -> str:
-    """Write a line of JSON, in ASCII: names in any script, and in none, survive every terminal and pipe."""
-    import json
-
-    return json.dumps({"input": str(source), "output": None if target is None else str(target), **facts})
-
-
-def finish(outcomes: Sequence[Outcome], planned: Plan, *, as_json: bool, summary: bool = True) -> int:
-    """Tell of what could not be planned, then how many there were of each fate; give the exit code."""
-    for path, error in planned.problems:
-        click.echo(_complaint(error), err=True)
-        if as_json:
-            click.echo(_row(path, None, error=str(error)))
-    failed = len(planned.problems) + sum(outcome.error is not None for outcome in outcomes)
-    skipped = sum(outcome.done_before for outcome in outcomes)
-    done = [outcome for outcome in outcomes if not outcome.error and not outcome.done_before]
-    explained = sum(_is_entropy(outcome) for outcome in done)
-    if summary:
-        _summarize(len(done) - explained, explained, skipped, failed, [outcome.job for outcome in outcomes])
-    return 1 if failed else 0
-
-
-def _summarize(done: int, explained: int, skipped: int, failed: int, jobs: Sequence[Job]) -> None:
-    parts = [f"{done} colorized"]
-    parts += [f"{explained} explained"] if explained else []
-    parts += [f"{skipped} done before"] if skipped else []
-    parts += [f"{failed} failed"] if failed else []
-    if not jobs and not failed:
-        parts = ["no pictures or films found"]
-    folders = {job.target.parent for job in jobs}
-    where = f" in {shown(common)}" if folders and (common := _common(folders)) else ""
-    click.echo(", ".join(parts) + where, err=True)
-
-
-def _common(folders: set[Path]) -> str:
-    import os
-
-    return os.path.commonpath(folders) if len({folder.is_absolute() for folder in folders}) == 1 else ""
-
-
-def _complaint(error: ColorcliError) -> str:
-    return f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")

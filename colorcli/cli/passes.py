@@ -1,118 +1,120 @@
-"""The part of `colorcli run` that goes over pictures more than once: several colorings, and how sure they are."""
+"""The passes that `colorcli run` makes over pictures: one for each coloring, and one for the entropy."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
+from colorcli.cli.option_groups import option_group
 from colorcli.colorizer import Colorizer, declares
 from colorcli.errors import UsageError
 from colorcli.jobs import numbered, of_entropy
 from colorcli.media import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from colorcli.inference.outcomes import PictureKind
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
-    from colorcli.plugin.registry import Registry
-
-    Command = TypeVar("Command", bound=Callable[..., object])
-
-_OPTIONS = (
-    click.option(
-        "--samples",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Write N plausible colorings of each picture: a-color-1.jpg, a-color-2.jpg, ...",
-    ),
-    click.option(
-        "--seed",
-        type=click.IntRange(0, 2**32 - 1),
-        default=0,
-        show_default=True,
-        help="Which colorings: of the seeds SEED, SEED + 1, ...",
-    ),
-    click.option(
-        "--explain", is_flag=True, help="Also write how unsure the colors are, as a picture: a-color-entropy.png."
-    ),
-)
-
-
-def round_options(command: Command) -> Command:
-    """Give a command the options that `rounds_of` takes."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 @dataclass(frozen=True)
-class Round:
-    """Pictures that go along one line.
+class PassOptions:
+    """How many colorings of each picture are written, and whether their entropy is."""
+
+    samples: int | None
+    seed: int
+    explain: bool
+
+
+pass_options = option_group(
+    "pass_options",
+    PassOptions,
+    [
+        click.option(
+            "--samples",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Write N plausible colorings of each picture: a-color-1.jpg, a-color-2.jpg, ...",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, 2**32 - 1),
+            default=0,
+            show_default=True,
+            help="Seed of the first sample; the next ones use SEED + 1, SEED + 2, ...",
+        ),
+        click.option(
+            "--explain",
+            is_flag=True,
+            help="Also write a map of how uncertain the colors are: a-color-entropy.png.",
+        ),
+    ],
+)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Pictures that go through one pipeline.
 
     Attributes:
         jobs: what to read and where to write.
-        pipeline: makes its pipeline from the one that colorizes.
-        kind: what its outputs are.
-        seed: of a sampled coloring; None for the usual one.
+        kind: of the outputs.
+        seed: of sampled colorings; None for the usual one.
     """
 
     jobs: list[Job]
-    pipeline: Callable[[Pipeline], Pipeline] = field(default=lambda pipeline: pipeline)
     kind: PictureKind = "color"
     seed: int | None = None
 
+    def pipeline_of(self, pipeline: Pipeline) -> Pipeline:
+        """Derive the pipeline of this pass from the one that colorizes."""
+        from colorcli.inference.uncertainty import EntropyPipeline, SamplingPipeline
 
-def rounds_of(jobs: Sequence[Job], samples: int | None, seed: int, *, explain: bool) -> list[Round]:
-    """Plan what is written of pictures: one coloring or several, then how sure they are.
+        if self.kind == "entropy":
+            return EntropyPipeline(pipeline)
+        return pipeline if self.seed is None else SamplingPipeline(pipeline, self.seed)
+
+
+def plan_passes(jobs: Sequence[Job], options: PassOptions) -> list[Pass]:
+    """Plan the passes over the pictures among jobs: one coloring or several, then the entropy.
 
     Raises:
-        UsageError: a job is a film, of which there is one coloring.
+        UsageError: a job is a film, which has one coloring.
     """
     films = [job for job in jobs if job.film]
-    if films and (samples or explain):
-        option = "--samples" if samples else "--explain"
-        raise UsageError(f"{shown(films[0].source)} is a film, and {option} is for pictures.", "Give pictures alone.")
+    if films and (options.samples or options.explain):
+        option = "--samples" if options.samples else "--explain"
+        raise UsageError(f"{option} is for pictures, but {shown(films[0].source)} is a film.", "Give pictures only.")
     pictures = [job for job in jobs if not job.film]
-    rounds = [_of_seed(pictures, number, seed) for number in range(samples)] if samples else [Round(pictures)]
-    return [*rounds, _of_entropy(pictures)] if explain else rounds
+    passes = [
+        Pass([numbered(job, number + 1) for job in pictures], seed=options.seed + number)
+        for number in range(options.samples or 0)
+    ] or [Pass(pictures)]
+    return [*passes, Pass([of_entropy(job) for job in pictures], kind="entropy")] if options.explain else passes
 
 
-def _of_seed(jobs: Sequence[Job], number: int, seed: int) -> Round:
-    def pipeline(pipeline: Pipeline) -> Pipeline:
-        from colorcli.inference.uncertainty import SamplingPipeline
-
-        return SamplingPipeline(pipeline, seed + number)
-
-    return Round([numbered(job, number + 1) for job in jobs], pipeline, seed=seed + number)
-
-
-def _of_entropy(jobs: Sequence[Job]) -> Round:
-    def pipeline(pipeline: Pipeline) -> Pipeline:
-        from colorcli.inference.uncertainty import EntropyPipeline
-
-        return EntropyPipeline(pipeline)
-
-    return Round([of_entropy(job) for job in jobs], pipeline, kind="entropy")
-
-
-def check_declared(registry: Registry, colorizer: Colorizer, *, samples: bool, explain: bool) -> None:
-    """Refuse what a colorizer does not declare, and name those that do.
+def check_capabilities(colorizer: Colorizer, options: PassOptions) -> None:
+    """Refuse options that need a method which the colorizer does not implement, and name colorizers that do.
 
     Raises:
         UsageError: it has no `sample`, or no `explain`.
     """
-    for wanted, method, option in ((samples, "sample", "--samples"), (explain, "explain", "--explain")):
+    for wanted, method, option in (
+        (options.samples, "sample", "--samples"),
+        (options.explain, "explain", "--explain"),
+    ):
         if wanted and not declares(colorizer, method):
-            able = [name for name in _names(registry) if declares(registry.get(name), method)]
             raise UsageError(
-                f"{option}: the colorizer {colorizer.name} has no `{method}`: it predicts colors, no distribution.",
-                f"These have it: {', '.join(able)}." if able else "",
+                f"{option} is not available for {colorizer.name}, which predicts colors and not their probabilities.",
+                f"Colorizers that support it: {', '.join(able)}." if (able := _colorizers_with(method)) else "",
             )
 
 
-def _names(registry: Registry) -> list[str]:
-    return sorted(name for plugin in registry.plugins() if not plugin.errors for name in plugin.colorizers)
+def _colorizers_with(method: str) -> list[str]:
+    from colorcli.plugin.registry import Registry
+
+    return sorted(name for name, colorizer in Registry().colorizers().items() if declares(colorizer, method))

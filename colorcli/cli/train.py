@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from colorcli.cli.messages import report_note
+from colorcli.cli.model_options import device_option, license_option, offline_option, precision_option
 from colorcli.errors import NotTrainable, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -24,18 +26,14 @@ if TYPE_CHECKING:
 @click.option("--recipe", help="A recipe's name (see --list), or a TOML file of your own.")
 @click.option("-o", "--output", "run", type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--from", "start", metavar="MODEL|FILE", help="Start from these weights instead of from chance.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@device_option
 @click.option(
     "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many of them on each machine."
 )
 @click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="How many machines.")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    default="auto",
-    show_default=True,
-    help="In which the network computes.",
-)
+@precision_option
+@offline_option
+@license_option
 @click.option("--list", "as_list", is_flag=True, help="List the recipes and where they are from.")
 def train(
     *,
@@ -48,6 +46,8 @@ def train(
     devices: int,
     nodes: int,
     precision: str,
+    offline: bool,
+    accept_license: bool,
     as_list: bool,
 ) -> int:
     """Train a COLORIZER on the color photographs in the folder DATA (tar files in it count as folders).
@@ -69,7 +69,8 @@ def train(
     where = Where(device, precision, devices, nodes)
     if name != "all":
         colorizer = Registry().get(name)
-        return _train(colorizer, _recipe_path(colorizer, recipe), data, run, _start(colorizer, start), where)
+        first = _start(colorizer, start, offline=offline, accept_license=accept_license)
+        return _train(colorizer, _recipe_path(colorizer, recipe), data, run, first, where)
     if start:
         raise UsageError(f"--from {start} is for one COLORIZER.", "Train each alone.")
     for colorizer in _having(recipe):
@@ -98,11 +99,11 @@ def _having(recipe: str) -> list[Colorizer]:
     return having
 
 
-def _start(colorizer: Colorizer, start: str | None) -> Path | None:
+def _start(colorizer: Colorizer, start: str | None, *, offline: bool, accept_license: bool) -> Path | None:
     """Find the weights to start from: a file, or the colorizer's by name, by tag, or by both."""
     if start is None or Path(start).is_file():
         return None if start is None else Path(start)
-    from colorcli.weights import locate
+    from colorcli.weights import licenses, locate
 
     tag = None if start == colorizer.name else start.removeprefix(f"{colorizer.name}.")
     if tag is not None and tag not in colorizer.weights:
@@ -110,9 +111,11 @@ def _start(colorizer: Colorizer, start: str | None) -> Path | None:
             f"--from {start}: there is no such file, and no such weights of {colorizer.name}.",
             did_you_mean(tag, colorizer.weights),
         )
-    located = locate(colorizer, tag)
+    if accept_license:
+        licenses.accept(colorizer, tag)
+    located = locate(colorizer, tag, offline=offline)
     if located.note:
-        click.echo(f"note: {located.note}", err=True)
+        report_note(located.note)
     return located.path
 
 

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.model_options import command_line, load_pipelines, model_options, watched
+from colorcli.cli.command_line import command_line
+from colorcli.cli.messages import report_error, report_note
+from colorcli.cli.model_options import ModelOptions, load_pipelines, models_options
+from colorcli.cli.progress import tracked
 from colorcli.errors import ColorcliError, DataError
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ def turing() -> None:
 
 @turing.command()
 @click.argument("pictures", metavar="PICTURES", type=click.Path(path_type=Path))
-@model_options
+@models_options
 @click.option(
     "-o", "--output", metavar="PAGE", type=_FILE, default="turing.html", show_default=True, help="The page to write."
 )
@@ -59,12 +62,7 @@ def make(
     ctx: click.Context,
     pictures: Path,
     models: tuple[str, ...],
-    weights: str | None,
-    pairs: tuple[str, ...],
-    device: str,
-    precision: str,
-    engine: str,
-    offline: bool,
+    model_options: ModelOptions,
     output: Path,
     seconds: float,
     practice: int | None,
@@ -87,11 +85,9 @@ def make(
     for path in (output, key):
         check_free(path, overwrite=overwrite)
     photographs = find_photographs(pictures)[:limit]
-    pipelines = load_pipelines(
-        models, weights=weights, pairs=pairs, device=device, precision=precision, engine=engine, offline=offline
-    )
+    pipelines = load_pipelines(models, model_options)
     problems: list[ColorcliError] = []
-    rows = versions(pipelines, watched("colorizing", photographs), problems.append)
+    rows = versions(pipelines, tracked("colorizing", photographs), problems.append)
     try:
         survey = make_survey(
             rows, [pipeline.name for pipeline in pipelines], practice=practice, seed=seed, max_side=max_side
@@ -99,7 +95,7 @@ def make(
     finally:
         _tell(problems)
     if survey.gray:
-        click.echo(f"note: left out because they are gray: {', '.join(survey.gray)}", err=True)
+        report_note(f"left out because they are gray: {', '.join(survey.gray)}")
     facts = {
         "models": {pipeline.name: described(pipeline) for pipeline in pipelines},
         "max_side": max_side,
@@ -136,4 +132,4 @@ def score(ctx: click.Context, results: tuple[Path, ...], key: Path | None, as_js
 
 def _tell(problems: Sequence[ColorcliError]) -> None:
     for problem in problems:
-        click.echo(f"error: {problem.message}", err=True)
+        report_error(problem)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from colorcli.cli.columns import align
+from colorcli.cli.messages import report_error, report_note
+from colorcli.cli.model_options import complete_model, license_option, offline_option
+from colorcli.cli.progress import Progress
 from colorcli.errors import ColorcliError, PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -85,10 +88,10 @@ def _megabytes(size: int) -> str:
 
 
 @weights.command()
-@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@click.argument("names", metavar="[MODEL]...", nargs=-1, shell_complete=complete_model)
 @click.option("--all", "everything", is_flag=True, help="All weights of all colorizers.")
-@click.option("--accept-license", is_flag=True, help="Accept that they may not be used for everything.")
-@click.option("--offline", is_flag=True, help="Never touch the network: only verify what is here.")
+@license_option
+@offline_option
 def pull(names: tuple[str, ...], everything: bool, accept_license: bool, offline: bool) -> int:
     """Fetch weights, verify them, and print where they are.
 
@@ -109,7 +112,7 @@ def pull(names: tuple[str, ...], everything: bool, accept_license: bool, offline
         except ColorcliError as error:
             if len(wanted) == 1:
                 raise
-            _complain(error)
+            report_error(error)
             failed += 1
     return 1 if failed else 0
 
@@ -117,33 +120,11 @@ def pull(names: tuple[str, ...], everything: bool, accept_license: bool, offline
 @contextmanager
 def _bar(name: str, size: int) -> Iterator[Watch]:
     """Show on a terminal how far a download is, from its first byte on."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    bar.disable = not bar.console.is_terminal
-    task = bar.add_task(name, total=size)
-
-    def watch(arrived: int) -> None:
-        bar.start()
-        bar.advance(task, arrived)
-
+    progress = Progress(name, size, unit="bytes")
     try:
-        yield watch
+        yield lambda arrived: progress.advance(count=arrived)
     finally:
-        bar.stop()
-
-
-def _complain(error: ColorcliError) -> None:
-    click.echo(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), err=True)
+        progress.stop()
 
 
 # On this machine
@@ -172,7 +153,7 @@ def verify(names: tuple[str, ...]) -> int:
             failed += 1
             click.echo(f"{name}: wrong")
             again = "Install the plugin again." if weights.bundled else f"Fetch it again: colorcli weights pull {name}"
-            _complain(ColorcliError(error.message, again))
+            report_error(ColorcliError(error.message, again))
         else:
             click.echo(f"{name}: as it should be")
     return 1 if failed else 0
@@ -293,7 +274,7 @@ def publish(
         )
         if trained_on is None:
             said = parcel.weights.trained_on
-            click.echo(f"note: of the data the card says only: {said}. --trained-on TEXT says more.", err=True)
+            report_note(f"of the data the card says only: {said}. --trained-on TEXT says more.")
         if dry_run:
             click.echo("\n".join(str(file) for file in parcel.files))
             return

@@ -202,7 +202,7 @@ def test_shards_are_disjoint_and_together_complete(colorcli, tmp_path):
 def test_a_shard_that_makes_no_sense_is_wrong_usage(colorcli, photos, shard):
     code, _, err = colorcli("photos", "--shard", shard)
     assert code == 2
-    assert "is not I/N with 1 <= I <= N, as in 1/4" in err
+    assert "must be I/N with 1 <= I <= N, such as 1/4" in err
 
 
 # Wrong usage
@@ -314,7 +314,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_completes_the_rest(tmp_path, weig
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=120)
     assert running.returncode == 130
-    assert b"The same command goes on from here." in err
+    assert b"Run the same command to resume." in err
     assert b"Traceback" not in err
     done = files(tmp_path / "photos-color")
     assert 3 <= len(done) < 60

@@ -1,0 +1,50 @@
+"""Errors, notes and warnings on standard error: the one place that decides how they look."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from colorcli.errors import ColorcliError
+
+write_line = partial(click.echo, err=True)
+
+
+def report_error(error: ColorcliError, write: Callable[[str], object] = write_line) -> None:
+    """Report an error that does not end the command; with --debug, with its traceback.
+
+    Args:
+        error: what went wrong.
+        write: writes the text; a progress bar brings its own.
+    """
+    if is_debugging():
+        write(traceback_of(error))
+    write(error_text(error.message, error.hint))
+
+
+def report_note(text: str, write: Callable[[str], object] = write_line) -> None:
+    """Report something that the user should know and that is no error."""
+    write(f"note: {text}")
+
+
+def error_text(message: str, hint: str = "") -> str:
+    """Format an error: one line, and below it the hint if there is one."""
+    return f"error: {message}\nhint: {hint}" if hint else f"error: {message}"
+
+
+def is_debugging() -> bool:
+    """Whether --debug was given to the command that is running."""
+    context = click.get_current_context(silent=True)
+    return bool(context and (context.find_root().obj or {}).get("debug"))
+
+
+def traceback_of(error: BaseException) -> str:
+    """Format an error with its traceback and its causes."""
+    import traceback
+
+    return "".join(traceback.format_exception(error)).rstrip()

@@ -1,58 +1,71 @@
-"""Files that are there whole or not at all."""
+"""Files that appear whole or not at all: the one place where outputs are written under a temporary name."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import platform
+import re
 import secrets
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorcli.errors import UnwritableMedia
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-_HINT = "Check the disk, or try another --codec."
+_HINT = "Check the disk's space and permissions."
+_TEMPORARY = re.compile(r"\.colorcli-([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.part")
+_swept: set[Path] = set()
 
 
 def shown(path: Path | str) -> str:
-    """Return a path for messages: on one line and printable, whatever is in the name."""
+    """Return a path for messages: on one line and printable, whatever its name contains."""
     text = str(path)
     return text if text.isprintable() else repr(text)
 
 
-def unfinished(target: Path) -> Path:
-    """Return a name beside a file, for what may become it; no two runs ever give the same."""
-    return target.with_name(f".colorcli-{os.getpid()}-{secrets.token_hex(4)}.part")
+def temporary_beside(target: Path) -> Path:
+    """Return an unused name in the target's folder; it says which process on which machine is writing there."""
+    return target.with_name(f".colorcli-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
 @contextlib.contextmanager
-def replacing(target: Path, hint: str = _HINT) -> Iterator[Path]:
-    """Give a name for a file that takes the target's when all went well, and is gone when anything did not.
+def replacing(target: Path, hint: str = _HINT, *, overwrite: bool = True) -> Iterator[Path]:
+    """Give a temporary path whose file takes the target's name at the end, or is removed after an error.
+
+    The target's folder is made if need be, and what killed processes have left there is removed.
 
     Args:
-        target: the file.
-        hint: what to do where the disk refuses for another reason than its room.
+        target: the file to write.
+        hint: what to do when writing fails for another reason than a full disk.
+        overwrite: replace a target that is there at the end; if False, it is left as it is.
 
     Raises:
-        UnwritableMedia: the disk refuses.
+        UnwritableMedia: the disk refuses, or the target is there and must not be replaced.
     """
-    temporary = unfinished(target)
-    with explained(target, hint):
+    temporary = temporary_beside(target)
+    with disk_errors(target, hint):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            sweep(target.parent)
             yield temporary
-            _settle(temporary)
-            temporary.replace(target)
+            _flush(temporary)
+            if overwrite:
+                temporary.replace(target)
+            else:
+                _rename_to_new(temporary, target)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
 
 
 @contextlib.contextmanager
-def explained(target: Path, hint: str = _HINT) -> Iterator[None]:
-    """Turn what the disk has against a file into an error that names it.
+def disk_errors(target: Path, hint: str = _HINT) -> Iterator[None]:
+    """Turn an OSError into an error that names the file.
 
     Raises:
         UnwritableMedia: the disk refuses.
@@ -64,14 +77,72 @@ def explained(target: Path, hint: str = _HINT) -> Iterator[None]:
 
 
 def unwritable(target: Path, reason: str, hint: str = _HINT) -> UnwritableMedia:
-    """Make the error of a file that cannot be written, from what the disk or ffmpeg said."""
+    """Make the error for a file that cannot be written, from a message of the system or of ffmpeg."""
     if any(words in reason for words in ("No space left", "not enough space", "File too large", "quota exceeded")):
-        again = "Make room and give the same command again: it goes on from there."
-        return UnwritableMedia(f"{shown(target)}: there is no room left on the disk.", again)
-    return UnwritableMedia(f"{shown(target)}: it cannot be written ({reason}).", hint)
+        again = "Free some space and run the same command again: it resumes where it stopped."
+        return UnwritableMedia(f"{shown(target)}: no space left on the disk.", again)
+    return UnwritableMedia(f"{shown(target)} cannot be written: {reason}.", hint)
 
 
-def _settle(path: Path) -> None:
-    """Wait until the disk has all of a file, so that its name never stands for less after a power cut."""
+def sweep(folder: Path) -> None:
+    """Remove temporary files that killed processes of this machine have left in a folder; once per process."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found and found[1] == _machine() and not _is_running(int(found[2])):
+                with contextlib.suppress(OSError):
+                    Path(entry.path).unlink()
+
+
+def keep_newer(target: Path, source: Path) -> None:
+    """Date a file no earlier than the one it was made from, which may be dated in the future."""
+    with contextlib.suppress(OSError):
+        made_from = source.stat()
+        if target.stat().st_mtime_ns < made_from.st_mtime_ns:
+            os.utime(target, ns=(made_from.st_mtime_ns, made_from.st_mtime_ns))
+
+
+def _rename_to_new(temporary: Path, target: Path) -> None:
+    """Rename a file unless the new name is taken, even if another process takes it at this moment."""
+    try:
+        os.link(temporary, target)  # unlike a rename, this fails where the name is taken
+        return
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        if not target.exists():
+            temporary.replace(target)
+            return
+    raise UnwritableMedia(
+        f"{shown(target)}: another run has written it in the meantime.",
+        "Replace it with --overwrite, or write elsewhere with -o.",
+    )
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file is on the disk, so that its name never stands for less after a power cut."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _machine() -> str:
+    """Return six hex digits for this machine: outputs may lie on a disk that several machines write to."""
+    return hashlib.sha256(platform.node().encode("utf-8", "surrogateescape")).hexdigest()[:6]
+
+
+def _is_running(process: int) -> bool:
+    if sys.platform == "win32":
+        import ctypes
+
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, process)  # to query, no more
+        return bool(handle and ctypes.windll.kernel32.CloseHandle(handle))
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it runs, as another user
+        return True
+    return True

@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from colorcli.color import lab_to_rgb
 from colorcli.colorizer import Weights, chroma_of
 from colorcli.errors import UsageError, WeightsCorrupt
+from colorcli.files import replacing
 from colorcli.pages.sheet import Row, write_sheet
 from colorcli.weights import Header, open_file, write_state
 from colorcli.weights.fitting import misfit
@@ -112,9 +112,9 @@ class Run:
         """
         try:
             (self.folder / "samples").mkdir(parents=True, exist_ok=True)
-            self._write(self._settings_file, json.dumps(self._settings(), indent=2))
         except OSError as error:
             raise UsageError(f"{self.folder} cannot be the folder of a run: {error.strerror}.") from None
+        self._write(self._settings_file, json.dumps(self._settings(), indent=2))
         text = io.StringIO()
         writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -122,9 +122,8 @@ class Run:
         self._write(self._log_file, text.getvalue())
 
     def _write(self, path: Path, text: str) -> None:
-        part = path.with_suffix(".part")
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
 
     def load_checkpoint(self) -> Checkpoint | None:
         """Read what `save_checkpoint` wrote, or None where there is nothing yet.
@@ -148,12 +147,8 @@ class Run:
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint; the one before it stays until this one is whole and on the disk."""
         state = {f.name: getattr(checkpoint, f.name) for f in dataclasses.fields(checkpoint)}
-        part = self._checkpoint_file.with_suffix(".part")
-        with part.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self._checkpoint_file)
+        with replacing(self._checkpoint_file) as temporary:
+            torch.save(state, temporary)
 
     def log(self, step: int, epoch: int, losses: Mapping[str, float]) -> None:
         """Append losses to log.csv: one row a loss, so that any recipe's losses fit."""
@@ -204,7 +199,6 @@ class Run:
     def export(self, name: str, network: nn.Module) -> None:
         """Write NAME.safetensors (fp16) and NAME.toml, the manifest table to go with it."""
         path = self.folder / f"{name}.safetensors"
-        part = path.with_suffix(".part")
         header = Header(
             self.colorizer.name,
             self.file.name,
@@ -212,8 +206,8 @@ class Run:
             self.file.input_size,
             dict(self.file.options),
         )
-        write_state(part, {key: _halved(value) for key, value in network.state_dict().items()}, header)
-        part.replace(path)
+        with replacing(path) as temporary:
+            write_state(temporary, {key: _halved(value) for key, value in network.state_dict().items()}, header)
         data = path.read_bytes()
         weights = Weights(
             file=path.name,

@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from colorcli.errors import UnwritableMedia
-from colorcli.files import explained, replacing, unfinished
+from colorcli.files import disk_errors, replacing, temporary_beside
 from colorcli.media.films import ffmpeg
 from colorcli.media.films.join import join
 from colorcli.media.films.sink import Encoder
@@ -74,7 +74,7 @@ class Parts:
         self._folder = self._all / _digest(film, destination, encoding, provenance)
         self._parts = self._read_manifest()
         self._encoder: Encoder | None = None
-        self._piece = unfinished(self._folder / "piece")
+        self._piece = temporary_beside(self._folder / "piece")
         self._began = self._last = Fraction(0)
 
     def __enter__(self) -> Parts:
@@ -106,7 +106,7 @@ class Parts:
             UnwritableMedia: the disk is full or refuses. The finished parts stay.
         """
         if self._encoder is None:
-            with explained(self._destination.path):
+            with disk_errors(self._destination.path):
                 self._folder.mkdir(parents=True, exist_ok=True)
             self._encoder = Encoder(self._film, self._piece, self._encoding, self._destination.path)
             self._began = time

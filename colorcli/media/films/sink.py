@@ -9,7 +9,7 @@ import av
 import ffmpeg
 import numpy as np
 
-from colorcli.files import explained, unfinished, unwritable
+from colorcli.files import disk_errors, temporary_beside, unwritable
 from colorcli.media.films.ffmpeg import FfmpegFailed, Process, command, pipe, url
 from colorcli.media.films.join import LEAD, join, piece_muxer, piece_options
 
@@ -153,8 +153,8 @@ class Sink:
         self._film = film
         self._destination = destination
         self._provenance = provenance
-        self._piece = unfinished(destination.path)
-        with explained(destination.path):
+        self._piece = temporary_beside(destination.path)
+        with disk_errors(destination.path):
             destination.path.parent.mkdir(parents=True, exist_ok=True)
         self._encoder = Encoder(film, self._piece, encoding, destination.path)
 

@@ -177,7 +177,7 @@ def test_a_full_disk_is_said_with_how_to_go_on(tmp_path, full_disk, count):
                 encoder.write(luma, u, v, number * Fraction(1, 25))
             encoder.close()
 
-    with pytest.raises(UnwritableMedia, match=r"film\.mp4: there is no room left on the disk.*goes on from there"):
+    with pytest.raises(UnwritableMedia, match=r"film\.mp4: no space left on the disk.*resumes where it stopped"):
         write()
 
 

@@ -49,18 +49,27 @@ def test_a_file_is_there_only_at_the_end(tmp_path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path, error):
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(error), replacing(tmp_path / "a.txt") as temporary:
-        temporary.write_text("half")
-        raise error
+
+    def fail():
+        with replacing(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise error
+
+    pytest.raises(error, fail)
     assert names(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
 
 
 def test_what_another_run_wrote_in_the_meantime_is_left_unless_overwritten(tmp_path):
     target = tmp_path / "a.txt"
-    with pytest.raises(UnwritableMedia, match="another run"), replacing(target, overwrite=False) as temporary:
-        temporary.write_text("late")
-        target.write_text("first")
+
+    def lose():
+        with replacing(target, overwrite=False) as temporary:
+            temporary.write_text("late")
+            target.write_text("first")
+
+    with pytest.raises(UnwritableMedia, match="another run"):
+        lose()
     assert target.read_text() == "first"
     assert names(tmp_path) == ["a.txt"]
     with replacing(target) as temporary:
@@ -104,10 +113,13 @@ def test_a_folder_that_is_missing_can_be_swept(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_an_error_that_says_what_to_do(tmp_path):
-    with pytest.raises(UnwritableMedia, match=r"a\.txt: no space left.*run the same command again"):
+    def write():
         with replacing(tmp_path / "a.txt") as temporary:
             temporary.touch()
             Path("/dev/full").write_bytes(b"x")
+
+    with pytest.raises(UnwritableMedia, match=r"a\.txt: no space left.*run the same command again"):
+        write()
     assert names(tmp_path) == []
 
 

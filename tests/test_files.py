@@ -55,7 +55,8 @@ def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path, error):
             temporary.write_text("half")
             raise error
 
-    pytest.raises(error, fail)
+    with pytest.raises(error):
+        fail()
     assert names(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
 

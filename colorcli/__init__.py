@@ -3,7 +3,9 @@
     model = colorcli.load("zhang")
     model.colorize(picture)
 
-A plugin writes a `Colorizer` and registers it with `hookimpl`; see `docs/writing-a-plugin.md`.
+A plugin implements a `Colorizer` and registers it with `hookimpl`; see `docs/writing-a-plugin.md`. The public modules
+besides this one are `colorcli.color`, `colorcli.encoders`, `colorcli.errors`, `colorcli.testing` and
+`colorcli.training.optimization`; everything else may change without notice.
 """
 
 from importlib import import_module
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from colorcli.inference.model import Model, load
     from colorcli.inference.placement import defer
     from colorcli.plugin.registry import Registry
-    from colorcli.weights.resolver import locate
+    from colorcli.weights import fetch, locate, open_file
 
 __all__ = [
     "API_VERSION",
@@ -36,18 +38,22 @@ __all__ = [
     "Registry",
     "Weights",
     "defer",
+    "fetch",
     "hookimpl",
     "load",
     "locate",
+    "open_file",
     "read_manifest",
 ]
 
-_LATE = {  # imported when first used, so that writing a plugin or asking for help does not import torch
+_LATE = {  # name -> module, imported when first used: those who write a plugin or ask for help need no engine
     "Model": "colorcli.inference.model",
     "Registry": "colorcli.plugin.registry",
     "defer": "colorcli.inference.placement",
+    "fetch": "colorcli.weights",
     "load": "colorcli.inference.model",
-    "locate": "colorcli.weights.resolver",
+    "locate": "colorcli.weights",
+    "open_file": "colorcli.weights",
 }
 
 

@@ -1,9 +1,10 @@
-"""What the author of a colorizer writes: one class, its weights and its options."""
+"""The base class of colorizers, with their weights and options: what the author of a plugin implements."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from colorcli.errors import NotTrainable, UsageError
@@ -21,9 +22,17 @@ OptionValue: TypeAlias = bool | int | float | str
 
 @dataclass(frozen=True)
 class Option:
-    """One setting of `predict` that `-p name=value` reaches.
+    """A setting of `predict` that users change with `-p name=value`.
 
-    Its type is the type of its default. Numbers need both bounds; text needs its choices.
+    Its type is that of its default. Numbers need both bounds. Text needs `choices`, or `maximum` for its length.
+
+    Attributes:
+        name: an argument of `predict`.
+        default: unless the weights bring another.
+        help: a phrase for `colorcli models NAME`.
+        minimum: the smallest number allowed.
+        maximum: the largest number allowed; of text, the largest number of characters.
+        choices: the texts allowed.
     """
 
     name: str
@@ -34,15 +43,15 @@ class Option:
     choices: tuple[str, ...] = ()
 
     def parse(self, text: str) -> OptionValue:
-        """Turn the text after `name=` into a checked value.
+        """Convert the text after `name=` to a checked value.
 
         Raises:
-            UsageError: the text is of another type, out of bounds, or none of the choices.
+            UsageError: the text has another type, is out of bounds, or is not one of the choices.
         """
         try:
             value = self._convert(text)
         except (ValueError, KeyError):
-            raise UsageError(f"-p {self.name}={text}: {self.describe()} was expected.") from None
+            raise self._refused(text) from None
         return self.check(value)
 
     def _convert(self, text: str) -> OptionValue:
@@ -50,56 +59,67 @@ class Option:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
         return type(self.default)(text)
 
-    def check(self, value: OptionValue) -> OptionValue:
-        """Return the value if it is allowed.
+    def check(self, value: object) -> OptionValue:
+        """Return a value as the option's type, if it is allowed.
 
         Raises:
-            UsageError: the value is out of bounds or none of the choices.
+            UsageError: the value has another type, is out of bounds, or is not one of the choices.
         """
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            low = self.minimum is None or value >= self.minimum
-            high = self.maximum is None or value <= self.maximum
-            allowed = low and high
-        else:
-            allowed = not self.choices or value in self.choices
-        if not allowed:
-            raise UsageError(f"-p {self.name}={value}: {self.describe()} was expected.")
-        return value
+        match self.default, value:
+            case (bool(), bool()):
+                return value
+            case (str(), str()) if value in self.choices if self.choices else len(value) <= (self.maximum or 0):
+                return value
+            case (int() | float(), bool()) | (bool(), _):
+                pass
+            case (int(), Integral()) | (float(), Real()) if self._within_bounds(value):
+                return int(value) if isinstance(self.default, int) else float(value)
+        raise self._refused(value)
+
+    def _within_bounds(self, value: Any) -> bool:
+        low = self.minimum is None or value >= self.minimum
+        return bool(low and (self.maximum is None or value <= self.maximum))
+
+    def _refused(self, value: object) -> UsageError:
+        shown = str(value) if len(str(value)) <= 60 else f"{str(value)[:57]}..."
+        return UsageError(f"-p {self.name} must be {self.describe()}, got {shown}.")
 
     def describe(self) -> str:
-        """Say in words what may be written: `a number from 0.01 to 2`."""
+        """Describe what may be written: `a number from 0.01 to 2`."""
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return f"one of {', '.join(self.choices)}"
         if isinstance(self.default, bool):
             return "true or false"
         if isinstance(self.default, str):
-            return "text"
+            return "text" if self.maximum is None else f"text of at most {self.maximum:g} characters"
         kind = "a whole number" if isinstance(self.default, int) else "a number"
-        return f"{kind} from {self.minimum:g} to {self.maximum:g}"
+        low = "" if self.minimum is None else f" from {self.minimum:g}"
+        high = "" if self.maximum is None else f" to {self.maximum:g}"
+        return f"{kind}{low}{high}"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Trained weights: where they are, how to know them, and what they are.
+    """Trained weights: where they are, how they are verified, and what they were trained on.
 
-    Either `file` alone (a bundled file) or `repo` and `file` (on the Hugging Face Hub). Read from
-    `weights/<colorizer>.toml`, one table per tag; see `docs/weights.md` for every field.
+    Give `file` alone for a bundled file, `repo` and `file` for one on the Hugging Face Hub. `read_manifest` reads them
+    from a manifest, one table for each tag; docs/weights.md describes every field.
     """
 
-    file: str  # inside the repository; or, bundled, a whole path, which a manifest writes as seen from itself
-    sha256: str  # of the file; checked before anything opens it
+    file: str  # path inside the repository; a bundled file's is absolute, and relative to the manifest in a manifest
+    sha256: str  # of the file; verified before anything opens it
     size: int  # of the file, in bytes
     license: str  # SPDX identifier
     source: str  # where they come from: a URL, or the command that trained them
     trained_on: str  # the data, in a sentence
     repo: str = ""  # owner/name on the Hub; empty for a bundled file
     repo_type: str = "model"  # model or space
-    revision: str = ""  # pinned commit; empty where none is known, the sha256 being the stronger promise
+    revision: str = ""  # pinned commit; may be empty, as the sha256 is the stronger promise
     format: str = "safetensors"  # safetensors or torch
-    parameters: int = 0  # how many numbers the network has
-    input_size: int | None = None  # the square they were trained for, where it is not the colorizer's own
+    parameters: int = 0  # of the network
+    input_size: int | None = None  # the square they were trained for, if it is not the colorizer's own
     network: Mapping[str, Any] = field(default_factory=dict)  # hyperparameters for Colorizer.build
-    options: Mapping[str, Any] = field(default_factory=dict)  # defaults of predict's options that suit them better
+    options: Mapping[str, Any] = field(default_factory=dict)  # defaults of predict's options that suit these weights
     metrics: Mapping[str, Any] = field(default_factory=dict)  # figures, with `protocol` and `command`
 
     @property
@@ -110,7 +130,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Chroma with something to tell about each picture, such as the category that a router chose.
+    """Chroma with notes about each picture, such as the category that a router chose.
 
     Attributes:
         ab: (B, 2, h, w), CIE ab.
@@ -122,37 +142,38 @@ class Prediction:
 
 
 def chroma_of(predicted: Tensor | Prediction) -> Tensor:
-    """Give the (B, 2, h, w) ab of what `predict` returned, with notes or without."""
+    """Return the (B, 2, h, w) ab of what `predict` returned, with or without notes."""
     return predicted.ab if isinstance(predicted, Prediction) else predicted
 
 
 def declares(colorizer: Colorizer, method: str) -> bool:
-    """Tell whether a colorizer has an optional method of its own: `recipe`, `sample` or `explain`."""
+    """Tell whether a colorizer overrides an optional method: `recipe`, `sample` or `explain`."""
     return getattr(type(colorizer), method) is not getattr(Colorizer, method)
 
 
 class Colorizer(ABC):
-    """Answers one question: given lightness, what is the chroma?
+    """Predicts chroma from lightness.
 
-    The host does everything else: sizes, batches, device, precision, joining, files and film. Importing the
-    module of a colorizer must not import torch: do that inside `build` and `predict`.
+    The host does everything else: sizes, batches, device, precision, joining, files and films. Importing a colorizer's
+    module must not import torch: do that inside `build` and `predict`.
     """
 
     name: ClassVar[str]  # what people type after --model; also the name of the entry point
     summary: ClassVar[str]  # one line for `colorcli models`
-    size: ClassVar[int | None] = 256  # the square that the network works at; None = the picture's own size
-    multiple_of: ClassVar[int] = 1  # where size is None: sides are padded to a multiple of this
+    size: ClassVar[int | None] = 256  # side of the square that the network works at; None = the picture's own size
+    multiple_of: ClassVar[int] = 1  # if size is None: sides are padded to a multiple of this
+    longest_side: ClassVar[int | None] = None  # if size is None: larger pictures are shown to the network at this size
     weights: ClassVar[Mapping[str, Weights]] = {}  # tag -> weights, the best first
     options: ClassVar[tuple[Option, ...]] = ()
-    recipe_folder: ClassVar[Path | None] = None  # where its recipe files (TOML) are, for `colorcli train`
+    recipe_folder: ClassVar[Path | None] = None  # with its recipe files (TOML), for `colorcli train`
 
     @abstractmethod
     def build(self, *args: Any, **network: Any) -> nn.Module:
-        """Make the network, untrained.
+        """Build the untrained network.
 
         Args:
-            *args: none; with it here, a colorizer may name its hyperparameters: `def build(self, widths=(64, 128))`.
-            **network: the hyperparameters that the weights' manifest has.
+            *args: none; declared here so that a colorizer may name its hyperparameters: `def build(self, width=64)`.
+            **network: hyperparameters, from the manifest of the weights.
         """
 
     @abstractmethod
@@ -160,18 +181,18 @@ class Colorizer(ABC):
         """Predict chroma from lightness.
 
         Args:
-            network: what `build` made, loaded, in eval mode, on the device of `lightness`.
+            network: built by `build`, loaded, in eval mode, on the device of `lightness`.
             lightness: (B, 1, H, W) float32, CIE L* in 0..100, at the network's size.
-            *args: none; with it here, a colorizer may name its options: `def predict(..., *, temperature: float)`.
+            *args: none; declared here so that a colorizer may name its options: `def predict(..., *, warmth: float)`.
             **options: a value for every declared option.
 
         Returns:
-            (B, 2, h, w) float, CIE ab in about -128..127, of any size h, w. The chroma of a picture depends on
-            that picture alone, never on the others in the batch. With notes for each picture, a Prediction.
+            (B, 2, h, w) float, CIE ab in about -128..127, of any size h, w. The chroma of a picture depends on that
+            picture alone, never on the others in the batch. A Prediction adds notes about each picture.
         """
 
     def explain(self, network: Any, lightness: Tensor, *args: Any, **options: Any) -> Tensor:
-        """Say how unsure of the colors the network is; for colorizers that predict a distribution of colors.
+        """Compute how uncertain the colors are, for colorizers that predict a distribution of colors.
 
         Args:
             network: as for `predict`.
@@ -180,54 +201,54 @@ class Colorizer(ABC):
             **options: as for `predict`.
 
         Returns:
-            (B, 1, h, w) float, of any size: the entropy of each place's distribution in bits, 0 where one color is
-            certain, n where 2**n are equally likely. That of a picture depends on that picture alone.
+            (B, 1, h, w) float, of any size: the entropy of each place's distribution in bits, 0 if one color is
+            certain, n if 2**n are equally likely. It depends on that picture alone.
 
         Raises:
             UsageError: unless overridden.
         """
-        raise UsageError(f"The colorizer {self.name} cannot tell how unsure it is of its colors.")
+        raise UsageError(f"The colorizer {self.name} does not estimate its uncertainty.")
 
     def sample(self, network: Any, lightness: Tensor, seed: int, *args: Any, **options: Any) -> Tensor:
-        """Draw a coloring from those that the network holds for possible; for colorizers that know several.
+        """Draw one of several plausible colorings, for colorizers that predict a distribution of colors.
 
         Args:
             network: as for `predict`.
             lightness: as for `predict`.
-            seed: the same one gives a picture the same coloring again, whatever the device and the batch; another
-                one, another.
+            seed: selects the coloring: the same seed gives a picture the same one on any device and in any batch.
             *args: none, as for `predict`.
             **options: as for `predict`.
 
         Returns:
-            (B, 2, h, w) float ab, as `predict` does: a picture that somebody could have painted, not noise.
+            (B, 2, h, w) float ab, as `predict` does: a coherent picture, not noise.
 
         Raises:
             UsageError: unless overridden.
         """
-        raise UsageError(f"The colorizer {self.name} knows one coloring of a picture only.")
+        raise UsageError(f"The colorizer {self.name} predicts only one coloring of each picture.")
 
     def adapt(self, state: Mapping[str, Tensor], network: Mapping[str, Any]) -> Mapping[str, Tensor]:
-        """Turn the state dict of a published file into the layout of the network that `build` makes.
+        """Convert the state dict of a published file to the layout of the network that `build` returns.
 
         Args:
-            state: as it was read from a file; one that fits already is handed back as it is.
+            state: as read from a file; return it unchanged if it already fits.
             network: the hyperparameters that `build` was given.
         """
         return state
 
     def recognize(self, state: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
-        """Say by its tensors which hyperparameters a file needs that does not say so itself, as published ones do not.
+        """Infer the hyperparameters of a published file, which does not contain them, from its tensors.
 
         Returns:
-            For `build`; None where this cannot be told, unless overridden: then those of the first weights are taken.
+            Hyperparameters for `build`, or None if they cannot be inferred (the default): then those of the first
+            weights are used.
         """
         return None
 
     def recipe(self, **settings: Any) -> Recipe:
-        """Make the training recipe from the table `[recipe]` of a recipe file.
+        """Create the training recipe from the table `[recipe]` of a recipe file.
 
         Raises:
             NotTrainable: unless overridden.
         """
-        raise NotTrainable(f"The colorizer {self.name} cannot be trained by colorcli: it has no recipe.")
+        raise NotTrainable(f"The colorizer {self.name} has no recipe, so colorcli cannot train it.")

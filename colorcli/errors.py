@@ -5,6 +5,7 @@
     │   ├── ColorizerNotFound     2   no plugin provides that name
     │   └── NotTrainable          2   the colorizer has no such recipe
     ├── PluginError               1   a plugin breaks its contract
+    │   └── MissingDependency     1   a plugin needs a module that is not installed
     ├── WeightsError              1
     │   ├── WeightsNotFound       1   nowhere to be had from here
     │   ├── WeightsCorrupt        1   not the file that the manifest promises
@@ -58,7 +59,15 @@ class NotTrainable(UsageError):
 
 
 class PluginError(ColorcliError):
-    """A plugin breaks its contract: it does not import, takes a taken name, or misspells a hook."""
+    """A plugin breaks its contract: it does not import, a method raises, or a name or field is not allowed."""
+
+
+class MissingDependency(PluginError):
+    """A plugin needs a module that is not installed.
+
+    Colorcli raises it for every ModuleNotFoundError in a plugin. A plugin raises it itself to give its own hint:
+    `raise MissingDependency("sunset needs spandrel.", "pip install 'colorcli-sunset[spandrel]'")`.
+    """
 
 
 class WeightsError(ColorcliError):

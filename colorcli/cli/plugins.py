@@ -12,7 +12,7 @@ from colorcli.cli.columns import align
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from colorcli.plugin.registry import Plugin
+    from colorcli.plugin.registry import PluginRecord
     from colorcli.testing.check import Verdict
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -44,14 +44,14 @@ def list_plugins(as_json: bool) -> None:
         click.echo("\n".join(_table(found)) if found else "No plugin is installed.")
 
 
-def _table(found: list[Plugin]) -> list[str]:
+def _table(found: list[PluginRecord]) -> list[str]:
     rows = [("PLUGIN", "DISTRIBUTION", "VERSION", "PROVIDES")]
     rows += [(p.name, p.distribution, p.version, _provided(p) or "nothing") for p in found]
     broken = [f"broken: {plugin.name}: {error}" for plugin in found for error in plugin.errors]
     return [*align(rows), *([""] if broken else []), *broken]
 
 
-def _provided(plugin: Plugin) -> str:
+def _provided(plugin: PluginRecord) -> str:
     return ", ".join([*plugin.colorizers, *(f"metric {name}" for name in plugin.metrics)])
 
 
@@ -109,7 +109,7 @@ def _row(verdict: Verdict) -> tuple[str, str, str, str]:
     return verdict.name, verdict.promise, "kept" if verdict.kept else "broken", verdict.why
 
 
-def _print_json(records: Iterable[Plugin] | Iterable[Verdict]) -> None:
+def _print_json(records: Iterable[PluginRecord] | Iterable[Verdict]) -> None:
     import json
     from dataclasses import asdict
 

@@ -120,9 +120,9 @@ def run(
     another place. Finished outputs are skipped, so the same command resumes a run that was stopped.
     """
     from colorcli.jobs import plan
-    from colorcli.plugin.registry import Registry, split_name
+    from colorcli.plugin.registry import Registry
 
-    colorizer = Registry().get(split_name(name)[0])  # a misspelled name is reported at once, even in a dry run
+    colorizer, _ = Registry().resolve(name)  # a misspelled name is reported at once, even in a dry run
     check_capabilities(colorizer, pass_options)
 
     def pipeline() -> Pipeline:

@@ -69,11 +69,10 @@ def _every() -> list[tuple[Colorizer, str, Weights]]:
 def _named(name: str) -> tuple[Colorizer, str, Weights]:
     """Find the weights of a name; a bare one stands for the first."""
     from colorcli.errors import WeightsNotFound
-    from colorcli.plugin.registry import Registry, split_name
+    from colorcli.plugin.registry import Registry
     from colorcli.weights.resolver import tagged
 
-    colorizer_name, tag = split_name(name)
-    colorizer = Registry().get(colorizer_name)
+    colorizer, tag = Registry().resolve(name)
     if not colorizer.weights:
         raise WeightsNotFound(f"The colorizer {colorizer_name} has no weights.")
     tag = tag or next(iter(colorizer.weights))
@@ -166,11 +165,10 @@ def path(name: str) -> None:
 
     MODEL is COLORIZER.TAG; a bare COLORIZER stands for the best that are here.
     """
-    from colorcli.plugin.registry import Registry, split_name
+    from colorcli.plugin.registry import Registry
     from colorcli.weights import locate
 
-    colorizer, tag = split_name(name)
-    located = locate(Registry().get(colorizer), tag, offline=True)
+    located = locate(*Registry().resolve(name), offline=True)
     click.echo(str(located.path))
 
 
@@ -199,7 +197,8 @@ def _pinned() -> list[tuple[Colorizer, str, Weights]]:
     """Give all weights that are in use, sure that none is forgotten."""
     import os
 
-    from colorcli.plugin.registry import ONLY, Registry
+    from colorcli.plugin.manager import ONLY
+    from colorcli.plugin.registry import Registry
 
     if ONLY in os.environ:
         raise UsageError(f"{ONLY} is set: what other plugins need is not known.", "Run once without it.")
@@ -233,11 +232,10 @@ def import_weights(file: Path, name: str, output: Path | None) -> None:
     FILE is safetensors, or what PyTorch saves, in the layout of the network or a published one. It has to fit the
     network exactly. A manifest table is written beside the result.
     """
-    from colorcli.plugin.registry import Registry, split_name
+    from colorcli.plugin.registry import Registry
     from colorcli.weights.importer import import_file
 
-    colorizer, tag = split_name(name)
-    click.echo(str(import_file(file, Registry().get(colorizer), tag, output)))
+    click.echo(str(import_file(file, *Registry().resolve(name), output)))
 
 
 @weights.command()

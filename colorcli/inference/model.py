@@ -17,7 +17,7 @@ from colorcli.colorizer import Prediction
 from colorcli.errors import DeviceError, PluginError, UsageError, did_you_mean
 from colorcli.inference.device import Device, choose
 from colorcli.inference.placement import place
-from colorcli.plugin.registry import Registry, split_name
+from colorcli.plugin.registry import Registry
 from colorcli.weights import describe, fetch, is_on_the_hub, locate, open_file, read_state
 from colorcli.weights.fitting import fitted
 
@@ -300,8 +300,7 @@ def load(
         WeightsError: the weights cannot be had or do not fit.
         DeviceError: there is no such device or engine.
     """
-    colorizer_name, tag = split_name(name)
-    colorizer = Registry().get(colorizer_name)
+    colorizer, tag = Registry().resolve(name)
     if tag is not None and weights is not None and tag != weights:
         raise UsageError(f"{name} and the weights {weights} contradict each other.", "Give one of the two.")
     chosen = choose(device, precision, engine)

@@ -1,1 +1,4 @@
-"""Plugins: the hooks, the plugin manager, the registry and the template of a new plugin."""
+"""Plugins: their hooks, how they are loaded and checked, and the template of a new one.
+
+Outsiders import `colorcli.hookimpl`, `colorcli.Registry` and `colorcli.API_VERSION` instead of these modules.
+"""

@@ -1,7 +1,7 @@
-"""The hooks that a plugin may implement, and the version of all that plugins are written against.
+"""The hooks that a plugin may implement, and the version of the plugin API.
 
-A hook may gain arguments later, and an implementation may name fewer than there are; none is ever renamed. A plugin
-that needs a certain version says `colorcli_api = 1` in its module.
+A hook may gain arguments later, and an implementation may leave out those it does not need; no hook or argument is ever
+renamed. A plugin that needs a certain version declares `colorcli_api = 1` in its module.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer
     from colorcli.metric import Metric
 
-API_VERSION = 1  # of what plugins are written against; it grows when a plugin could need something new
+API_VERSION = 1  # incremented when plugins gain something they may depend on
 hookspec = pluggy.HookspecMarker("colorcli")
 hookimpl = pluggy.HookimplMarker("colorcli")
 
 
 @hookspec
 def register_colorizers(register: Callable[[Colorizer], None]) -> None:
-    """Offer colorizers: call `register(colorizer)` once for each, with an instance.
+    """Register colorizers: call `register(colorizer)` with an instance of each.
 
-    Called once, when a colorizer of the entry point's name is asked for, or all of them are. It must be quick:
-    no torch, no network, no file but a manifest.
+    Called once, when the colorizer with the entry point's name is requested or when all colorizers are. It must be
+    quick: no torch, no network access, and no file except a manifest.
     """
 
 
 @hookspec
 def register_metrics(register: Callable[[Metric], None]) -> None:
-    """Offer metrics for `colorcli evaluate --metrics NAME`: call `register(metric)` once for each, with an instance.
+    """Register metrics for `colorcli evaluate --metrics NAME`: call `register(metric)` with an instance of each.
 
-    Called when `register_colorizers` is, and as quick.
+    Called right after `register_colorizers`, and must be as quick.
     """

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorcli.errors import ColorcliError, UsageError, did_you_mean
-from colorcli.plugin.registry import GROUP, Registry
+from colorcli.plugin.origin import GROUP
+from colorcli.plugin.registry import Registry
 from colorcli.testing import ColorizerSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from colorcli.colorizer import Colorizer, Weights
-    from colorcli.plugin.registry import Plugin
+    from colorcli.plugin.registry import PluginRecord
 
 _PROMISES = [name for name in vars(ColorizerSuite) if name.startswith("test_")]
 
@@ -106,7 +107,7 @@ def _broken_by(test: Callable[[], None]) -> str:
     return ""
 
 
-def _find(what: str) -> tuple[Registry, list[Plugin]]:
+def _find(what: str) -> tuple[Registry, list[PluginRecord]]:
     installed = {entry_point.name for entry_point in entry_points(group=GROUP)}
     if what not in installed and Path(what).exists():
         return _unpacked(Path(what).resolve())
@@ -119,7 +120,7 @@ def _find(what: str) -> tuple[Registry, list[Plugin]]:
     return registry, found
 
 
-def _unpacked(path: Path) -> tuple[Registry, list[Plugin]]:
+def _unpacked(path: Path) -> tuple[Registry, list[PluginRecord]]:
     root, declared = _entry_points(path)
     sys.path.insert(0, str(root))
     registry = Registry(declared)

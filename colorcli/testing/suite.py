@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from colorcli.colorizer import Colorizer, Option, Prediction, Weights, chroma_of, declares
 from colorcli.errors import ColorcliError, UsageError
-from colorcli.plugin.registry import NAME
+from colorcli.plugin.validation import NAME
 from colorcli.recipe import Batch
 from colorcli.weights.manifest import problems
 

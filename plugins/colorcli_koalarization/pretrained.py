@@ -1,18 +1,16 @@
 """Where a frozen extractor's weights come from."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from colorcli import Registry, locate
+from colorcli import Registry, fetch, locate, open_file
 from colorcli.errors import UsageError, WeightsCorrupt, WeightsNotFound
-from colorcli.weights import HUB_PATIENCE, open_file
 from colorcli_koalarization.extractors import Extractor
 
-_HUB_REPO, _HUB_FILE = "timm/inception_resnet_v2.tf_in1k", "model.safetensors"
+_HUB_FILE = "timm/inception_resnet_v2.tf_in1k/model.safetensors"
 _SUFFIXES = {".safetensors", ".pth", ".pt"}
 _PREFIXES = ("router.", "extractor.model.")  # of the same network in weights of pix2pix, and in our own
 _UNUSED = "AuxLogits."  # of Inception-v3, for its training only
@@ -49,8 +47,7 @@ def _file(source: str) -> Path:
     path = Path(source)
     if path.is_file() or path.suffix in _SUFFIXES:
         return path
-    name, _, tag = source.partition(".")
-    return locate(Registry().get(name), tag or None).path
+    return locate(*Registry().resolve(source)).path
 
 
 def _of_its_own(file: Path) -> Mapping[str, Tensor]:
@@ -67,13 +64,10 @@ def _published(name: str) -> Mapping[str, Tensor]:
             "The extractor resnet34-grey is not published: the router of pix2pix is such a network.",
             'Set pretrained = "pix2pix.starter" in the recipe, or the file of another router.',
         )
-    if name == "inception-resnet-v2":
-        where, fetch = f"huggingface.co/{_HUB_REPO}", _from_hub
-    else:
-        weights = _torchvision(name)
-        where, fetch = weights.url, partial(weights.get_state_dict, progress=False, check_hash=True)
+    weights = None if name == "inception-resnet-v2" else _torchvision(name)
+    where = weights.url if weights else f"huggingface.co/{_HUB_FILE}"
     try:
-        return fetch()
+        return weights.get_state_dict(progress=False, check_hash=True) if weights else _from_hub()
     except Exception as error:  # the clients' own, their HTTP libraries', and the disk's: all say why it is not here
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".: ")
         raise WeightsNotFound(
@@ -84,15 +78,9 @@ def _published(name: str) -> Mapping[str, Tensor]:
 
 
 def _from_hub() -> Mapping[str, Tensor]:
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
     from safetensors.torch import load_file
 
-    path = try_to_load_from_cache(_HUB_REPO, _HUB_FILE)
-    if not isinstance(path, str):
-        # Asked first, because hf_hub_download tries for long where there is no network.
-        get_hf_file_metadata(hf_hub_url(_HUB_REPO, _HUB_FILE), timeout=HUB_PATIENCE)
-        path = hf_hub_download(_HUB_REPO, _HUB_FILE)
-    return load_file(path)
+    return load_file(fetch(f"hf://{_HUB_FILE}"))
 
 
 def _torchvision(name: str) -> Any:

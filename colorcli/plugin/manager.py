@@ -1,0 +1,204 @@
+"""Loads plugins from entry points, each when it is first needed, none able to break another.
+
+One pluggy manager has all loaded plugins, and a hook is called in one after another. What goes wrong in a plugin is
+recorded as an error of that plugin, and the next one is called.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from importlib.metadata import entry_points, version
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from colorcli.colorizer import Colorizer
+from colorcli.errors import PluginError, UsageError, did_you_mean
+from colorcli.metric import Metric
+from colorcli.plugin import spec
+from colorcli.plugin.guard import (
+    ProcessState,
+    install_command,
+    is_interrupt,
+    one_line,
+    stdout_to_stderr,
+    wrong_version,
+)
+from colorcli.plugin.origin import GROUP
+from colorcli.plugin.validation import problems_of_colorizer, problems_of_metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from importlib.metadata import EntryPoint
+
+ONLY = "COLORCLI_PLUGINS"  # comma-separated entry points to load; all if unset
+_HOOKS: dict[str, tuple[type, Callable[[Any], list[str]]]] = {
+    "register_colorizers": (Colorizer, problems_of_colorizer),
+    "register_metrics": (Metric, problems_of_metric),
+}
+
+
+class Plugin:
+    """An entry point, and what its module has registered once it is loaded.
+
+    Attributes:
+        name: of the entry point.
+        distribution: that declares it.
+        version: of the distribution; empty if the plugin is not installed.
+        module: of the entry point.
+        colorizers: by name, those whose every attribute is valid.
+        metrics: by name, likewise.
+        errors: what is wrong with the plugin, one sentence each.
+        cause: the exception that stopped it, for the traceback; None if there is none.
+    """
+
+    def __init__(self, entry_point: EntryPoint) -> None:
+        self.entry_point = entry_point
+        self.name = entry_point.name
+        self.distribution = entry_point.dist.name if entry_point.dist else f"{entry_point.value} (not installed)"
+        self.version = entry_point.dist.version if entry_point.dist else ""
+        self.module = entry_point.value.partition(":")[0].strip()
+        self.colorizers: dict[str, Colorizer] = {}
+        self.metrics: dict[str, Metric] = {}
+        self.errors: list[str] = []
+        self.cause: BaseException | None = None
+
+    @property
+    def title(self) -> str:
+        """The plugin with its distribution and version, for messages."""
+        return f"The plugin {self.name} ({self.distribution} {self.version})".replace(" )", ")")
+
+    def broken(self) -> PluginError:
+        """Make the error for someone who asked for this plugin."""
+        error = PluginError(
+            f"{self.title} is broken: {'; '.join(self.errors)}",
+            "`colorcli --debug` shows the traceback; another version of the plugin may work.",
+        )
+        error.__cause__ = self.cause
+        return error
+
+    def register(self, offered: Any, kind: type, problems_of: Callable[[Any], list[str]]) -> None:
+        """Accept a colorizer or metric if it is valid; otherwise record what is wrong with it."""
+        found: dict[str, Any] = self.colorizers if kind is Colorizer else self.metrics
+        if not isinstance(offered, kind):
+            self.errors.append(f"it registers {offered!r}, which is not an instance of colorcli.{kind.__name__}")
+        elif problems := problems_of(offered):
+            self.errors.append(f"{type(offered).__name__}: {'; '.join(problems)}")
+        elif offered.name in found:
+            self.errors.append(f"it registers the name {offered.name} twice")
+        else:
+            found[offered.name] = offered
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Record whatever goes wrong as an error of this plugin, and undo what it does to the process."""
+        before = ProcessState.now()
+        try:
+            with stdout_to_stderr():
+                yield
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            self.cause = error
+            self.errors.append(self._reason(error))
+        finally:
+            self.errors += [f"importing it {change}" for change in before.restore()]
+
+    def _reason(self, error: BaseException) -> str:
+        reason = one_line(error)
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            own = {"colorcli", self.module.partition(".")[0]}
+            if error.name.partition(".")[0] not in own:
+                return f"{reason}; {install_command(error.name, self.distribution)}"
+        return f"{reason}{wrong_version(error)}"
+
+
+class PluginManager:
+    """All installed plugins, in the order in which they may claim names: colorcli's own first.
+
+    Args:
+        unpacked: entry points of a plugin that is on Python's path without being installed; it replaces an installed
+            plugin of the same module.
+
+    Raises:
+        UsageError: COLORCLI_PLUGINS names an entry point that is not installed.
+    """
+
+    def __init__(self, unpacked: Sequence[EntryPoint] = ()) -> None:
+        self._pluggy = pluggy.PluginManager(GROUP)
+        self._pluggy.add_hookspecs(spec)
+        self._loaded: dict[Plugin, object] = {}  # to the module or object; None if it did not load
+        here = [Plugin(each) for each in unpacked]
+        replaced = {plugin.module for plugin in here}
+        installed = [Plugin(each) for each in entry_points(group=GROUP)]
+        self.plugins = [*_chosen([each for each in installed if each.module not in replaced]), *here]
+
+    def load(self, plugins: Iterable[Plugin]) -> None:
+        """Import those plugins that are not loaded yet, and call the hooks in each of them."""
+        fresh = [plugin for plugin in plugins if plugin not in self._loaded]
+        for plugin in fresh:
+            self._loaded[plugin] = None
+            with plugin.isolated():
+                self._loaded[plugin] = self._import(plugin)
+        for hook, (kind, problems_of) in _HOOKS.items():
+            self._call(hook, fresh, kind, problems_of)
+        for plugin in fresh:
+            if (module := self._loaded[plugin]) is not None:
+                plugin.errors += self._pending(module)
+
+    def _import(self, plugin: Plugin) -> object:
+        module = plugin.entry_point.load()
+        _check_api(module)
+        same = next((each for each, loaded in self._loaded.items() if loaded is module), None)
+        if same:
+            raise PluginError(f"its module {plugin.module} is already loaded by the entry point {same.name}")
+        try:
+            self._pluggy.register(module, name=f"{plugin.distribution}:{plugin.name}:{id(plugin)}")
+            if not self._pluggy.get_hookcallers(module):
+                raise PluginError("it implements no hook; decorate `register_colorizers` with `@colorcli.hookimpl`")
+        except Exception:
+            self._pluggy.unregister(module)
+            raise
+        return module
+
+    def _call(
+        self, hook: str, plugins: Iterable[Plugin], kind: type, problems_of: Callable[[Any], list[str]]
+    ) -> None:
+        """Call a hook in plugins one after another, each isolated from the others."""
+        everyone = self._pluggy.get_plugins()
+        for plugin in plugins:
+            module = self._loaded[plugin]
+            if module is not None:
+                caller = self._pluggy.subset_hook_caller(hook, everyone - {module})
+                with plugin.isolated():
+                    caller(register=lambda offered, plugin=plugin: plugin.register(offered, kind, problems_of))
+
+    def _pending(self, module: object) -> list[str]:
+        """Name the hooks of a plugin that do not exist; a misspelled hook must not go unnoticed."""
+        callers = self._pluggy.get_hookcallers(module) or []
+        unknown = [caller.name for caller in callers if not caller.has_spec()]
+        return [f"it implements an unknown hook, {name}. {did_you_mean(name, _HOOKS)}" for name in unknown]
+
+
+def _chosen(plugins: list[Plugin]) -> list[Plugin]:
+    """Sort colorcli's own plugins first, so that no other takes their names, and apply COLORCLI_PLUGINS."""
+    plugins.sort(key=lambda plugin: (plugin.distribution != "colorcli", plugin.distribution, plugin.name))
+    if ONLY not in os.environ:
+        return plugins
+    wanted = {name.strip() for name in os.environ[ONLY].split(",")} - {""}
+    installed = {plugin.name for plugin in plugins}
+    for name in sorted(wanted - installed):
+        raise UsageError(f"{ONLY} names a plugin that is not installed: {name}.", did_you_mean(name, installed))
+    return [plugin for plugin in plugins if plugin.name in wanted]
+
+
+def _check_api(module: object) -> None:
+    needed = getattr(module, "colorcli_api", spec.API_VERSION)
+    if type(needed) is not int:
+        raise PluginError(f"colorcli_api must be a whole number, got {needed!r}")
+    if needed > spec.API_VERSION:
+        raise PluginError(
+            f"it needs version {needed} of the plugin API, and colorcli {version('colorcli')} has version"
+            f" {spec.API_VERSION}; upgrade colorcli: pip install -U colorcli"
+        )

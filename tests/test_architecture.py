@@ -22,7 +22,14 @@ LAYERS = [set(line.split()) for line in blocks(ROOT / "docs" / "architecture.md"
 ROOMS = {room for layer in LAYERS for room in layer}
 
 # What a built-in plugin imports, as anyone's plugin may.
-PUBLIC = {"colorcli", "colorcli.color", "colorcli.errors", "colorcli.training.optimization", "colorcli.weights"}
+PUBLIC = {
+    "colorcli",
+    "colorcli.color",
+    "colorcli.encoders",
+    "colorcli.errors",
+    "colorcli.testing",
+    "colorcli.training.optimization",
+}
 
 # Within a room no module imports one that imports it, except that a `Model` colorizes through a line, and a line
 # recovers when its model runs out of memory.

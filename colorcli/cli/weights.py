@@ -74,7 +74,7 @@ def _named(name: str) -> tuple[Colorizer, str, Weights]:
 
     colorizer, tag = Registry().resolve(name)
     if not colorizer.weights:
-        raise WeightsNotFound(f"The colorizer {colorizer_name} has no weights.")
+        raise WeightsNotFound(f"The colorizer {colorizer.name} has no weights.")
     tag = tag or next(iter(colorizer.weights))
     return colorizer, tag, tagged(colorizer, tag)
 

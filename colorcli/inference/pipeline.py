@@ -119,8 +119,16 @@ class Pipeline:
             return
         for frame in batch:
             height, width = frame.pixels.shape[:2]
-            predicted = self.predict_lightness(self._lightness(frame, (height, width)))
+            predicted = self.predict_lightness(self._lightness(frame, self._own_size(height, width)))
             yield predicted.ab, predicted.notes[0]
+
+    def _own_size(self, height: int, width: int) -> tuple[int, int]:
+        """Shrink a picture to what a network that takes pictures at their own size is made for."""
+        longest = self.model.colorizer.longest_side
+        if longest is None or max(height, width) <= longest:
+            return height, width
+        scale = longest / max(height, width)
+        return max(1, round(height * scale)), max(1, round(width * scale))
 
     def predict_lightness(self, lightness: Tensor) -> Prediction:
         """Predict chroma for lightness, times the strength.
@@ -139,14 +147,20 @@ class Pipeline:
         if self.model.size:
             predicted = self._ask(lightness)
             return replace(predicted, ab=predicted.ab * self.strength)
-        height, width = lightness.shape[-2:]
+        height, width = own = self._own_size(*lightness.shape[-2:])
+        seen = lightness
+        if own != lightness.shape[-2:]:
+            seen = functional.interpolate(lightness, own, mode="bilinear", antialias=True)
         step = self.model.colorizer.multiple_of
-        padded = functional.pad(lightness, (0, -width % step, 0, -height % step), mode="replicate")
+        padded = functional.pad(seen, (0, -width % step, 0, -height % step), mode="replicate")
         predicted = self._ask(padded)
         ab = predicted.ab
         if ab.shape[-2:] != padded.shape[-2:]:
             ab = functional.interpolate(ab, padded.shape[-2:], mode="bicubic")
-        return replace(predicted, ab=ab[..., :height, :width] * self.strength)
+        ab = ab[..., :height, :width]
+        if own != lightness.shape[-2:]:
+            ab = functional.interpolate(ab, lightness.shape[-2:], mode="bicubic")
+        return replace(predicted, ab=ab * self.strength)
 
     def _ask(self, lightness: Tensor) -> Prediction:
         return self.model.predict_with_notes(lightness, **self.options)

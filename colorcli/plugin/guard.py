@@ -33,9 +33,7 @@ def _nothing(_: BaseException) -> bool:
 
 
 @contextmanager
-def guard(
-    colorizer: Colorizer, task: str, *, passing: Callable[[BaseException], bool] = _nothing
-) -> Iterator[None]:
+def guard(colorizer: Colorizer, task: str, *, passing: Callable[[BaseException], bool] = _nothing) -> Iterator[None]:
     """Run a method of a colorizer.
 
     Args:

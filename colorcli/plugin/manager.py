@@ -153,18 +153,17 @@ class PluginManager:
         same = next((each for each, loaded in self._loaded.items() if loaded is module), None)
         if same:
             raise PluginError(f"its module {plugin.module} is already loaded by the entry point {same.name}")
+        name = f"{plugin.distribution} {plugin.name} {plugin.module}"
         try:
-            self._pluggy.register(module, name=f"{plugin.distribution}:{plugin.name}:{id(plugin)}")
+            self._pluggy.register(module, name=name)
             if not self._pluggy.get_hookcallers(module):
                 raise PluginError("it implements no hook; decorate `register_colorizers` with `@colorcli.hookimpl`")
         except Exception:
-            self._pluggy.unregister(module)
+            self._pluggy.unregister(name=name)
             raise
         return module
 
-    def _call(
-        self, hook: str, plugins: Iterable[Plugin], kind: type, problems_of: Callable[[Any], list[str]]
-    ) -> None:
+    def _call(self, hook: str, plugins: Iterable[Plugin], kind: type, problems_of: Callable[[Any], list[str]]) -> None:
         """Call a hook in plugins one after another, each isolated from the others."""
         everyone = self._pluggy.get_plugins()
         for plugin in plugins:

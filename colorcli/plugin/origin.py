@@ -1,7 +1,7 @@
 """Where a colorizer comes from: its distribution, and a digest of its source.
 
-Outputs record the digest, so that a picture made by another plugin, by another version of it, or by code that was edited
-since is not mistaken for up to date.
+Outputs record the digest, so that a picture made by another plugin, another version or code that was edited since is
+not mistaken for up to date.
 """
 
 from __future__ import annotations

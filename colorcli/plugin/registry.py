@@ -100,16 +100,17 @@ class Registry:
         errors = list(plugin.errors)
         errors += [_taken(name, owner, plugin) for name, owner in owners.items() if owner is not plugin]
         errors += [_taken(f"{name} (a metric)", owner, plugin) for name, owner in first.items() if owner is not plugin]
-        if owners and plugin.name not in {*owners, plugin.module}:
+        provided = tuple(name for name, owner in owners.items() if owner is plugin)
+        if provided and plugin.name not in {*owners, plugin.module}:
             errors.append(
-                f"its entry point must have the name of a colorizer, {' or '.join(owners)}; a colorizer with another"
+                f"its entry point must have the name of a colorizer, {' or '.join(provided)}; a colorizer with another"
                 " name is found only by loading every plugin"
             )
         return PluginRecord(
             plugin.name,
             plugin.distribution,
             plugin.version,
-            tuple(name for name, owner in owners.items() if owner is plugin),
+            provided,
             tuple(errors),
             tuple(name for name, owner in first.items() if owner is plugin),
         )

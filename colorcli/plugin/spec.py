@@ -1,7 +1,7 @@
 """The hooks that a plugin may implement, and the version of the plugin API.
 
-A hook may gain arguments later, and an implementation may leave out those it does not need; no hook or argument is ever
-renamed. A plugin that needs a certain version declares `colorcli_api = 1` in its module.
+A hook may gain arguments later, and an implementation may leave out those it does not need. No hook or argument is
+ever renamed. A plugin that needs a certain version declares `colorcli_api = 1` in its module.
 """
 
 from __future__ import annotations

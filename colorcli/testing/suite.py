@@ -21,7 +21,6 @@ from colorcli.colorizer import Colorizer, Option, Prediction, Weights, chroma_of
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.plugin.validation import NAME
 from colorcli.recipe import Batch
-from colorcli.weights.manifest import problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +75,7 @@ class ColorizerSuite:
         for tag, weights in self.colorizer.weights.items():
             assert _TAG.fullmatch(tag), f"the tag {tag!r} needs letters, digits, - and _"
             assert isinstance(weights, Weights), f"the weights {tag} are no colorcli.Weights"
-            assert not problems(weights), f"the weights {tag}: {'; '.join(problems(weights))}"
+            assert not weights.problems(), f"the weights {tag}: {'; '.join(weights.problems())}"
             assert _SPDX.fullmatch(weights.license), f"the weights {tag}: {weights.license!r} is no SPDX identifier"
 
     def test_every_option_is_documented_and_bounded(self) -> None:

@@ -70,7 +70,7 @@ def _weights(path: Path, tag: str, table: object) -> Weights:
     for key in sorted(_REQUIRED - table.keys()):
         raise PluginError(f"{where}: the field {key} is missing.")
     weights = Weights(**table)
-    for problem in problems(weights):
+    for problem in weights.problems():
         raise PluginError(f"{where}: {problem}.")
     return replace(weights, file=str(path.parent / weights.file)) if weights.bundled else weights
 
@@ -81,22 +81,6 @@ def _check_field(where: str, key: str, value: object) -> None:
     expected = _TYPES[str(_FIELDS[key].type)]
     if type(value) is not expected:
         raise PluginError(f"{where}: {key} is {value!r}, where {_WORDS[expected]} was expected.")
-
-
-def problems(weights: Weights) -> list[str]:
-    """Say what is wrong with the values of the fields, a phrase each; nothing where all is well."""
-    checks = {
-        f"sha256 is {weights.sha256!r}, not 64 small hexadecimal digits": re.fullmatch("[0-9a-f]{64}", weights.sha256),
-        f"size is {weights.size}, not the bytes of a file": weights.size > 0,
-        f"format is {weights.format!r}, not safetensors or torch": weights.format in {"safetensors", "torch"},
-        f"repo_type is {weights.repo_type!r}, not model or space": weights.repo_type in {"model", "space"},
-        f"repo is {weights.repo!r}, not owner/name": weights.bundled or weights.repo.count("/") == 1,
-        "file is empty": weights.file,
-        "license is empty": weights.license,
-        "source is empty": weights.source,
-        "trained_on is empty": weights.trained_on,
-    }
-    return [problem for problem, fine in checks.items() if not fine]
 
 
 def format_table(tag: str, weights: Weights) -> str:

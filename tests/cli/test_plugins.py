@@ -55,7 +55,8 @@ def test_a_broken_plugin_is_listed_with_the_reason(capsys, site):
     site.add("plugins-broken", "import nothing_of_that_name", "odd")
     text = plugins(capsys)
     assert ["odd", "plugins-broken", "1.0", "nothing"] in [line.split() for line in text.splitlines()]
-    assert text.endswith("\n\nbroken: odd: ModuleNotFoundError: No module named 'nothing_of_that_name'\n")
+    reason = "ModuleNotFoundError: No module named 'nothing_of_that_name'; pip install nothing_of_that_name"
+    assert text.endswith(f"\n\nbroken: odd: {reason}\n")
 
 
 @pytest.mark.parametrize("args", [["--json"], ["list", "--json"], ["--json", "list"]], ids=" ".join)
@@ -67,7 +68,7 @@ def test_json_has_the_records(capsys, site, args):
         "distribution": "plugins-json",
         "version": "1.0",
         "colorizers": [],
-        "errors": ["ModuleNotFoundError: No module named 'nothing_of_that_name'"],
+        "errors": ["ModuleNotFoundError: No module named 'nothing_of_that_name'; pip install nothing_of_that_name"],
         "metrics": [],
     }
 
@@ -165,7 +166,7 @@ def test_an_error_in_a_promise_is_its_reason_in_one_line(capsys, site, unique):
 
 def test_a_plugin_is_checked_by_the_name_of_its_colorizer_too(capsys, site, unique):
     site.add(unique, SUNSET, "collection")
-    assert set(verdicts(capsys, "sunset", code=0)) == {"the plugin loads and registers its colorizers", *PROMISES}
+    assert set(verdicts(capsys, "sunset", code=1)) == {"the plugin loads and registers its colorizers", *PROMISES}
 
 
 def test_a_plugin_without_a_colorizer_keeps_no_promise(capsys, site, unique):

@@ -107,6 +107,28 @@ def test_pictures_of_different_sizes_share_a_batch():
     assert [frame.pixels.shape for frame in out] == [(20 + 4 * n, 40, 3) for n in range(5)]
 
 
+class Bounded(Plain):
+    longest_side = 32
+
+
+@pytest.mark.parametrize(
+    ("shape", "seen"),
+    [((24, 32), (24, 32)), ((64, 96), (24, 32)), ((96, 64), (32, 24)), ((1, 400), (8, 32)), ((33, 33), (32, 32))],
+)
+def test_a_network_with_a_longest_side_sees_larger_pictures_at_that_size(shape, seen):
+    network = Listening()
+    model = Model(Bounded(None), network, choose("cpu", "fp32"), tag="test", fingerprint="0", size=None)
+    frame = Frame(np.full(shape, 128, np.uint8))
+    (colored,) = Line(model).colorize([frame])
+    assert network.shapes == [(1, 1, *seen)]
+    assert colored.pixels.shape == (*shape, 3)
+
+
+def test_chroma_for_lightness_beyond_the_longest_side_has_the_size_of_the_lightness():
+    model = Model(Bounded(None), Listening(), choose("cpu", "fp32"), tag="test", fingerprint="0", size=None)
+    assert Line(model).predict_lightness(torch.full((1, 1, 50, 100), 30.0)).ab.shape == (1, 2, 50, 100)
+
+
 @pytest.mark.parametrize(("shape", "padded"), [((24, 32), (24, 32)), ((21, 35), (24, 40)), ((1, 1), (8, 8))])
 def test_a_network_without_a_size_of_its_own_sees_the_picture_padded_to_what_it_can_divide(shape, padded):
     network = Listening()

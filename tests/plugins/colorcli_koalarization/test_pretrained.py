@@ -131,7 +131,7 @@ def test_the_name_of_a_model_gives_the_weights_of_its_router(tmp_path, monkeypat
 
 
 def test_a_model_that_does_not_exist_is_an_error():
-    with pytest.raises(ColorizerNotFound, match="no colorizer 'pix3pix'"):
+    with pytest.raises(ColorizerNotFound, match="Colorizer not found: pix3pix"):
         give_weights(extractor(), "pix3pix.starter")
 
 

@@ -95,7 +95,7 @@ def test_a_category_is_one_of_the_six_or_auto():
     assert blend.parse("true") is True
     with pytest.raises(UsageError, match="category=pets: one of auto, animals, city"):
         category.parse("pets")
-    with pytest.raises(UsageError, match="true or false was expected"):
+    with pytest.raises(UsageError, match="must be true or false, got"):
         blend.parse("half")
 
 

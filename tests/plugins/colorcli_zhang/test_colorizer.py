@@ -45,7 +45,7 @@ def test_a_temperature_that_is_folded_in_already_is_not_applied_again():
 @pytest.mark.parametrize("text", ["0", "-1", "3", "nan", "warm", ""])
 def test_a_temperature_that_makes_no_sense_is_refused_with_its_bounds(text):
     (option,) = Zhang.options
-    with pytest.raises(UsageError, match=r"a number from 0\.01 to 2 was expected"):
+    with pytest.raises(UsageError, match=r"must be a number from 0\.01 to 2, got"):
         option.parse(text)
 
 

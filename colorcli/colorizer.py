@@ -61,7 +61,7 @@ class Option:
             return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
         return type(self.default)(text)
 
-    def check(self, value: object) -> OptionValue:
+    def check(self, value: Any) -> OptionValue:
         """Return a value as the option's type, if it is allowed.
 
         Raises:
@@ -69,9 +69,9 @@ class Option:
         """
         match self.default, value:
             case (bool(), bool()):
-                return value
+                return bool(value)
             case (str(), str()) if value in self.choices if self.choices else len(value) <= (self.maximum or 0):
-                return value
+                return str(value)
             case (int() | float(), bool()) | (bool(), _):
                 pass
             case (int(), Integral()) | (float(), Real()) if self._within_bounds(value):

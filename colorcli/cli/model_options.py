@@ -148,11 +148,11 @@ class ModelOptions:
     def accept(self, name: str) -> None:
         """Record that the license of a model's weights is accepted, if --accept-license says so."""
         if self.accept_license:
-            from colorcli.plugin.registry import Registry, split_name
+            from colorcli.plugin.registry import Registry
             from colorcli.weights import licenses
 
-            colorizer, tag = split_name(name)
-            licenses.accept(Registry().get(colorizer), tag or self.weights)
+            colorizer, tag = Registry().resolve(name)
+            licenses.accept(colorizer, tag or self.weights)
 
     def combinations(self) -> Iterator[ModelOptions]:
         """Give every combination of several devices, precisions and engines."""

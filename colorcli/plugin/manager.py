@@ -81,7 +81,8 @@ class Plugin:
     def register(self, offered: Any, kind: type, problems_of: Callable[[Any], list[str]]) -> None:
         """Accept a colorizer or metric if it is valid; otherwise record what is wrong with it."""
         found: dict[str, Any] = self.colorizers if kind is Colorizer else self.metrics
-        if not isinstance(offered, kind):
+        fits: bool = isinstance(offered, kind)
+        if not fits:
             self.errors.append(f"it registers {offered!r}, which is not an instance of colorcli.{kind.__name__}")
         elif problems := problems_of(offered):
             self.errors.append(f"{type(offered).__name__}: {'; '.join(problems)}")

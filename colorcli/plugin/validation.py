@@ -126,7 +126,7 @@ def _weights(weights: object) -> list[str]:
 
 def _fields(weights: Weights) -> list[str]:
     """Check the types of the fields, which Python does not."""
-    kinds = {"str": str, "int": int, "int | None": (int, type(None)), "Mapping[str, Any]": Mapping}
+    kinds: dict[str, Any] = {"str": str, "int": int, "int | None": (int, type(None)), "Mapping[str, Any]": Mapping}
     return [
         f"{field.name} must be {field.type}, got {_shown(value)}"
         for field in fields(Weights)

@@ -1,4 +1,4 @@
-"""`colorcli compare`: pictures colored by several models, side by side."""
+"""`colorcli compare`: show pictures colorized by several models side by side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
-    from colorcli.pages.comparison import Comparison
+    from colorcli.pages.comparison import ComparisonPage
     from colorcli.pages.sheet import Row
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -28,23 +28,31 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command()
 @models_options
 @click.argument("pictures", metavar="PICTURES", type=click.Path(path_type=Path))
-@click.option("-o", "--output", metavar="PAGE", type=_FILE, help="The page to write, one HTML file.")
-@click.option("--sheet", metavar="FILE", type=_FILE, help="The contact sheet to write, a PNG.")
-@click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many pictures, by name.")
+@click.option("-o", "--output", metavar="PAGE", type=_FILE, help="Write a page, one HTML file.")
+@click.option("--sheet", metavar="FILE", type=_FILE, help="Write a contact sheet, a PNG.")
+@click.option("--limit", type=click.IntRange(min=1), help="Use only the first LIMIT pictures, by name.")
 @click.option(
     "--max-side",
     type=click.IntRange(min=64),
     default=1280,
     show_default=True,
-    help="Of each picture on the page, in pixels: larger ones are scaled down.",
+    help="Longest side of a picture on the page, in pixels; larger pictures are scaled down.",
 )
 @click.option(
-    "--quality", type=click.IntRange(1, 100), default=85, show_default=True, help="Of the pictures on the page."
+    "--quality",
+    type=click.IntRange(1, 100),
+    default=85,
+    show_default=True,
+    help="Image quality on the page.",
 )
 @click.option(
-    "--height", type=click.IntRange(min=16), default=220, show_default=True, help="Of each picture on the sheet."
+    "--height",
+    type=click.IntRange(min=16),
+    default=220,
+    show_default=True,
+    help="Height of each picture on the sheet, in pixels.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a page or a sheet that is there already.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing page or sheet.")
 @click.pass_context
 def compare(
     ctx: click.Context,
@@ -59,10 +67,10 @@ def compare(
     height: int,
     overwrite: bool,
 ) -> int:
-    """Show PICTURES (a file, or a folder) in gray, by each MODEL, and as they are if in color, on a page or a sheet.
+    """Show PICTURES, a file or a folder, in gray, colorized by each MODEL, and in their original colors, if any.
 
-    The page needs no server and loads nothing: send it to whom you like. `-p temperature=0.05,0.38,1` compares values
-    of an option.
+    The page is a single file that works without a server or a network. `-p temperature=0.05,0.38,1` compares several
+    values of an option.
     """
     from colorcli.pages import check_free
     from colorcli.pages.comparison import open_comparison
@@ -71,7 +79,7 @@ def compare(
 
     targets = [path for path in (output, sheet) if path]
     if not targets:
-        raise UsageError("There is nothing to write to.", "Give a page, -o page.html, or a sheet, --sheet sheet.png.")
+        raise UsageError("No output given.", "Write a page with -o page.html, or a sheet with --sheet sheet.png.")
     for path in targets:
         check_free(path, overwrite=overwrite)
     found = _found(pictures)[:limit]
@@ -79,17 +87,17 @@ def compare(
     problems: list[ColorcliError] = []
     rows = versions(pipelines, tracked("comparing", found), problems.append)
     with contextlib.ExitStack() as stack:
-        stack.callback(_complain, problems)
+        stack.callback(_print_errors, problems)
         if output:
             opened = open_comparison(output, _title(pictures, pipelines), max_side=max_side, quality=quality)
             page = stack.enter_context(opened)
-            rows = _added(page, rows)
+            rows = _add_to_page(page, rows)
         if sheet:
             write_sheet(sheet, rows, height=height)
         elif not sum(1 for _ in rows):
-            raise DataError("There are no pictures to show.")
+            raise DataError("No pictures to show.")
         if output:
-            _tell(page, pictures, pipelines, problems, command_line(ctx))
+            _describe_page(page, pictures, pipelines, problems, command_line(ctx))
     for path in targets:
         click.echo(str(path))
     return 1 if problems else 0
@@ -100,7 +108,7 @@ def _found(pictures: Path) -> list[Photograph]:
 
     found = [Photograph(pictures.name, pictures)] if pictures.is_file() else find_photographs(pictures)
     if not found:
-        raise UnreadableMedia(f"{pictures}: there are no pictures in this folder.")
+        raise UnreadableMedia(f"{pictures}: no pictures found.")
     return found
 
 
@@ -109,26 +117,30 @@ def _title(pictures: Path, pipelines: Sequence[Pipeline]) -> str:
     return f"{pictures.resolve().name} by {names if len(pipelines) <= 3 else f'{len(pipelines)} models'}"
 
 
-def _added(page: Comparison, rows: Iterable[Row]) -> Iterator[Row]:
+def _add_to_page(page: ComparisonPage, rows: Iterable[Row]) -> Iterator[Row]:
     for row in rows:
         page.add(row)
         yield row
 
 
-def _tell(
-    page: Comparison, pictures: Path, pipelines: Sequence[Pipeline], problems: Sequence[ColorcliError], command: str
+def _describe_page(
+    page: ComparisonPage,
+    pictures: Path,
+    pipelines: Sequence[Pipeline],
+    problems: Sequence[ColorcliError],
+    command: str,
 ) -> None:
-    from colorcli.pages.versions import described, versions_used
+    from colorcli.evaluation.protocol import describe, made_by
 
     page.facts = {
         "Pictures": f"{page.count} from {pictures.resolve().name}",
-        **{pipeline.name: described(pipeline) for pipeline in pipelines},
-        "Made by": versions_used(),
+        **{pipeline.name: describe(pipeline) for pipeline in pipelines},
+        "Made by": made_by(),
     }
     page.problems = [str(problem) for problem in problems]
     page.command = command
 
 
-def _complain(problems: Sequence[ColorcliError]) -> None:
+def _print_errors(problems: Sequence[ColorcliError]) -> None:
     for problem in problems:
         report_error(problem)

@@ -1,4 +1,4 @@
-"""`colorcli evaluate`: how near the colors of models are to those of photographs and films."""
+"""`colorcli evaluate`: compare the colors that models predict with the true ones."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
 
-_WRITERS = {".md": "Markdown", ".json": "JSON", ".csv": "CSV", ".html": "a page"}
+_FORMATS = (".md", ".json", ".csv", ".html")
 
 
-def _writable(_context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Check that what files are named after is a format."""
+def _check_formats(_context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Check that each file's suffix names a format."""
     for path in paths:
-        if path.suffix.lower() not in _WRITERS:
-            raise click.BadParameter(f"{path} does not end in {', '.join(_WRITERS)}.")
+        if path.suffix.lower() not in _FORMATS:
+            raise click.BadParameter(f"{path} must end in {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}.")
     return paths
 
 
@@ -43,16 +43,17 @@ def _writable(_context: click.Context, _parameter: click.Parameter, paths: tuple
     "outputs",
     multiple=True,
     metavar="FILE",
-    callback=_writable,
+    callback=_check_formats,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the tables to FILE too: .md, .json, .csv or .html; may be given more than once.",
+    help="Also write the tables to FILE: .md, .json, .csv or .html. Can be repeated.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option(
     "--metrics",
     metavar="NAME[=FILE][,...]",
     default="",
-    help="More columns: lpips, fid, vgg16 (an extra; =FILE has the weights), colorfulness_unsigned, or a plugin's.",
+    help="Add metrics: lpips, fid, vgg16 (with the extra colorcli[metrics]; =FILE for local weights), "
+    "colorfulness_unsigned, or a plugin's.",
 )
 @click.option("--by-category", is_flag=True, help="Add a table for each category of the photographs.")
 @click.option(
@@ -60,9 +61,9 @@ def _writable(_context: click.Context, _parameter: click.Parameter, paths: tuple
     type=click.IntRange(min=16),
     default=256,
     show_default=True,
-    help="Square that photographs are scaled to, and longer side of films.",
+    help="Side of the square that photographs are scaled to, and longer side of films.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many photographs, by name.")
+@click.option("--limit", type=click.IntRange(min=1), help="Use only the first LIMIT photographs, by name.")
 @coloring_options
 @click.pass_context
 def evaluate(
@@ -78,13 +79,13 @@ def evaluate(
     limit: int | None,
     film_options: FilmOptions,
 ) -> int:
-    """Compare the colors of MODEL... with the true ones of DATA: a film, or a folder of photographs and films.
+    """Compare the colors that each MODEL predicts for DATA with the true ones.
 
-    Every photograph (tar files count) and every film is made gray, colorized and compared; gray itself stands beside
-    the models, and so does the mean color of the photographs.
+    DATA is a color film, or a folder of color photographs (tar files are read as folders) and films. Each is turned
+    gray, colorized and compared. Gray itself and the mean color of the photographs are the baselines.
     """
     from colorcli.evaluation.film.table import find_films
-    from colorcli.evaluation.tables import markdown
+    from colorcli.evaluation.markdown import to_markdown
     from colorcli.media.photographs import find_photographs
     from colorcli.pages import check_free
 
@@ -94,9 +95,7 @@ def evaluate(
     films = find_films(data)
     photographs = find_photographs(data)[:limit] if data not in films else []
     if not photographs and not films:
-        raise DataError(
-            f"{data}: there are no photographs and no films in this folder.", "Give a folder of color photographs."
-        )
+        raise DataError(f"{data}: no photographs or films found.", "Give a folder of color photographs.")
     pipelines = load_pipelines(models, model_options)
     found: list[Evaluation] = []
     if photographs:
@@ -111,11 +110,11 @@ def evaluate(
     report = _report(ctx, data, pipelines, found, metrics)
     for problem in (problem for each in found for problem in each.unreadable):
         report_error(problem)
-    if report.left_out:
-        report_note(f"left out because they are gray: {', '.join(report.left_out)}")
+    if report.gray:
+        report_note(f"skipped because they are gray: {', '.join(report.gray)}")
     for path in outputs:
         _write(report, path)
-    click.echo(markdown(report))
+    click.echo(to_markdown(report))
     missing = any(column.missing for table in report.tables for column in table.columns)
     return 1 if report.problems or missing else 0
 
@@ -156,28 +155,28 @@ def _of_films(
 def _report(
     ctx: click.Context, data: Path, pipelines: Sequence[Pipeline], found: Sequence[Evaluation], metrics: str
 ) -> Report:
-    from colorcli.evaluation.photographs import described, versions_used
+    from colorcli.evaluation.protocol import describe, package_versions
     from colorcli.evaluation.tables import Report
 
     return Report(
         data=data.resolve().name,
         command=command_line(ctx),
-        models={pipeline.name: described(pipeline) for pipeline in pipelines},
-        versions=versions_used(*(["torchvision"] if metrics else [])),
+        models={pipeline.name: describe(pipeline) for pipeline in pipelines},
+        versions=package_versions(*(["torchvision"] if metrics else [])),
         tables=[each.table for each in found],
         problems=[str(error) for each in found for error in each.unreadable],
-        left_out=[name for each in found for name in each.gray],
+        gray=[name for each in found for name in each.gray],
     )
 
 
 def _write(report: Report, path: Path) -> None:
-    """Write a report as the file's suffix says, whole or not at all."""
+    """Write a report in the format of the file's suffix, atomically."""
     from colorcli.evaluation.export import to_csv, to_json
-    from colorcli.evaluation.tables import markdown
+    from colorcli.evaluation.markdown import to_markdown
     from colorcli.files import replacing
     from colorcli.pages.evaluation import to_html
 
-    write = {".md": markdown, ".json": to_json, ".csv": to_csv, ".html": to_html}[path.suffix.lower()]
+    write = {".md": to_markdown, ".json": to_json, ".csv": to_csv, ".html": to_html}[path.suffix.lower()]
     text = write(report)
     with replacing(path, "Check the disk and its permissions, or choose another folder.") as temporary:
         temporary.write_text(f"{text.rstrip()}\n", encoding="utf-8", newline="\n")

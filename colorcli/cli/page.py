@@ -33,8 +33,9 @@ def open_report(
     Raises:
         UnwritableMedia: the disk refuses.
     """
+    from colorcli.evaluation.protocol import describe, made_by
     from colorcli.pages.comparison import open_comparison
-    from colorcli.pages.versions import before_and_after, described, versions_used
+    from colorcli.pages.versions import before_and_after
 
     fates = {"colorized": 0, "done before": 0, "failed": 0}
     films: list[str] = []
@@ -61,7 +62,7 @@ def open_report(
         page.facts = {
             "Done": ", ".join(f"{count} {fate}" for fate, count in fates.items() if count),
             **({"Films": "; ".join(films)} if films else {}),
-            pipeline.name: described(pipeline),
-            "Made by": versions_used(),
+            pipeline.name: describe(pipeline),
+            "Made by": made_by(),
         }
         page.command = command

@@ -1,4 +1,4 @@
-"""`colorcli turing`: can people tell colored pictures from real photographs?"""
+"""`colorcli turing`: can people tell colorized pictures from real photographs?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEY = ".key.json"
 
 @click.group()
 def turing() -> None:
-    """Ask people which pictures are real photographs and which are colored, and score their answers."""
+    """Ask people which pictures are real photographs and which are colorized, and score their answers."""
 
 
 @turing.command()
@@ -36,27 +36,29 @@ def turing() -> None:
     type=click.FloatRange(0, 60),
     default=1.0,
     show_default=True,
-    help="How long each picture is shown; 0 for until it is answered.",
+    help="How long each picture is shown; 0 until it is answered.",
 )
 @click.option(
-    "--practice", type=click.IntRange(min=0), help="Scenes for practice. [default: a fifth of them, at most 10]"
+    "--practice",
+    type=click.IntRange(min=0),
+    help="Number of scenes for practice.  [default: a fifth of all, at most 10]",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
     default=0,
     show_default=True,
-    help="Decides who sees which version of which scene, in which order.",
+    help="Seed for who sees which version of a scene, and in which order.",
 )
 @click.option(
     "--max-side",
     type=click.IntRange(64, 4096),
     default=512,
     show_default=True,
-    help="Of each picture, in pixels: larger ones are scaled down.",
+    help="Longest side of a picture, in pixels; larger pictures are scaled down.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many pictures, by name.")
-@click.option("--overwrite", is_flag=True, help="Replace a page and a key that are there already.")
+@click.option("--limit", type=click.IntRange(min=1), help="Use only the first LIMIT pictures, by name.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing page and key.")
 @click.pass_context
 def make(
     ctx: click.Context,
@@ -71,14 +73,16 @@ def make(
     limit: int | None,
     overwrite: bool,
 ) -> int:
-    """Write a survey of PICTURES, a folder of color photographs: as they are, and colored by each MODEL.
+    """Write a survey of PICTURES, a folder of color photographs, with their real colors and colorized by each MODEL.
 
-    PAGE is one HTML file to give to people, each of whom sees every scene once, real or colored, and sends back a
-    small file. Keep PAGE's key, PAGE.key.json without the .html, for `colorcli turing score`.
+    PAGE is a single HTML file to send to participants, who see every scene once, real or colorized, and send back a
+    small file. Keep the key, which is written next to it (survey.html has survey.key.json), for `colorcli turing
+    score`.
     """
+    from colorcli.evaluation.protocol import describe, made_by
     from colorcli.media.photographs import find_photographs
     from colorcli.pages import check_free
-    from colorcli.pages.versions import described, versions, versions_used
+    from colorcli.pages.versions import versions
     from colorcli.turing.survey import make_survey, write_survey
 
     key = output.with_suffix(_KEY)
@@ -93,14 +97,14 @@ def make(
             rows, [pipeline.name for pipeline in pipelines], practice=practice, seed=seed, max_side=max_side
         )
     finally:
-        _tell(problems)
+        _print_errors(problems)
     if survey.gray:
-        report_note(f"left out because they are gray: {', '.join(survey.gray)}")
+        report_note(f"skipped because they are gray: {', '.join(survey.gray)}")
     facts = {
-        "models": {pipeline.name: described(pipeline) for pipeline in pipelines},
+        "models": {pipeline.name: describe(pipeline) for pipeline in pipelines},
         "max_side": max_side,
         "data": pictures.resolve().name,
-        "made_by": versions_used(),
+        "made_by": made_by(),
         "command": command_line(ctx),
     }
     write_survey(survey, output, key, seconds=seconds, facts=facts)
@@ -110,26 +114,26 @@ def make(
 
 @turing.command()
 @click.argument("results", metavar="RESULTS...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--key", type=_FILE, help="The key of the page. [default: the *.key.json near the results]")
+@click.option("--key", type=_FILE, help="Key of the page.  [default: the *.key.json near the results]")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_context
 def score(ctx: click.Context, results: tuple[Path, ...], key: Path | None, as_json: bool) -> int:
-    """Score RESULTS, the files that people sent back, or folders of them."""
+    """Score RESULTS, the files that participants sent back, or folders of them."""
     from colorcli.turing.answers import find_key, find_results, read_key, read_results
-    from colorcli.turing.report import report_of
+    from colorcli.turing.score import score as score_results
 
     found = find_results(results)
-    told = read_key(key or find_key(found))
-    counted, problems = read_results(found, told)
-    _tell(problems)
+    solutions = read_key(key or find_key(found))
+    counted, problems = read_results(found, solutions)
+    _print_errors(problems)
     if not counted:
-        raise DataError("None of these results counts.", "The errors above say why.")
-    report = report_of(told, counted, problems)
-    write = report.json if as_json else report.markdown
+        raise DataError("None of the results can be counted.", "The errors above say why.")
+    scored = score_results(solutions, counted, problems)
+    write = scored.json if as_json else scored.markdown
     click.echo(write(command_line(ctx)))
     return 1 if problems else 0
 
 
-def _tell(problems: Sequence[ColorcliError]) -> None:
+def _print_errors(problems: Sequence[ColorcliError]) -> None:
     for problem in problems:
         report_error(problem)

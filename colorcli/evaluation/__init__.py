@@ -1,1 +1,1 @@
-"""How good colors are: metrics, tables and contact sheets. Colorizing never imports it."""
+"""Metrics, and tables of them for photographs and films. Colorizing never imports this package."""

@@ -1,7 +1,7 @@
-"""How near the colors of models are to those of photographs, beside gray and the set's mean color.
+"""Compare the colors that models predict for photographs with the true ones, with gray, and with the mean color.
 
-A photograph is made gray, colorized as `colorcli run` does it, and compared. Of each only what was measured is kept,
-a few kilobytes for every row.
+Each photograph is turned gray, colorized as `colorcli run` does, and compared. Only the measurements are kept: a few
+kilobytes per photograph and row.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,21 +35,22 @@ if TYPE_CHECKING:
     from colorcli.metric import Metric
 
 Watch = Callable[[str, Sequence["Photograph"]], Iterable["Photograph"]]
+"""Passes on photographs, and may report progress under a title."""
 
 _BATCH = 16
-_GRAY = 3.0  # a picture of less chroma on average has no colors to compare with; scanned gray prints have up to 2.7
+_GRAY = 3.0  # mean chroma below which a picture counts as gray; scanned gray prints have up to 2.7
 _TO_16_BITS = 257
 _log = logging.getLogger("colorcli")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A table, and what is not in it.
+    """A table, and the files that were skipped.
 
     Attributes:
         table: the figures.
-        gray: the names of files without color.
-        unreadable: what is wrong with each of the others that are left out.
+        gray: names of the files without color.
+        unreadable: an error for each file that cannot be read.
     """
 
     table: Table
@@ -60,7 +60,7 @@ class Evaluation:
 
 @dataclass
 class _Survey:
-    """What a look at all photographs found; the mean (2,) is of the ab of those in color."""
+    """The result of reading all photographs once; `mean` is the mean ab (2,) of those in color."""
 
     color: list[Photograph] = field(default_factory=list)
     gray: list[str] = field(default_factory=list)
@@ -77,19 +77,19 @@ def evaluate(
     by_category: bool = False,
     watch: Watch = lambda _, all_: all_,
 ) -> Evaluation:
-    """Compare models' colors with those of photographs.
+    """Compare the colors that models predict for photographs with the true ones.
 
     Args:
-        pipelines: the models, each with its options and a name of its own.
-        photographs: in color; what is gray or cannot be read is left out.
-        metrics: the columns. One that fails is empty and says why; the others stand.
-        size: of the square that the photographs are scaled to, bicubically.
-        by_category: add a section for every category of the photographs.
-        watch: hands on the photographs of each of the two passes, and may show how far it is.
+        pipelines: the models with their options, each with a unique name.
+        photographs: in color; gray and unreadable ones are skipped.
+        metrics: the columns. The column of a metric that fails is empty and gives the reason.
+        size: of the square to which photographs are scaled with a bicubic filter.
+        by_category: add a section for each category of photographs.
+        watch: passes on the photographs of each of the two passes, and may report progress.
 
     Raises:
-        DataError: there is no photograph in color, or none has a category where they are asked for.
-        PluginError: a model gave something else than finite chroma.
+        DataError: no photograph is in color, or none has a category although `by_category` is set.
+        PluginError: a model predicted something other than finite chroma.
     """
     if by_category and not any(photograph.category for photograph in photographs):
         raise DataError(
@@ -99,7 +99,7 @@ def evaluate(
     survey = _survey(watch("reading", photographs), size)
     if not survey.color:
         raise DataError(
-            f"There is nothing to compare with: of {len(photographs)} photographs, {len(survey.gray)} are gray and "
+            f"No photograph is in color: of {len(photographs)}, {len(survey.gray)} are gray and "
             f"{len(survey.unreadable)} cannot be read.",
             "Give a folder of color photographs.",
         )
@@ -113,35 +113,23 @@ def evaluate(
         for truth in batch:
             board.add(ORIGINAL, truth.colors, truth.colors)
     categories = [photograph.category for photograph in survey.color] if by_category else []
-    sections, comparisons = board.judged(categories, ["mean color", *(pipeline.name for pipeline in pipelines)])
+    sections, comparisons = board.summarize(categories, ["mean color", *(pipeline.name for pipeline in pipelines)])
     table = Table("Photographs", board.columns(), sections, comparisons, _protocol(survey, metrics, size))
     return Evaluation(table, survey.gray, survey.unreadable)
 
 
-def described(pipeline: Pipeline) -> str:
-    """Say in a line what a row stands for: network, options, device, and the beginning of the weights' digest."""
-    options = [f"{name}={value}" for name, value in pipeline.options.items()]
-    size = f"{pipeline.model.size}x{pipeline.model.size}" if pipeline.model.size else "the picture's own size"
-    return ", ".join([f"network at {size}", *options, str(pipeline.model.device), pipeline.model.fingerprint[:12]])
-
-
-def versions_used(*packages: str) -> dict[str, str]:
-    """Give the versions of what decides the figures, and of other packages."""
-    return {package: version(package) for package in ("colorcli", "torch", *packages)}
-
-
 def read_square(photograph: Photograph, size: int) -> NDArray[np.uint8]:
-    """Read a photograph as `colorcli run` does and scale it to (size, size, 3), sRGB.
+    """Read a photograph as `colorcli run` does and scale it to (size, size, 3) sRGB.
 
     Raises:
-        ColorcliError: it cannot be read.
+        ColorcliError: the photograph cannot be read.
     """
     image = to_image(next(open_picture(photograph.stream()).frames())).convert("RGB")
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def has_color(pixels: NDArray[np.generic]) -> bool:
-    """Tell whether 8-bit pixels (H, W) or (H, W, 3) are more than a gray picture with some noise."""
+    """Return whether 8-bit pixels (H, W) or (H, W, 3) have more color than a gray picture with noise."""
     return pixels.ndim == 3 and float(torch.hypot(*_ab(_rgb(pixels))).mean()) >= _GRAY
 
 
@@ -165,9 +153,9 @@ def _survey(photographs: Iterable[Photograph], size: int) -> _Survey:
 def _protocol(survey: _Survey, metrics: Sequence[Metric], size: int) -> list[str]:
     count = len(survey.color)
     return [
-        f"{count} photograph{'s' if count > 1 else ''}, each whole at {size}x{size} (bicubic, antialiased)",
-        f"in brackets: 95 % intervals, from {bootstrap.DRAWS} draws of the photographs with replacement (seed "
-        f"{bootstrap.SEED}), the same for every row",
+        f"{count} photograph{'s' if count > 1 else ''}, uncropped, scaled to {size}x{size} (bicubic, antialiased)",
+        f"In parentheses: 95 % confidence intervals, from {bootstrap.RESAMPLES} resamples of the photographs (seed "
+        f"{bootstrap.SEED}), the same for every row.",
         " ".join(metric.definition for metric in metrics if metric.definition),
     ]
 
@@ -175,7 +163,7 @@ def _protocol(survey: _Survey, metrics: Sequence[Metric], size: int) -> list[str
 def _chromas(
     batch: Sequence[_Truth], baselines: Sequence[Tensor], pipelines: Sequence[Pipeline]
 ) -> Iterator[tuple[str, Iterable[Tensor]]]:
-    """Give every row's (1, 2, h, w) ab for a batch."""
+    """Predict the ab (1, 2, h, w) of a batch for every row."""
     for name, color in zip(BASELINES, baselines, strict=True):
         yield name, [color[None, :, None, None]] * len(batch)
     for pipeline in pipelines:
@@ -184,7 +172,7 @@ def _chromas(
 
 @dataclass(frozen=True)
 class _Truth:
-    """A photograph as it is; its pixels have 16 bits, so that joining rounds nothing that shows in a figure."""
+    """A photograph in its true colors, at 16 bits so that rounding in the join does not affect the figures."""
 
     pixels: NDArray[np.uint16]
     colors: Colors
@@ -197,16 +185,16 @@ class _Truth:
         return cls(pixels.astype(np.uint16) * np.uint16(_TO_16_BITS), colors)
 
     def colored(self, ab: Tensor) -> Colors:
-        """Give it predicted chroma (1, 2, h, w) of any size.
+        """Combine the photograph's lightness with predicted chroma (1, 2, h, w) of any size.
 
-        Chroma is compared as the network gave it, as published figures are; the picture as it is shown, in gamut.
+        As in published figures, chroma is compared as predicted, and pictures as they are shown, in gamut.
         """
         ab = ab.cpu()
         return Colors(_rgb(join(self.pixels, ab)), _scaled(ab.float(), self.pixels.shape[:2]), self.colors.category)
 
 
 class _Board:
-    """What was measured, metric by metric, row by row, picture by picture; a metric that fails is left out."""
+    """Measurements by metric, row and picture. A metric that fails is dropped; the others continue."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self._metrics = metrics
@@ -214,18 +202,18 @@ class _Board:
         self._measured: dict[str, dict[str, list[Tensor]]] = {metric.name: {} for metric in metrics}
 
     def add(self, row: str, predicted: Colors, true: Colors) -> None:
-        """Measure one picture of a row."""
+        """Measure one picture in a row."""
         for metric in self._working():
             if row == ORIGINAL and not metric.alone:
                 continue
             so_far = self._measured[metric.name].setdefault(row, [])
             try:
                 so_far.append(_checked(metric.measure(predicted, true), so_far))
-            except Exception as error:  # whatever is wrong with one metric, the others go on
+            except Exception as error:  # a metric of a plugin may raise anything
                 self._drop(metric, error)
 
-    def judged(self, categories: Sequence[str], compared: Sequence[str]) -> tuple[list[Section], list[Comparison]]:
-        """Give the sections, that of all pictures and one for each category, and the rows compared with each other."""
+    def summarize(self, categories: Sequence[str], compared: Sequence[str]) -> tuple[list[Section], list[Comparison]]:
+        """Compute the figures of all pictures and of each category, and compare rows with each other."""
         tensors: dict[str, dict[str, Tensor]] = {
             metric.name: {row: torch.stack(each) for row, each in self._measured[metric.name].items()}
             for metric in self._working()
@@ -235,17 +223,17 @@ class _Board:
         parts = {name: torch.tensor([at for at, each in enumerate(categories) if each == name]) for name in categories}
         sections = [self._section("", whole, tensors)]
         sections += [self._section(name or "no category", parts[name], tensors) for name in sorted(parts)]
-        draws = bootstrap.draw(count)
+        times = bootstrap.resample(count)
         comparisons = []
         for other, one in itertools.combinations(compared, 2):
             for metric in self._working():
                 rows = tensors[metric.name]
-                found = bootstrap.compare((one, other), metric, rows[one], rows[other], draws)
+                found = bootstrap.compare((one, other), metric, rows[one], rows[other], times)
                 comparisons += [found] if found else []
         return sections, comparisons
 
     def columns(self) -> list[Column]:
-        """Describe the metrics, those that failed too."""
+        """Describe all metrics, including those that failed."""
         return [
             Column(each.name, each.heading, each.decimals, each.better, self._missing.get(each.name, ""))
             for each in self._metrics
@@ -253,11 +241,11 @@ class _Board:
 
     def _section(self, name: str, chosen: Tensor, tensors: Mapping[str, Mapping[str, Tensor]]) -> Section:
         rows: dict[str, dict[str, Figure]] = {}
-        draws = bootstrap.draw(len(chosen))
+        times = bootstrap.resample(len(chosen))
         for metric in self._working():
             try:
                 found = {
-                    row: bootstrap.figure_of(metric, measured[chosen], draws)
+                    row: bootstrap.figure_of(metric, measured[chosen], times)
                     for row, measured in tensors[metric.name].items()
                 }
             except Exception as error:  # as above
@@ -273,22 +261,24 @@ class _Board:
 
     def _drop(self, metric: Metric, error: Exception) -> None:
         _log.debug("The metric %s failed.", metric.name, exc_info=error)
-        said = str(error) if isinstance(error, ColorcliError) else f"{type(error).__name__}: {error}"
-        self._missing[metric.name] = said
+        reason = str(error) if isinstance(error, ColorcliError) else f"{type(error).__name__}: {error}"
+        self._missing[metric.name] = reason
 
 
 def _checked(value: Tensor | float, so_far: Sequence[Tensor]) -> Tensor:
-    """Take what a metric measured, if it is what it measured of the pictures before."""
+    """Convert a measurement to a tensor, and check that it has the shape of the earlier ones."""
     measured = value.detach().cpu() if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64)
     if torch.isnan(measured).any():
-        raise ValueError("it measured something that is not a number.")
+        raise ValueError("A measurement must be a number, got NaN.")
     if so_far and so_far[0].shape != measured.shape:
-        raise ValueError(f"it measured {tuple(measured.shape)} numbers, and {tuple(so_far[0].shape)} before.")
+        raise ValueError(
+            f"Measurements must have one shape, got {tuple(measured.shape)} and {tuple(so_far[0].shape)}."
+        )
     return measured
 
 
 def _rgb(pixels: NDArray[np.generic]) -> Tensor:
-    """Turn uint8 or uint16 pixels (H, W, 3) into (3, H, W) in 0..1."""
+    """Convert uint8 or uint16 pixels (H, W, 3) to (3, H, W) in 0..1."""
     top = 256**pixels.itemsize - 1
     return torch.from_numpy(pixels.astype(np.float32) / np.float32(top)).permute(2, 0, 1)
 
@@ -298,7 +288,7 @@ def _ab(rgb: Tensor) -> Tensor:
 
 
 def _scaled(ab: Tensor, size: Sequence[int]) -> Tensor:
-    """Scale chroma (1, 2, h, w) as `colorcli.inference.join.join` does: (2, H, W)."""
+    """Scale chroma (1, 2, h, w) to (2, H, W) as `colorcli.inference.join.join` does."""
     if ab.shape[-2:] != torch.Size(size):
         ab = functional.interpolate(ab, tuple(size), mode="bicubic")
     return ab[0].clamp(-AB_LIMIT, AB_LIMIT)

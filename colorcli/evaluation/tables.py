@@ -1,48 +1,39 @@
-"""Tables of figures as they are kept, and as Markdown; none goes without its protocol and its command."""
+"""Tables of metrics in memory. A table always comes with its protocol and the command that makes it."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence  # noqa: TC003 - msgspec reads the annotations
+from dataclasses import dataclass
 
 BASELINES = ("gray", "mean color")
-ORIGINAL = "original"  # photographs as they are
-TRUE = "true"  # films as they are
+ORIGINAL = "original"  # the photographs themselves
+TRUE = "true"  # the films themselves
+_DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "": ""}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure and its 95 % interval; NaN where there is none."""
+    """A value and its 95 % confidence interval, if it has one."""
 
     value: float
-    low: float = math.nan
-    high: float = math.nan
+    interval: tuple[float, float] | None = None
 
     @property
-    def has_interval(self) -> bool:
-        """Whether it has an interval."""
-        return not math.isnan(self.low)
-
-    @property
-    def is_sure(self) -> bool:
-        """Whether it is not 0, as far as its interval tells."""
-        return self.low > 0 or self.high < 0
+    def excludes_zero(self) -> bool:
+        """Whether the interval lies on one side of 0."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of every row.
+    """One metric.
 
     Attributes:
-        name: what programs know it by.
-        heading: what people do.
-        decimals: that are shown.
+        name: in files and on the command line.
+        heading: in tables.
+        decimals: shown.
         better: "higher", "lower", or empty.
-        missing: why there is no figure in it; empty where there is.
+        missing: why the metric could not be measured; empty if it was.
     """
 
     name: str
@@ -51,29 +42,35 @@ class Column:
     better: str = ""
     missing: str = ""
 
+    @property
+    def direction(self) -> str:
+        """Which values are better, as a phrase."""
+        return _DIRECTIONS[self.better]
+
     def show(self, figure: Figure | None) -> str:
-        """Write the value of a cell."""
+        """Format a value; empty for none."""
         return "" if figure is None else f"{figure.value:.{self.decimals}f}"
 
     def show_interval(self, figure: Figure | None, sign: str = "") -> str:
-        """Write the interval of a cell, empty where it has none."""
-        if figure is None or not figure.has_interval:
+        """Format an interval; empty for none."""
+        if figure is None or figure.interval is None:
             return ""
-        return f"{figure.low:{sign}.{self.decimals}f} to {figure.high:{sign}.{self.decimals}f}"
+        low, high = figure.interval
+        return f"{low:{sign}.{self.decimals}f} to {high:{sign}.{self.decimals}f}"
 
     def show_difference(self, figure: Figure) -> str:
-        """Write a difference of two cells."""
+        """Format a difference, with its sign."""
         return f"{figure.value:+.{self.decimals}f}"
 
 
 @dataclass(frozen=True)
 class Section:
-    """The rows of one part of a set.
+    """The rows of the whole set, or of one part of it.
 
     Attributes:
-        name: of the part; empty for all of it.
-        note: what it is, in words.
-        rows: the figures of each row by the names of row and column.
+        name: of the part; empty for the whole set.
+        note: describes the part, such as "12 photographs".
+        rows: figures by the name of the row and of the column.
     """
 
     name: str
@@ -82,13 +79,22 @@ class Section:
 
     @property
     def heading(self) -> str:
-        """What stands above the rows."""
-        return f"{self.name}: {self.note}" if self.name else f"All: {self.note}"
+        """The heading above the rows."""
+        return f"{self.name or 'All'}: {self.note}"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two rows of the same pictures: the difference in one column, and on how many pictures `one` is better."""
+    """The difference between two rows of the same pictures in one column.
+
+    Attributes:
+        one: name of a row.
+        other: name of the row that is subtracted.
+        column: name of the column.
+        difference: between the figures of the rows.
+        better: number of pictures on which `one` is better.
+        pictures: number of pictures.
+    """
 
     one: str
     other: str
@@ -97,17 +103,27 @@ class Comparison:
     better: int
     pictures: int
 
+    @property
+    def rows(self) -> str:
+        """The rows that are compared."""
+        return f"{self.one} minus {self.other}"
+
+    @property
+    def better_on(self) -> str:
+        """On how many pictures the first row is better."""
+        return f"{self.better} of {self.pictures}"
+
 
 @dataclass(frozen=True)
 class Table:
-    """Figures of a set.
+    """The figures of a set.
 
     Attributes:
-        title: what they are of.
+        title: of the table.
         columns: in order.
         sections: the whole set first.
-        comparisons: of rows of the whole set.
-        protocol: how they came about, in sentences, the set first.
+        comparisons: between rows of the whole set.
+        protocol: how the figures were measured, in sentences; the first one describes the set.
     """
 
     title: str
@@ -116,31 +132,40 @@ class Table:
     comparisons: Sequence[Comparison] = ()
     protocol: Sequence[str] = ()
 
+    def column(self, name: str) -> Column:
+        """Find a column by name."""
+        return next(column for column in self.columns if column.name == name)
+
+    @staticmethod
+    def is_model(row: str) -> bool:
+        """Return whether a row belongs to a model rather than to a baseline or to the originals."""
+        return row not in {*BASELINES, ORIGINAL, TRUE}
+
     def best(self, section: Section, column: Column) -> set[str]:
-        """Name the rows of models that are best in a column, where one can be."""
-        own = {
+        """Name the models with the best figure in a column; empty if there is nothing to choose from."""
+        values = {
             name: row[column.name].value
             for name, row in section.rows.items()
-            if column.name in row and name not in {*BASELINES, ORIGINAL, TRUE}
+            if column.name in row and self.is_model(name)
         }
-        if len(own) < 2 or not column.better:
+        if len(values) < 2 or not column.better:
             return set()
-        top = max(own.values()) if column.better == "higher" else min(own.values())
-        return {name for name, value in own.items() if value == top}
+        best = max(values.values()) if column.better == "higher" else min(values.values())
+        return {name for name, value in values.items() if value == best}
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that `colorcli evaluate` has to say.
+    """The result of `colorcli evaluate`.
 
     Attributes:
-        data: the name of what was evaluated on.
-        command: the one that makes this report.
-        models: what each model's row stands for.
+        data: name of the data set.
+        command: the command that makes this report.
+        models: a description of the model behind each row.
         versions: of the packages.
         tables: of photographs, of films, or both.
-        problems: what is wrong with files that are left out.
-        left_out: names of files without color.
+        problems: messages about files that were skipped.
+        gray: names of files that were skipped because they have no color.
     """
 
     data: str
@@ -148,70 +173,22 @@ class Report:
     models: Mapping[str, str]
     versions: Mapping[str, str]
     tables: Sequence[Table]
-    problems: Sequence[str] = field(default=())
-    left_out: Sequence[str] = field(default=())
+    problems: Sequence[str] = ()
+    gray: Sequence[str] = ()
+
+    def notes(self, table: Table) -> list[str]:
+        """List what readers of one table need to know: its protocol, and metrics that could not be measured."""
+        set_, *protocol = table.protocol
+        missing = [f"{column.heading}: not measured. {column.missing}" for column in table.columns if column.missing]
+        return [f"{self.data}: {set_}", *protocol, *missing]
 
     @property
     def protocol(self) -> list[str]:
-        """What is true of all tables, in sentences."""
+        """What applies to all tables, in sentences; the command comes beside it."""
         lines = [f"{name}: {description}" for name, description in self.models.items()]
         lines.append(", ".join(f"{package} {version}" for package, version in self.versions.items()))
-        if self.left_out:
-            lines.append(f"left out because they are gray: {', '.join(self.left_out)}")
+        if self.gray:
+            lines.append(f"Skipped because they are gray: {', '.join(self.gray)}")
         if self.problems:
-            lines.append(f"left out because they cannot be read: {len(self.problems)}")
+            lines.append(f"Skipped because they cannot be read: {len(self.problems)}")
         return lines
-
-
-def markdown(report: Report) -> str:
-    """Write a report as Markdown."""
-    parts = [_table(table, report, headed=len(report.tables) > 1) for table in report.tables]
-    return "\n\n".join(parts)
-
-
-def _table(table: Table, report: Report, *, headed: bool) -> str:
-    parts = [f"## {table.title}"] if headed else []
-    for section in table.sections:
-        if section.name or len(table.sections) > 1:
-            parts.append(f"### {section.heading}")
-        parts.append(_section(table, section))
-    if table.comparisons:
-        parts += ["### One beside another", _comparisons(table)]
-    missing = [f"{column.heading}: not measured. {column.missing}" for column in table.columns if column.missing]
-    about, *more = table.protocol
-    lines = [f"{report.data}: {about}", *more, *missing, *report.protocol, f"`{report.command}`"]
-    parts.append("\n".join(f"- {line}" for line in lines))
-    return "\n\n".join(parts)
-
-
-def _section(table: Table, section: Section) -> str:
-    lines = _head(["", *(column.heading for column in table.columns)])
-    for name, row in section.rows.items():
-        lines.append(_line([name, *(_cell(column, row.get(column.name)) for column in table.columns)]))
-    return "\n".join(lines)
-
-
-def _cell(column: Column, figure: Figure | None) -> str:
-    if column.missing:
-        return "not measured"
-    interval = column.show_interval(figure)
-    return column.show(figure) + (f" ({interval})" if interval else "")
-
-
-def _comparisons(table: Table) -> str:
-    columns = {column.name: column for column in table.columns}
-    lines = [_line(["", "figure", "difference", "better on"]), _line(["---", "---", "---:", "---:"])]
-    for each in table.comparisons:
-        column = columns[each.column]
-        difference = f"{column.show_difference(each.difference)} ({column.show_interval(each.difference, '+')})"
-        rows = f"{each.one} less {each.other}"
-        lines.append(_line([rows, column.heading, difference, f"{each.better} of {each.pictures}"]))
-    return "\n".join(lines)
-
-
-def _head(cells: Sequence[str]) -> list[str]:
-    return [_line(cells), _line(["---", *["---:"] * (len(cells) - 1)])]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

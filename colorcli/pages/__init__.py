@@ -1,8 +1,10 @@
-"""The pages that people open and send to others: one HTML file each, with all that it needs inside.
+"""HTML pages that people open and send to others: one self-contained file each.
 
-A page loads nothing from elsewhere and its Content-Security-Policy forbids it to: only the style and the scripts
-that we wrote run, known by their hashes, and pictures come as data URIs. So a `style=` or `onclick=` attribute has no
-effect; use classes, SVG attributes and listeners.
+A page loads nothing, and its Content-Security-Policy forbids it to: only our own style sheets and scripts run,
+identified by their hashes, and pictures are data URIs. The policy also blocks `style=` and `onclick=` attributes; use
+classes, SVG attributes and event listeners instead.
+
+Templates are Jinja2 with autoescape: a value is text unless it is `Markup`.
 """
 
 from __future__ import annotations
@@ -10,65 +12,101 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import html
 import io
+from functools import cache
 from importlib import resources
 from importlib.metadata import version
-from string import Template
 from typing import TYPE_CHECKING, TextIO
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from colorcli.errors import UnwritableMedia
 from colorcli.files import replacing
 from colorcli.media import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from PIL import Image
 
 _HINT = "Check the disk and its permissions, or choose another folder."
-_HEAD = 4096  # of a page's first characters hold its generator
-_GENERATOR = '<meta name="generator" content="colorcli '
-
-
-def escape(text: object) -> str:
-    """Write a text so that HTML shows it as it is, between tags and in attributes."""
-    return html.escape(str(text))
+_HEAD_LENGTH = 4096  # characters at the start of a page, which include its generator
+_GENERATOR = "colorcli"
+_BODY = Markup("<!-- body -->")
 
 
 def asset(name: str) -> str:
-    """Read a .css, .js or .html file of this package."""
+    """Read a .css or .js file of this package."""
     return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
-def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
-    """Make a page: a heading with a switch between dark and light, and the body under it.
+def render(template: str, values: Mapping[str, object]) -> Markup:
+    """Fill in a template of this package.
 
     Args:
-        title: of the window, and the heading; any text.
-        body: HTML, in which every text went through `escape`.
-        style: CSS, after the common one, whose colors are the variables in `page.css`.
-        script: JavaScript, run when the whole body is there.
+        template: the name of its file.
+        values: by name; everything but `Markup` is escaped.
     """
-    start, end = _around(title, style, script)
-    return start + body + end
+    return Markup(_environment().get_template(template).render(values))  # noqa: S704 - rendered with autoescape
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("colorcli", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
+    """Make a page: a heading, a switch between dark and light, and the body below.
+
+    Args:
+        title: of the window and the heading.
+        body: `Markup`; a plain text is escaped.
+        style: CSS that follows the shared style sheet; `page.css` defines the colors as variables.
+        script: JavaScript that runs once the whole body is there.
+    """
+    styles = [Markup(asset("page.css")), Markup(style)]  # noqa: S704 - our own files
+    scripts = [Markup(asset("page.js")), Markup(script)]  # noqa: S704
+    policy = {
+        "default-src": ["'none'"],
+        "img-src": ["data:"],
+        "style-src": [_hash_source(each) for each in styles],
+        "script-src": [_hash_source(each) for each in scripts],
+        "base-uri": ["'none'"],
+        "form-action": ["'none'"],
+    }
+    values = {
+        "policy": "; ".join(" ".join([name, *sources]) for name, sources in policy.items()),
+        "generator": f"{_GENERATOR} {version('colorcli')}",
+        "title": title,
+        "styles": styles,
+        "scripts": scripts,
+        "body": body,
+    }
+    return str(render("page.html", values))
 
 
 @contextlib.contextmanager
 def open_page(path: Path, title: str, *, style: str = "", script: str = "") -> Iterator[TextIO]:
-    """Open a page to write its body into, piece by piece; the file appears whole or not at all.
+    """Open a page whose body is written piece by piece. The file appears when it is complete, or not at all.
 
     Args:
-        path: the file, whose folder is made if need be.
-        title: as for `page`, like `style` and `script`.
-        style: CSS.
-        script: JavaScript.
+        path: the file; its folder is created if necessary.
+        title: as for `page`.
+        style: as for `page`.
+        script: as for `page`.
 
     Raises:
-        UnwritableMedia: the disk refuses.
+        UnwritableMedia: the file cannot be written.
     """
-    start, end = _around(title, style, script)
+    start, end = page(title, _BODY, style=style, script=script).split(_BODY)
     with replacing(path, _HINT) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write(start)
         yield file
@@ -76,75 +114,51 @@ def open_page(path: Path, title: str, *, style: str = "", script: str = "") -> I
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:
-    """Make sure, before any work is done, that a page replaces nothing that it should not.
+    """Check, before any work is done, that writing a page replaces nothing by accident.
 
     Raises:
-        UnwritableMedia: something is there, which nobody said to overwrite.
+        UnwritableMedia: the file exists and may not be overwritten.
     """
     if path.exists() and not overwrite:
-        raise UnwritableMedia(
-            f"{shown(path)}: it is there already.", "Replace it with --overwrite, or choose another name."
-        )
+        raise UnwritableMedia(f"{shown(path)} already exists.", "Replace it with --overwrite, or choose another name.")
 
 
 def is_page(path: Path) -> bool:
-    """Tell whether a file is a page that colorcli wrote."""
+    """Return whether a file is a page written by colorcli."""
     try:
         with path.open(encoding="utf-8") as file:
-            return _GENERATOR in file.read(_HEAD)
+            return f'<meta name="generator" content="{_GENERATOR} ' in file.read(_HEAD_LENGTH)
     except (OSError, UnicodeDecodeError):
         return False
 
 
-def picture(image: Image.Image, alt: str, *, quality: int = 85, lazy: bool = False) -> str:
-    """Write a picture as an <img> that holds it, as WebP.
+def picture(image: Image.Image, alt: str, *, quality: int = 85, lazy: bool = False) -> Markup:
+    """Make an <img> element that contains the picture, as WebP.
 
     Args:
-        image: of any mode that WebP can hold: L, LA, RGB, RGBA.
-        alt: what it shows, for those who cannot see it.
+        image: of a mode that WebP supports: L, LA, RGB or RGBA.
+        alt: a description for people who cannot see the picture.
         quality: of the WebP, 1 to 100.
-        lazy: whether the browser may wait until it is about to be seen.
+        lazy: let the browser wait until the picture is about to be seen.
     """
     stream = io.BytesIO()
     image.save(stream, "WEBP", quality=quality)
-    loading = ' loading="lazy" decoding="async"' if lazy else ""
-    uri = data_uri(stream.getvalue(), "image/webp")
-    return f'<img src="{uri}" alt="{escape(alt)}" width="{image.width}" height="{image.height}"{loading}>'
+    loading = Markup(' loading="lazy" decoding="async"') if lazy else ""
+    return Markup('<img src="{}" alt="{}" width="{}" height="{}"{}>').format(
+        data_uri(stream.getvalue(), "image/webp"), alt, image.width, image.height, loading
+    )
 
 
-def data_uri(content: bytes, kind: str) -> str:
-    """Write a file as a URI that holds it.
+def data_uri(content: bytes, media_type: str) -> str:
+    """Make a data URI of a file's content.
 
     Args:
         content: of the file.
-        kind: its media type, such as image/webp.
+        media_type: such as image/webp.
     """
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _around(title: str, style: str, script: str) -> tuple[str, str]:
-    """Give what stands before the body, and what after it."""
-    styles = [asset("page.css"), style]
-    scripts = [asset("page.js"), script]
-    policy = {
-        "default-src": ["'none'"],
-        "img-src": ["data:"],
-        "style-src": [_source(each) for each in styles],
-        "script-src": [_source(each) for each in scripts],
-        "base-uri": ["'none'"],
-        "form-action": ["'none'"],
-    }
-    start, end = asset("page.html").split("$body")
-    before = Template(start).substitute(
-        policy="; ".join(" ".join([name, *sources]) for name, sources in policy.items()),
-        generator=f'{_GENERATOR}{escape(version("colorcli"))}">',
-        title=escape(title),
-        styles="".join(f"<style>{each}</style>" for each in styles),
-        script=f"<script>{scripts[0]}</script>",
-    )
-    return before, Template(end).substitute(script=f"<script>{scripts[1]}</script>")
-
-
-def _source(text: str) -> str:
-    """Name an inline style or script by its hash, as a Content-Security-Policy does."""
+def _hash_source(text: str) -> str:
+    """Identify an inline style or script by its hash, as a Content-Security-Policy does."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"

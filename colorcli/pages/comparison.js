@@ -13,8 +13,8 @@
 
   const FARTHEST = 8;
   let index = -1;
-  let versions = []; // of the picture that is shown: { label, image }
-  let left = ""; // the labels that were chosen; a picture that lacks one shows another and the choice stays
+  let versions = []; // of the current picture: { label, image }
+  let left = ""; // the chosen labels; a picture without one shows another, and the choice stays
   let right = "";
   let tiled = false;
   let cut = 50; // where the slider is, in per cent
@@ -32,7 +32,7 @@
     }));
     mark();
     await Promise.allSettled(found.map(({ image }) => image.decode()));
-    if (index !== next) return; // someone went on before this one was ready
+    if (index !== next) return; // another picture was chosen before this one was ready
     versions = found;
     const { image } = versions[0];
     stage.style.setProperty("--aspect", image.getAttribute("width") / image.getAttribute("height"));
@@ -144,7 +144,7 @@
     slideTo(to);
   }
 
-  // So many tiles abreast as make them largest.
+  // Choose the number of columns that makes the tiles largest.
   function arrange() {
     if (!tiled || !versions.length) return;
     const aspect = Number(stage.style.getPropertyValue("--aspect"));
@@ -178,7 +178,7 @@
     at("in").disabled = view.zoom === FARTHEST;
   }
 
-  // Where in its window something happened, 0..1.
+  // The position of an event in its window, 0..1.
   function place(event, pane) {
     const box = pane.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
@@ -187,7 +187,7 @@
   // Mouse, pen and fingers
 
   const touching = new Map(); // id -> its last event
-  let drag = null; // what the pointers do: { pane, first, slides }
+  let drag = null; // the current drag: { pane, first, slides }
 
   stage.addEventListener("pointerdown", (event) => {
     const pane = event.target.closest(".window");
@@ -199,7 +199,7 @@
     if (drag.slides && !mayScroll(event)) slideTo(100 * place(event, pane)[0]);
   });
 
-  // A finger that goes up or down scrolls the page, and the browser takes it away; one across is ours.
+  // A vertical swipe scrolls the page, and the browser cancels the pointer; a horizontal one moves the slider.
   function mayScroll(event) {
     if (event.pointerType !== "touch" || drag.first.target.closest(".handle")) return false;
     return Math.abs(event.clientX - drag.first.clientX) <= Math.abs(event.clientY - drag.first.clientY);
@@ -227,11 +227,11 @@
     stage.addEventListener(end, (event) => {
       if (drag?.slides && end === "pointerup") slideTo(100 * place(event, drag.pane)[0]); // a tap
       touching.delete(event.pointerId);
-      if (touching.size) drag.slides = false; // what is left of a pinch
+      if (touching.size) drag.slides = false; // the rest of a pinch
       else drag = null;
     });
   }
-  stage.addEventListener("mousedown", (event) => event.preventDefault()); // a drag selects nothing and leaves the focus
+  stage.addEventListener("mousedown", (event) => event.preventDefault()); // a drag neither selects text nor moves the focus
 
   stage.addEventListener("dblclick", (event) => {
     const pane = event.target.closest(".window");

@@ -1,4 +1,4 @@
-"""The page on which pictures are compared: a slider between any two versions, all of them side by side, and zoom."""
+"""The page that compares pictures: a slider between any two versions, all versions side by side, and zoom."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
+from markupsafe import Markup
 from PIL import Image
 
-from colorcli.pages import asset, escape, open_page, picture
+from colorcli.pages import asset, open_page, picture, render
 from colorcli.pages.sheet import as_image
 
 if TYPE_CHECKING:
@@ -20,20 +21,21 @@ if TYPE_CHECKING:
 DEFAULT_MAX_SIDE = 1280
 DEFAULT_QUALITY = 85
 
-_SMALL = (288, 216)  # in the list of pictures, for screens of two dots a pixel
-_SMALL_QUALITY = 70
-_SHOWS = {"gray": "in gray", "original": "in its own colors"}
+_THUMBNAIL = (288, 216)  # pixels, for screens with two dots per CSS pixel
+_THUMBNAIL_QUALITY = 70
+_DESCRIPTIONS = {"gray": "in gray", "original": "in its original colors"}
+_PICTURES = Markup("<!-- pictures -->")
 
 
 @dataclass
-class Comparison:
-    """A page that is being written: pictures as they come, and what is said under them at the end.
+class ComparisonPage:
+    """A page that is being written: pictures as they come, and how they were made at the end.
 
     Attributes:
-        facts: what is told of the pictures and how they came about, by heading.
-        problems: what is wrong with pictures that are not there.
-        command: the one that makes this page.
-        count: how many pictures are on it.
+        facts: about the pictures and how they were made, by heading.
+        problems: messages about pictures that are missing.
+        command: the command that makes this page.
+        count: of the pictures on the page.
     """
 
     file: TextIO
@@ -45,62 +47,59 @@ class Comparison:
     count: int = 0
 
     def add(self, row: Row) -> None:
-        """Write a picture's versions, none with a side longer than `max_side`."""
-        images = {label: _within(as_image(version), self.max_side) for label, version in row.versions.items()}
-        colored = list(images.values())[1:2] or list(images.values())
-        small = colored[0].convert("RGB")
-        small.thumbnail(_SMALL, Image.Resampling.LANCZOS)
-        self.file.write(f'<li data-name="{escape(row.name)}" data-note="{escape(row.note)}">')
-        self.file.write(f'<button type="button" title="{escape(row.name)}">')
-        self.file.write(picture(small, row.name, quality=_SMALL_QUALITY, lazy=True))
-        self.file.write("</button><template>")
-        for label, image in images.items():
-            alt = f"{row.name} {_SHOWS.get(label, f'colorized by {label}')}"
-            shown = picture(image, alt, quality=self.quality)
-            self.file.write(f'<figure data-version="{escape(label)}">{shown}</figure>')
-        self.file.write("</template></li>\n")
+        """Write a picture's versions, scaled down so that no side is longer than `max_side`."""
+        images = {label: _fit(as_image(version), self.max_side) for label, version in row.versions.items()}
+        versions = {
+            label: picture(
+                image, f"{row.name} {_DESCRIPTIONS.get(label, f'colorized by {label}')}", quality=self.quality
+            )
+            for label, image in images.items()
+        }
+        colorized = list(images.values())[1:2] or list(images.values())
+        thumbnail = colorized[0].convert("RGB")
+        thumbnail.thumbnail(_THUMBNAIL, Image.Resampling.LANCZOS)
+        small = picture(thumbnail, row.name, quality=_THUMBNAIL_QUALITY, lazy=True)
+        self.file.write(render("comparison-item.html", {"row": row, "thumbnail": small, "versions": versions}))
         self.count += 1
 
-    def about(self) -> str:
-        """Write what is said under the pictures, as HTML."""
-        scaled = f"WebP of quality {self.quality}, scaled down to at most {self.max_side} pixels a side"
-        facts = {**self.facts, "Shown as": scaled} if self.count else self.facts
-        told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
-        parts = [f"<h2>About this page</h2><dl>{told}</dl>"]
-        if self.command:
-            parts.append(f"<pre>{escape(self.command)}</pre>")
-        if self.problems:
-            items = "".join(f"<li>{escape(problem)}</li>" for problem in self.problems)
-            parts.insert(0, f'<h2 id="problems" class="bad">Not shown: {len(self.problems)}</h2><ul>{items}</ul>')
-        return "\n".join(parts)
+    @property
+    def all_facts(self) -> dict[str, str]:
+        """The facts, and how the pictures on the page were scaled and encoded."""
+        if not self.count:
+            return dict(self.facts)
+        format_ = f"WebP at quality {self.quality}, scaled down to at most {self.max_side} pixels a side"
+        return {**self.facts, "Shown as": format_}
 
 
 @contextlib.contextmanager
 def open_comparison(
     path: Path, title: str, *, max_side: int = DEFAULT_MAX_SIDE, quality: int = DEFAULT_QUALITY
-) -> Iterator[Comparison]:
-    """Open a page to add pictures to, one at a time; the file appears whole or not at all.
+) -> Iterator[ComparisonPage]:
+    """Open a page to which pictures are added one at a time. The file appears when it is complete, or not at all.
 
     Args:
         path: the file.
         title: of the page.
-        max_side: the most pixels that a side of a picture may have.
+        max_side: the longest side that a picture may have, in pixels.
         quality: of the pictures, 1 to 100.
 
     Raises:
-        UnwritableMedia: the disk refuses.
+        UnwritableMedia: the file cannot be written.
     """
-    head, rest = asset("comparison.html").split("$pictures")
-    middle, end = rest.split("$about")
     with open_page(path, title, style=asset("comparison.css"), script=asset("comparison.js")) as file:
-        file.write(head)
-        comparison = Comparison(file, max_side, quality)
+        comparison = ComparisonPage(file, max_side, quality)
+        file.write(_around_pictures(comparison)[0])
         yield comparison
-        file.write(middle + comparison.about() + end)
+        file.write(_around_pictures(comparison)[1])
 
 
-def _within(image: Image.Image, side: int) -> Image.Image:
-    """Scale a picture down, if need be, so that neither side is longer."""
+def _around_pictures(comparison: ComparisonPage) -> list[str]:
+    """Render what precedes and what follows the pictures; only the latter depends on them."""
+    return str(render("comparison.html", {"pictures": _PICTURES, "page": comparison})).split(_PICTURES)
+
+
+def _fit(image: Image.Image, side: int) -> Image.Image:
+    """Scale a picture down, if necessary, so that neither side is longer."""
     scale = side / max(image.size)
     if scale >= 1:
         return image

@@ -1,4 +1,4 @@
-"""Contact sheets: the same pictures by several hands, side by side, as one PNG."""
+"""Contact sheets: versions of the same pictures side by side, as one PNG."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _INK = (230, 230, 230)
 
 @dataclass(frozen=True)
 class Row:
-    """One picture: its name, and its versions by label, each an image or (3, H, W) sRGB in 0..1."""
+    """One picture: its name, its versions by label, each an image or (3, H, W) sRGB in 0..1, and a note for pages."""
 
     name: str
     versions: Mapping[str, Tensor | Image.Image]
-    note: str = ""  # on it, for pages
+    note: str = ""
 
 
 def write_sheet(path: Path, rows: Iterable[Row], *, height: int = 220, columns: int = 1) -> None:
-    """Draw every row's versions side by side, so many rows abreast, and write a PNG.
+    """Draw the versions of each row side by side, and write a PNG.
 
     Args:
         path: the file to write.
-        rows: the pictures; only one is held at its full size.
+        rows: the pictures; only one is in memory at full size.
         height: of each picture, in pixels.
-        columns: how many rows stand abreast.
+        columns: number of rows next to each other.
 
     Raises:
         DataError: there are no rows.
@@ -47,7 +47,7 @@ def write_sheet(path: Path, rows: Iterable[Row], *, height: int = 220, columns: 
     """
     strips = [_strip(row, height) for row in rows]
     if not strips:
-        raise DataError("There are no pictures to draw.")
+        raise DataError("No pictures to draw.")
     width = max(strip.width for strip in strips)
     tall = max(strip.height for strip in strips)
     lines = -(-len(strips) // columns)
@@ -62,7 +62,7 @@ def write_sheet(path: Path, rows: Iterable[Row], *, height: int = 220, columns: 
 
 
 def _strip(row: Row, height: int) -> Image.Image:
-    """Draw the versions with their labels above them, and the name, where there is one, above all."""
+    """Draw the versions with their labels above them, and the picture's name, if any, at the top."""
     pictures = [_scaled(version, height) for version in row.versions.values()]
     widths = [max(picture.width, _text_width(label)) for label, picture in zip(row.versions, pictures, strict=True)]
     top = _LINE if row.name else 0
@@ -93,7 +93,7 @@ def _scaled(version: Tensor | Image.Image, height: int) -> Image.Image:
 
 
 def as_image(version: Tensor | Image.Image) -> Image.Image:
-    """Give an image, or (3, H, W) sRGB in 0..1, as an image."""
+    """Convert (3, H, W) sRGB in 0..1 to an image; an image stays as it is."""
     if isinstance(version, Image.Image):
         return version
     return Image.fromarray((version.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())

@@ -7,14 +7,14 @@
   const answers = [];
   let participant = "";
   let group = 0;
-  let current = null; // what is being asked: { id, picture, start, hidden, answered }
+  let current = null; // the picture on the stage: { id, picture, start, hidden, answered }
 
   const show = (name) => sections.forEach((each) => { at(each).hidden = each !== name; });
   const wait = (milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
   const pressed = (button) => new Promise((done) => { button.addEventListener("click", done, { once: true }); });
   const painted = () => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); });
 
-  // Chance that is the same for the same participant of the same test
+  // Randomness that repeats for the same participant in the same test
 
   function hash(text) { // FNV-1a
     let value = 0x811c9dc5;
@@ -45,7 +45,7 @@
 
   async function ask(id, place, done) {
     const picture = new Image();
-    picture.alt = place; // what it shows is seen or not; more would be a hint
+    picture.alt = place; // a description would be a hint
     picture.src = `data:image/jpeg;base64,${survey.pictures[id]}`;
     at("place").textContent = place;
     at("progress").value = done;
@@ -65,7 +65,7 @@
     if (asked !== current) return; // answered already
     current.hidden = performance.now();
     const question = document.createElement("p");
-    question.textContent = "Real, or by a computer?";
+    question.textContent = "Real, or colored by a computer?";
     at("stage").replaceChildren(question);
   }
 
@@ -74,13 +74,13 @@
     const now = performance.now();
     const { id, picture, start, hidden, answered } = current;
     current = null;
-    at("stage").replaceChildren(...(id in survey.solutions ? [picture] : [])); // practice: to look at once more
+    at("stage").replaceChildren(...(id in survey.solutions ? [picture] : [])); // after practice, look at it once more
     answered({
       picture: id, answer: what, milliseconds: Math.round(now - start), shown: Math.round((hidden ?? now) - start),
     });
   }
 
-  // The whole
+  // The test
 
   async function run() {
     const random = chance(hash(`${survey.test} ${participant}`));
@@ -90,8 +90,8 @@
     for (const [index, id] of practice.entries()) {
       const place = `Practice ${index + 1} of ${practice.length}`;
       const given = await ask(id, place, index / practice.length);
-      at("told").textContent = `${given.answer === survey.solutions[id] ? "Right" : "Wrong"}: `
-        + (survey.solutions[id] === "real" ? "the colors are real." : "the colors are by a computer.");
+      at("feedback").textContent = `${given.answer === survey.solutions[id] ? "Right" : "Wrong"}: `
+        + (survey.solutions[id] === "real" ? "the colors are real." : "a computer colored this picture.");
       at("answers").hidden = true;
       at("verdict").hidden = false;
       at("next").focus();
@@ -125,7 +125,7 @@
     const box = at("result");
     try {
       await navigator.clipboard.writeText(box.value);
-    } catch { // not allowed to pages from a file in every browser
+    } catch { // some browsers do not allow this for pages opened from a file
       box.select();
       if (!document.execCommand("copy")) {
         at("copied").textContent = "Select the text below and copy it.";
@@ -146,7 +146,7 @@
     if (!participant) return;
     const count = survey.groups.length;
     group = /^\d+$/.test(participant) ? Number(BigInt(participant) % BigInt(count)) : hash(participant) % count;
-    stay(true); // answers are in this page only
+    stay(true); // the answers exist only in this page
     run();
   });
   at("answers").addEventListener("click", (event) => {

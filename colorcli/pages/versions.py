@@ -1,9 +1,8 @@
-"""The same pictures in gray, by several models, and as they are."""
+"""Versions of pictures for pages and sheets: in gray, colorized by each model, and the original."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,12 +30,12 @@ if TYPE_CHECKING:
 def versions(
     pipelines: Sequence[Pipeline], photographs: Iterable[Photograph], report: Callable[[ColorcliError], None]
 ) -> Iterator[Row]:
-    """Give every picture's versions, full size, holding one picture at a time.
+    """Yield the versions of each picture at full size, with one picture in memory at a time.
 
     Args:
-        pipelines: the models, each with its options and a name of its own.
-        photographs: gray or in color; of several pages the first.
-        report: gets what is wrong with pictures that cannot be read or colored.
+        pipelines: the models with their options, each with a unique name.
+        photographs: gray or in color; the first page of files with several.
+        report: called with the error for each picture that cannot be read or colorized.
     """
     for photograph in photographs:
         try:
@@ -49,40 +48,20 @@ def versions(
 
 
 def before_and_after(source: Path, target: Path, label: str, note: str, *, max_pixels: int) -> Row:
-    """Give the versions of a picture that was colored before, as `versions` does.
+    """Read the versions of a picture that is already colorized.
 
     Args:
         source: the picture.
         target: its output.
-        label: what the output is called.
-        note: on the picture.
-        max_pixels: the most pixels that a frame may have.
+        label: of the output.
+        note: about the picture.
+        max_pixels: the largest number of pixels that a frame may have.
 
     Raises:
-        UnreadableMedia: one of the two cannot be read.
+        UnreadableMedia: one of the files cannot be read.
     """
     frame, colored = _first_frame(source, max_pixels), _first_frame(target, max_pixels)
     return Row(shown(source), _between_gray_and_original(frame, {label: to_image(colored)}), note)
-
-
-def described(pipeline: Pipeline) -> str:
-    """Say in a line what a version was made with: network, options, weights and their license."""
-    model = pipeline.model
-    weights = model.colorizer.weights.get(model.tag)
-    facts = [
-        f"network at {model.size}x{model.size}" if model.size else "network at the picture's own size",
-        *(f"{name}={value}" for name, value in pipeline.options.items()),
-        *([f"strength={pipeline.strength:g}"] if pipeline.strength != 1 else []),
-        str(model.device),
-        f"weights {model.fingerprint[:12]}",
-        *([f"license {weights.license}"] if weights else []),
-    ]
-    return ", ".join(facts)
-
-
-def versions_used() -> str:
-    """Name the versions of what decides the colors."""
-    return ", ".join(f"{package} {version(package)}" for package in ("colorcli", "torch"))
 
 
 def _first_frame(source: Path | BinaryIO, max_pixels: int = DEFAULT_MAX_PIXELS) -> Frame:

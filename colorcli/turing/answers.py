@@ -1,52 +1,64 @@
-"""What comes back: the key of a test, and the result files of participants, to which anything may have happened."""
+"""Read what comes back: the key of a test, and the result files of participants, which may be damaged or misplaced."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from colorcli.errors import DataError
 from colorcli.media import shown
 from colorcli.turing.design import REAL
+from colorcli.validation import find_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 KEY_FORMAT = "colorcli turing key 1"
 RESULT_FORMAT = "colorcli turing result 1"
 _ANSWERS = (REAL, "colored")
 
 
-@dataclass(frozen=True)
-class Key:
-    """What the pictures of a test are, and how it was made.
+class Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A picture of a test: a scene, and which version of it."""
+
+    scene: str
+    version: str
+
+
+class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the pictures of a test show, and how it was made: the key file.
 
     Attributes:
-        test: what the test is called.
-        versions: a picture's name to its (scene, version).
-        models: the name of each colored version to what it was made with.
-        seconds: how long each picture was shown; 0 for until it was answered.
-        max_side: the most pixels that a side of a picture has.
-        data: the name of the set of photographs.
+        format: `KEY_FORMAT`.
+        test: name of the test.
+        seconds: how long each picture was shown; 0 until it was answered.
+        models: a description of the model behind each colorized version.
+        max_side: longest side of a picture, in pixels.
+        data: name of the set of photographs.
         made_by: versions of the packages.
-        command: the one that made the test.
+        command: the command that made the test.
+        pictures: by name.
     """
 
+    format: str
     test: str
-    versions: Mapping[str, tuple[str, str]]
-    models: Mapping[str, str]
-    seconds: float
-    max_side: int
+    seconds: Annotated[float, Meta(ge=0, description="a number of seconds from 0")]
+    models: dict[str, str]
+    max_side: Annotated[int, Meta(ge=1, description="a positive integer")]
     data: str
     made_by: str
     command: str
+    pictures: dict[str, Shown]
 
 
 @dataclass(frozen=True)
 class Result:
-    """The answers of one participant: a picture's name to whether it was taken for real."""
+    """The answers of one participant: for each picture by name, whether it was taken for real."""
 
     participant: str
     answers: Mapping[str, bool]
@@ -56,49 +68,39 @@ def read_key(path: Path) -> Key:
     """Read a key that `write_survey` wrote.
 
     Raises:
-        DataError: it cannot be read, or is none.
+        DataError: the file cannot be read or is not a key; every wrong field is named.
     """
-    told = _read(path)
-    try:
-        if told["format"] != KEY_FORMAT:
-            raise DataError(f"{shown(path)}: this is no key of a Turing test.", "The page's is beside it, *.key.json.")
-        return Key(
-            test=str(told["test"]),
-            versions={name: (str(each["scene"]), str(each["version"])) for name, each in told["pictures"].items()},
-            models={str(name): str(made) for name, made in told["models"].items()},
-            seconds=float(told["seconds"]),
-            max_side=int(told["max_side"]),
-            data=str(told["data"]),
-            made_by=str(told["made_by"]),
-            command=str(told["command"]),
+    table = _read(path)
+    if table.get("format", KEY_FORMAT) != KEY_FORMAT:
+        raise DataError(
+            f"{shown(path)} is not the key of a Turing test.", "The key of PAGE.html is beside it: PAGE.key.json."
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{shown(path)}: this key is damaged ({type(error).__name__}: {error}).") from None
+    if problems := find_problems(table, Key, ""):
+        raise DataError("\n".join([f"{shown(path)} is not a valid key:", *problems]))
+    return msgspec.convert(table, Key)
 
 
 def find_key(results: Iterable[Path]) -> Path:
-    """Find the key that lies in the folder of the results, or in the one above, or in this one.
+    """Find the key in the folders of the results, in their parent folders, or in the current folder.
 
     Raises:
-        DataError: there is none, or there are several.
+        DataError: no key or several keys were found.
     """
-    from pathlib import Path
-
     folders = {folder for result in results for folder in (result.parent, result.parent.parent)} | {Path()}
     found = sorted({path.resolve() for folder in folders for path in folder.glob("*.key.json")})
     if len(found) != 1:
-        several = f"There are {len(found)} keys near the results: {', '.join(map(shown, found))}."
+        several = f"Found {len(found)} keys near the results: {', '.join(map(shown, found))}."
         raise DataError(
-            several if found else "There is no *.key.json near the results.", "Say with --key which is the page's."
+            several if found else "No *.key.json found near the results.", "Give the page's key with --key."
         )
     return found[0]
 
 
 def find_results(paths: Iterable[Path]) -> list[Path]:
-    """Give the files, and those in the folders, that may be results: *.json but keys, and texts that were pasted.
+    """List result files: the given files, and *.json (except keys) and *.txt in the given folders.
 
     Raises:
-        DataError: there are none.
+        DataError: no file was found.
     """
     found: list[Path] = []
     for path in paths:
@@ -106,14 +108,14 @@ def find_results(paths: Iterable[Path]) -> list[Path]:
         found += [each for each in inside if each == path or each.suffix in {".json", ".txt"}]
     found = [each for each in found if not each.name.endswith(".key.json")]
     if not found:
-        raise DataError("There are no results here.", "Give the files that participants sent.")
+        raise DataError("No results found.", "Give the files that participants sent back.")
     return list(dict.fromkeys(found))
 
 
 def read_results(paths: Iterable[Path], key: Key) -> tuple[list[Result], list[DataError]]:
-    """Read result files; what is wrong with those that cannot count is given back beside them.
+    """Read result files, and return the results and an error for each file that is skipped.
 
-    Of two files of one participant the first counts.
+    If a participant sent two files, the first counts.
     """
     results: dict[str, tuple[Result, Path]] = {}
     problems: list[DataError] = []
@@ -124,7 +126,7 @@ def read_results(paths: Iterable[Path], key: Key) -> tuple[list[Result], list[Da
                 earlier, where = results[result.participant]
                 same = "with the same answers" if earlier.answers == result.answers else "with other answers"
                 raise DataError(
-                    f"{shown(path)}: participant {result.participant!r} is in {shown(where)} already, {same}."
+                    f"{shown(path)}: participant {result.participant!r} is already in {shown(where)}, {same}."
                 )
             results[result.participant] = result, path
         except DataError as error:
@@ -136,26 +138,27 @@ def read_result(path: Path, key: Key) -> Result:
     """Read the result file of a participant.
 
     Raises:
-        DataError: it cannot be read, is damaged, or belongs to another test.
+        DataError: the file cannot be read, is damaged, or belongs to another test.
     """
-    told = _read(path)
+    table = _read(path)
     name = shown(path)
-    if told.get("format") != RESULT_FORMAT:
-        raise DataError(f"{name}: this is no result of a Turing test.")
-    if told.get("test") != key.test:
-        raise DataError(f"{name}: this is of the test {told.get('test')}, and the key is of the test {key.test}.")
-    participant, given = told.get("participant"), told.get("answers")
+    if table.get("format") != RESULT_FORMAT:
+        raise DataError(f"{name} is not the result of a Turing test.")
+    if table.get("test") != key.test:
+        raise DataError(f"{name} belongs to the test {table.get('test')}, but the key belongs to {key.test}.")
+    participant, given = table.get("participant"), table.get("answers")
     if not isinstance(participant, str) or not participant or not isinstance(given, list) or not given:
         raise DataError(f"{name}: the participant or the answers are missing.")
     answers: dict[str, bool] = {}
     scenes: set[str] = set()
     for number, each in enumerate(given, 1):
         picture, answer = (each.get("picture"), each.get("answer")) if isinstance(each, dict) else (None, None)
-        if not isinstance(picture, str) or picture not in key.versions or answer not in _ANSWERS:
-            raise DataError(f"{name}: answer {number} is {json.dumps(each)}, which is none to a picture of this test.")
-        scene, _ = key.versions[picture]
+        if not isinstance(picture, str) or picture not in key.pictures or answer not in _ANSWERS:
+            expected = "a picture of this test and one of real, colored"
+            raise DataError(f"{name}: answer {number} must have {expected}, got {json.dumps(each)}.")
+        scene = key.pictures[picture].scene
         if scene in scenes:
-            raise DataError(f"{name}: answer {number} is to a scene that was answered before.")
+            raise DataError(f"{name}: answer {number} is for a scene that was already answered.")
         scenes.add(scene)
         answers[picture] = answer == REAL
     return Result(participant, answers)
@@ -163,11 +166,11 @@ def read_result(path: Path, key: Key) -> Result:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8-sig"))
+        table = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise DataError(f"{shown(path)}: it cannot be read ({error.strerror or error}).") from None
+        raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}.") from None
     except ValueError as error:
-        raise DataError(f"{shown(path)}: this is no JSON, or a part of it only ({error}).") from None
-    if not isinstance(told, dict):
-        raise DataError(f"{shown(path)}: this is no JSON object.")
-    return told
+        raise DataError(f"{shown(path)} is not valid JSON: {error}.") from None
+    if not isinstance(table, dict):
+        raise DataError(f"{shown(path)} must contain a JSON object.")
+    return table

@@ -1,4 +1,4 @@
-"""Who sees what: every scene once, real or colored, half of them real, and every model's share of scenes as large."""
+"""Who sees what: each participant sees every scene once, half of them real, with an equal share for each model."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REAL = "real"
-"""The version of a scene that is its own photograph; the others have the names of models."""
+"""The version of a scene that is the photograph itself; the others have the names of models."""
 
 _MOST_PRACTICE = 10  # as in Zhang 2016
 
 
 @dataclass(frozen=True)
 class Design:
-    """What each group of participants is shown.
+    """The pictures that each group of participants sees.
 
-    Participant n of a test is in group n modulo the number of groups, and groups of one size together see every scene
-    in its real version as often as colored, and colored by each model equally often.
+    Participant n is in group n modulo the number of groups. Groups of equal size together see every scene as often
+    real as colorized, and equally often by each model.
 
     Attributes:
-        practice: for each group the (scene, version) of the practice, which do not count.
-        groups: for each group the (scene, version) of the test.
+        practice: the (scene, version) pairs of each group's practice, which do not count.
+        groups: the (scene, version) pairs of each group's test.
     """
 
     practice: list[list[tuple[str, str]]]
@@ -34,26 +34,26 @@ class Design:
 
 
 def default_practice(count: int) -> int:
-    """Say how many of so many scenes are for practice: a fifth, at most 10, as in Zhang 2016 (10 of 50)."""
+    """Return the default number of practice scenes: a fifth, at most 10, as in Zhang 2016 (10 of 50)."""
     return min(_MOST_PRACTICE, count // 5)
 
 
 def design(scenes: Sequence[str], models: Sequence[str], *, practice: int, seed: int) -> Design:
-    """Deal scenes to groups of participants, as a Latin square does.
+    """Assign versions of scenes to groups of participants in a Latin square.
 
     Args:
-        scenes: their names.
-        models: the names of what colored them.
-        practice: how many scenes are for practice.
-        seed: decides which scenes those are, and which group sees which version.
+        scenes: names of the scenes.
+        models: names of the models that colorized them.
+        practice: number of scenes for practice.
+        seed: determines the practice scenes, and which group sees which version.
 
     Raises:
-        DataError: fewer than two scenes are left for the test.
+        DataError: fewer than two scenes remain for the test.
     """
     if len(scenes) - practice < 2:
         raise DataError(
-            f"Of {len(scenes)} photographs in color {practice} are for practice, and a test needs at least two more.",
-            "Give more photographs, or fewer to --practice.",
+            f"A test needs {practice + 2} photographs in color, {practice} of them for practice, got {len(scenes)}.",
+            "Give more photographs, or lower --practice.",
         )
     mixed = sorted(scenes)
     random.Random(seed).shuffle(mixed)  # noqa: S311 - nothing secret

@@ -1,7 +1,7 @@
-"""What can be said of counted answers: shares with their intervals, chi-square tests, and comparisons.
+"""Statistics of counted answers: shares with confidence intervals, chi-square tests, and comparisons.
 
-Every chi-square here has one degree of freedom and no correction for continuity, as in the papers; it is that of a
-standard normal squared, so p = erfc(sqrt(chi-square / 2)).
+As in the papers, every chi-square has one degree of freedom and no continuity correction. It is the square of a
+standard normal variable, so p = erfc(sqrt(chi-square / 2)).
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CONFIDENCE = 0.95
-LEAST_EXPECTED = 5  # answers in a cell; with fewer, a chi-square's p is not to be relied on
+LEAST_EXPECTED = 5  # answers in a cell; with fewer, the p of a chi-square is unreliable
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 _RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Share:
-    """So many of so many answers: `hits` of `count`."""
+    """A share of answers: `hits` of `count`."""
 
     hits: int
     count: int
 
     @property
     def rate(self) -> float:
-        """The share, 0..1; NaN of nothing."""
+        """The share, 0..1; NaN without answers."""
         return self.hits / self.count if self.count else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's score interval for 95 %, 0..1 (Wilson 1927); all of 0..1 of nothing."""
+        """Wilson's 95 % score interval (Wilson 1927), 0..1; the whole range without answers."""
         if not self.count:
             return 0.0, 1.0
         n, p, zz = self.count, self.rate, _Z**2
@@ -45,7 +45,7 @@ class Share:
 
     @property
     def against_half(self) -> ChiSquare | None:
-        """Whether the share differs from 50 %, as if people guessed; None of nothing."""
+        """Test against 50 %, as if people guessed; None without answers."""
         if not self.count:
             return None
         half = self.count / 2
@@ -54,14 +54,14 @@ class Share:
 
 @dataclass(frozen=True)
 class ChiSquare:
-    """The outcome of a test with one degree of freedom."""
+    """The result of a test with one degree of freedom; `enough` says whether there are enough answers for its p."""
 
     value: float
-    enough: bool = True  # answers, for its p to be relied on
+    enough: bool = True
 
     @property
     def p(self) -> float:
-        """How often chance alone would give as large a value or a larger one."""
+        """The probability that chance alone gives a value at least as large."""
         return math.erfc(math.sqrt(self.value / 2))
 
 
@@ -69,11 +69,11 @@ def association(one: Share, other: Share) -> ChiSquare | None:
     """Test whether two shares differ: Pearson's chi-square of the 2x2 table, the square of the two-proportion z.
 
     Args:
-        one: a row of the table, its hits and the rest.
-        other: the other row.
+        one: the first row of the table: hits and misses.
+        other: the second row.
 
     Returns:
-        None where a row or a column of the table is empty, so that there is nothing to test.
+        None if a row or a column of the table is empty, so that there is nothing to test.
     """
     a, b = one.hits, one.count - one.hits
     c, d = other.hits, other.count - other.hits
@@ -85,7 +85,7 @@ def association(one: Share, other: Share) -> ChiSquare | None:
 
 
 def difference(one: Share, other: Share) -> tuple[float, float, float]:
-    """Give the difference of two shares and its 95 % interval, from Wilson's two (Newcombe 1998, method 10)."""
+    """Compute the difference of two shares and its 95 % interval, from Wilson's (Newcombe 1998, method 10)."""
     (low, high), (other_low, other_high) = one.interval, other.interval
     delta = one.rate - other.rate
     down = math.hypot(one.rate - low, other_high - other.rate)
@@ -94,10 +94,10 @@ def difference(one: Share, other: Share) -> tuple[float, float, float]:
 
 
 def interval_by_person(shares: Sequence[Share]) -> tuple[float, float] | None:
-    """Give the 95 % interval of the pooled share where people are drawn with replacement, each with all answers.
+    """Compute the 95 % interval of the pooled share by resampling people, each with all of their answers.
 
-    Answers of one person resemble each other, which Wilson's interval does not know. Percentile bootstrap of 2,000
-    draws, always the same ones.
+    A person's answers are correlated, which Wilson's interval ignores. Percentile bootstrap with 2,000 resamples and a
+    fixed seed.
 
     Args:
         shares: of each person.
@@ -117,11 +117,11 @@ def interval_by_person(shares: Sequence[Share]) -> tuple[float, float] | None:
     return rates[tail], rates[-tail - 1]
 
 
-def holm(chances: Sequence[float]) -> list[float]:
-    """Adjust the p of several tests, so that one in twenty times at most any is below 0.05 by chance (Holm 1979)."""
-    adjusted = [0.0] * len(chances)
-    reached = 0.0
-    for rank, index in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
-        reached = max(reached, min(1.0, (len(chances) - rank) * chances[index]))
-        adjusted[index] = reached
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust the p of several tests, to limit the chance that any of them is below 0.05 to 5 % (Holm 1979)."""
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
     return adjusted

@@ -1,7 +1,7 @@
-"""The page that asks, and the key to its answers.
+"""The survey page, and the key to its answers.
 
-Nothing but its colors tells a real picture from a colored one: both are scaled and encoded alike, carry no metadata,
-are of the same length, and have names that mean nothing. Which is which is in the key alone.
+Only its colors distinguish a real picture from a colorized one: both are scaled and encoded alike, carry no metadata,
+have the same length in bytes, and random names. Only the key says which is which.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import io
 import json
 import random
 from dataclasses import dataclass
-from string import Template
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from colorcli.files import replacing
-from colorcli.pages import asset, open_page
+from colorcli.pages import asset, open_page, render
 from colorcli.pages.sheet import as_image
 from colorcli.turing.answers import KEY_FORMAT, RESULT_FORMAT
 from colorcli.turing.design import REAL, default_practice, design
@@ -35,22 +34,22 @@ DEFAULT_SECONDS = 1.0  # as in Zhang 2016
 DEFAULT_MAX_SIDE = 512
 
 _QUALITY = 90
-_DIGITS = 12  # of names that mean nothing
+_DIGITS = 12  # of random names
 _HINT = "Check the disk and its permissions, or choose another folder."
 
 
 @dataclass(frozen=True)
 class Survey:
-    """A test: its pictures, and what each group of participants sees of them.
+    """A test: its pictures, and which of them each group of participants sees.
 
     Attributes:
-        test: what it is called, a digest of all that is in it.
-        pictures: name to JPEG.
-        versions: name to (scene, version), for all but the practice.
-        practice: for each group the names of the pictures of the practice.
-        solutions: what the pictures of the practice are: real or colored.
-        groups: for each group the names of the pictures of the test.
-        gray: scenes that were left out because their photograph has no color.
+        test: its name, a hash of its content.
+        pictures: JPEG files by picture name.
+        versions: (scene, version) by picture name, without the practice.
+        practice: the names of the practice pictures of each group.
+        solutions: "real" or "colored" for each practice picture.
+        groups: the names of the test pictures of each group.
+        gray: scenes that were skipped because their photograph has no color.
     """
 
     test: str
@@ -65,14 +64,14 @@ class Survey:
 def make_survey(
     rows: Iterable[Row], models: Sequence[str], *, practice: int | None, seed: int, max_side: int = DEFAULT_MAX_SIDE
 ) -> Survey:
-    """Encode pictures, and deal them to groups of participants.
+    """Encode pictures, and assign them to groups of participants.
 
     Args:
-        rows: of `colorcli.pages.versions.versions`.
-        models: the names of the versions that are colored.
-        practice: how many scenes are for practice; None for a fifth, at most 10.
-        seed: decides which, who sees what, and in which order.
-        max_side: larger pictures are scaled down to it.
+        rows: from `colorcli.pages.versions.versions`.
+        models: the names of the colorized versions.
+        practice: number of practice scenes; None for a fifth of all scenes, at most 10.
+        seed: determines the practice scenes, who sees which version, and the order.
+        max_side: longest side in pixels; larger pictures are scaled down.
 
     Raises:
         DataError: there are too few photographs in color.
@@ -84,18 +83,17 @@ def make_survey(
             gray.append(row.name)
             continue
         shown = {REAL: row.versions["original"], **{model: row.versions[model] for model in models}}
-        jpegs = {version: _encoded(as_image(image), max_side) for version, image in shown.items()}
+        jpegs = {version: _encode(as_image(image), max_side) for version, image in shown.items()}
         longest = max(map(len, jpegs.values()))
         for version, jpeg in jpegs.items():
-            encoded[row.name, version] = _lengthened(jpeg, longest, f"{seed} {row.name} {version}")
+            encoded[row.name, version] = _pad(jpeg, longest, f"{seed} {row.name} {version}")
     scenes = sorted({scene for scene, _ in encoded})
     count = default_practice(len(scenes)) if practice is None else practice
-    dealt = design(scenes, models, practice=count, seed=seed)
-    return _named(encoded, dealt, seed, gray)
+    return _anonymize(encoded, design(scenes, models, practice=count, seed=seed), seed, gray)
 
 
-def _named(encoded: Mapping[tuple[str, str], bytes], dealt: Design, seed: int, gray: Sequence[str]) -> Survey:
-    """Give everything names that mean nothing."""
+def _anonymize(encoded: Mapping[tuple[str, str], bytes], dealt: Design, seed: int, gray: Sequence[str]) -> Survey:
+    """Give all pictures random names."""
     names = {
         pair: hashlib.sha256(f"{seed} {pair}".encode() + jpeg).hexdigest()[:_DIGITS] for pair, jpeg in encoded.items()
     }
@@ -112,7 +110,7 @@ def _named(encoded: Mapping[tuple[str, str], bytes], dealt: Design, seed: int, g
     )
 
 
-def _encoded(image: Image.Image, max_side: int) -> bytes:
+def _encode(image: Image.Image, max_side: int) -> bytes:
     scale = min(1.0, max_side / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     stream = io.BytesIO()
@@ -120,34 +118,34 @@ def _encoded(image: Image.Image, max_side: int) -> bytes:
     return stream.getvalue()
 
 
-def _lengthened(jpeg: bytes, length: int, seed: str) -> bytes:
-    """Make a file as long as another: what follows the end of a JPEG is of no meaning to any decoder."""
+def _pad(jpeg: bytes, length: int, seed: str) -> bytes:
+    """Pad a file to a length: decoders ignore everything after the end of a JPEG."""
     return jpeg + random.Random(seed).randbytes(length - len(jpeg))  # noqa: S311 - nothing secret
 
 
 def write_survey(survey: Survey, page: Path, key: Path, *, seconds: float, facts: Mapping[str, object]) -> None:
-    """Write the page for participants and the key for whoever scores their results.
+    """Write the page for participants, and the key for scoring their answers.
 
     Args:
         survey: the test.
         page: the HTML file.
         key: the JSON file.
-        seconds: how long each picture is shown; 0 for until it is answered.
-        facts: what the key tells of how the test was made, as `Key` has it.
+        seconds: how long each picture is shown; 0 until it is answered.
+        facts: how the test was made; the remaining fields of `Key`.
 
     Raises:
-        UnwritableMedia: the disk refuses.
+        UnwritableMedia: a file cannot be written.
     """
     pictures = {name: {"scene": scene, "version": version} for name, (scene, version) in survey.versions.items()}
-    told = {"format": KEY_FORMAT, "test": survey.test, "seconds": seconds, **facts, "pictures": pictures}
+    table = {"format": KEY_FORMAT, "test": survey.test, "seconds": seconds, **facts, "pictures": pictures}
     with replacing(key, _HINT) as temporary:
-        temporary.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     with open_page(page, TITLE, style=asset("turing.css"), script=asset("turing.js")) as file:
         file.write(_body(survey, seconds))
 
 
 def _body(survey: Survey, seconds: float) -> str:
-    shown = f"each for {seconds:g} second{'' if seconds == 1 else 's'}" if seconds else "each until you have answered"
+    timing = f"each for {seconds:g} second{'' if seconds == 1 else 's'}" if seconds else "each until you have answered"
     practice = len(survey.practice[0])
     count = len(survey.groups[0])
     data = {
@@ -159,9 +157,5 @@ def _body(survey: Survey, seconds: float) -> str:
         "groups": survey.groups,
         "pictures": {name: base64.b64encode(jpeg).decode("ascii") for name, jpeg in survey.pictures.items()},
     }
-    return Template(asset("turing.html")).substitute(
-        count=practice + count,
-        shown=shown,
-        practice=f" For practice, you are told after the first {practice} whether you were right." if practice else "",
-        survey=json.dumps(data),
-    )
+    values = {"count": practice + count, "timing": timing, "practice": practice, "survey": data}
+    return render("turing.html", values)

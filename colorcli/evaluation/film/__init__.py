@@ -1,1 +1,1 @@
-"""Evaluation of films: how stable their colors are and how close to the true ones."""
+"""Evaluation of films: how steady their colors are, and how close to the true ones."""

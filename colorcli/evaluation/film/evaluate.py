@@ -1,7 +1,7 @@
-"""How steady the colors that models give films are, and how near to the true ones.
+"""Measure how steady the colors that models predict for films are, and how close to the true ones.
 
-A film in color is colorized from its luma as `colorcli run` does it, and compared frame by frame at a small size.
-However long it is, few of its frames are in memory.
+A color film is colorized from its luma as `colorcli run` does, and compared frame by frame at a small size. Only a few
+frames are in memory at a time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 TRUE, GRAY = "true", "gray"
 PER_FRAME = "per frame"
 
-_GRAY = 1.0  # a film whose mean distance of ab from gray is less has no colors to compare with
+_GRAY = 1.0  # RMS chroma below which a film counts as gray
 _COLORSPACES = {
     "bt709": Colorspace.ITU709,
     "bt470bg": Colorspace.ITU601,
@@ -58,13 +58,13 @@ _RANGES = {"tv": ColorRange.MPEG, "pc": ColorRange.JPEG}
 
 @dataclass(frozen=True)
 class FilmFigures:
-    """What was measured of one film.
+    """The figures of one film.
 
     Attributes:
-        film: what is known of it.
-        frames: how many were compared.
-        size: height and width at which they were.
-        rows: by name the figures of `FilmTally`: the true colors, gray, and every model's, steadied and per frame.
+        film: the film.
+        frames: number of frames compared.
+        size: height and width at which they were compared.
+        rows: the figures of `FilmTally` for the true colors, gray, and each model, per frame and stabilized.
     """
 
     film: Film
@@ -90,25 +90,25 @@ def evaluate_film(
     size: int = 256,
     watch: Callable[[int], None] = lambda _: None,
 ) -> FilmFigures:
-    """Compare models' colors of a film with its own.
+    """Compare the colors that models predict for a film with the true ones.
 
     Args:
-        pipelines: the models, each with a name of its own.
+        pipelines: the models, each with a unique name.
         path: a film in color.
-        settings: `start`, `end`, `stabilize` and `keyframes` count; a model whose colors they steady has a second
-            row, of every frame by itself.
-        size: of the longer side at which frames are compared; smaller films keep theirs.
-        watch: called after every frame with how many there are now.
+        settings: `start`, `end`, `stabilize` and `keyframes` are used; a model whose colors are stabilized has a
+            second row, for frames colorized one by one.
+        size: of the longer side at which frames are compared, in pixels; smaller films keep their size.
+        watch: called after every frame with the number of frames so far.
 
     Raises:
-        UnreadableMedia: it is no film, or none of its frames can be decoded.
-        DataError: it has no colors, or has them in primaries other than a screen's, or the stretch has no frame.
-        PluginError: a model gave something else than finite chroma.
+        UnreadableMedia: the file is not a film, or none of its frames can be decoded.
+        DataError: the film is gray, has primaries other than sRGB's, or has no frame between `start` and `end`.
+        PluginError: a model predicted something other than finite chroma.
     """
     film = probe(path)
     if film.hdr or Coding.of(film).primaries != "srgb":
         raise DataError(
-            f"{shown(path)}: its colors are those of {film.hdr or film.primaries}, and cannot be compared.",
+            f"{shown(path)} has {film.hdr or film.primaries} colors; only those of sRGB and BT.709 can be compared.",
             "Convert it first: ffmpeg -i FILM -vf scale=out_color_matrix=bt709 CONVERTED.mkv",
         )
     tally, count, shape = FilmTally(), 0, (0, 0)
@@ -117,7 +117,7 @@ def evaluate_film(
         colorings = {
             name: stack.enter_context(contextlib.closing(_chroma(pipeline, film, chosen)))
             for pipeline in pipelines
-            for name, chosen in ways(pipeline, settings).items()
+            for name, chosen in rows_of(pipeline, settings).items()
         }
         for truth, *predicted in zip(truths, *colorings.values(), strict=True):
             shape = truth.ab.shape[1], truth.ab.shape[2]
@@ -127,15 +127,15 @@ def evaluate_film(
             count += 1
             watch(count)
     if not count:
-        raise DataError(f"{shown(path)}: there is no frame in this stretch.", "Give other --start and --end.")
+        raise DataError(f"{shown(path)} has no frame between --start and --end.", "Choose another range.")
     figures = tally.figures()
     if figures[GRAY]["rmse"] < _GRAY:
-        raise DataError(f"{shown(path)}: it has no colors to compare with.", "Give a film in color.")
+        raise DataError(f"{shown(path)} is gray.", "Give a film in color.")
     return FilmFigures(film, count, shape, figures)
 
 
-def ways(pipeline: Pipeline, settings: FilmSettings) -> dict[str, FilmSettings]:
-    """Name the ways in which a model's colors of a film are judged: as asked for, and frame by frame."""
+def rows_of(pipeline: Pipeline, settings: FilmSettings) -> dict[str, FilmSettings]:
+    """Name the rows of a model: frame by frame, and stabilized if the settings say so."""
     single = replace(settings, stabilize="off", keyframes=None)
     if settings == single:
         return {f"{pipeline.name}, {PER_FRAME}": single}
@@ -153,7 +153,7 @@ def _chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Generator
 
 
 def _truths(film: Film, settings: FilmSettings, size: int) -> Generator[_Truth]:
-    """Give the frames that a model is given, with their own colors."""
+    """Yield the frames that models colorize, in their true colors."""
     with (
         frames(film, settings.start, settings.end) as reader,
         contextlib.closing(stills(film, reader, size)) as found,
@@ -174,30 +174,30 @@ def _decoded(film: Film, container: Any, start: Fraction | None) -> Iterator[Any
     stream = container.streams[film.index]
     if start:
         container.seek(int((start + film.start) / stream.time_base), stream=stream)  # to the key frame before it
-    with contextlib.suppress(av.error.FFmpegError):  # cut off: what came before it is compared
+    with contextlib.suppress(av.error.FFmpegError):  # truncated: the frames before the damage are compared
         for frame in container.decode(stream):
             if frame.pts is not None:
                 yield frame
 
 
 def _shown_at(time: Fraction, decoded: Iterator[Any], film: Film) -> Any:
-    """Find the frame of a time, in seconds, among those that follow; others are passed over.
+    """Skip decoded frames until the one at a time, in seconds.
 
     Raises:
-        DataError: there is none.
+        DataError: no frame has that time.
     """
     for frame in decoded:
         if abs(frame.pts * frame.time_base - film.start - time) <= film.time_base:
             return frame
     raise DataError(
-        f"{film.name}: its colors at {float(time):.3f} s cannot be decoded.", "Get it again, or leave it out."
+        f"{film.name}: the frame at {float(time):.3f} s cannot be decoded in color.", "Replace or remove the file."
     )
 
 
 def _rgb(frame: Any, film: Film, shape: tuple[int, int]) -> Plane:
-    """Give the colors of a frame as a screen shows them: (3, h, w) sRGB in 0..1, as it is stored.
+    """Convert a frame to (3, h, w) sRGB in 0..1, in its stored orientation.
 
-    They are scaled in float: rounding at a small size would be flicker of the true colors.
+    Scaling is done in float: rounding at a small size would look like flicker in the true colors.
     """
     coded = not frame.format.is_rgb
     whole = frame.reformat(

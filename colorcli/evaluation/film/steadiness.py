@@ -1,7 +1,7 @@
-"""How steady the colors of a film are, and how near to the true ones.
+"""Figures for the temporal stability of a film's colors, and for their distance from the true ones.
 
-Steadiness alone says nothing: gray is as steady as can be. Every figure stands beside that of the true film, whose
-own colors change as well, and beside the distance from it.
+Stability alone means nothing: gray is perfectly steady. Every figure is read beside that of the true film, whose
+colors change as well, and beside the distance from it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 _APART = (1, 2, 4)  # frames
 _RELATIVE, _ABSOLUTE = 0.01, 0.5  # of squared pixels (Sundaram, Brox and Keutzer 2010)
-_LIGHTNESS = 8.0  # L*: what differs more is not the same thing
+_LIGHTNESS = 8.0  # L*: points that differ more do not match
 
 
 class FilmTally:
-    """Figures of several colorings of one film, the true one among them, added up frame by frame.
+    """The figures of several versions of one film, one of them in true colors, accumulated frame by frame.
 
-    Flow is Farneback's (2003) of the lightness, and none of what `colorcli.film` uses: who carries colors along a
-    flow is not judged by that flow.
+    The optical flow is Farnebäck's (2003), of the lightness. It is not the one that `colorcli.film` uses, because
+    colors propagated along a flow must not be judged by the same flow.
     """
 
     def __init__(self) -> None:
@@ -40,31 +40,32 @@ class FilmTally:
         self._last: Plane | None = None
 
     def add(self, lightness: Plane, colorings: Mapping[str, Plane], *, begins_shot: bool = False) -> None:
-        """Count one frame.
+        """Add one frame.
 
         Args:
             lightness: (1, h, w) L* in 0..100.
-            colorings: by name the chroma (2, h, w) of this frame, the same names for every frame, "true" among them.
-            begins_shot: nothing is compared with the frames before.
+            colorings: the chroma (2, h, w) of each version by name; the names, one of which is "true", stay the same.
+            begins_shot: do not compare this frame with the ones before it.
         """
-        view = None if begins_shot or self._last is None else _view(self._last, lightness[0])
+        view = None if begins_shot or self._last is None else _flow_and_visibility(self._last, lightness[0])
         self._last = lightness[0]
         for name, ab in colorings.items():
             row = self._rows.setdefault(name, _Row())
             row.add(lightness, ab, colorings["true"], view)
 
     def figures(self) -> dict[str, dict[str, float]]:
-        """Give every coloring's figures.
+        """Compute the figures of every version.
 
-        * `warp_error`: mean squared distance in ab between what consecutive frames show of the same place (after Lai
-          et al. 2018, of chroma rather than RGB), where the flow finds that both show it; 0 or more;
-        * `warp_ratio`: that, as a multiple of the true film's own;
+        * `warp_error`: mean squared distance in ab between matching points of consecutive frames (after Lai et al.
+          2018, for chroma rather than RGB), where the flow is consistent in both directions; 0 or more;
+        * `warp_ratio`: the same, as a multiple of the true film's;
         * `cdc`: color distribution consistency (Liu et al. 2021): the mean of `cdc_1`, `cdc_2` and `cdc_4`, the
-          Jensen-Shannon divergence, to base 2, of the histograms of red, green and blue of frames so many apart, 0..1;
-        * `rmse`: of ab to the true film; `colorfulness`: the mean of its frames.
+          Jensen-Shannon divergences, to base 2, of the red, green and blue histograms of frames 1, 2 and 4 apart;
+          0..1;
+        * `rmse`: of ab, to the true film; `colorfulness`: the mean over the frames.
 
         Raises:
-            ZeroDivisionError: no frame was counted.
+            ZeroDivisionError: no frame was added.
         """
         true = self._rows["true"].figures()["warp_error"] if self._rows else 0.0
         return {
@@ -77,7 +78,7 @@ class _Row:
     def __init__(self) -> None:
         self._last: Plane | None = None
         self._histograms: deque[NDArray[np.float64]] = deque(maxlen=max(_APART))
-        self._warp: list[float] = []
+        self._warp_errors: list[float] = []
         self._divergences: dict[int, list[float]] = {apart: [] for apart in _APART}
         self._squares: list[float] = []
         self._colorfulness: list[float] = []
@@ -86,7 +87,7 @@ class _Row:
         if view is None:
             self._histograms.clear()
         elif self._last is not None and view[1].any():
-            self._warp.append(warp_error(self._last, ab, *view))
+            self._warp_errors.append(warp_error(self._last, ab, *view))
         self._last = ab
         picture = linear_to_srgb(lab_to_linear_in_gamut(torch.from_numpy(lightness), torch.from_numpy(ab)))
         histogram = histograms((picture.clamp(0, 1) * 255).round().byte().numpy())
@@ -100,7 +101,7 @@ class _Row:
     def figures(self) -> dict[str, float]:
         apart = {f"cdc_{apart}": float(np.mean(found)) for apart, found in self._divergences.items() if found}
         return {
-            "warp_error": float(np.mean(self._warp)) if self._warp else 0.0,
+            "warp_error": float(np.mean(self._warp_errors)) if self._warp_errors else 0.0,
             "cdc": float(np.mean(list(apart.values()))) if apart else 0.0,
             **apart,
             "rmse": (sum(self._squares) / len(self._squares)) ** 0.5,
@@ -109,20 +110,20 @@ class _Row:
 
 
 def warp_error(earlier: Plane, later: Plane, flow: Plane, visible: NDArray[np.bool_]) -> float:
-    """Compare two consecutive frames' chroma (2, h, w) along the flow: the mean squared distance, 0 or more.
+    """Compute the mean squared distance between the chroma of consecutive frames along the flow, 0 or more.
 
     Args:
         earlier: (2, h, w) ab.
         later: (2, h, w) ab.
-        flow: (h, w, 2) from each pixel of the earlier frame to where it is in the later one, in pixels.
-        visible: (h, w) which pixels of the earlier frame the later one shows; at least one.
+        flow: (h, w, 2) motion of each pixel from the earlier to the later frame, in pixels.
+        visible: (h, w) whether the later frame also shows the pixel; at least one is True.
     """
-    moved = np.stack([_looked_up(plane, flow) for plane in later])
+    moved = np.stack([_warp(plane, flow) for plane in later])
     return float(np.square(moved - earlier).sum(axis=0)[visible].mean())
 
 
 def histograms(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Count the values of each channel of (3, h, w): (3, 256) shares."""
+    """Compute the histogram of each channel of (3, h, w): (3, 256), shares of the pixels."""
     counts = [np.bincount(channel.ravel(), minlength=256) for channel in picture]
     shares: NDArray[np.float64] = np.stack(counts) / picture[0].size
     return shares
@@ -136,14 +137,14 @@ def divergence(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return float(np.mean(terms[0] + terms[1]))
 
 
-def _view(earlier: Plane, later: Plane) -> tuple[Plane, NDArray[np.bool_]]:
-    """Estimate the flow from the earlier frame (h, w) to the later one, and which of its pixels are still there."""
+def _flow_and_visibility(earlier: Plane, later: Plane) -> tuple[Plane, NDArray[np.bool_]]:
+    """Estimate the flow from an earlier frame (h, w) to a later one, and which of its pixels are still visible."""
     here, there = (np.rint(plane * 2.55).clip(0, 255).astype(np.uint8) for plane in (earlier, later))
     ahead, back = _flow(here, there), _flow(there, here)
-    returned = np.dstack([_looked_up(back[..., axis], ahead) for axis in range(2)])
+    returned = np.dstack([_warp(back[..., axis], ahead) for axis in range(2)])
     lengths = np.square(ahead).sum(axis=-1) + np.square(returned).sum(axis=-1)
     agree = np.square(ahead + returned).sum(axis=-1) < _RELATIVE * lengths + _ABSOLUTE
-    return ahead, agree & (np.abs(_looked_up(later, ahead) - earlier) < _LIGHTNESS)
+    return ahead, agree & (np.abs(_warp(later, ahead) - earlier) < _LIGHTNESS)
 
 
 def _flow(here: NDArray[np.uint8], there: NDArray[np.uint8]) -> Plane:
@@ -151,7 +152,7 @@ def _flow(here: NDArray[np.uint8], there: NDArray[np.uint8]) -> Plane:
     return flow
 
 
-def _looked_up(plane: Plane, flow: Plane) -> Plane:
+def _warp(plane: Plane, flow: Plane) -> Plane:
     y, x = np.indices(plane.shape, np.float32)
     found: Plane = cv2.remap(
         plane, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

@@ -1,4 +1,4 @@
-"""The table of films: each by itself, and the mean of all."""
+"""The table of films: a section for each film, and their mean."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("warp_error", "warp error", 2),
-    Column("warp_ratio", "of the true", 2),
+    Column("warp_ratio", "× true film", 2),  # noqa: RUF001 - a multiplication sign
     Column("cdc", "CDC", 4),
-    Column("cdc_1", "t = 1", 4),
-    Column("cdc_2", "t = 2", 4),
-    Column("cdc_4", "t = 4", 4),
+    Column("cdc_1", "CDC, t = 1", 4),
+    Column("cdc_2", "CDC, t = 2", 4),
+    Column("cdc_4", "CDC, t = 4", 4),
     Column("rmse", "RMSE ab", 1, "lower"),
     Column("colorfulness", "colorfulness"),
 )
 _DEFINITION = (
-    "Warp error: mean squared ab distance of what consecutive frames show of the same place, by Farneback's flow of "
-    "the lightness, where both show it; then as a multiple of the true film's. CDC: Jensen-Shannon divergence, in "
-    "bits, of the histograms of red, green and blue of frames t apart, and the mean of t = 1, 2 and 4. Neither over "
-    "cuts. RMSE: of ab to the true film. Gray is as steady as can be: steadiness says something only beside the RMSE, "
-    "and beside what the true film has."
+    "Warp error: mean squared distance in ab between the same points of consecutive frames, matched by Farnebäck's "
+    "optical flow of the lightness where both frames show them; then as a multiple of the true film's. CDC: "
+    "Jensen-Shannon divergence, in bits, between the RGB histograms of frames t apart, and the mean for "
+    "t = 1, 2 and 4. Neither is measured across cuts. RMSE: of ab, to the true film. Gray is perfectly steady: read "
+    "warp error and CDC beside the RMSE and beside the true film's own."
 )
 
 
 def find_films(data: Path) -> list[Path]:
-    """List the films in a folder and its sub-folders, sorted by name; of a film, itself; of anything else, none."""
+    """List the films in a folder and its subfolders, sorted by name; for a film, the film; otherwise none."""
     found = sorted(data.rglob("*")) if data.is_dir() else [data]
     return [path for path in found if path.suffix.lower() in SUFFIXES and is_film(path)]
 
@@ -53,26 +53,26 @@ def evaluate_films(
     size: int = 256,
     watch: Callable[[str], None] = lambda name: None,
 ) -> Evaluation:
-    """Compare models' colors with those of films, one after the other.
+    """Compare the colors that models predict for films with the true ones.
 
     Args:
-        pipelines: the models, each with its options and a name of its own.
-        films: in color; what is not, or cannot be read, is left out.
-        settings: how colors are steadied.
-        folder: that films are named from.
-        size: of the longer side at which all is compared, in pixels.
-        watch: called after every frame with the film's name.
+        pipelines: the models with their options, each with a unique name.
+        films: in color; others and unreadable ones are skipped.
+        settings: how colors are stabilized.
+        folder: the folder that the films' names are relative to.
+        size: of the longer side at which frames are compared, in pixels.
+        watch: called with the film's name after every frame.
 
     Raises:
-        DataError: no film can be compared with.
-        PluginError: a model gave something else than finite chroma.
+        DataError: no film can be evaluated.
+        PluginError: a model predicted something other than finite chroma.
     """
     sections: list[Section] = []
     unreadable: list[ColorcliError] = []
     for path in films:
         name = path.relative_to(folder).as_posix()
         try:
-            found = evaluate_film(pipelines, path, settings, size=size, watch=partial(_told, watch, name))
+            found = evaluate_film(pipelines, path, settings, size=size, watch=partial(_report_frame, watch, name))
         except (MediaError, DataError) as error:
             unreadable.append(error)
             continue
@@ -80,26 +80,23 @@ def evaluate_films(
         rows = {row: {key: Figure(value) for key, value in own.items()} for row, own in found.rows.items()}
         sections.append(Section(name, f"{found.frames} frames at {width}x{height}", rows))
     if not sections:
-        raise DataError(f"None of {len(films)} films can be compared with. {unreadable[0]}", "Give a film in color.")
+        raise DataError(f"None of {len(films)} films can be evaluated. {unreadable[0]}", "Give a film in color.")
     count = len(sections)
-    protocol = [
-        f"{count} film{'s' if count > 1 else ''}, at {size} pixels on the longer side",
-        _DEFINITION,
-    ]
+    protocol = [f"{count} film{'s' if count > 1 else ''}, scaled to {size} pixels on the longer side", _DEFINITION]
     if count > 1:
         sections.insert(0, _mean(sections))
     return Evaluation(Table("Films", _COLUMNS, sections, (), protocol), (), unreadable)
 
 
-def _told(watch: Callable[[str], None], name: str, _count: int) -> None:
+def _report_frame(watch: Callable[[str], None], name: str, _count: int) -> None:
     watch(name)
 
 
 def _mean(sections: Sequence[Section]) -> Section:
-    """Average the figures of films, each counting the same; a figure that one of them lacks has no mean."""
+    """Average the figures of all films with equal weight; a figure that one of them lacks has no mean."""
     rows: dict[str, Mapping[str, Figure]] = {}
     for row in sections[0].rows:
-        own = [section.rows[row] for section in sections]
-        names = [name for name in own[0] if all(name in figures for figures in own)]
-        rows[row] = {name: Figure(sum(figures[name].value for figures in own) / len(own)) for name in names}
+        films = [section.rows[row] for section in sections]
+        names = [name for name in films[0] if all(name in figures for figures in films)]
+        rows[row] = {name: Figure(sum(figures[name].value for figures in films) / len(films)) for name in names}
     return Section("", f"mean of {len(sections)} films", rows)

@@ -1,1 +1,1 @@
-"""Metrics that compare colors with the true ones."""
+"""Metrics that compare predicted colors with the true ones."""

@@ -18,10 +18,10 @@ def ciede2000(one: Tensor, other: Tensor) -> Tensor:
     color-difference formula" (2005), equations 2 to 22.
 
     Raises:
-        ValueError: the sizes differ.
+        ValueError: the shapes differ.
     """
     if one.shape != other.shape:
-        raise ValueError(f"Colors of {tuple(one.shape)} cannot be compared with colors of {tuple(other.shape)}.")
+        raise ValueError(f"Both tensors must have the same shape, got {tuple(one.shape)} and {tuple(other.shape)}.")
     l1, a1, b1 = one.unbind(-3)
     l2, a2, b2 = other.unbind(-3)
     chroma = (torch.hypot(a1, b1) + torch.hypot(a2, b2)) / 2
@@ -33,7 +33,7 @@ def ciede2000(one: Tensor, other: Tensor) -> Tensor:
     turn = h2 - h1
     far = turn.abs() > math.pi
     turn = (turn - far * _TURN * turn.sign()).masked_fill(gray, 0)
-    hue = torch.where(gray, h1 + h2, (h1 + h2 + far * _TURN) / 2)  # beyond a turn it is the same hue
+    hue = torch.where(gray, h1 + h2, (h1 + h2 + far * _TURN) / 2)  # the same hue, modulo one turn
     d_l, d_c = l2 - l1, c2 - c1
     d_h = 2 * (c1 * c2).sqrt() * torch.sin(turn / 2)
     lightness, c = (l1 + l2) / 2, (c1 + c2) / 2

@@ -1,4 +1,4 @@
-"""FID: how far the distribution of colored pictures is from that of the photographs, as a network sees them."""
+"""FID: the distance between the distributions of colorized pictures and of photographs as a network sees them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from colorcli.evaluation.metrics.judges import not_installed
+from colorcli.evaluation.metrics.judges import missing_extra
 from colorcli.metric import Metric
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ _FEATURES = 2048
 
 
 class Fid(Metric):
-    """Fréchet Inception distance (Heusel et al. 2017) on the features of TensorFlow's Inception, ported.
+    """Fréchet Inception distance (Heusel et al. 2017) on the features of the ported TensorFlow Inception.
 
-    The package pytorch-fid has the blocks in which that Inception differs from torchvision's. Pictures are scaled in
-    float with an antialiased bicubic filter, as Parmar et al. 2022 recommend, and not rounded.
+    pytorch-fid provides the blocks in which that Inception differs from torchvision's. Pictures are scaled in float
+    with an antialiased bicubic filter, as Parmar et al. 2022 recommend, without rounding.
     """
 
     name, heading, better, additive = "fid", "FID", "lower", False
     definition = (
-        "FID: of 2048 features of the ported TensorFlow Inception, pictures scaled to 299x299 in float (bicubic, "
-        "antialiased); the same photographs on both sides. Sets of another size have another FID."
+        "FID: on 2048 features of the ported TensorFlow Inception, pictures scaled to 299x299 in float (bicubic, "
+        "antialiased), against the same photographs. FID depends on the size of the set."
     )
 
     def __init__(self, judge: Judge) -> None:
@@ -41,13 +41,13 @@ class Fid(Metric):
         return torch.stack((predicted.once(self._features), true.once(self._features)))
 
     def of_set(self, measured: Tensor) -> float:
-        """Give the distance of two sets of features, (N, 2, 2048).
+        """Compute the distance between two sets of features, (N, 2, 2048).
 
         Raises:
             ValueError: there are fewer than two pictures.
         """
         if len(measured) < 2:
-            raise ValueError("FID needs two pictures or more.")
+            raise ValueError("FID needs at least two pictures.")
         return frechet_distance(measured[:, 0], measured[:, 1])
 
     def _features(self, colors: Colors) -> Tensor:
@@ -60,15 +60,15 @@ class Fid(Metric):
     @cached_property
     def _network(self) -> nn.Module:
         network = self._judge.load(inception())
-        network.fc = nn.Identity()  # the 1008 classes are not asked for
+        network.fc = nn.Identity()  # features instead of the 1008 classes
         return network
 
 
 def frechet_distance(one: Tensor, other: Tensor) -> float:
     """Compute |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of features (N, F) and (M, F), 0 or more (Dowson 1982).
 
-    The trace of the root is the sum of the singular values of X1 X2', X the centered features over the root of N - 1:
-    N by M numbers rather than F by F, exact for few pictures too.
+    The trace of the root is the sum of the singular values of X1 X2', where X is the centered features divided by
+    sqrt(N - 1). This takes an N by M matrix rather than F by F, and is exact for few pictures as well.
     """
     means = [features.double().mean(dim=0) for features in (one, other)]
     centered = [
@@ -76,22 +76,22 @@ def frechet_distance(one: Tensor, other: Tensor) -> float:
         for features, mean in zip((one, other), means, strict=True)
     ]
     spread = sum(float(each.square().sum()) for each in centered)
-    left, right = (_small(each) for each in centered)
+    left, right = (_compressed(each) for each in centered)
     shared = float(torch.linalg.svdvals(left @ right.T).sum())
     return max(0.0, float((means[0] - means[1]).square().sum()) + spread - 2 * shared)
 
 
-def _small(centered: Tensor) -> Tensor:
-    """Give features of many pictures as few that have the same covariance: (N, F) to (min(N, F), F)."""
+def _compressed(centered: Tensor) -> Tensor:
+    """Replace the features of many pictures by fewer rows with the same covariance: (N, F) to (min(N, F), F)."""
     return centered if len(centered) <= _FEATURES else torch.linalg.qr(centered, mode="r").R
 
 
 def inception() -> nn.Module:
-    """Build the Inception of the published weights: torchvision's, but for how some blocks pool."""
+    """Build the Inception of the published weights: torchvision's, except for the pooling in some blocks."""
     try:
         from pytorch_fid import inception as blocks
     except ImportError as error:
-        raise not_installed("pytorch-fid") from error
+        raise missing_extra("pytorch-fid") from error
     from torchvision.models import inception_v3
 
     network: nn.Module = inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)

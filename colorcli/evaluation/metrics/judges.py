@@ -1,4 +1,4 @@
-"""Networks that were trained by others, and judge pictures: where their weights come from."""
+"""Pretrained networks that metrics use to judge pictures, and their weights."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Judge:
-    """A network that is put together and given its weights when it is first asked.
+    """Loads the weights of a pretrained network when they are first needed.
 
     Args:
         name: of the metric, for messages.
-        url: of the weights, a file of `torch.save` whose name ends in the beginning of its sha256.
-        file: the weights where they are here already; None for those that torch keeps, or the ones at `url`.
+        url: of the weights, written by `torch.save`; the file name ends with the first digits of its sha256.
+        file: a local weights file; None for torch's cache, filled from `url` if necessary.
         device: to compute on, in float32.
-        offline: never touch the network.
+        offline: do not download anything.
     """
 
     def __init__(
@@ -44,15 +44,15 @@ class Judge:
         self.offline = offline
 
     def load(self, network: nn.Module, rename: Mapping[str, str] | None = None) -> nn.Module:
-        """Give a network its weights, all of them, and get it ready.
+        """Load all weights into a network, and prepare it for inference.
 
         Args:
-            network: of the published architecture, with any weights; they may be on the device `meta`.
-            rename: what the beginnings of the file's names are in this network; others stay as they are.
+            network: of the published architecture; its parameters may be on the `meta` device.
+            rename: prefixes of names in the file, and what they are in this network. Without it, names are the same.
 
         Raises:
-            WeightsNotFound: they are not here, and cannot be fetched or shall not be.
-            WeightsCorrupt: they are not those of this network.
+            WeightsNotFound: the weights are not available locally, and cannot or must not be downloaded.
+            WeightsCorrupt: the weights do not fit this network.
         """
         state = self._state
         if rename:
@@ -62,8 +62,8 @@ class Judge:
         wrong = [key for key, own in wanted.items() if key not in state or state[key].shape != own.shape]
         if wrong:
             raise WeightsCorrupt(
-                f"{self._path} does not have the weights of {self.name}: {wrong[0]} is missing or has another shape.",
-                f"Get {self.url}.",
+                f"{self._path} does not contain the weights for {self.name}: {wrong[0]} is missing or misshaped.",
+                f"Download {self.url}.",
             )
         network.load_state_dict({key: state[key] for key in wanted}, assign=True)
         return network.to(self.device, torch.float32).eval().requires_grad_(requires_grad=False)
@@ -82,25 +82,25 @@ class Judge:
     def _fetch(self, path: Path) -> None:
         from huggingface_hub import constants
 
-        hint = f"Put {self.url} there, or name another file: --metrics {self.name}=FILE."
+        hint = f"Download {self.url} to that path, or give another file: --metrics {self.name}=FILE."
         if self.file or self.offline or constants.HF_HUB_OFFLINE:
-            raise WeightsNotFound(f"The weights of {self.name} are not here: {path}.", hint)
+            raise WeightsNotFound(f"The weights for {self.name} were not found: {path}.", hint)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             digest = path.stem.rpartition("-")[2]
             torch.hub.download_url_to_file(self.url, str(path), hash_prefix=digest, progress=False)
-        except (OSError, RuntimeError) as error:  # RuntimeError: another digest
-            message = f"The weights of {self.name} cannot be fetched from {self.url}: {error}."
+        except (OSError, RuntimeError) as error:  # RuntimeError: the hash differs
+            message = f"The weights for {self.name} cannot be downloaded from {self.url} to {path}: {error}."
             raise WeightsNotFound(message, hint) from error
 
 
-def not_installed(package: str) -> UsageError:
-    """Make the error of a package that an extra brings."""
+def missing_extra(package: str) -> UsageError:
+    """Make the error for a missing package from the extra `metrics`."""
     return UsageError(f"{package} is not installed.", 'Install it with: pip install "colorcli[metrics]"')
 
 
 def normalized(rgb: Tensor) -> Tensor:
-    """Bring sRGB (..., 3, H, W) in 0..1 to what networks of torchvision expect."""
+    """Normalize sRGB (..., 3, H, W) in 0..1 as torchvision's networks expect."""
     mean, spread = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], device=rgb.device)[:, :, None, None]
     ready: Tensor = (rgb - mean) / spread
     return ready

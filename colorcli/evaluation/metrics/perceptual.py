@@ -1,4 +1,4 @@
-"""LPIPS: how different two pictures look to a network, weighed as people see it."""
+"""LPIPS: the perceptual distance between two pictures, from the features of a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torchvision.models import AlexNet_Weights
 
-from colorcli.evaluation.metrics.judges import not_installed
+from colorcli.evaluation.metrics.judges import missing_extra
 from colorcli.metric import Metric
 
 if TYPE_CHECKING:
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from colorcli.metric import Colors
 
 URL = AlexNet_Weights.IMAGENET1K_V1.url
-_SLICES = {0: 1, 3: 2, 6: 3, 8: 4, 10: 5}  # the layers of AlexNet, in the parts that lpips cuts it into
+_SLICES = {0: 1, 3: 2, 6: 3, 8: 4, 10: 5}  # convolutions of AlexNet, and the slices of lpips that contain them
 
 
 class Lpips(Metric):
     """Learned perceptual image patch similarity (Zhang et al. 2018), version 0.1 on AlexNet.
 
-    The package lpips has its definition and its linear layers; AlexNet's weights are those of torchvision.
+    The package lpips provides the definition and the linear layers; AlexNet's weights are torchvision's.
     """
 
     name, heading, better, decimals = "lpips", "LPIPS", "lower", 3
-    definition = "LPIPS: version 0.1 on AlexNet, of the joined picture, RGB in -1..1, mean of the pictures."
+    definition = "LPIPS: version 0.1 on AlexNet, on RGB in -1..1; mean over the pictures."
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
@@ -44,9 +44,9 @@ class Lpips(Metric):
         try:
             import lpips
         except ImportError as error:
-            raise not_installed("lpips") from error
+            raise missing_extra("lpips") from error
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # it asks torchvision by an old name for random weights
+            warnings.simplefilter("ignore", UserWarning)  # lpips uses a deprecated torchvision argument
             network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
         rename = {f"features.{layer}.": f"slice{part}.{layer}." for layer, part in _SLICES.items()}
         self._judge.load(network.net, rename)

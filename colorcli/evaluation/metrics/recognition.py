@@ -1,4 +1,4 @@
-"""VGG-16 top-1: whether a network that knows photographs recognizes what is in colored ones."""
+"""VGG-16 top-1: whether a classifier recognizes the content of colorized photographs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _CLASSES: list[str] = VGG16_Weights.IMAGENET1K_V1.meta["categories"]
 
 
 class Vgg16(Metric):
-    """Share of pictures that VGG-16 (Simonyan and Zisserman 2015) gives the right class of ImageNet.
+    """Share of pictures for which VGG-16 (Simonyan and Zisserman 2015) predicts the right ImageNet class.
 
-    The categories of the photographs are the classes, if they are all synsets (n01440764) or names of classes
-    (tench). Else what it says of the photograph itself is what is right, and the column is called agreement.
+    The photographs' categories are the classes if all of them are synsets (n01440764) or class names (tench).
+    Otherwise the prediction for the original photograph counts as right, and the column is called agreement.
     """
 
     name, better = "vgg16", "higher"
@@ -42,18 +42,18 @@ class Vgg16(Metric):
         self._labels = known if known and len(known) == len(categories) else {}
         self.alone = bool(self._labels)
         self.heading = "VGG-16 top-1 %" if self._labels else "VGG-16 agreement %"
-        truth = "the photographs' categories" if self._labels else "its class for the original, not the true one"
+        truth = "the photograph's category" if self._labels else "its top class for the original, not the true class"
         self.definition = (
-            f"{self.heading[:-2]}: share of joined pictures whose first class of torchvision's VGG-16 "
-            f"(IMAGENET1K_V1, {_CROP}x{_CROP} from the middle of {_SIDE}x{_SIDE}) is {truth}."
+            f"{self.heading[:-2]}: share of pictures whose top class by torchvision's VGG-16 "
+            f"(IMAGENET1K_V1, {_CROP}x{_CROP} from the center of {_SIDE}x{_SIDE}) is {truth}."
         )
 
     def measure(self, predicted: Colors, true: Colors) -> float:
-        right = self._labels[true.category] if self._labels else true.once(self._seen)
-        return 100.0 * (predicted.once(self._seen) == right)
+        right = self._labels[true.category] if self._labels else true.once(self._classify)
+        return 100.0 * (predicted.once(self._classify) == right)
 
-    def _seen(self, colors: Colors) -> int:
-        """Give the number of the first class."""
+    def _classify(self, colors: Colors) -> int:
+        """Return the index of the top class."""
         with torch.inference_mode():
             rgb = colors.rgb[None].to(self._judge.device)
             if rgb.shape[-1] != _SIDE:
@@ -63,13 +63,13 @@ class Vgg16(Metric):
 
     @cached_property
     def _network(self) -> nn.Module:
-        with torch.device("meta"):  # drawing 138 million random numbers first takes seconds
+        with torch.device("meta"):  # initializing 138 million parameters takes seconds
             network = vgg16()
         return self._judge.load(network)
 
 
 def _classes() -> dict[str, int]:
-    """Give the number of each class by its synset and by its name, unless two share the name."""
+    """Map synsets and class names to class indices; names that two classes share are left out."""
     synsets = (files("colorcli.evaluation.metrics") / "synsets.txt").read_text(encoding="ascii").split()
     names = [name.casefold() for name in _CLASSES]
     found = {name: number for number, name in enumerate(names) if names.count(name) == 1}

@@ -1,4 +1,4 @@
-"""Which metrics a table has: the standard ones, and others that were asked for by name."""
+"""Choose the metrics of a table: the standard ones, and others by name."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def choose(
     device: str | torch.device = "cpu",
     offline: bool = False,
 ) -> list[Metric]:
-    """Give the metrics of a table.
+    """Choose the metrics of a table.
 
     Args:
-        asked: beside the standard ones; `fid`, or `fid=FILE` with the weights of the network that judges.
-        plugins: gives the metrics of plugins by name; asked for where a name is none of ours.
+        asked: names of metrics beside the standard ones: `fid`, or `fid=FILE` for a local weights file.
+        plugins: returns the metrics of plugins by name; called for names that are not built in.
         categories: of the photographs.
-        device: that judging networks compute on.
-        offline: never touch the network.
+        device: on which pretrained networks run.
+        offline: do not download anything.
 
     Raises:
-        UsageError: there is no such metric or file, one is asked for twice, or a file is of no use.
+        UsageError: a metric or a file is unknown, a metric is chosen twice, or it takes no file.
     """
     chosen = {metric.name: metric for metric in STANDARD}
     own = {"colorfulness_unsigned": UnsignedColorfulness}
@@ -53,9 +53,9 @@ def choose(
         if file and name not in judged:
             raise UsageError(f"--metrics {name}={file}: {name} takes no file.", f"Write --metrics {name}.")
         if file and not file.is_file():
-            raise UsageError(f"--metrics {name}={file}: there is no such file.")
+            raise UsageError(f"--metrics {name}={file}: file not found.")
         if name in chosen:
-            raise UsageError(f"--metrics {name}: it is in the table already.", "Leave it out.")
+            raise UsageError(f"--metrics {name}: already in the table.", "Leave it out.")
         if name in judged:
             chosen[name] = judged[name](Judge(name, _JUDGES[name], file, device, offline=offline))
         elif name in own:
@@ -63,5 +63,5 @@ def choose(
         elif name in (others := plugins()):
             chosen[name] = others[name]
         else:
-            raise UsageError(f"There is no metric {name!r}.", did_you_mean(name, {*judged, *own, *others}))
+            raise UsageError(f"Metric not found: {name}.", did_you_mean(name, {*judged, *own, *others}))
     return list(chosen.values())

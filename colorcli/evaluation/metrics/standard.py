@@ -1,4 +1,4 @@
-"""The metrics of every table, by the interface that plugins have."""
+"""The metrics of every table, written with the public interface that plugins use."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def _colorfulness(colors: Colors) -> float:
 
 
 class Auc(Metric):
-    """Area under the cumulative error curve, every pixel alike."""
+    """Area under the cumulative error curve, with equal weight for every pixel."""
 
     name, heading, better = "auc", "AuC raw %", "higher"
-    definition = "AuC raw: mean share of pixels whose predicted ab is at most 0, 1, ... 150 from the true one."
+    definition = "AuC raw: share of pixels whose ab error is at most t, mean over t = 0, 1, ... 150."
 
     def measure(self, predicted: Colors, true: Colors) -> Tensor:
         return formulas.error_histogram(formulas.distances(predicted.ab, true.ab))
@@ -47,12 +47,12 @@ class Auc(Metric):
 
 
 class RebalancedAuc(Metric):
-    """Area under the cumulative error curve, pixels of rare colors counting more."""
+    """Area under the cumulative error curve, with more weight for rare colors."""
 
     name, heading, better = "auc_rebalanced", "AuC rebalanced %", "higher"
     definition = (
-        "AuC rebalanced: the same, a pixel of the set counting one over the published ImageNet share of the nearest "
-        "of 313 bins of its true color."
+        "AuC rebalanced: the same, each pixel weighted by the inverse of the published ImageNet frequency of its true "
+        "color (nearest of 313 bins)."
     )
 
     def measure(self, predicted: Colors, true: Colors) -> Tensor:
@@ -66,7 +66,7 @@ class Rmse(Metric):
     """Root mean square of the ab distance."""
 
     name, heading, better = "rmse", "RMSE ab", "lower"
-    definition = "RMSE: of the distance of predicted ab, over all pixels of the set."
+    definition = "RMSE: of the ab distance, over all pixels of the set."
 
     def measure(self, predicted: Colors, true: Colors) -> float:
         return float(formulas.distances(predicted.ab, true.ab).double().square().mean())
@@ -79,7 +79,7 @@ class L1(Metric):
     """Mean absolute difference of ab."""
 
     name, heading, better = "l1", "L1 ab", "lower"
-    definition = "L1: mean absolute difference of predicted ab, over both channels."
+    definition = "L1: mean absolute ab difference, over both channels."
 
     def measure(self, predicted: Colors, true: Colors) -> float:
         return float((predicted.ab - true.ab).abs().double().mean())
@@ -89,7 +89,7 @@ class Psnr(Metric):
     """Peak signal-to-noise ratio."""
 
     name, heading, better = "psnr", "PSNR dB", "higher"
-    definition = "PSNR: of the joined picture in gamut, unrounded RGB; mean of the pictures."
+    definition = "PSNR: on the colorized picture, unrounded RGB in gamut; mean over the pictures."
 
     def measure(self, predicted: Colors, true: Colors) -> float:
         return formulas.psnr(predicted.rgb, true.rgb)
@@ -99,7 +99,7 @@ class Ssim(Metric):
     """Structural similarity."""
 
     name, heading, better, decimals = "ssim", "SSIM", "higher", 3
-    definition = "SSIM: the same, 11x11 Gaussian of sigma 1.5, mean of R, G and B."
+    definition = "SSIM: likewise, with an 11x11 Gaussian window of sigma 1.5, mean of R, G and B."
 
     def measure(self, predicted: Colors, true: Colors) -> float:
         return formulas.ssim(predicted.rgb, true.rgb, true.once(_moments))
@@ -109,27 +109,27 @@ class Ciede2000(Metric):
     """Mean CIEDE2000 difference."""
 
     name, heading, better, decimals = "ciede2000", "CIEDE2000", "lower", 2
-    definition = "CIEDE2000: the same, mean of the pixels, kL = kC = kH = 1."
+    definition = "CIEDE2000: likewise, mean over the pixels, kL = kC = kH = 1."
 
     def measure(self, predicted: Colors, true: Colors) -> float:
         return float(ciede2000(predicted.once(_lab), true.once(_lab)).mean(dtype=torch.float64))
 
 
 class Colorfulness(Metric):
-    """Colorfulness of Hasler and Suesstrunk."""
+    """Colorfulness after Hasler and Süsstrunk (2003)."""
 
     name, heading, alone = "colorfulness", "colorfulness", True
-    definition = "Colorfulness: of Hasler and Süsstrunk, signed differences, mean of the pictures."
+    definition = "Colorfulness: after Hasler and Süsstrunk, with signed differences, mean over the pictures."
 
     def measure(self, predicted: Colors, true: Colors) -> float:
         return predicted.once(_colorfulness)
 
 
 class ColorfulnessDelta(Metric):
-    """How far the mean colorfulness is from that of the photographs."""
+    """Difference between the mean colorfulness and that of the photographs."""
 
     name, heading, better = "colorfulness_delta", "delta", "lower"
-    definition = "Delta: between its mean and the photographs' own, without the sign."
+    definition = "Delta: absolute difference between mean colorfulness and the photographs'."
 
     def measure(self, predicted: Colors, true: Colors) -> Tensor:
         found = predicted.once(_colorfulness), true.once(_colorfulness)
@@ -140,18 +140,19 @@ class ColorfulnessDelta(Metric):
 
 
 class UnsignedColorfulness(Metric):
-    """Colorfulness with the mistake of many published tables, to compare with them."""
+    """Colorfulness without signs, a mistake in many published tables, for comparison with them."""
 
     name, heading, alone = "colorfulness_unsigned", "colorfulness of abs(R - G)", True
     definition = (
-        "Colorfulness of abs(R - G): with the differences' signs lost, a mistake of many published tables, for "
-        "comparing with those only."
+        "Colorfulness of abs(R - G): with unsigned differences, a mistake in many published tables, to compare with "
+        "them."
     )
 
     def measure(self, predicted: Colors, true: Colors) -> float:
         return formulas.colorfulness(predicted.rgb, unsigned=True)
 
 
+# In the order of the columns.
 STANDARD: tuple[Metric, ...] = (
     Auc(),
     RebalancedAuc(),
@@ -163,4 +164,3 @@ STANDARD: tuple[Metric, ...] = (
     Colorfulness(),
     ColorfulnessDelta(),
 )
-"""In the order of the columns."""

@@ -1,4 +1,4 @@
-"""What the answers of all participants come to, as Markdown and JSON, never without how they came about."""
+"""The score of a Turing test as Markdown and JSON, always with its protocol."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from colorcli.evaluation.markdown import bullets, table
 from colorcli.turing.design import REAL
 from colorcli.turing.figures import Share, association, difference, holm, interval_by_person
 
@@ -20,40 +21,40 @@ if TYPE_CHECKING:
     from colorcli.turing.figures import ChiSquare
 
 _DEFINITIONS = (
-    "Fooling rate: of the pictures that a model colored, the share that was taken for real. Some papers print the "
-    "share of wrong answers to all pictures instead.",
-    "95 %: Wilson's score interval, as if all answers were independent; by person: bootstrap, people drawn with "
-    "replacement, which knows that answers of one person resemble each other. Where the second is much wider, so is "
-    "what is known, and every p here is too small.",
-    "Chi-squares have 1 degree of freedom and no correction for continuity. Against 50 %: as if people guessed, which "
-    "also depends on how readily they say real; against real: whether colored pictures are taken for real less often "
-    "than real ones, Pearson's of the 2x2 table.",
+    "Fooling rate: the share of a model's pictures that were taken for real. Some papers report the share of wrong "
+    "answers to all pictures instead.",
+    "95 %: Wilson's score interval, which treats all answers as independent. By person: bootstrap over people, which "
+    "accounts for the correlation between one person's answers. If the latter is much wider, trust it; then every p "
+    "here is too small.",
+    "χ²: 1 degree of freedom, no continuity correction. Against 50 %: whether people guess, which also depends on how "
+    "readily they answer real. Against real: whether colorized pictures are taken for real less often than real ones "
+    "(Pearson, 2x2 table).",
 )
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Answers to the pictures of one kind: how many were taken for real, by everybody and by each person."""
+    """Answers to one kind of picture: the share taken for real, by all people and by each person."""
 
     all: Share
     persons: Sequence[Share]
 
     @property
     def by_person(self) -> tuple[float, float] | None:
-        """The 95 % interval of the share, people being drawn; None for fewer than two people."""
+        """The 95 % interval of the share from resampling people; None for fewer than two people."""
         return interval_by_person(self.persons)
 
 
 @dataclass(frozen=True)
-class Report:
-    """A test that was scored.
+class Score:
+    """The score of a test.
 
     Attributes:
         key: of the test.
-        participants: how many people's answers count.
+        participants: number of people whose answers count.
         real: answers to real photographs.
-        models: answers to what each model colored, by its name.
-        problems: files that were left out, and why.
+        models: answers to the pictures of each model, by its name.
+        problems: an error for each file that was skipped.
     """
 
     key: Key
@@ -64,7 +65,7 @@ class Report:
 
     @property
     def colored(self) -> Share:
-        """Answers to all colored pictures."""
+        """Answers to all colorized pictures."""
         return Share(sum(each.all.hits for each in self.models.values()), self._count_of_colored)
 
     @property
@@ -73,12 +74,12 @@ class Report:
 
     @property
     def wrong(self) -> Share:
-        """Wrong answers to all pictures, real and colored."""
+        """Wrong answers to all pictures, real and colorized."""
         real = self.real.all
         return Share(real.count - real.hits + self.colored.hits, real.count + self.colored.count)
 
     def comparisons(self) -> list[dict[str, Any]]:
-        """Compare the fooling rates of every two models: difference, its interval, chi-square, p, and Holm's p."""
+        """Compare the fooling rates of each pair of models: difference, interval, chi-square, p, and Holm's p."""
         rows: list[dict[str, Any]] = []
         for one, other in combinations(self.models, 2):
             shares = self.models[one].all, self.models[other].all
@@ -92,55 +93,59 @@ class Report:
         return rows
 
     def markdown(self, command: str) -> str:
-        """Write the tables, what they mean and how they came about.
+        """Write the tables, their definitions and the protocol.
 
         Args:
-            command: the one that makes this report.
+            command: the command that makes this report.
         """
-        parts = [self._contingency(), self._by_model(), *([self._compared()] if len(self.models) > 1 else [])]
-        return "\n\n".join([*parts, "\n".join(f"- {line}" for line in self._protocol(command))])
+        parts = [self._contingency(), self._by_model(), *([self._comparisons()] if len(self.models) > 1 else [])]
+        return "\n\n".join([*parts, bullets(self._protocol(command))])
 
     def _contingency(self) -> str:
         wrong = self.wrong
         rows = [
-            ["", "taken for real", "taken for colored", "answers"],
-            ["---", "---:", "---:", "---:"],
             ["real", *_cells(self.real.all)],
             *([name, *_cells(tally.all)] for name, tally in self.models.items()),
             *([["all colored", *_cells(self.colored)]] if len(self.models) > 1 else []),
         ]
-        return f"{_table(rows)}\n\nWrong answers: {wrong.hits} of {wrong.count}, {_percent(wrong.rate)}."
+        counts = table(["", "taken for real", "taken for colored", "answers"], rows)
+        return f"{counts}\n\nWrong answers: {wrong.hits} of {wrong.count}, {_percent(wrong.rate)}."
 
     def _by_model(self) -> str:
         heading = ["", "fooling rate", "95 %", "95 % by person", "χ² against 50 %", "p", "χ² against real", "p"]
-        rows = [heading, ["---", *["---:"] * 7]]
+        rows = []
         for name, tally in self.models.items():
             against_half, against_real = tally.all.against_half, association(tally.all, self.real.all)
             rate = [_percent(tally.all.rate), _between(tally.all.interval), _between(tally.by_person)]
             rows.append([name, *rate, *_figures(against_half), *_figures(against_real)])
-        return _table(rows)
+        return table(heading, rows)
 
-    def _compared(self) -> str:
-        rows = [["", "difference", "95 %", "χ²", "p", "p (Holm)"], ["---", *["---:"] * 5]]
+    def _comparisons(self) -> str:
+        rows = []
         for row in self.comparisons():
             delta = f"{100 * row['difference']:+.1f}"
-            figures = [_number(row["chi_square"]), _chance(row["p"]), _chance(row.get("p_holm"))]
-            rows.append([" less ".join(row["models"]), delta, _between(tuple(row["interval"])), *figures])
-        return _table(rows)
+            figures = [_number(row["chi_square"]), _p_value(row["p"]), _p_value(row.get("p_holm"))]
+            rows.append([" minus ".join(row["models"]), delta, _between(tuple(row["interval"])), *figures])
+        return table(["", "difference", "95 %", "χ²", "p", "p (Holm)"], rows)
 
     def _protocol(self, command: str) -> list[str]:
         key = self.key
-        shown = f"shown for {key.seconds:g} s" if key.seconds else "shown until answered"
+        timing = f"shown for {key.seconds:g} s" if key.seconds else "shown until answered"
+        scenes = len({picture.scene for picture in key.pictures.values()})
         counts = (
             f"{_counted(self.participants, 'participant')}, {_counted(self.wrong.count, 'answer')}"
-            + (f", {_counted(len(self.problems), 'file')} left out" if self.problems else "")
-            + f"; test {key.test}: {len({scene for scene, _ in key.versions.values()})} scenes of {key.data}, at most "
-            f"{key.max_side} pixels a side, each {shown}, one picture at a time, to each person real or colored"
+            + (f", {_counted(len(self.problems), 'file')} skipped" if self.problems else "")
+            + f"; test {key.test}: {scenes} scenes of {key.data}, at most {key.max_side} pixels a side, {timing}, one "
+            "picture at a time, each scene once per person, real or colorized"
         )
         few = self._too_few()
         return [
             counts,
-            *([f"Too few answers for the p of a chi-square (5 expected in a cell): {', '.join(few)}"] if few else []),
+            *(
+                [f"Too few answers for a reliable p (below 5 expected in a cell): {', '.join(few)}"]
+                if few
+                else []
+            ),
             *(f"{name}: {made}" for name, made in key.models.items()),
             key.made_by,
             f"`{key.command}`",
@@ -156,7 +161,7 @@ class Report:
         return [name for name, each in tests.items() if any(test is None or not test.enough for test in each)]
 
     def json(self, command: str) -> str:
-        """Write all of it as JSON: shares and intervals from 0 to 1; what cannot be told is null."""
+        """Write everything as JSON: shares and intervals in 0..1; what cannot be computed is null."""
         models = {
             name: {
                 **_shared(tally),
@@ -165,7 +170,7 @@ class Report:
             }
             for name, tally in self.models.items()
         }
-        told = {
+        score = {
             "test": self.key.test,
             "participants": self.participants,
             "answers": self.wrong.count,
@@ -173,7 +178,7 @@ class Report:
             "real": _shared(self.real),
             "models": models,
             "comparisons": self.comparisons(),
-            "left_out": [error.message for error in self.problems],
+            "skipped": [error.message for error in self.problems],
             "seconds": self.key.seconds,
             "data": self.key.data,
             "made_with": dict(self.key.models),
@@ -181,20 +186,20 @@ class Report:
             "made_with_command": self.key.command,
             "command": command,
         }
-        return json.dumps(told, ensure_ascii=False, indent=2)
+        return json.dumps(score, ensure_ascii=False, indent=2)
 
 
-def report_of(key: Key, results: Sequence[Result], problems: Sequence[DataError]) -> Report:
-    """Count the answers of all participants by what the pictures were."""
+def score(key: Key, results: Sequence[Result], problems: Sequence[DataError]) -> Score:
+    """Count the answers of all participants for real pictures and for each model."""
     persons: dict[str, list[Share]] = defaultdict(list)
     for result in results:
         taken: dict[str, list[bool]] = defaultdict(list)
         for picture, real in result.answers.items():
-            taken[key.versions[picture][1]].append(real)
+            taken[key.pictures[picture].version].append(real)
         for version, each in taken.items():
             persons[version].append(Share(sum(each), len(each)))
     tallies = {version: _tally(persons[version]) for version in (REAL, *key.models)}
-    return Report(key, len(results), tallies.pop(REAL), tallies, problems)
+    return Score(key, len(results), tallies.pop(REAL), tallies, problems)
 
 
 def _tally(persons: Sequence[Share]) -> Tally:
@@ -234,14 +239,14 @@ def _cells(share: Share) -> list[str]:
 
 
 def _figures(test: ChiSquare | None) -> list[str]:
-    return ["", ""] if test is None else [_number(test.value), _chance(test.p)]
+    return ["", ""] if test is None else [_number(test.value), _p_value(test.p)]
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _chance(p: float | None) -> str:
+def _p_value(p: float | None) -> str:
     if p is None:
         return ""
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
@@ -253,7 +258,3 @@ def _percent(rate: float) -> str:
 
 def _between(interval: Sequence[float] | None) -> str:
     return "" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

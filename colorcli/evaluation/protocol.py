@@ -1,4 +1,4 @@
-"""How models are described in protocols: the pipelines below tables, pages and surveys."""
+"""How models are described in protocols: the lines below tables, pages and surveys."""
 
 from __future__ import annotations
 

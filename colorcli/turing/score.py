@@ -141,11 +141,7 @@ class Score:
         few = self._too_few()
         return [
             counts,
-            *(
-                [f"Too few answers for a reliable p (below 5 expected in a cell): {', '.join(few)}"]
-                if few
-                else []
-            ),
+            *([f"Too few answers for a reliable p (below 5 expected in a cell): {', '.join(few)}"] if few else []),
             *(f"{name}: {made}" for name, made in key.models.items()),
             key.made_by,
             f"`{key.command}`",

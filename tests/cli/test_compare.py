@@ -69,17 +69,17 @@ def test_a_folder_gives_a_row_for_each_picture_up_to_the_limit(capsys, tmp_path,
     assert three.shape[0] * 2 == two.shape[0] * 3
 
 
-def test_what_cannot_be_read_is_named_and_the_rest_is_drawn(capsys, tmp_path, folder, weights):
+def test_unreadable_pictures_are_named_and_the_rest_is_drawn(capsys, tmp_path, folder, weights):
     (folder / "00.png").write_bytes(b"no picture")
     captured, pixels = sheet(capsys, tmp_path, folder, weights, code=1)
     assert "error: 00.png" in captured.err
     assert pixels is not None
 
 
-def test_nothing_to_draw_is_an_error_and_writes_nothing(capsys, tmp_path, weights):
+def test_an_empty_folder_is_an_error_and_writes_nothing(capsys, tmp_path, weights):
     (tmp_path / "empty").mkdir()
     captured, pixels = sheet(capsys, tmp_path, tmp_path / "empty", weights, code=1)
-    assert "there are no pictures in this folder" in captured.err
+    assert "no pictures found" in captured.err
     assert pixels is None
 
 
@@ -96,7 +96,7 @@ def versions(text):
     return re.findall(r'data-version="([^"]+)"', text)
 
 
-def test_a_page_has_every_version_of_every_picture_and_says_how_they_came_about(capsys, tmp_path, folder, weights):
+def test_a_page_has_every_version_of_every_picture_and_how_they_were_made(capsys, tmp_path, folder, weights):
     captured, text = page(capsys, folder, weights, tmp_path / "page.html", "-p", "temperature=0.2", "--limit", "2")
     assert captured.out == f"{tmp_path / 'page.html'}\n"
     assert versions(text) == ["gray", "zhang.small", "original"] * 2
@@ -112,16 +112,16 @@ def test_every_value_of_an_option_is_a_version(capsys, tmp_path, folder, weights
     assert versions(text) == ["gray", *swept, "original"]
 
 
-def test_a_page_and_a_sheet_are_made_in_one_go(capsys, tmp_path, folder, weights):
+def test_a_page_and_a_sheet_are_written_together(capsys, tmp_path, folder, weights):
     args = ["--sheet", str(tmp_path / "sheet.png"), "--quality", "50", "--max-side", "64"]
     captured, text = page(capsys, folder, weights, tmp_path / "page.html", *args)
     assert captured.out.splitlines() == [str(tmp_path / "page.html"), str(tmp_path / "sheet.png")]
     assert len(versions(text)) == 9
-    assert "WebP of quality 50, scaled down to at most 64 pixels a side" in text
+    assert "WebP at quality 50, scaled down to at most 64 pixels a side" in text
     assert Image.open(tmp_path / "sheet.png").height > 3 * 220
 
 
-def test_what_cannot_be_read_is_on_the_page_by_name(capsys, tmp_path, folder, weights):
+def test_unreadable_pictures_are_named_on_the_page(capsys, tmp_path, folder, weights):
     (folder / "00.png").write_bytes(b"no picture")
     captured, text = page(capsys, folder, weights, tmp_path / "page.html", code=1)
     assert "error: 00.png" in captured.err
@@ -129,7 +129,7 @@ def test_what_cannot_be_read_is_on_the_page_by_name(capsys, tmp_path, folder, we
     assert re.findall(r'data-name="([^"]+)"', text) == ["01.png", "02.png"]
 
 
-def test_where_nothing_can_be_read_there_is_no_page(capsys, tmp_path, folder, weights):
+def test_no_page_is_written_if_no_picture_can_be_read(capsys, tmp_path, folder, weights):
     for path in folder.iterdir():
         path.write_bytes(b"no picture")
     captured, text = page(capsys, folder, weights, tmp_path / "page.html", code=1)
@@ -138,17 +138,17 @@ def test_where_nothing_can_be_read_there_is_no_page(capsys, tmp_path, folder, we
 
 
 @pytest.mark.parametrize("option", ["-o", "--sheet"])
-def test_what_is_there_is_left_alone_until_someone_says_overwrite(capsys, tmp_path, folder, weights, option):
+def test_existing_files_are_replaced_only_with_overwrite(capsys, tmp_path, folder, weights, option):
     path = tmp_path / "there"
     path.write_text("mine")
     told = ["compare", "zhang", str(folder), "--weights", weights, "--device", "cpu", option, str(path)]
     assert main(told) == 1
-    assert "it is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert path.read_text() == "mine"
     assert main([*told, "--overwrite"]) == 0
     assert path.stat().st_size > 1000
 
 
-def test_with_nothing_to_write_to_it_is_wrong_usage(capsys, folder, weights):
+def test_no_output_is_a_usage_error(capsys, folder, weights):
     assert main(["compare", "zhang", str(folder), "--weights", weights]) == 2
     assert "-o page.html" in capsys.readouterr().err

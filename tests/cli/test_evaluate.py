@@ -26,15 +26,15 @@ def run(capsys, *args, code=0):
     return capsys.readouterr()
 
 
-def test_a_markdown_table_is_all_that_goes_to_standard_output(capsys, folder, weights):
+def test_standard_output_is_a_markdown_table(capsys, folder, weights):
     lines = run(capsys, "zhang", folder, "--weights", weights).out.splitlines()
     assert lines[0].startswith("|  | AuC raw % | AuC rebalanced % |")
     assert [line.split("|")[1].strip() for line in lines[2:6]] == ["gray", "mean color", "zhang.small", "original"]
-    assert lines[6:8] == ["", "### One beside another"]
+    assert lines[6:8] == ["", "### Differences between rows"]
     assert lines[-1].startswith("- `colorcli evaluate ")
 
 
-def test_the_table_gives_the_command_that_makes_it(capsys, folder, weights):
+def test_the_table_includes_the_command_that_makes_it(capsys, folder, weights):
     out = run(capsys, "zhang", folder, "--weights", weights, "-p", "temperature=0.2", "--limit", 2).out
     command = (
         f"colorcli evaluate --weights {weights} -p temperature=0.2 --device cpu --size 32 --limit 2 zhang {folder}"
@@ -42,12 +42,12 @@ def test_the_table_gives_the_command_that_makes_it(capsys, folder, weights):
     assert f"`{command}`" in out
 
 
-def test_the_command_has_what_the_settings_file_added(capsys, folder, weights, tmp_path, monkeypatch):
+def test_the_command_includes_options_from_the_settings_file(capsys, folder, weights, tmp_path, monkeypatch):
     (tmp_path / "colorcli.toml").write_text("[evaluate]\nlimit = 2\n")
     monkeypatch.chdir(tmp_path)
     out = run(capsys, "zhang", folder, "--weights", weights).out
     assert "--limit 2 " in out
-    assert "- set: 2 photographs, each whole at 32x32" in out
+    assert "- set: 2 photographs, uncropped, scaled to 32x32" in out
 
 
 @pytest.fixture
@@ -63,15 +63,15 @@ def figures(capsys, folder, weights, tmp_path):
     return evaluate
 
 
-def test_json_holds_figures_and_protocol(figures):
+def test_json_contains_figures_and_protocol(figures):
     report, rows = figures()
-    assert 0 < rows["zhang.small"]["auc"]["low"] <= rows["zhang.small"]["auc"]["value"]
+    assert 0 < rows["zhang.small"]["auc"]["interval"][0] <= rows["zhang.small"]["auc"]["value"]
     assert report["data"] == "set"
-    assert report["tables"][0]["protocol"][0].startswith("3 photographs, each whole at 32x32")
+    assert report["tables"][0]["protocol"][0].startswith("3 photographs, uncropped, scaled to 32x32")
     assert report["command"].startswith("colorcli evaluate ")
 
 
-def test_photographs_in_tar_files_count(figures, folder):
+def test_photographs_in_tar_files_are_included(figures, folder):
     _, plain = figures()
     with tarfile.open(folder / "all.tar", "w") as tar:
         for path in sorted(folder.glob("*.png")):
@@ -84,7 +84,7 @@ def test_photographs_in_tar_files_count(figures, folder):
     ("suffix", "beginning"),
     {".md": "|  | AuC raw %", ".json": "{", ".csv": "# set", ".html": "<!doctype html>"}.items(),
 )
-def test_a_file_has_the_format_that_its_name_says(capsys, folder, weights, tmp_path, suffix, beginning):
+def test_a_file_has_the_format_of_its_suffix(capsys, folder, weights, tmp_path, suffix, beginning):
     path = tmp_path / "new" / f"table{suffix}"
     out = run(capsys, "zhang", folder, "--weights", weights, "-o", path).out
     assert path.read_text().startswith(beginning)
@@ -99,22 +99,22 @@ def test_several_files_are_written_at_once(capsys, folder, weights, tmp_path):
     assert all(path.is_file() for path in paths)
 
 
-def test_a_file_that_is_there_is_replaced_only_if_so_wished(capsys, folder, weights, tmp_path):
+def test_an_existing_file_is_replaced_only_with_overwrite(capsys, folder, weights, tmp_path):
     path = tmp_path / "table.md"
     path.write_text("mine")
     told = run(capsys, "zhang", folder, "--weights", weights, "-o", path, code=1)
-    assert "it is there already" in told.err
+    assert "already exists" in told.err
     assert path.read_text() == "mine"
     run(capsys, "zhang", folder, "--weights", weights, "-o", path, "--overwrite")
     assert "zhang.small" in path.read_text()
 
 
-def test_a_file_of_another_format_is_wrong_usage(capsys, folder, weights):
+def test_an_unknown_format_is_a_usage_error(capsys, folder, weights):
     told = run(capsys, "zhang", folder, "--weights", weights, "-o", "table.xlsx", code=2)
-    assert "table.xlsx does not end in .md, .json, .csv, .html" in told.err
+    assert "table.xlsx must end in .md, .json, .csv or .html" in told.err
 
 
-def test_categories_have_tables_of_their_own(capsys, tmp_path, weights):
+def test_each_category_has_a_table(capsys, tmp_path, weights):
     for seed, name in enumerate(("city", "people")):
         save_photographs(tmp_path / "sorted" / name, 2, seed=seed)
     out = run(capsys, "zhang", tmp_path / "sorted", "--weights", weights, "--by-category").out
@@ -123,31 +123,29 @@ def test_categories_have_tables_of_their_own(capsys, tmp_path, weights):
         "### All: 4 photographs",
         "### city: 2 photographs",
         "### people: 2 photographs",
-        "### One beside another",
+        "### Differences between rows",
     ]
 
 
 # More metrics
 
 
-def test_another_metric_is_a_column_more(capsys, folder, weights):
+def test_another_metric_adds_a_column(capsys, folder, weights):
     out = run(capsys, "zhang", folder, "--weights", weights, "--metrics", "colorfulness_unsigned").out
     assert out.splitlines()[0].endswith("| delta | colorfulness of abs(R - G) |")
 
 
-def test_a_network_that_is_not_here_leaves_its_column_empty_and_the_rest_stands(
-    capsys, folder, weights, tmp_path, monkeypatch
-):
+def test_missing_weights_leave_the_column_of_a_metric_empty(capsys, folder, weights, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     told = run(capsys, "zhang", folder, "--weights", weights, "--metrics", "vgg16", "--offline", code=1)
     assert "| not measured |" in told.out
-    assert "VGG-16 agreement %: not measured. The weights of vgg16 are not here" in told.out
+    assert "VGG-16 agreement %: not measured. The weights for vgg16 were not found" in told.out
     assert "not measured" not in told.out.splitlines()[2].split("|")[2]
 
 
-def test_a_metric_that_there_is_not_is_wrong_usage(capsys, folder, weights):
+def test_an_unknown_metric_is_a_usage_error(capsys, folder, weights):
     told = run(capsys, "zhang", folder, "--weights", weights, "--metrics", "lipps", code=2)
-    assert "There is no metric 'lipps'" in told.err
+    assert "Metric not found: lipps." in told.err
     assert "Did you mean lpips?" in told.err
 
 
@@ -185,7 +183,7 @@ def test_a_film_has_a_table_beside_its_true_colors(capsys, weights, tmp_path):
     out = run(capsys, "zhang", tmp_path / "film.mp4", "--weights", weights).out
     lines = out.splitlines()
     assert lines[0].startswith("### film.mp4: ")
-    assert lines[2].startswith("|  | warp error | of the true | CDC |")
+    assert lines[2].startswith("|  | warp error | \u00d7 true film | CDC |")
     rows = [line.split("|")[1].strip() for line in lines[4:8]]
     assert rows == ["true", "gray", "zhang.small, per frame", "zhang.small, --stabilize flow"]
 
@@ -198,7 +196,7 @@ def test_a_folder_of_photographs_and_films_has_both_tables(capsys, folder, weigh
     headings = [line.partition(", ")[0].partition(": ")[0] for line in out.splitlines() if line.startswith("#")]
     assert headings == [
         "## Photographs",
-        "### One beside another",
+        "### Differences between rows",
         "## Films",
         "### All",
         "### a.mp4",
@@ -207,7 +205,7 @@ def test_a_folder_of_photographs_and_films_has_both_tables(capsys, folder, weigh
     assert "### All: mean of 2 films" in out
 
 
-def test_a_film_that_cannot_be_compared_is_named_and_the_others_stand(capsys, weights, tmp_path):
+def test_an_unreadable_film_is_named_and_the_others_are_evaluated(capsys, weights, tmp_path):
     (tmp_path / "films").mkdir()
     make_clip(tmp_path / "films" / "good.mp4")
     whole = (tmp_path / "films" / "good.mp4").read_bytes()
@@ -217,7 +215,7 @@ def test_a_film_that_cannot_be_compared_is_named_and_the_others_stand(capsys, we
     assert "### good.mp4" in told.out
 
 
-def test_key_frames_without_flow_are_wrong_usage(capsys, folder, weights):
+def test_key_frames_without_flow_are_a_usage_error(capsys, folder, weights):
     told = run(capsys, "zhang", folder, "--weights", weights, "--keyframes", "4", "--stabilize", "off", code=2)
     assert "--keyframes needs --stabilize flow" in told.err
 
@@ -225,25 +223,25 @@ def test_key_frames_without_flow_are_wrong_usage(capsys, folder, weights):
 # What is left out
 
 
-def test_what_cannot_be_read_is_named_and_the_rest_goes_on(capsys, folder, weights):
+def test_unreadable_and_gray_photographs_are_named_and_the_rest_is_evaluated(capsys, folder, weights):
     (folder / "broken.jpg").write_bytes(b"no picture")
     save_gray(folder / "gray.png")
     told = run(capsys, "zhang", folder, "--weights", weights, code=1)
     assert "error: broken.jpg" in told.err
-    assert "note: left out because they are gray: gray.png" in told.err
+    assert "note: skipped because they are gray: gray.png" in told.err
     assert "- set: 3 photographs" in told.out
-    assert "- left out because they are gray: gray.png" in told.out
-    assert "- left out because they cannot be read: 1" in told.out
+    assert "- Skipped because they are gray: gray.png" in told.out
+    assert "- Skipped because they cannot be read: 1" in told.out
 
 
 def test_an_empty_folder_is_an_error(capsys, tmp_path, weights):
     (tmp_path / "empty").mkdir()
     told = run(capsys, "zhang", tmp_path / "empty", "--weights", weights, code=1)
-    assert "there are no photographs and no films in this folder" in told.err
+    assert "no photographs or films found" in told.err
     assert told.out == ""
 
 
-def test_a_folder_that_is_not_there_is_an_error(capsys, tmp_path):
+def test_a_missing_folder_is_an_error(capsys, tmp_path):
     assert "a folder of color photographs was expected" in run(capsys, "zhang", tmp_path / "no", code=1).err
 
 
@@ -252,11 +250,11 @@ def test_a_damaged_tar_file_is_named(capsys, folder, weights):
     assert "cut.tar: this tar file cannot be read" in run(capsys, "zhang", folder, "--weights", weights, code=1).err
 
 
-def test_an_unknown_option_is_wrong_usage(capsys, folder, weights):
+def test_an_unknown_option_is_a_usage_error(capsys, folder, weights):
     told = run(capsys, "zhang", folder, "--weights", weights, "-p", "temprature=1", code=2)
     assert "temperature" in told.err
 
 
-def test_weights_for_several_models_are_wrong_usage(capsys, folder, weights):
+def test_weights_for_several_models_are_a_usage_error(capsys, folder, weights):
     told = run(capsys, "zhang", "zhang.eccv16", folder, "--weights", weights, code=2)
     assert "is for one MODEL, and here are 2" in told.err

@@ -36,14 +36,14 @@ def first_cells(text):
 ROWS = ["true", "gray", "zhang.small, per frame", "zhang.small, --stabilize flow"]
 
 
-def test_a_film_stands_beside_its_own_colors_steadied_and_per_frame(capsys, folder, weights):
+def test_a_film_is_compared_with_its_true_colors_stabilized_and_per_frame(capsys, folder, weights):
     out = run(capsys, weights, make_clip(folder / "a.mp4", frames=5)).out
     assert first_cells(out)[2:] == ROWS
     assert "a.mp4: 5 frames at 32x24" in out
     assert "`colorcli evaluate --weights" in out
 
 
-def test_every_film_of_a_folder_has_a_table_and_all_have_a_mean(capsys, folder, weights):
+def test_every_film_in_a_folder_has_a_table_and_there_is_a_mean(capsys, folder, weights):
     for name in ("a.mp4", "b.mkv"):
         make_clip(folder / name, frames=4)
     run(capsys, weights, folder, "-o", folder.parent / "found.json")
@@ -55,12 +55,12 @@ def test_every_film_of_a_folder_has_a_table_and_all_have_a_mean(capsys, folder, 
         assert mean["rows"]["gray"][name]["value"] == pytest.approx(np.mean(own))
 
 
-def test_frames_by_themselves_need_no_second_row(capsys, folder, weights):
+def test_without_stabilization_there_is_no_second_row(capsys, folder, weights):
     out = run(capsys, weights, make_clip(folder / "a.mp4", frames=3), "--stabilize", "off").out
     assert first_cells(out)[2:] == ROWS[:3]
 
 
-def test_a_stretch_of_a_film_is_enough(capsys, folder, weights):
+def test_start_and_end_limit_the_evaluation(capsys, folder, weights):
     clip = make_clip(folder / "a.mp4", frames=20)
     out = run(capsys, weights, clip, "--start", "0.2", "--end", "0.4").out
     assert "a.mp4: 5 frames" in out
@@ -75,19 +75,19 @@ def test_the_command_below_the_table_makes_the_same_table(capsys, folder, weight
     assert capsys.readouterr().out == out
 
 
-def test_a_film_without_colors_is_named_and_left_out(capsys, folder, weights):
+def test_a_gray_film_is_named_and_skipped(capsys, folder, weights):
     make_clip(folder / "a.mp4", frames=3)
     gray = moving_pictures(3, (64, 48)).mean(axis=3, keepdims=True).repeat(3, axis=3).astype(np.uint8)
     make_clip(folder / "b.mp4", pictures=gray)
     captured = run(capsys, weights, folder, code=1)
-    assert "b.mp4: it has no colors" in captured.err
+    assert "b.mp4 is gray" in captured.err
     assert first_cells(captured.out)[2:] == ROWS
 
 
-def test_nothing_but_what_is_no_film_in_color_is_an_error(capsys, folder, weights):
+def test_films_of_which_none_is_in_color_are_an_error(capsys, folder, weights):
     gray = np.full((3, 48, 64, 3), 128, np.uint8)
     captured = run(capsys, weights, make_clip(folder / "a.mp4", pictures=gray), code=1)
-    assert "no colors" in captured.err
+    assert "is gray" in captured.err
     assert not captured.out
 
 

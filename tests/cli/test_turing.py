@@ -39,20 +39,20 @@ def answered(key, participant, real, colored):
     (model,) = key.models
     half = len(real)
     pictures = answers_to(key, "real", *real)
-    others = [p for p, (_, version) in key.versions.items() if version == model][half : half + len(colored)]
+    others = [p for p, shown in key.pictures.items() if shown.version == model][half : half + len(colored)]
     return result(key, participant, {**pictures, **dict(zip(others, colored, strict=True))})
 
 
 def test_a_page_and_its_key_are_written(make, here):
     assert make("-o", "survey.html", "--practice", "2", "--seed", "3") == (0, "survey.html\nsurvey.key.json\n", "")
     key = read_key(here / "survey.key.json")
-    assert {version for _, version in key.versions.values()} == {"real", "zhang.small"}
-    assert len({scene for scene, _ in key.versions.values()}) == 4
+    assert {shown.version for shown in key.pictures.values()} == {"real", "zhang.small"}
+    assert len({shown.scene for shown in key.pictures.values()}) == 4
     assert key.command.startswith("colorcli turing make --weights small.safetensors --device cpu -o survey.html")
     assert "network at 256x256" in key.models["zhang.small"]
 
 
-def test_values_of_an_option_are_models_of_their_own(make, here):
+def test_each_value_of_an_option_is_a_model(make, here):
     assert make("-p", "temperature=0.1,1")[0] == 0
     assert list(read_key(here / "turing.key.json").models) == [
         "zhang.small temperature=0.1",
@@ -60,22 +60,22 @@ def test_values_of_an_option_are_models_of_their_own(make, here):
     ]
 
 
-def test_what_is_gray_or_damaged_is_named_and_the_rest_is_a_test(make, here):
+def test_gray_and_damaged_photographs_are_skipped_and_named(make, here):
     save_gray(here / "set" / "gray.png")
     (here / "set" / "bad.png").write_bytes(b"no picture")
     code, _, err = make()
     assert code == 1
     assert "error: bad.png" in err
-    assert "note: left out because they are gray: gray.png" in err
-    assert len({scene for scene, _ in read_key(here / "turing.key.json").versions.values()}) == 5
+    assert "note: skipped because they are gray: gray.png" in err
+    assert len({shown.scene for shown in read_key(here / "turing.key.json").pictures.values()}) == 5
 
 
 @pytest.mark.parametrize("there", ["turing.html", "turing.key.json"])
-def test_a_page_or_a_key_that_is_there_is_kept_unless_told_otherwise(make, here, there):
+def test_an_existing_page_or_key_is_kept_without_overwrite(make, here, there):
     (here / there).write_text("precious")
     code, _, err = make()
     assert code == 1
-    assert f"{there}: it is there already" in err
+    assert f"{there} already exists" in err
     assert (here / there).read_text() == "precious"
     assert make("--overwrite")[0] == 0
 
@@ -83,11 +83,11 @@ def test_a_page_or_a_key_that_is_there_is_kept_unless_told_otherwise(make, here,
 def test_too_few_photographs_are_an_error(make, here):
     code, _, err = make("--limit", "2", "--practice", "1")
     assert code == 1
-    assert "a test needs at least two more" in err
+    assert "A test needs 3 photographs in color, 1 of them for practice, got 2" in err
     assert not (here / "turing.html").exists()
 
 
-def test_results_are_scored_and_those_that_cannot_count_are_named(make, score, here):
+def test_results_are_scored_and_invalid_ones_are_named(make, score, here):
     make("--practice", "0")
     key = read_key(here / "turing.key.json")
     (here / "results").mkdir()
@@ -99,24 +99,26 @@ def test_results_are_scored_and_those_that_cannot_count_are_named(make, score, h
     code, out, err = score("results")
     assert code == 1
     assert "| real | 5 | 1 | 6 |\n| zhang.small | 1 | 5 | 6 |" in out
-    assert "2 participants, 12 answers, 2 files left out" in out
+    assert "2 participants, 12 answers, 2 files skipped" in out
     assert "`colorcli turing score results`" in out
-    assert "error: results/3.json: this is no JSON" in err
-    assert "error: results/4.json: participant '2' is in results/2.json already" in err
+    assert "error: results/3.json is not valid JSON" in err
+    assert "error: results/4.json: participant '2' is already in results/2.json" in err
     told = json.loads(score("results", "--json", "--key", "turing.key.json")[1])
     assert told["models"]["zhang.small"]["rate"] == pytest.approx(1 / 6)
 
 
-def test_nothing_that_counts_is_an_error(make, score, here):
+def test_results_of_which_none_is_valid_are_an_error(make, score, here):
     make("--practice", "0")
     save(here / "a.json", "{}")
     code, out, err = score("a.json")
     assert (code, out) == (1, "")
-    assert err.startswith("error: a.json: this is no result of a Turing test.\nerror: None of these results counts.")
+    assert err.startswith(
+        "error: a.json is not the result of a Turing test.\nerror: None of the results can be counted."
+    )
 
 
 def test_results_without_a_key_are_an_error(here, score):
     save(here / "a.json", "{}")
     code, _, err = score("a.json")
     assert code == 1
-    assert "There is no *.key.json near the results.\nhint: Say with --key" in err
+    assert "No *.key.json found near the results.\nhint: Give the key with --key." in err

@@ -5,46 +5,47 @@ import math
 import pytest
 
 from colorcli.evaluation.export import from_json, to_csv, to_json
-from colorcli.evaluation.tables import Column, Comparison, Figure, Report, Section, Table, markdown
+from colorcli.evaluation.markdown import to_markdown
+from colorcli.evaluation.tables import Column, Comparison, Figure, Report, Section, Table
 
 
 @pytest.fixture
 def report():
-    rows = {"gray": {"psnr": Figure(20.0, 19.0, 21.0)}, "a, b": {"psnr": Figure(math.inf)}}
+    rows = {"gray": {"psnr": Figure(20.0, (19.0, 21.0))}, "a, b": {"psnr": Figure(math.inf)}}
     table = Table(
         "Photographs",
         [Column("psnr", "PSNR dB", 1, "higher"), Column("fid", "FID", missing="no weights")],
         [Section("", "2 photographs", rows), Section("city", "1 photograph", rows)],
-        [Comparison("a, b", "gray", "psnr", Figure(1.0, 0.5, 1.5), 2, 2)],
+        [Comparison("a, b", "gray", "psnr", Figure(1.0, (0.5, 1.5)), 2, 2)],
         ["2 photographs"],
     )
     return Report("set", "colorcli evaluate", {"a, b": "a network"}, {"torch": "2"}, [table], ["x: broken"], ["g.png"])
 
 
-def test_json_is_read_as_it_was_written(report):
+def test_json_can_be_read_back(report):
     found = from_json(to_json(report))
-    assert markdown(found) == markdown(report)
+    assert to_markdown(found) == to_markdown(report)
     assert to_json(found) == to_json(report)
     assert found.tables[0].sections[0].rows["a, b"]["psnr"].value == math.inf
 
 
-def test_json_is_what_every_program_can_read(report):
+def test_json_contains_no_nan_and_no_infinity(report):
     def refuse(word):
         raise AssertionError(word)
 
     facts = json.loads(to_json(report), parse_constant=refuse)  # NaN and Infinity are no JSON
     cells = facts["tables"][0]["sections"][0]["rows"]
-    assert cells["gray"]["psnr"] == {"value": 20.0, "low": 19.0, "high": 21.0}
-    assert cells["a, b"]["psnr"] == {"value": "inf", "low": None, "high": None}
+    assert cells["gray"]["psnr"] == {"value": 20.0, "interval": [19.0, 21.0]}
+    assert cells["a, b"]["psnr"] == {"value": "inf", "interval": None}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"tables": [{}]}', '{"tables": []}', '{"tables": 3}'])
-def test_other_json_is_an_error(text):
+def test_invalid_json_is_an_error(text):
     with pytest.raises(ValueError):  # noqa: PT011
         from_json(text)
 
 
-def test_csv_has_a_line_for_each_figure_and_each_difference(report):
+def test_csv_has_a_row_for_each_figure_and_each_difference(report):
     text = to_csv(report)
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     assert len(rows) == 5
@@ -52,8 +53,8 @@ def test_csv_has_a_line_for_each_figure_and_each_difference(report):
         "table": "Photographs",
         "section": "",
         "row": "gray",
-        "less": "",
-        "figure": "psnr",
+        "minus": "",
+        "metric": "psnr",
         "value": "20.0",
         "low": "19.0",
         "high": "21.0",
@@ -62,9 +63,21 @@ def test_csv_has_a_line_for_each_figure_and_each_difference(report):
     }
     assert [rows[1][name] for name in ("row", "value", "low")] == ["a, b", "inf", ""]
     assert rows[2]["section"] == "city"
-    assert [rows[4][name] for name in ("row", "less", "value", "better_on", "of")] == ["a, b", "gray", "1.0", "2", "2"]
+    assert [rows[4][name] for name in ("row", "minus", "value", "better_on", "of")] == [
+        "a, b",
+        "gray",
+        "1.0",
+        "2",
+        "2",
+    ]
 
 
 def test_csv_has_protocol_and_command(report):
     comments = [line for line in to_csv(report).splitlines() if line.startswith("#")]
-    assert {"# set", "# 2 photographs", "# a, b: a network", "# torch 2", "# colorcli evaluate"} <= set(comments)
+    assert {
+        "# set: 2 photographs",
+        "# a, b: a network",
+        "# torch 2",
+        "# colorcli evaluate",
+        "# FID: not measured. no weights",
+    } <= set(comments)

@@ -4,10 +4,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import Markup
 from PIL import Image
 
 from colorcli.errors import UnwritableMedia
-from colorcli.pages import check_free, data_uri, escape, is_page, open_page, page, picture
+from colorcli.pages import check_free, data_uri, is_page, open_page, page, picture
 from tests.browser import chromium, needs_chromium, opened
 
 NASTY = "<script>alert('a')</script> & \"b\" $body"
@@ -37,14 +38,18 @@ def browser():
         yield started
 
 
-def test_titles_and_texts_are_shown_as_they_are_written():
-    reader = Reader(page(NASTY, f"<p title='{escape(NASTY)}'>{escape(NASTY)}</p>"))
+def test_titles_and_texts_are_escaped():
+    reader = Reader(page(NASTY, Markup("<p title='{0}'>{0}</p>").format(NASTY)))
     assert reader.text.count(NASTY) == 3  # the window's title, the heading, the paragraph
     assert reader.named("p")[0]["title"] == NASTY
 
 
-def test_a_page_names_nothing_outside_itself():
-    reader = Reader(page("a", "<p>b</p>", style="p { color: red }", script="1"))
+def test_a_body_that_is_plain_text_is_escaped():
+    assert NASTY in "".join(Reader(page("a", NASTY)).text)
+
+
+def test_a_page_refers_to_nothing_outside_itself():
+    reader = Reader(page("a", Markup("<p>b</p>"), style="p { color: red }", script="1"))
     links = [value for _, attributes in reader.tags for name, value in attributes.items() if name in {"src", "href"}]
     assert all(link.startswith("data:") for link in links)
     policy = next(each["content"] for each in reader.named("meta") if each.get("http-equiv"))
@@ -52,7 +57,7 @@ def test_a_page_names_nothing_outside_itself():
     assert "unsafe" not in policy
 
 
-def test_a_picture_holds_its_pixels_its_size_and_its_text():
+def test_a_picture_element_contains_pixels_size_and_alternative_text():
     image = Image.new("RGB", (30, 20), (200, 10, 10))
     (attributes,) = Reader(picture(image, NASTY, quality=90)).named("img")
     assert (attributes["alt"], attributes["width"], attributes["height"]) == (NASTY, "30", "20")
@@ -62,20 +67,20 @@ def test_a_picture_holds_its_pixels_its_size_and_its_text():
     assert abs(shown.convert("RGB").getpixel((10, 10))[0] - 200) < 5
 
 
-def test_a_data_uri_gives_its_bytes_back():
+def test_a_data_uri_contains_the_bytes():
     content = bytes(range(256))
     assert base64.b64decode(data_uri(content, "image/png").removeprefix("data:image/png;base64,")) == content
 
 
-def test_a_page_written_in_pieces_is_the_same_page(tmp_path):
+def test_a_page_written_in_pieces_is_the_same(tmp_path):
     with open_page(tmp_path / "sub" / "a.html", "Ä", style="p {}", script="2") as file:
         file.write("<p>1</p>")
         file.write("<p>2</p>")
     written = (tmp_path / "sub" / "a.html").read_bytes().decode()
-    assert written == page("Ä", "<p>1</p><p>2</p>", style="p {}", script="2")
+    assert written == page("Ä", Markup("<p>1</p><p>2</p>"), style="p {}", script="2")
 
 
-def test_a_page_that_fails_half_way_leaves_what_was_there(tmp_path):
+def test_a_page_that_fails_half_way_keeps_the_existing_file(tmp_path):
     path = tmp_path / "a.html"
     path.write_text("before")
     with pytest.raises(RuntimeError), open_page(path, "a") as file:  # noqa: PT012
@@ -92,17 +97,17 @@ def test_a_page_that_cannot_be_written_is_named(tmp_path):
     assert "codec" not in told.value.hint
 
 
-def test_what_is_there_is_replaced_only_where_someone_says_so(tmp_path):
+def test_an_existing_file_is_replaced_only_with_overwrite(tmp_path):
     path = tmp_path / "a.html"
     check_free(path, overwrite=False)
     path.touch()
     check_free(path, overwrite=True)
-    with pytest.raises(UnwritableMedia, match="it is there already") as told:
+    with pytest.raises(UnwritableMedia, match="already exists") as told:
         check_free(path, overwrite=False)
     assert "--overwrite" in told.value.hint
 
 
-def test_our_pages_are_told_from_others(tmp_path):
+def test_pages_by_colorcli_are_recognized(tmp_path):
     path = tmp_path / "a.html"
     assert not is_page(path)
     path.write_bytes(b"\xff\xfe<html>")
@@ -118,9 +123,9 @@ def ground(shown):
 
 
 @needs_chromium
-def test_dark_and_light_are_as_the_system_says_until_the_button_says_otherwise(browser, tmp_path):
+def test_dark_and_light_follow_the_system_until_the_button_is_pressed(browser, tmp_path):
     path = tmp_path / "a.html"
-    path.write_text(page("a", "<main>b</main>"))
+    path.write_text(page("a", Markup("<main>b</main>")))
     for scheme, bright in (("light", True), ("dark", False)):
         with opened(browser, path, color_scheme=scheme) as (shown, heard):
             assert (ground(shown)[0] > 128) == bright
@@ -134,13 +139,13 @@ def test_dark_and_light_are_as_the_system_says_until_the_button_says_otherwise(b
 
 
 @needs_chromium
-def test_no_script_runs_that_is_not_ours_and_nothing_is_loaded(browser, tmp_path):
+def test_foreign_scripts_do_not_run_and_nothing_is_loaded(browser, tmp_path):
     path = tmp_path / "a.html"
     intruders = (
         '<script>document.title = "b"</script><p onclick="1" style="color: red">c</p>'
         '<img alt="" src="https://example.org/a.png"><img alt="" src="x" onerror="document.title = 1">'
     )
-    path.write_text(page("a", intruders, script='document.body.dataset.ran = "yes"'))
+    path.write_text(page("a", Markup(intruders), script='document.body.dataset.ran = "yes"'))
     with opened(browser, path) as (shown, heard):
         assert shown.title() == "a"
         assert shown.evaluate("document.body.dataset.ran") == "yes"

@@ -50,7 +50,7 @@ def test_rows_are_taken_one_at_a_time(tmp_path):
 
 
 def test_a_sheet_of_nothing_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="no pictures"):
+    with pytest.raises(DataError, match="No pictures to draw"):
         write_sheet(tmp_path / "sheet.png", [])
 
 

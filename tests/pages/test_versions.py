@@ -5,7 +5,7 @@ from PIL import Image
 from colorcli.errors import UnreadableMedia
 from colorcli.media.photographs import find_photographs
 from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS
-from colorcli.pages.versions import before_and_after, described, versions
+from colorcli.pages.versions import before_and_after, versions
 from tests.evaluation.pictures import pipeline, save_gray, save_photographs, save_weights
 
 
@@ -53,9 +53,3 @@ def test_an_output_that_has_gone_is_an_error(tmp_path):
     save_photographs(tmp_path, 1)
     with pytest.raises(UnreadableMedia, match=r"gone\.png"):
         before_and_after(tmp_path / "00.png", tmp_path / "gone.png", "model", "", max_pixels=DEFAULT_MAX_PIXELS)
-
-
-def test_a_version_says_what_it_was_made_with(zhang):
-    said = described(zhang)
-    assert said.startswith("network at 256x256, temperature=0.2, cpu")
-    assert zhang.model.fingerprint[:12] in said

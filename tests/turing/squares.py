@@ -48,5 +48,5 @@ def save(path, content):
 
 def answers_to(key, version, *answers):
     """Answer to one version of as many scenes as there are answers."""
-    pictures = [picture for picture, (_, each) in key.versions.items() if each == version]
+    pictures = [picture for picture, shown in key.pictures.items() if shown.version == version]
     return dict(zip(pictures[: len(answers)], answers, strict=True))

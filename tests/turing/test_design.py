@@ -25,7 +25,7 @@ def test_all_groups_together_see_every_version_of_a_scene_in_its_share():
     assert all((count[s, REAL], count[s, "a"], count[s, "b"]) == (2, 1, 1) for s in SCENES)
 
 
-def test_the_seed_decides_which_scenes_are_for_practice_and_the_order_they_come_in_does_not():
+def test_the_practice_scenes_depend_on_the_seed_and_not_on_their_order():
     one, again, other = (
         design(scenes, ["a"], practice=5, seed=seed) for scenes, seed in ((SCENES, 1), (SCENES[::-1], 1), (SCENES, 2))
     )
@@ -33,10 +33,10 @@ def test_the_seed_decides_which_scenes_are_for_practice_and_the_order_they_come_
     assert {scene for scene, _ in one.practice[0]} != {scene for scene, _ in other.practice[0]}
 
 
-def test_a_fifth_is_for_practice_and_at_most_ten():
+def test_a_fifth_of_the_scenes_and_at_most_ten_are_for_practice():
     assert [default_practice(count) for count in (2, 5, 24, 50, 200)] == [0, 1, 4, 10, 10]
 
 
-def test_a_test_of_one_scene_is_none():
-    with pytest.raises(DataError, match="Of 3 photographs in color 2 are for practice"):
+def test_a_test_needs_two_scenes():
+    with pytest.raises(DataError, match="needs 4 photographs in color, 2 of them for practice, got 3"):
         design(SCENES[:3], ["a"], practice=2, seed=0)

@@ -19,7 +19,7 @@ def test_the_interval_is_wilsons(hits, count):
     assert Share(hits, count).interval == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def test_nothing_counted_says_nothing():
+def test_a_share_of_no_answers_is_undefined():
     nothing = Share(0, 0)
     assert math.isnan(nothing.rate)
     assert nothing.interval == (0, 1)
@@ -48,7 +48,7 @@ def test_a_table_with_an_empty_column_has_no_chi_square():
     assert association(Share(0, 5), Share(0, 9)) is None
 
 
-def test_few_answers_are_too_few_for_a_chi_square():
+def test_a_chi_square_of_few_answers_is_marked_unreliable():
     assert not Share(4, 9).against_half.enough
     assert Share(4, 10).against_half.enough
 
@@ -58,7 +58,7 @@ def test_the_interval_of_a_difference_is_newcombes():
     assert difference(Share(56, 70), Share(48, 80)) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
 
 
-def test_people_who_agree_with_themselves_widen_the_interval():
+def test_correlated_answers_of_one_person_widen_the_interval():
     mixed = [Share(5, 10)] * 20
     of_one_mind = [Share(10, 10), Share(0, 10)] * 10
     assert interval_by_person(mixed) == (0.5, 0.5)
@@ -120,7 +120,7 @@ def test_the_p_that_the_paper_prints_follows_from_the_chi_square_that_it_prints(
     assert round(ChiSquare(19.4022).p, 6) == 0.000011  # which is not below 0.00001, as the same sentence has it
 
 
-def test_against_half_only_one_of_the_papers_four_models_is_told_from_chance():
+def test_only_one_of_the_papers_four_models_differs_from_chance_against_one_half():
     ps = [round(shares(table)[1].against_half.p, 3) for table in TABLES]
     assert ps == [0.113, 0.141, 0.011, 0.734]
 

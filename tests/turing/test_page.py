@@ -31,7 +31,7 @@ def begin(page, participant="1"):
 
 
 def version_of(page):
-    """What is on the stage, by its red, which no page tells."""
+    """Identify the picture on the stage by its red, which the page does not reveal."""
     red = page.evaluate(MIDDLE)[0]
     names = {color[0]: "real" if name == "original" else name for name, color in COLORS.items()}
     return names[min(names, key=lambda each: abs(each - red))]
@@ -75,7 +75,7 @@ def test_a_person_answers_by_keyboard_alone_and_the_file_says_what_they_answered
     assert path.name == f"turing-{key.test}-Zoë-7-b.json"
     result = read_result(path, key)
     assert result.participant == "Zoë 7/b"
-    assert [key.versions[picture][1] for picture in result.answers] == seen
+    assert [key.pictures[picture].version for picture in result.answers] == seen
     assert list(result.answers.values()) == [version == "real" for version in seen]
     given = json.loads(path.read_text())["answers"]
     assert all(0 <= each["shown"] == each["milliseconds"] < 60_000 for each in given)
@@ -102,12 +102,12 @@ def test_a_person_answers_by_touch_on_a_phone_without_scrolling(browser, tmp_pat
         assert heard.console == []
 
 
-def test_a_picture_goes_when_its_time_is_over_and_can_still_be_answered(browser, tmp_path):
+def test_a_picture_disappears_after_its_time_and_can_still_be_answered(browser, tmp_path):
     page_file, _, key = write_test(tmp_path, 2, models=["vivid"], seconds=2)
     with opened(browser, page_file) as (page, _):
         begin(page)
         page.locator("#stage img").wait_for()
-        page.get_by_text("Real, or by a computer?").wait_for()
+        page.get_by_text("Real, or colored by a computer?").wait_for()
         assert page.locator("#stage img").count() == 0
         page.keyboard.press("ArrowRight")
         page.get_by_alt_text("Picture 2 of 2").wait_for()
@@ -119,7 +119,7 @@ def test_a_picture_goes_when_its_time_is_over_and_can_still_be_answered(browser,
     assert list(read_result(path, key).answers.values()) == [False, True]
 
 
-def test_keys_do_nothing_while_no_picture_is_there(browser, tmp_path):
+def test_keys_do_nothing_before_a_picture_is_shown(browser, tmp_path):
     page_file, _, _ = write_test(tmp_path, 2, models=["vivid"])
     with opened(browser, page_file) as (page, _):
         page.keyboard.press("r")
@@ -129,7 +129,7 @@ def test_keys_do_nothing_while_no_picture_is_there(browser, tmp_path):
         assert page.get_by_role("status").first.text_content() == "Picture 1 of 2"
 
 
-def test_practice_tells_whether_one_was_right_and_does_not_count(browser, tmp_path):
+def test_practice_gives_feedback_and_does_not_count(browser, tmp_path):
     page_file, _, key = write_test(tmp_path, 4, models=["vivid"], practice=2)
     with opened(browser, page_file) as (page, _):
         begin(page)
@@ -138,7 +138,7 @@ def test_practice_tells_whether_one_was_right_and_does_not_count(browser, tmp_pa
             real = version_of(page) == "real"
             page.keyboard.press("r" if real == right else "c")
             verdict = "Right" if right else "Wrong"
-            truth = "the colors are real" if real else "the colors are by a computer"
+            truth = "the colors are real" if real else "a computer colored this picture"
             page.get_by_text(f"{verdict}: {truth}.").wait_for()
             page.keyboard.press("Enter")
         page.get_by_text("That was the practice.").wait_for()
@@ -147,7 +147,7 @@ def test_practice_tells_whether_one_was_right_and_does_not_count(browser, tmp_pa
         assert len(read_result(sent(page, tmp_path), key).answers) == 2
 
 
-def test_numbered_people_go_through_the_groups_and_the_same_person_sees_the_same(browser, tmp_path):
+def test_numbered_participants_rotate_through_the_groups_and_one_person_always_sees_the_same(browser, tmp_path):
     page_file, _, key = write_test(tmp_path, 3)
     seen = {}
     for participant in ("0", "0 ", "1", "2", "3", "4"):
@@ -161,11 +161,11 @@ def test_numbered_people_go_through_the_groups_and_the_same_person_sees_the_same
     assert seen["0"][1] != seen["4"][1]  # in another order
     assert seen["0"] == seen["0 "]
     shown = [picture for each in "0123" for picture in seen[each][1]]
-    for picture, (_, version) in key.versions.items():
-        assert shown.count(picture) == (2 if version == "real" else 1)
+    for name, picture in key.pictures.items():
+        assert shown.count(name) == (2 if picture.version == "real" else 1)
 
 
-def test_the_address_may_name_the_participant(browser, tmp_path):
+def test_the_url_can_name_the_participant(browser, tmp_path):
     page_file, _, _ = write_test(tmp_path, 2)
     with opened(browser, page_file) as (page, heard):
         page.goto(f"{page_file.as_uri()}#Zo%C3%AB")

@@ -24,15 +24,16 @@ def data_of(page):
 def test_a_picture_shows_what_the_key_says_it_is(tmp_path):
     page, _, key = write_test(tmp_path)
     pictures = data_of(page)["pictures"]
-    assert set(key.versions) == set(pictures)
-    for name, (scene, version) in key.versions.items():
+    assert set(key.pictures) == set(pictures)
+    for name, picture in key.pictures.items():
+        scene, version = picture.scene, picture.version
         shown = Image.open(io.BytesIO(base64.b64decode(pictures[name]))).convert("RGB").getpixel((5, 5))
         red, green, blue = COLORS["original" if version == "real" else version]
         expected = (red, green, blue + int(re.findall(r"\d+", scene)[0]))
         assert max(abs(one - other) for one, other in zip(shown, expected, strict=True)) <= 3
 
 
-def test_nothing_but_its_colors_tells_a_real_picture_from_a_colored_one():
+def test_only_its_colors_distinguish_a_real_picture_from_a_colorized_one():
     made = survey()
     for scene in {scene for scene, _ in made.versions.values()}:
         files = [made.pictures[name] for name, (each, _) in made.versions.items() if each == scene]
@@ -43,7 +44,7 @@ def test_nothing_but_its_colors_tells_a_real_picture_from_a_colored_one():
         assert not any(image.getexif() for image in images)
 
 
-def test_the_page_names_no_scene_no_model_and_no_version_and_holds_no_key(tmp_path):
+def test_the_page_contains_no_names_of_scenes_or_models_and_no_key(tmp_path):
     page, _, key = write_test(tmp_path)
     text = page.read_text()
     for word in ("secret", *MODELS):
@@ -52,32 +53,32 @@ def test_the_page_names_no_scene_no_model_and_no_version_and_holds_no_key(tmp_pa
     assert data["solutions"] == {}
     assert set(data) == {"format", "test", "seconds", "practice", "solutions", "groups", "pictures"}
     assert all(re.fullmatch("[0-9a-f]{12}", name) for name in data["pictures"])
-    in_order = [key.versions[name][1] for name in data["pictures"]]
+    in_order = [key.pictures[name].version for name in data["pictures"]]
     assert in_order != sorted(in_order)
 
 
-def test_only_the_practice_has_its_solutions_in_the_page(tmp_path):
+def test_the_page_contains_the_solutions_of_the_practice_only(tmp_path):
     page, _, key = write_test(tmp_path, practice=4)
     data = data_of(page)
     assert sorted(data["solutions"]) == sorted({name for group in data["practice"] for name in group})
     assert sorted(data["solutions"].values()) == ["colored"] * 8 + ["real"] * 4
-    assert not data["solutions"].keys() & key.versions.keys()
+    assert not data["solutions"].keys() & key.pictures.keys()
 
 
-def test_pictures_are_scaled_down_and_never_up():
+def test_pictures_are_scaled_down_but_not_up():
     for side, expected in ((60, (60, 40)), (500, (90, 60))):
         sizes = {Image.open(io.BytesIO(jpeg)).size for jpeg in survey(max_side=side).pictures.values()}
         assert sizes == {expected}
 
 
-def test_the_same_seed_makes_the_same_test_and_another_one_another():
+def test_a_test_depends_on_its_seed():
     one, again, other = survey(seed=1), survey(seed=1), survey(seed=2)
     assert one == again
     assert one.test != other.test
     assert not one.pictures.keys() & other.pictures.keys()
 
 
-def test_gray_photographs_are_left_out_and_named():
+def test_gray_photographs_are_skipped_and_named():
     gray = Row("gray.jpg", {"gray": Image.new("L", (9, 9)), "vivid": Image.new("RGB", (9, 9))})
     made = make_survey([*rows(3), gray], ["vivid"], practice=0, seed=0)
     assert made.gray == ["gray.jpg"]
@@ -85,5 +86,5 @@ def test_gray_photographs_are_left_out_and_named():
 
 
 def test_too_few_photographs_in_color_are_an_error():
-    with pytest.raises(DataError, match="Of 1 photographs in color 0 are for practice"):
+    with pytest.raises(DataError, match="needs 2 photographs in color, 0 of them for practice, got 1"):
         make_survey(rows(1), MODELS, practice=None, seed=0)

@@ -257,4 +257,4 @@ def test_an_unknown_option_is_a_usage_error(capsys, folder, weights):
 
 def test_weights_for_several_models_are_a_usage_error(capsys, folder, weights):
     told = run(capsys, "zhang", "zhang.eccv16", folder, "--weights", weights, code=2)
-    assert "is for one MODEL, and here are 2" in told.err
+    assert "is for one MODEL, got 2" in told.err

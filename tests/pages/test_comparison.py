@@ -105,7 +105,8 @@ def test_every_picture_has_a_text_for_those_who_cannot_see_it(shown):
     }""")
     assert len(texts) == 2 + 3 + 4 + 3 + 4  # on the stage, in the list, and each version
     assert all(texts)
-    assert {"first.jpg in gray", "first.jpg colorized by zhang.starter", "first.jpg in its original colors"} <= set(texts)
+    expected = {"first.jpg in gray", "first.jpg colorized by zhang.starter", "first.jpg in its original colors"}
+    assert expected <= set(texts)
 
 
 def test_every_control_has_a_name(shown):

@@ -1,4 +1,4 @@
-"""The part of `colorcli run` that is about films: options, settings, and one film after the other."""
+"""The film part of `colorcli run`: its options, and colorizing films one by one."""
 
 from __future__ import annotations
 
@@ -30,49 +30,51 @@ _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
 def _time(text: str) -> Fraction:
-    """Read seconds, or hours, minutes and seconds: 90, 1:30, 1:02:03.5."""
+    """Parse seconds, or hours, minutes and seconds: 90, 1:30, 1:02:03.5."""
     found = _TIME.fullmatch(text)
     if found is None:
-        raise click.BadParameter(f"{text!r} is no time, such as 90, 1:30 or 1:02:03.5.")
+        raise click.BadParameter(f"must be a time such as 90, 1:30 or 1:02:03.5, got {text!r}.")
     hours, minutes, seconds = (Fraction(each or 0) for each in found.groups())
     return 3600 * hours + 60 * minutes + seconds
 
 
 def _key_frames(text: str) -> int:
-    """Read `auto`, which is 0, or one frame in so many."""
+    """Parse `auto`, returned as 0, or the distance between key frames."""
     if text == "auto":
         return 0
     if text.isdecimal() and int(text) >= 1:
         return int(text)
-    raise click.BadParameter(f"{text!r} is neither auto nor a number of frames, 1 or more.")
+    raise click.BadParameter(f"must be auto or a number of frames of at least 1, got {text!r}.")
 
 
 def _corrected(text: str) -> tuple[Path, Fraction]:
-    """Read `FILE@TIME`, a picture and the time of the frame that it is."""
+    """Parse `FILE@TIME`, a picture and the time of its frame in the film."""
     path, at, time = text.rpartition("@")
     if not at or not path:
-        raise click.BadParameter(f"{text!r} is not FILE@TIME, as in frame.png@1:30.")
+        raise click.BadParameter(f"must be FILE@TIME, such as frame.png@1:30, got {text!r}.")
     return Path(path), _time(time)
 
 
 _OPTIONS = {
-    "codec": click.option("--codec", help="Films: the encoder. [default: libx264; .webm: libvpx-vp9]"),
-    "crf": click.option("--crf", type=float, help="Films: the encoder's quality, less is better. [default: its own]"),
-    "preset": click.option("--preset", help="Films: the encoder's speed against size."),
-    "start": click.option("--start", type=_time, metavar="TIME", help="Films: begin here: 90, 1:30, 1:02:03.5."),
-    "end": click.option("--end", type=_time, metavar="TIME", help="Films: end here."),
+    "codec": click.option("--codec", help="Films: the video encoder. [default: libx264; .webm: libvpx-vp9]"),
+    "crf": click.option(
+        "--crf", type=float, help="Films: quality on the scale of the encoder. [default: near-transparent]"
+    ),
+    "preset": click.option("--preset", help="Films: speed preset of the encoder."),
+    "start": click.option("--start", type=_time, metavar="TIME", help="Films: start here: 90, 1:30 or 1:02:03.5."),
+    "end": click.option("--end", type=_time, metavar="TIME", help="Films: stop here."),
     "stabilize": click.option(
         "--stabilize",
         type=click.Choice(["flow", "average", "off"]),
         default="flow",
         show_default=True,
-        help="Films: steady colors along the motion, in place, or not at all.",
+        help="Films: smooth colors over time along the motion, in place, or not at all.",
     ),
     "keyframes": click.option(
         "--keyframes",
         type=_key_frames,
         metavar="auto|N",
-        help="Films: predict key frames only.",
+        help="Films: predict only key frames, where needed or every N frames.",
     ),
     "references": click.option(
         "--reference",
@@ -80,7 +82,7 @@ _OPTIONS = {
         type=_corrected,
         multiple=True,
         metavar="FILE@TIME",
-        help="Films: a corrected frame, whose colors its shot takes over.",
+        help="Films: a corrected frame that sets the colors of its shot.",
     ),
 }
 
@@ -134,31 +136,32 @@ coloring_options = option_group(
 
 
 def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None) -> None:
-    """Refuse options for films where there is none, and those for one where there are more.
+    """Reject film options without a film, and options for a single film with several.
 
     Raises:
-        UsageError: an option is of no use.
+        UsageError: an option does not apply to the inputs.
     """
     films = [job for job in jobs if job.film]
     given = [each for each in _OPTIONS if ctx.get_parameter_source(each) is ParameterSource.COMMANDLINE]
     if given and not films:
         name = "--reference" if given[0] == "references" else f"--{given[0]}"
-        raise UsageError(f"{name} is for films, and there is none among the inputs.", f"Leave {name} out.")
+        raise UsageError(f"{name} applies to films, but the inputs contain none.", f"Leave {name} out.")
     if "references" in given and len(films) > 1:
         raise UsageError(
-            f"--reference is for one film, and here are {len(films)}.", "Run the film that the frame is from alone."
+            f"--reference applies to a single film, got {len(films)} films.",
+            "Colorize the film that the frame belongs to separately.",
         )
     if file_format and len(films) == len(jobs) > 0:
         raise UsageError(
-            f"--format {file_format} is for pictures, and there is none among the inputs.",
-            "What a film is written as follows from the name after -o: .mp4, .mov, .mkv or .webm.",
+            f"--format {file_format} applies to pictures, but the inputs contain none.",
+            "The suffix of -o sets the container of a film: .mp4, .mov, .mkv or .webm.",
         )
 
 
 def colorize_films(
     pipeline: Pipeline, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool, quiet: bool = False
 ) -> Iterator[FilmOutcome]:
-    """Colorize films one after the other, and show how far each is."""
+    """Colorize films one by one, with a progress bar for each."""
     from colorcli.film.colorize import colorize_film
 
     for job in jobs:
@@ -168,15 +171,15 @@ def colorize_films(
                 job,
                 settings,
                 overwrite=overwrite,
-                taken={other.target for other in jobs if other is not job},
-                begun=progress.begin,
-                watch=progress.watch,
+                reserved={other.target for other in jobs if other is not job},
+                on_start=progress.begin,
+                on_frame=progress.advance,
             )
         yield outcome
 
 
 class _FilmProgress:
-    """How far a film is, and on the way out, Ctrl-C or not, a sentence on how to go on with one that is not done."""
+    """The progress bar of a film, and on Ctrl-C a message on how to resume."""
 
     def __init__(self, job: Job, settings: FilmSettings, *, quiet: bool) -> None:
         self._name = shown(job.source)
@@ -197,17 +200,17 @@ class _FilmProgress:
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             done = f"{self._done} of {self._total} frames" if self._total else f"{self._done} frames"
             click.echo(f"Stopped: {self._name}, {done} done.", err=True)
-            click.echo("The same command goes on from the last finished part.", err=True)
+            click.echo("The same command resumes after the last finished part.", err=True)
 
     def begin(self, film: Film, done: int) -> None:
-        """Show the bar of a film of which so many frames are done."""
+        """Show the bar, with the frames made by an earlier run."""
         from colorcli.cli.progress import Progress
 
         self._done, self._total = done, _frames_wanted(film, self._settings)
         self._bar = Progress(self._name, self._total, done, unit="fps", quiet=self._quiet)
         self._bar.__enter__()
 
-    def watch(self, done: int, shot: int) -> None:
+    def advance(self, done: int, shot: int) -> None:
         """Count a frame."""
         assert self._bar is not None
         self._done = done
@@ -215,7 +218,7 @@ class _FilmProgress:
 
 
 def _frames_wanted(film: Film, settings: FilmSettings) -> int | None:
-    """Estimate how many frames will be written; None where nothing says how long the film is."""
+    """Estimate how many frames will be written; None if the duration is unknown."""
     if settings.start is None and settings.end is None and film.frames:
         return film.frames
     duration = film.duration if film.duration is not None else settings.end

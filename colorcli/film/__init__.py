@@ -1,1 +1,1 @@
-"""Color over time: shots, optical flow, key frames, references and stable chroma."""
+"""Color over time: shots, optical flow, key frames, corrected frames and stable chroma."""

@@ -1,7 +1,7 @@
-"""Between a film's frames and the network: lightness out of Y, and U and V back beside that Y.
+"""Color conversion for films: lightness from Y, and U and V that show predicted chroma beside that Y.
 
-What counts is what a screen shows: players put R'G'B' on it as it is, so that it is taken for sRGB whichever camera's
-curve the film is tagged with.
+Colors are predicted for the screen: players display R'G'B' as it is, so it is interpreted as sRGB regardless of the
+transfer characteristic that the film is tagged with.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from colorcli.color import Matrix, Primaries
     from colorcli.media.films.probe import Film
 
-_STRIP = 2**15  # pixels of chroma whose color science fits the cache
+_STRIP = 2**15  # chroma pixels converted at a time, so that intermediate results fit the CPU cache
 _MATRICES: dict[str, Matrix] = {
     "bt709": "bt709",
     "bt470bg": "bt601",
@@ -34,17 +34,17 @@ _MATRICES: dict[str, Matrix] = {
     "smpte240m": "smpte240m",
 }
 _PRIMARIES: dict[str, Primaries] = {"bt2020": "bt2020", "smpte432": "display-p3"}
-"""Others are near those of sRGB, and most players show them as if they were."""
+"""Other primaries are close to those of sRGB, and most players show them as sRGB."""
 
 
 @dataclass(frozen=True)
 class Coding:
-    """How a film's planes code its colors.
+    """How the planes of a film encode its colors.
 
     Attributes:
-        matrix: by which Y, U and V follow from R'G'B'.
-        primaries: of that R'G'B'.
-        full_range: whether Y has all codes, rather than 16..235 of 8 bits.
+        matrix: from R'G'B' to Y, U and V.
+        primaries: of R'G'B'.
+        full_range: whether Y uses all codes rather than 16..235 (in 8 bits).
         depth: 8 or 10 bits.
     """
 
@@ -55,7 +55,7 @@ class Coding:
 
     @classmethod
     def of(cls, film: Film) -> Coding:
-        """Return the coding of a film that was probed."""
+        """Return the coding of a probed film."""
         primaries = _PRIMARIES.get(film.primaries, "srgb")
         return cls(_MATRICES[film.matrix], primaries, film.range == "pc", film.depth)
 
@@ -66,12 +66,12 @@ class Coding:
 
     @property
     def luma_codes(self) -> int:
-        """From black to white."""
+        """Codes from black to white."""
         return (1 << self.depth) - 1 if self.full_range else 219 << (self.depth - 8)
 
     @property
     def chroma_codes(self) -> int:
-        """From a U or V of -0.5 to 0.5."""
+        """Codes from a U or V of -0.5 to 0.5."""
         return (1 << self.depth) - 1 if self.full_range else 224 << (self.depth - 8)
 
 
@@ -80,8 +80,8 @@ def small_lightness(luma: NDArray[Any], size: tuple[int, int], coding: Coding) -
 
     Args:
         luma: (H, W), uint8 or uint16, the Y plane.
-        size: (h, w) of the network's input.
-        coding: of the film.
+        size: (h, w) of the network input.
+        coding: that of the film.
 
     Returns:
         (1, 1, h, w) float32, L* in 0..100.
@@ -111,12 +111,12 @@ def _luma(codes: Tensor, coding: Coding) -> Tensor:
 
 
 def chroma_planes(luma: NDArray[Any], ab: NDArray[np.float32], coding: Coding) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Compute the U and V that show predicted chroma beside a Y plane that stays as it is.
+    """Compute the U and V that show predicted chroma beside an unchanged Y plane.
 
     Args:
         luma: (H, W), uint8 or uint16, the Y plane.
-        ab: (2, h, w) of any size; scaled bicubically and clamped.
-        coding: of the film.
+        ab: (2, h, w) of any size; resized bicubically and clamped.
+        coding: that of the film.
 
     Returns:
         U and V, each (ceil(H / 2), ceil(W / 2)) of the dtype of `luma`.
@@ -146,7 +146,7 @@ def _scaled(plane: NDArray[np.float32], width: int, height: int) -> NDArray[np.f
 
 
 def _excess(coarse: NDArray[Any], ab: NDArray[np.float32], coding: Coding) -> NDArray[np.float32]:
-    """By how much colors of a luma are lighter than gray of it: (h, w) L*, smooth as ab is, so as coarse."""
+    """Compute how much lighter colors are than gray of the same luma: (h, w) L*, at the resolution of ab."""
     small = cv2.resize(coarse, ab.shape[:0:-1], interpolation=cv2.INTER_AREA)
     y = _luma(torch.from_numpy(small).float(), coding)[None]
     lightness = luma_to_lightness(y, torch.from_numpy(ab), coding.matrix, coding.primaries)[0]
@@ -155,7 +155,7 @@ def _excess(coarse: NDArray[Any], ab: NDArray[np.float32], coding: Coding) -> ND
 
 
 def _halved(luma: NDArray[Any]) -> NDArray[Any]:
-    """Give the mean of every two by two pixels; the last row or column of an odd size counts twice."""
+    """Average blocks of 2 x 2 pixels; the last row or column of an odd size is repeated."""
     height, width = luma.shape
     if height % 2 or width % 2:
         luma = cv2.copyMakeBorder(luma, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)

@@ -1,4 +1,4 @@
-"""Stages of work that run at the same time, in order, and never far ahead of one another."""
+"""Pipeline stages that run concurrently, keep their order and never run far ahead of one another."""
 
 from __future__ import annotations
 
@@ -18,37 +18,33 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_PATIENCE = 0.1  # seconds, after which a thread looks whether anybody still waits for it
+_POLL_SECONDS = 0.1  # how often a waiting thread checks whether it should stop
 
 
-class _Raised:
-    """What ended the items: an error, or None for their end."""
+class _End:
+    """Ends the items: with an error, or None when there are no more."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
-def ahead(items: Generator[Item], count: int) -> Generator[Item]:
-    """Make items in a thread of their own, at most so many before they are asked for.
+def prefetched(items: Generator[Item], count: int) -> Generator[Item]:
+    """Produce items in a thread of their own, at most `count` ahead of the consumer.
 
-    An error among them is raised here. Closing the generator closes `items`, in that thread, and waits for it.
-
-    Args:
-        items: what to make.
-        count: how many may wait.
+    An error raised by `items` is raised here. Closing the generator closes `items` in that thread and waits for it.
     """
-    queue: Queue[Item | _Raised] = Queue(count)
+    queue: Queue[Item | _End] = Queue(count)
     stop = Event()
 
-    def put(item: Item | _Raised) -> None:
+    def put(item: Item | _End) -> None:
         while not stop.is_set():
             with contextlib.suppress(Full):
-                queue.put(item, timeout=_PATIENCE)
+                queue.put(item, timeout=_POLL_SECONDS)
                 return
 
     def work() -> None:
-        torch.set_num_threads(1)  # of this thread: others have the rest of the cores
-        ended = _Raised(None)
+        torch.set_num_threads(1)  # for this thread only: the other cores belong to the other stages
+        end = _End(None)
         try:
             with contextlib.closing(items):
                 for item in items:
@@ -56,15 +52,15 @@ def ahead(items: Generator[Item], count: int) -> Generator[Item]:
                     if stop.is_set():
                         return
         except BaseException as error:
-            ended = _Raised(error)
-        put(ended)
+            end = _End(error)
+        put(end)
 
     thread = Thread(target=work, name="colorcli", daemon=True)
     thread.start()
     try:
         while True:
             item = queue.get()
-            if not isinstance(item, _Raised):
+            if not isinstance(item, _End):
                 yield item
             elif item.error is None:
                 return
@@ -78,16 +74,16 @@ def ahead(items: Generator[Item], count: int) -> Generator[Item]:
         thread.join()
 
 
-def in_order(
+def ordered_map(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int, threads: int = 1
 ) -> Generator[Result]:
-    """Do the same to all items, several at once, and give the results in their order.
+    """Apply a function to all items, several at once, and yield the results in order.
 
     Args:
-        work: what to do.
-        items: to what; the next is asked for when a result is.
-        workers: how many are worked on at once; as many again may wait.
-        threads: how many each may use within torch.
+        work: the function.
+        items: its arguments; the next one is requested when a result is.
+        workers: how many calls run at once; as many again may wait.
+        threads: how many threads each call may use within torch.
     """
     pool = ThreadPoolExecutor(workers, "colorcli", torch.set_num_threads, (threads,))
     waiting: deque[Future[Result]] = deque()

@@ -1,6 +1,7 @@
-"""Where pictures move from one frame to the next, how far that can be trusted, and carrying planes along.
+"""Optical flow between consecutive frames, its confidence, and warping along it.
 
-Flow is estimated on the lightness alone, by dense inverse search (Kroeger, Timofte, Dai and Van Gool 2016), both ways.
+Flow is estimated on lightness alone by dense inverse search (Kroeger, Timofte, Dai and Van Gool 2016), in both
+directions.
 """
 
 from __future__ import annotations
@@ -17,48 +18,48 @@ if TYPE_CHECKING:
 
     Plane = NDArray[np.float32]
 
-_PIXELS = 8_000  # of the pictures that are searched; more cost more, and what moves far is lost
-_LEAST_SIDE = 16  # what dense inverse search needs for its patches
+_PIXELS = 8_000  # of the pictures that are searched; larger ones cost more and lose fast motion
+_MIN_SIDE = 16  # dense inverse search needs this much for its patches
 _RELATIVE, _ABSOLUTE = 0.01, 0.5  # of squared pixels
-_BEYOND = 0.5  # pixels: the flow of what stays at the edge points out of the picture now and then
-_LIKE = np.float32(5 * 2.55)  # 8-bit steps: 5 L*
-_LEAST_TRUST = np.float32(0.1)  # what the flow has lost keeps the least bad color, and does not flicker
+_MARGIN = 0.5  # pixels: the flow of still pixels at the border sometimes points slightly out of the picture
+_SIMILAR = np.float32(5 * 2.55)  # 8-bit steps: 5 L*
+_MIN_CONFIDENCE = np.float32(0.1)  # pixels that the flow loses keep the best color available and do not flicker
 
 
 @dataclass(frozen=True)
-class Step:
+class FlowStep:
     """The motion between two consecutive frames, at the size at which it was estimated.
 
     Attributes:
-        back: (h, w, 2) where each pixel of the later frame was in the earlier one: the way there, in pixels.
-        ahead: (h, w, 2) where each pixel of the earlier frame will be in the later one.
-        seen_before: (h, w) how sure it is that the earlier frame shows what each pixel of the later one does, 0..1.
-        seen_after: (h, w) how sure it is that the later frame shows what each pixel of the earlier one does.
+        backward: (h, w, 2) displacement, in pixels, from each pixel of the later frame to the earlier frame.
+        forward: (h, w, 2) displacement, in pixels, from each pixel of the earlier frame to the later frame.
+        backward_confidence: (h, w) confidence, 0..1, that the earlier frame shows what a pixel of the later one shows.
+        forward_confidence: (h, w) confidence, 0..1, that the later frame shows what a pixel of the earlier one shows.
     """
 
-    back: Plane
-    ahead: Plane
-    seen_before: Plane
-    seen_after: Plane
+    backward: Plane
+    forward: Plane
+    backward_confidence: Plane
+    forward_confidence: Plane
 
-    def forward(self, planes: Plane) -> Plane:
-        """Carry planes (H, W) or (H, W, C) of the earlier frame to the later one."""
-        return taken(planes, self.back)
+    def carry_forward(self, planes: Plane) -> Plane:
+        """Warp planes (H, W) or (H, W, C) of the earlier frame to the later one."""
+        return warp(planes, self.backward)
 
-    def backward(self, planes: Plane) -> Plane:
-        """Carry planes (H, W) or (H, W, C) of the later frame to the earlier one."""
-        return taken(planes, self.ahead)
+    def carry_backward(self, planes: Plane) -> Plane:
+        """Warp planes (H, W) or (H, W, C) of the later frame to the earlier one."""
+        return warp(planes, self.forward)
 
 
-class Motion:
-    """Estimates the steps between frames that come one by one."""
+class MotionEstimator:
+    """Estimates the motion between frames that arrive one by one."""
 
     def __init__(self) -> None:
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._last: NDArray[np.uint8] | None = None
 
-    def step(self, lightness: Plane) -> Step | None:
-        """Estimate the motion from the frame before to this one.
+    def step(self, lightness: Plane) -> FlowStep | None:
+        """Estimate the motion from the previous frame to this one.
 
         Args:
             lightness: (1, h, w) L* in 0..100, every frame of the same size.
@@ -66,56 +67,61 @@ class Motion:
         Returns:
             The step, or None for the first frame.
         """
-        earlier, self._last = self._last, reduced(lightness)
+        earlier, self._last = self._last, downscale(lightness)
         return None if earlier is None else self.between(earlier, self._last)
 
-    def between(self, earlier: NDArray[np.uint8], later: NDArray[np.uint8]) -> Step:
-        """Estimate the motion between two pictures of `reduced`."""
-        ahead, back = self._flow(earlier, later), self._flow(later, earlier)
-        seen_before = _agreement(back, ahead) * _likeness(later, earlier, back)
-        seen_after = _agreement(ahead, back) * _likeness(earlier, later, ahead)
-        return Step(back, ahead, np.maximum(seen_before, _LEAST_TRUST), np.maximum(seen_after, _LEAST_TRUST))
+    def between(self, earlier: NDArray[np.uint8], later: NDArray[np.uint8]) -> FlowStep:
+        """Estimate the motion between two pictures made by `downscale`."""
+        forward, backward = self._flow(earlier, later), self._flow(later, earlier)
+        backward_confidence = _agreement(backward, forward) * _similarity(later, earlier, backward)
+        forward_confidence = _agreement(forward, backward) * _similarity(earlier, later, forward)
+        return FlowStep(
+            backward,
+            forward,
+            np.maximum(backward_confidence, _MIN_CONFIDENCE),
+            np.maximum(forward_confidence, _MIN_CONFIDENCE),
+        )
 
     def _flow(self, here: NDArray[np.uint8], there: NDArray[np.uint8]) -> Plane:
-        flow: Plane = self._search.calc(here, there, None)  # type: ignore[call-overload]  # the stubs know no None
+        flow: Plane = self._search.calc(here, there, None)  # type: ignore[call-overload]  # the stubs reject None
         return flow
 
 
-def reduced(lightness: Plane) -> NDArray[np.uint8]:
-    """Turn lightness (1, h, w) into the picture that the search takes: 8 bits, of 8,000 pixels at most."""
+def downscale(lightness: Plane) -> NDArray[np.uint8]:
+    """Convert lightness (1, h, w) to the picture that is searched: 8 bits, at most 8,000 pixels."""
     height, width = lightness.shape[-2:]
     scale = min(1.0, (_PIXELS / (height * width)) ** 0.5)
-    size = max(_LEAST_SIDE, round(width * scale)), max(_LEAST_SIDE, round(height * scale))
+    size = max(_MIN_SIDE, round(width * scale)), max(_MIN_SIDE, round(height * scale))
     small = cv2.resize(lightness[0], size, interpolation=cv2.INTER_AREA)
     picture: NDArray[np.uint8] = np.rint(small * np.float32(2.55)).clip(0, 255).astype(np.uint8)
     return picture
 
 
 def _agreement(there: Plane, back: Plane) -> Plane:
-    """Tell how far going there and back ends where it began: (h, w), 1 where it does, 0 where it is far off.
+    """Rate how closely following the flow there and back returns to the start: (h, w), 1 for exactly, toward 0 if not.
 
-    The tolerance is that of Sundaram, Brox and Keutzer (2010, section 3); beyond it trust fades rather than ends,
-    which flickers less where a pixel is now within and now beyond it. Out of the picture there is none.
+    The tolerance is that of Sundaram, Brox and Keutzer (2010, section 3). Beyond it, confidence fades instead of
+    dropping to 0, which flickers less for pixels near the limit. Flow out of the picture has confidence 0.
     """
     height, width = there.shape[:2]
-    returned = taken(back, there)
+    returned = warp(back, there)
     tolerance = _RELATIVE * (_squares(there) + _squares(returned)) + _ABSOLUTE
-    trust = 2 * tolerance / (tolerance + _squares(there + returned))
+    confidence = 2 * tolerance / (tolerance + _squares(there + returned))
     x, y = cv2.split(_grid(height, width) + there)
-    trust[(x < -_BEYOND) | (x > width - 1 + _BEYOND) | (y < -_BEYOND) | (y > height - 1 + _BEYOND)] = 0
-    return np.minimum(trust, 1)
+    confidence[(x < -_MARGIN) | (x > width - 1 + _MARGIN) | (y < -_MARGIN) | (y > height - 1 + _MARGIN)] = 0
+    return np.minimum(confidence, 1)
 
 
-def _likeness(here: NDArray[np.uint8], there: NDArray[np.uint8], flow: Plane) -> Plane:
-    """Tell how far there is at the end of each way what is here: (h, w), 1 where it is, toward 0 where it is not.
+def _similarity(here: NDArray[np.uint8], there: NDArray[np.uint8], flow: Plane) -> Plane:
+    """Rate how similar each pixel is to the one its flow points to: (h, w), 1 for equal, toward 0 for different.
 
-    A thing that moves has soft edges in the flow and sharp ones in the picture: without this its colors would spread
-    around it. That all of a picture is a little lighter than the one before makes no difference.
+    Moving objects have soft edges in the flow and sharp ones in the picture; without this, their colors would bleed
+    into the surroundings. A change in the brightness of the whole picture is ignored.
     """
-    difference = taken(there.astype(np.float32), flow) - here
+    difference = warp(there.astype(np.float32), flow) - here
     difference -= np.median(difference)
-    likeness: Plane = 1 / np.maximum(1, np.square(difference / _LIKE))
-    return likeness
+    similarity: Plane = 1 / np.maximum(1, np.square(difference / _SIMILAR))
+    return similarity
 
 
 def _squares(vectors: Plane) -> Plane:
@@ -123,12 +129,12 @@ def _squares(vectors: Plane) -> Plane:
     return squares
 
 
-def taken(planes: Plane, flow: Plane) -> Plane:
-    """Give every pixel what is at the end of its way; beyond the picture, what is at its edge.
+def warp(planes: Plane, flow: Plane) -> Plane:
+    """Sample planes where the flow of each pixel points; outside the picture, the nearest border pixel.
 
     Args:
         planes: (H, W) or (H, W, C).
-        flow: (h, w, 2) the ways x and y of a picture reduced to h x w pixels, in those.
+        flow: (h, w, 2) displacements x and y, in pixels of a picture downscaled to h x w.
 
     Returns:
         The same shape as `planes`.
@@ -136,19 +142,19 @@ def taken(planes: Plane, flow: Plane) -> Plane:
     height, width = planes.shape[:2]
     if flow.shape[:2] != (height, width):
         scale = np.array((width / flow.shape[1], height / flow.shape[0]), np.float32)
-        flow = resized(flow * scale, (height, width))
+        flow = resize(flow * scale, (height, width))
     places = _grid(height, width) + flow
     found: Plane = cv2.remap(planes, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
     return found
 
 
-def resized(planes: Plane, size: tuple[int, int]) -> Plane:
-    """Scale planes (H, W) or (H, W, C) to a height and width, bilinearly."""
+def resize(planes: Plane, size: tuple[int, int]) -> Plane:
+    """Resize planes (H, W) or (H, W, C) to (height, width), bilinearly."""
     scaled: Plane = cv2.resize(planes, size[::-1])  # type: ignore[assignment]
     return scaled
 
 
 @lru_cache(maxsize=8)
 def _grid(height: int, width: int) -> Plane:
-    """Give every pixel its own place: (height, width, 2) x and y."""
+    """Return the coordinates of every pixel: (height, width, 2) x and y."""
     return np.dstack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))

@@ -1,4 +1,4 @@
-"""Frames that a person has corrected: whose colors they tell, and from where on."""
+"""Frames corrected by a person, and the shots whose colors they set."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from torch.nn import functional
 from colorcli.color import rgb_to_lab
 from colorcli.errors import UnreadableMedia, UsageError
 from colorcli.film.keyframes import References
-from colorcli.film.shot_frames import look, stills
+from colorcli.film.prepare import prepare_frames, prepare_shots
 from colorcli.media import shown
-from colorcli.media.films.source import frames
+from colorcli.media.films.reader import read_frames
 from colorcli.media.pictures.files import open_picture
 
 if TYPE_CHECKING:
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorcli.film.shot_frames import Still
+    from colorcli.film.prepare import PreparedFrame
     from colorcli.media.films.probe import Film
 
     Plane = NDArray[np.float32]
 
-_COLORLESS = 1.0  # of mean chroma
-_OTHER_SHAPE = 1.02  # times as wide
+_MIN_CHROMA = 1.0  # mean; less is a gray picture
+_MAX_STRETCH = 1.02  # between the aspect ratios of the picture and the film
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A corrected frame: the picture, and when in the film it is shown, in seconds."""
+    """A corrected frame: the picture, and its time in the film, in seconds."""
 
     path: Path
     time: Fraction
 
     @property
     def digest(self) -> str:
-        """What stands for the picture and its time.
+        """A digest of the picture and its time.
 
         Raises:
-            UnreadableMedia: there is no such file.
+            UnreadableMedia: the file cannot be read.
         """
         try:
             with self.path.open("rb") as file:
@@ -60,9 +60,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class _Shot:
-    """A shot with corrected frames: the numbers of its first frame and of that after its last, and its references.
+    """A shot with corrected frames.
 
-    Those are given by the number and time of the frame that each is of.
+    Attributes:
+        first: the number of its first frame.
+        end: the number of the frame after its last one.
+        corrected: the time and the reference of each corrected frame, by its number.
     """
 
     first: int
@@ -71,19 +74,19 @@ class _Shot:
 
 
 class Corrections:
-    """The corrected frames of a film, each in its shot.
+    """The corrected frames of a film, assigned to shots.
 
-    Reads the film up to the end of the last of these shots.
+    Reads the film up to the end of the last shot with a corrected frame.
 
     Args:
-        film: what `probe` found.
+        film: as probed.
         references: the corrected frames.
-        size: of the network.
-        start: the first moment wanted, in seconds.
-        end: the first not wanted any more; None for the end.
+        size: the square that the network works at; None for the frame's own size.
+        start: where the output begins, in seconds.
+        end: where it ends; None for the end of the film.
 
     Raises:
-        UsageError: a picture has another shape than the film, or no color, or its time is not in the film.
+        UsageError: a picture has another aspect ratio than the film or no color, or its time lies outside the film.
         UnreadableMedia: a picture cannot be read.
     """
 
@@ -100,18 +103,18 @@ class Corrections:
         self._ab = {reference: _read(film, reference) for reference in references}
         self._shots = self._found(deque(sorted(references, key=lambda each: each.time)), start, end)
 
-    def of(self, still: Still) -> References | None:
-        """Return what tells the colors from a frame on with which a shot begins, or a piece of one; None for nothing.
+    def of(self, prepared: PreparedFrame) -> References | None:
+        """Return the references for the shot, or piece of a shot, that begins with a frame; None if it has none.
 
-        Where the shot's corrected frames are before, their colors are carried to it first.
+        If corrected frames of the shot come before this frame, their colors are carried to it first.
         """
-        number = still.frame.number
+        number = prepared.frame.number
         shot = next((shot for shot in self._shots if shot.first <= number < shot.end), None)
         if shot is None:
             return None
-        times = {number: still.frame.time} | {each: time for each, (time, _) in shot.corrected.items()}
+        times = {number: prepared.frame.time} | {each: time for each, (time, _) in shot.corrected.items()}
         first, last = min(times), max(shot.corrected)
-        size = still.lightness.shape[-2:]
+        size = prepared.lightness.shape[-2:]
         corrected = {each - first: _scaled(self._ab[ref], size) for each, (_, ref) in shot.corrected.items()}
         references = References(corrected, self._lightness(times[first], last + 1 - first))
         for lightness in self._lightness(times[first], number - first):
@@ -119,33 +122,33 @@ class Corrections:
         return references
 
     def _lightness(self, start: Fraction, count: int) -> Iterator[Plane]:
-        """Yield that of so many frames."""
-        with frames(self._film, start) as reader:
-            for still in look(self._film, itertools.islice(reader, count), self._size):
-                yield still.lightness
+        """Yield the lightness of `count` frames from `start` on."""
+        with read_frames(self._film, start) as reader:
+            for prepared in prepare_frames(self._film, itertools.islice(reader, count), self._size):
+                yield prepared.lightness
 
     def _found(self, waiting: deque[Reference], start: Fraction, end: Fraction | None) -> list[_Shot]:
-        """Find the frame that is shown at the time of each reference, and its shot."""
+        """Find the frame shown at the time of each reference, and its shot."""
         shots: list[_Shot] = []
         if not waiting:
             return shots
         if waiting[0].time < start:
             raise _outside(waiting[0])
         first, corrected = 0, dict[int, tuple[Fraction, Reference]]()
-        last: Still | None = None
-        with frames(self._film, start, end) as reader:
-            for still in stills(self._film, reader, self._size):
-                if not still.written:
+        last: PreparedFrame | None = None
+        with read_frames(self._film, start, end) as reader:
+            for prepared in prepare_shots(self._film, reader, self._size):
+                if not prepared.written:
                     continue
-                while waiting and last and waiting[0].time < still.frame.time:
+                while waiting and last and waiting[0].time < prepared.frame.time:
                     corrected[last.frame.number] = last.frame.time, waiting.popleft()
-                if last and still.shot != last.shot:
-                    shots += [_Shot(first, still.frame.number, corrected)] if corrected else []
-                    first, corrected = still.frame.number, {}
+                if last and prepared.shot != last.shot:
+                    shots += [_Shot(first, prepared.frame.number, corrected)] if corrected else []
+                    first, corrected = prepared.frame.number, {}
                     if not waiting:
                         return shots
-                last = still
-        shown_for = 2 / self._film.frame_rate  # of the last frame: nobody counts to the thousandth
+                last = prepared
+        shown_for = 2 / self._film.frame_rate  # tolerance after the last frame: people round times
         while waiting and last and waiting[0].time < last.frame.time + shown_for:
             corrected[last.frame.number] = last.frame.time, waiting.popleft()
         if waiting or last is None:
@@ -154,22 +157,24 @@ class Corrections:
 
 
 def _read(film: Film, reference: Reference) -> Tensor:
-    """Return the chroma of a corrected frame: (1, 2, H, W) ab, upright as the network sees it, and never mirrored."""
+    """Return the chroma of a corrected frame: (1, 2, H, W) ab, upright and not mirrored, like network input."""
     pixels = next(open_picture(reference.path).frames()).pixels
     height, width = pixels.shape[:2]
     stored = film.width * film.sample_aspect_ratio / film.height, Fraction(film.width, film.height)
     wanted = [float(1 / each if film.rotation % 180 else each) for each in stored]
-    if all(max(width / height / each, each * height / width) > _OTHER_SHAPE for each in wanted):
+    if all(max(width / height / each, each * height / width) > _MAX_STRETCH for each in wanted):
         raise UsageError(
-            f"{shown(reference.path)}: {width} x {height} is not the shape of {film.name}.",
-            "Save the frame as the player shows it, whole, and correct that.",
+            f"{shown(reference.path)}: its size of {width} x {height} does not match the aspect ratio of {film.name}.",
+            "Save the whole frame as the player shows it, and correct that.",
         )
     if pixels.ndim == 3:
         rgb = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max).permute(2, 0, 1)
         ab = rgb_to_lab(rgb)[1:]
-        if ab.norm(dim=0).mean() >= _COLORLESS:
+        if ab.norm(dim=0).mean() >= _MIN_CHROMA:
             return (ab.flip(-1) if film.mirrored else ab)[None]
-    raise UsageError(f"{shown(reference.path)}: there is no color in it.", "Correct the frame of a colored film.")
+    raise UsageError(
+        f"{shown(reference.path)}: a corrected frame must be in color.", "Correct a frame of the colorized film."
+    )
 
 
 def _scaled(ab: Tensor, size: tuple[int, int]) -> Plane:
@@ -179,6 +184,6 @@ def _scaled(ab: Tensor, size: tuple[int, int]) -> Plane:
 
 def _outside(reference: Reference) -> UsageError:
     return UsageError(
-        f"{shown(reference.path)}: no frame is shown at {float(reference.time):g} s.",
-        "The time is that of the film, in seconds or as 1:02:03.5, between --start and --end.",
+        f"{shown(reference.path)}: the film shows no frame at {float(reference.time):g} s.",
+        "Give the time within the film, in seconds or as 1:02:03.5, between --start and --end.",
     )

@@ -1,4 +1,4 @@
-"""Where one shot of a film ends and the next begins, found while the frames come by."""
+"""Shot detection while the frames of a film arrive."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ if TYPE_CHECKING:
     Plane = NDArray[np.float32]
 
 DELAY = 4
-"""Frames: what follows decides whether a sudden change is a cut, or a flash after which the shot goes on."""
+"""Frames that a decision waits for: they tell a cut from a flash after which the shot continues."""
 
-_SIDE = 32  # pixels: what moves a little stays where it is
-_CONTRAST = 0.5  # L*, of what is left of it at that size: pictures of less are plain
-_UNLIKE = 0.15  # 0..2; a pan of a whole picture in five frames reaches 0.4, but not from one frame to the next
-_OUTSTANDING = 3.0  # times the changes around it
+_SIDE = 32  # pixels; small motion disappears at this size
+_CONTRAST = 0.5  # L*, standard deviation at that size; a picture with less is plain
+_MIN_DIFFERENCE = 0.15  # 0..2; a pan across a whole picture in five frames reaches 0.4, but never within one frame
+_PROMINENCE = 3.0  # times the changes around it
 
 
 class ShotDetector:
-    """Finds the first frames of the shots of one film.
+    """Finds the first frame of every shot of one film.
 
     A cut is a change that is large, that stands out from the changes around it (a fast pan does not), and after which
-    nothing looks as shortly before (after a flash, or a few spoilt frames, it does). What counts is the likeness of
-    the pictures' structure, as SSIM has it, on small blurred lightness: neither flickering nor a lamp that is switched
-    on is a cut. After a fade through black, or any plain color, a shot begins as well; in a dissolve none does. Shots
-    have five frames at least.
+    no frame resembles those shortly before (after a flash, or a few damaged frames, they do). The structure term of
+    SSIM on small blurred lightness is compared, so neither flicker nor a lamp switched on is a cut. A shot also begins
+    after a fade through black or any plain color, but not in a dissolve. A shot has at least five frames.
 
         shots = ShotDetector()
         for lightness in film:
@@ -41,14 +40,14 @@ class ShotDetector:
         self._recent: deque[Plane] = deque(maxlen=2 * DELAY + 2)
         self._changes: deque[float] = deque(maxlen=2 * DELAY + 2)
         self._waiting = 0
-        self._plain = 0  # frames, up to the one decided last
-        self._length = 0  # of the shot so far, in frames
+        self._plain = 0  # consecutive plain frames up to the last decided one
+        self._length = 0  # of the current shot, in frames
 
     def push(self, lightness: Plane) -> list[bool]:
-        """Take the next frame: (1, h, w) L* in 0..100, of any size.
+        """Add the next frame: (1, h, w) L* in 0..100, of any size.
 
         Returns:
-            For each frame that is now decided, in order, whether a shot begins with it: at most one, 4 frames late.
+            For each newly decided frame, in order, whether a shot begins with it: at most one frame, 4 frames late.
         """
         structure = _structure(lightness)
         self._changes.append(_difference(self._recent[-1], structure) if self._recent else 2.0)
@@ -64,7 +63,7 @@ class ShotDetector:
         return decided
 
     def _begins(self) -> bool:
-        """Decide the frame that has waited longest."""
+        """Decide the frame that has been waiting longest."""
         now = len(self._recent) - self._waiting
         self._waiting -= 1
         begins = self._length == 0 or (self._length > DELAY and self._is_cut(now))
@@ -75,19 +74,19 @@ class ShotDetector:
     def _is_cut(self, now: int) -> bool:
         frames, changes = list(self._recent), list(self._changes)
         if _is_plain(frames[now]):
-            return False  # what comes after it tells
+            return False  # decided by the frames after it
         if self._plain > DELAY:
             return True
         around = changes[max(1, now - 2) : now] + changes[now + 1 : now + 3]
-        if changes[now] < max(_UNLIKE, _OUTSTANDING * float(np.mean(around)) if around else 0):
+        if changes[now] < max(_MIN_DIFFERENCE, _PROMINENCE * float(np.mean(around)) if around else 0):
             return False
         before, after = frames[max(0, now - DELAY - 1) : now], frames[now : now + DELAY + 1]
-        unlike = max(_UNLIKE, changes[now] / 2)
-        return all(_difference(one, other) >= unlike for one in before for other in after)
+        least = max(_MIN_DIFFERENCE, changes[now] / 2)
+        return all(_difference(one, other) >= least for one in before for other in after)
 
 
 def _structure(lightness: Plane) -> Plane:
-    """Reduce lightness (1, h, w) to a small blurred picture around its mean."""
+    """Downscale lightness (1, h, w) to a small blurred picture with mean 0."""
     height, width = lightness.shape[-2:]
     scale = _SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -101,9 +100,9 @@ def _is_plain(structure: Plane) -> bool:
 
 
 def _difference(one: Plane, other: Plane) -> float:
-    """Compare structures: 0 where they are equal, about 1 where they have nothing to do with each other, 2 at most.
+    """Compare two structures: 0 if equal, about 1 if unrelated, at most 2.
 
-    The contrast and structure terms of SSIM (Wang, Bovik, Sheikh and Simoncelli 2004, equation 13), over all of it.
+    The contrast and structure terms of SSIM (Wang, Bovik, Sheikh and Simoncelli 2004, equation 13), globally.
     """
     common = 2 * float((one * other).mean()) + _CONTRAST**2
     return 1 - common / (float(np.square(one).mean() + np.square(other).mean()) + _CONTRAST**2)

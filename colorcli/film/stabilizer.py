@@ -1,7 +1,7 @@
-"""Steady colors: within a shot, every frame's chroma is averaged with that of the frames around it.
+"""Temporal smoothing: within a shot, the chroma of every frame is averaged with that of the frames around it.
 
-The mean is recursive, forward and backward, so that it reaches far at the cost of two frames; what is averaged is
-carried along the flow of the lightness, and counts less where that cannot be trusted. Nothing here knows a model.
+The average is recursive, forward and backward, so that it reaches far at the cost of two frames. Chroma is carried
+along the optical flow of the lightness, and counts less where the flow is not reliable. Independent of the colorizer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 
-from colorcli.film.flow import Motion, Step, resized
+from colorcli.film.flow import FlowStep, MotionEstimator, resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,43 +22,43 @@ if TYPE_CHECKING:
 Method = Literal["flow", "average", "off"]
 METHODS: tuple[Method, ...] = ("flow", "average", "off")
 WINDOW = 32
-"""Frames that are held: after so many at most a frame's colors are decided."""
+"""The most frames held in memory; after that many, a frame's colors are final."""
 
-_KEEP = {"flow": 0.9, "average": 0.8}  # what a color's weight falls to with every frame
-_LEAST_WEIGHT = np.float32(1e-9)
+_DECAY = {"flow": 0.9, "average": 0.8}  # per frame
+_MIN_WEIGHT = np.float32(1e-9)
 
 
 class Stabilizer:
-    """Steadies the chroma of one shot after the other, in constant memory.
+    """Smooths the chroma of one shot after another, in constant memory.
 
-        steady = Stabilizer("flow")
+        stabilizer = Stabilizer("flow")
         for lightness, ab in shot:
-            finished += steady.push(lightness, ab)
-        finished += steady.finish()
+            finished += stabilizer.push(lightness, ab)
+        finished += stabilizer.finish()
 
     Args:
-        method: `flow` averages along the motion, `average` in place (quicker, and moving colors leave trails),
-            `off` hands every frame back as it is.
-        window: the most frames that are held, of which three quarters at least decide a frame's colors after it.
-            What is further away counts less than a tenth of the frame's own.
+        method: `flow` averages along the motion, `average` in place (faster, but moving objects leave color trails),
+            `off` returns every frame unchanged.
+        window: the most frames held in memory. At least three quarters of them follow a frame when its colors are
+            decided; frames further away would count less than a tenth of the frame itself.
 
     Raises:
-        ValueError: there is no such method, or the window is less than four frames.
+        ValueError: unknown method, or a window of fewer than four frames.
     """
 
     def __init__(self, method: Method = "flow", window: int = WINDOW) -> None:
         if method not in METHODS:
-            raise ValueError(f"The method is {method!r}, where one of {', '.join(METHODS)} was expected.")
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
         self._method = method
-        self._mean = TwoWayMean(_KEEP.get(method, 0), window)
-        self._motion = Motion()
+        self._mean = BidirectionalMean(_DECAY.get(method, 0), window)
+        self._motion = MotionEstimator()
 
     def push(self, lightness: Plane, ab: Plane) -> list[Plane]:
-        """Take the next frame of the shot.
+        """Add the next frame of the shot.
 
         Args:
             lightness: (1, h, w) float32 L* in 0..100, every frame of a shot of the same size.
-            ab: (2, h, w) float32, of that size.
+            ab: (2, h, w) float32, of the same height and width.
 
         Returns:
             The chroma (2, h, w) of the frames that are finished, in order: none, or several at a time.
@@ -66,96 +66,96 @@ class Stabilizer:
         if self._method == "off":
             return [ab]
         step = self._motion.step(lightness) if self._method == "flow" else None
-        return self._mean.push(weighed(ab), step)
+        return self._mean.push(weighted(ab), step)
 
     def finish(self) -> list[Plane]:
-        """End the shot: the chroma of its last frames. What is pushed next begins another, and takes nothing over."""
-        self._motion = Motion()
+        """End the shot and return the chroma of its last frames. The next frame starts a new shot from scratch."""
+        self._motion = MotionEstimator()
         return self._mean.finish()
 
 
 @dataclass(frozen=True)
-class _Held:
-    """A frame that waits for those after it.
+class _Pending:
+    """A frame whose colors still depend on the frames after it.
 
     Attributes:
-        own: (h, w, 4) what it says itself: a and b times their weight, the weight, and nothing.
-        before: (h, w, 4) what the frames before it say, carried to it.
-        step: from the frame before to this one; None where nothing moves.
+        own: (h, w, 4) its own colors: a and b times their weight, the weight, and padding.
+        before: (h, w, 4) the accumulated colors of the frames before it, carried to this frame.
+        step: the motion from the previous frame to this one; None to average in place.
     """
 
     own: Plane
     before: Plane
-    step: Step | None
+    step: FlowStep | None
 
 
-class TwoWayMean:
-    """The mean of the colors around every frame, carried to it, in a window that moves on in blocks.
+class BidirectionalMean:
+    """The weighted mean of the colors around every frame, carried to it, over a window that advances in blocks.
 
-    A color's weight is keep to the power of its distance in frames, times the trust in every step between.
+    A color's weight is `decay` to the power of its distance in frames, times the confidence of every step between.
 
     Args:
-        keep: what the weight falls to with every frame, 0..1.
-        window: the most frames that are held; a quarter of them is decided at a time.
+        decay: the factor by which weights shrink with every frame, 0..1.
+        window: the most frames held in memory; a quarter of them is finished at a time.
 
     Raises:
-        ValueError: the window is less than four frames.
+        ValueError: the window is smaller than four frames.
     """
 
-    def __init__(self, keep: float, window: int) -> None:
+    def __init__(self, decay: float, window: int) -> None:
         if window < 4:
-            raise ValueError(f"The window is {window} frames, where 4 or more was expected.")
-        self._keep = keep
+            raise ValueError(f"window must be at least 4 frames, got {window}.")
+        self._decay = decay
         self._window = window
-        self._held: list[_Held] = []
+        self._pending: list[_Pending] = []
 
-    def push(self, own: Plane, step: Step | None) -> list[Plane]:
-        """Take the next frame.
+    def push(self, own: Plane, step: FlowStep | None) -> list[Plane]:
+        """Add the next frame.
 
         Args:
-            own: its colors, of `weighed`; with a weight of 0 where only other frames tell them.
-            step: from the frame before to this one; None where nothing moves.
+            own: its colors, as `weighted` returns them; with weight 0 where only other frames contribute.
+            step: the motion from the previous frame to this one; None to average in place.
 
         Returns:
             The chroma (2, h, w) of the frames that are finished, in order: none, or a block of them.
         """
         before = np.zeros_like(own)
-        if self._held:
-            last = self._held[-1]
-            before = self._carried(last.own + last.before, step, backward=False)
-        self._held.append(_Held(own, before, step))
-        return self._decide(self._window // 4) if len(self._held) == self._window else []
+        if self._pending:
+            last = self._pending[-1]
+            before = self._carry(last.own + last.before, step, backward=False)
+        self._pending.append(_Pending(own, before, step))
+        return self._decide(self._window // 4) if len(self._pending) == self._window else []
 
     def finish(self) -> list[Plane]:
-        """End the shot and give the chroma of the frames that are held."""
-        return self._decide(len(self._held))
+        """End the shot and return the chroma of all pending frames."""
+        return self._decide(len(self._pending))
 
     def _decide(self, count: int) -> list[Plane]:
-        """Go back through what is held, and give the first frames their colors."""
+        """Run the backward pass over all pending frames, and finish the first ones."""
         decided: list[Plane] = []
         after: Plane | np.float32 = np.float32(0)
-        for number in reversed(range(len(self._held))):
-            held = self._held[number]
-            onward = held.own + after
+        for number in reversed(range(len(self._pending))):
+            pending = self._pending[number]
+            onward = pending.own + after
             if number < count:
-                decided.append(_mean(held.before + onward))
+                decided.append(_mean(pending.before + onward))
             if number:
-                after = self._carried(onward, held.step, backward=True)
-        del self._held[:count]
+                after = self._carry(onward, pending.step, backward=True)
+        del self._pending[:count]
         return decided[::-1]
 
-    def _carried(self, colors: Plane, step: Step | None, *, backward: bool) -> Plane:
+    def _carry(self, colors: Plane, step: FlowStep | None, *, backward: bool) -> Plane:
         if step is None:
-            return colors * np.float32(self._keep)
-        carried = step.backward(colors) if backward else step.forward(colors)
-        trust = step.seen_after if backward else step.seen_before
-        share = resized(trust * np.float32(self._keep), carried.shape[:2])
+            return colors * np.float32(self._decay)
+        carried = step.carry_backward(colors) if backward else step.carry_forward(colors)
+        confidence = step.forward_confidence if backward else step.backward_confidence
+        share = resize(confidence * np.float32(self._decay), carried.shape[:2])
         carried *= cv2.merge([share] * 4)
-        return carried if carried[..., 2].min() > _LEAST_WEIGHT else _raised(carried)
+        return carried if carried[..., 2].min() > _MIN_WEIGHT else _rescaled(carried)
 
 
-def weighed(ab: Plane, weight: float = 1) -> Plane:
-    """Lay chroma (2, h, w) out as `TwoWayMean` takes it: (h, w, 4), for four planes are carried quicker than three."""
+def weighted(ab: Plane, weight: float = 1) -> Plane:
+    """Lay out chroma (2, h, w) for `BidirectionalMean`: (h, w, 4), as OpenCV warps four channels faster than three."""
     a, b = ab.astype(np.float32) * np.float32(weight)
     ones = np.full_like(a, weight)
     planes: Plane = cv2.merge([a, b, ones, np.zeros_like(a)])
@@ -170,8 +170,8 @@ def _mean(colors: Plane) -> Plane:
     return mean
 
 
-def _raised(colors: Plane) -> Plane:
-    """Raise weights that would soon be too little to count in float32; a place keeps the only color that it has."""
+def _rescaled(colors: Plane) -> Plane:
+    """Raise weights that would soon underflow in float32, so that a pixel keeps the only color it has."""
     weight = colors[..., 2]
-    factor: Plane = np.maximum(1, _LEAST_WEIGHT / np.maximum(weight, np.float32(1e-30)))
+    factor: Plane = np.maximum(1, _MIN_WEIGHT / np.maximum(weight, np.float32(1e-30)))
     return colors * factor[..., None]

@@ -34,9 +34,9 @@ from colorcli.inference.pipeline import Pipeline
 from colorcli.jobs import Job
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
+from colorcli.media.films.parts import Parts
 from colorcli.media.films.probe import Film, probe
-from colorcli.media.films.sink import open_sink
-from colorcli.media.films.source import frames
+from colorcli.media.films.reader import read_frames
 
 sys.path.insert(0, str(Path(__file__).parent))
 from photographs import demo_network, random_weights
@@ -133,7 +133,7 @@ def ours(clip: Film, pipeline: Pipeline, target: Path, settings: FilmSettings) -
     start = time.perf_counter()
     outcome = colorize_film(pipeline, Job(clip.path, target, target.name, film=True), settings)
     assert not outcome.error, outcome.error
-    return int(str(outcome.facts["frames"])) / (time.perf_counter() - start)
+    return int(str(outcome.figures.frames)) / (time.perf_counter() - start)
 
 
 def floor(clip: Film, pipeline: Pipeline, target: Path) -> float:
@@ -154,10 +154,11 @@ def floor(clip: Film, pipeline: Pipeline, target: Path) -> float:
     start = time.perf_counter()
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         asked = [pool.submit(ask) for _ in range((clip.frames or 0) // size)]
-        with open_sink(clip, destination, encoding, pipeline.provenance) as sink, frames(clip) as reader:
+        with Parts(clip, destination, encoding, pipeline.provenance) as parts, read_frames(clip) as reader:
             for frame in reader:
-                sink.write(frame.luma, gray, gray, frame.time)
+                parts.write(frame.luma, gray, gray, frame.time)
                 count += 1
+            parts.finish()
         for each in asked:
             each.result()
     return count / (time.perf_counter() - start)

@@ -71,7 +71,7 @@ def files(folder):
 # What is written, and where
 
 
-def test_a_film_is_colored_beside_itself_with_its_sound(colorcli, film):
+def test_a_film_is_written_beside_its_source_with_its_sound(colorcli, film):
     code, out, err = colorcli("film.mp4")
     assert (code, out, err) == (0, "", "1 colorized\n")
     before, after = probe(film), probe(film.with_name("film-color.mp4"))
@@ -80,13 +80,13 @@ def test_a_film_is_colored_beside_itself_with_its_sound(colorcli, film):
     assert files(film.parent) == ["film-color.mp4", "film.mp4"]
 
 
-def test_a_folder_holds_films_among_photographs(colorcli, mixed):
+def test_films_among_photographs_in_a_folder_are_colorized(colorcli, mixed):
     assert colorcli("mixed")[0] == 0
     assert files(mixed.with_name("mixed-color")) == ["a.jpg", "b.mp4", "sub/c.mov"]
     assert colorcli("mixed")[2] == "0 colorized, 3 done before in mixed-color\n"
 
 
-def test_a_dry_run_names_films_too(colorcli, mixed):
+def test_a_dry_run_lists_films(colorcli, mixed):
     code, out, _ = colorcli("--dry-run", "mixed")
     assert code == 0
     assert out.splitlines() == [f"mixed/{name} -> mixed-color/{name}" for name in ("a.jpg", "b.mp4", "sub/c.mov")]
@@ -96,20 +96,20 @@ def test_a_dry_run_names_films_too(colorcli, mixed):
     ("name", "written"),
     [("film.avi", "film-color.mkv"), ("film", "film-color.mkv"), ("a.b.M4V", "a.b-color.M4V")],
 )
-def test_what_a_film_is_called_decides_its_container(colorcli, film, name, written):
+def test_the_name_decides_the_container(colorcli, film, name, written):
     film.rename(film.with_name(name))
     assert colorcli(name)[0] == 0
     assert files(film.parent) == sorted([name, written])
 
 
-def test_an_output_beside_its_film_is_no_input(colorcli, film):
+def test_an_output_beside_its_film_is_not_an_input(colorcli, film):
     film.rename(film.with_name("film.avi"))
     colorcli("film.avi")
     code, out, _ = colorcli("--dry-run", ".", "-o", "out")
     assert (code, out) == (0, "film.avi -> out/film.mkv\n")
 
 
-def test_two_films_that_would_become_one_are_told_apart(colorcli, film):
+def test_two_films_with_the_same_output_are_an_error(colorcli, film):
     film.rename(film.with_name("film.avi"))
     film.with_name("film.mkv").write_bytes(film.with_name("film.avi").read_bytes())
     code, out, err = colorcli("--dry-run", "film.avi", "film.mkv")
@@ -118,9 +118,9 @@ def test_two_films_that_would_become_one_are_told_apart(colorcli, film):
     assert "would both be written" in err
 
 
-def test_a_film_can_be_given_the_name_of_its_output(colorcli, film):
+def test_the_output_name_of_a_film_can_be_given(colorcli, film):
     assert colorcli("film.mp4", "-o", "elsewhere/b.mkv")[0] == 0
-    assert probe(film.parent / "elsewhere" / "b.mkv").container.startswith("matroska")
+    assert (film.parent / "elsewhere" / "b.mkv").read_bytes().startswith(b"\x1aE\xdf\xa3")
 
 
 def test_several_films_go_into_a_folder(colorcli, film, clip):
@@ -132,7 +132,7 @@ def test_several_films_go_into_a_folder(colorcli, film, clip):
 # What is said
 
 
-def test_a_row_says_what_there_is_to_count(colorcli, film):
+def test_a_json_row_has_the_counts(colorcli, film):
     (row,) = rows(colorcli("--json", "film.mp4")[1])
     assert row.pop("seconds") > 0
     assert row.pop("fps") > 0
@@ -151,9 +151,9 @@ def test_a_row_says_what_there_is_to_count(colorcli, film):
     assert rows(colorcli("--json", "film.mp4")[1])[0]["done_before"]
 
 
-def test_what_had_to_be_assumed_is_said(colorcli, tmp_path):
+def test_assumptions_are_noted(colorcli, tmp_path):
     make_clip(tmp_path / "film.mp4", frames=2, matrix=None)
-    assert "note: film.mp4: nothing says in which matrix its colors are" in colorcli("film.mp4")[2]
+    assert "note: film.mp4: the color matrix is not tagged" in colorcli("film.mp4")[2]
 
 
 def test_one_bad_film_never_stops_the_others(colorcli, mixed):
@@ -169,14 +169,14 @@ def test_one_bad_film_never_stops_the_others(colorcli, mixed):
         "mixed/sub/c.mov": False,
     }
     assert "a0.mp4: the file is empty" in err
-    assert "b0.mp4: this is text" in err
+    assert "b0.mp4: expected a film, got text" in err
     assert files(mixed.with_name("mixed-color")) == ["a.jpg", "b.mp4", "sub/c.mov"]
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"I am no film.", b"\xff\xd8\xff\xe0 a photograph"], ids=["empty", "text", "jpeg"]
 )
-def test_what_is_no_film_is_an_error_and_nothing_is_written(colorcli, tmp_path, content):
+def test_a_file_that_is_not_a_film_is_an_error_and_nothing_is_written(colorcli, tmp_path, content):
     (tmp_path / "film.mp4").write_bytes(content)
     code, _, err = colorcli("film.mp4")
     assert code == 1
@@ -187,7 +187,7 @@ def test_what_is_no_film_is_an_error_and_nothing_is_written(colorcli, tmp_path, 
 # Options
 
 
-def test_options_of_films_do_what_they_say(colorcli, film):
+def test_film_options_take_effect(colorcli, film):
     options = ["--codec", "mpeg4", "--crf", "5", "--start", "0:00.04", "--end", "0.24", "--keyframes", "2"]
     (row,) = rows(colorcli("--json", *options, "film.mp4")[1])
     assert (row["frames"], row["codec"], row["predicted"]) == (5, "mpeg4", 3)
@@ -200,7 +200,7 @@ def test_a_corrected_frame_is_a_reference(colorcli, film):
     assert film.with_name("corrected.mp4").read_bytes() != film.with_name("film-color.mp4").read_bytes()
 
 
-def test_the_settings_file_has_options_of_films(colorcli, mixed, tmp_path):
+def test_the_settings_file_accepts_film_options(colorcli, mixed, tmp_path):
     (tmp_path / "colorcli.toml").write_text('[run]\ncodec = "mpeg4"\nstart = "0.08"\nkeyframes = "auto"\n')
     assert colorcli("mixed/a.jpg")[0] == 0  # which they do not disturb
     (row,) = rows(colorcli("--json", "mixed/b.mp4")[1])
@@ -210,20 +210,20 @@ def test_the_settings_file_has_options_of_films(colorcli, mixed, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["photo.jpg", "--codec", "av1"], "--codec is for films"),
-        (["photo.jpg", "--reference", "a.png@1"], "--reference is for films"),
+        (["photo.jpg", "--codec", "av1"], "--codec applies to films"),
+        (["photo.jpg", "--reference", "a.png@1"], "--reference applies to films"),
         (["photo.jpg", "-o", "b.mp4"], "is the name of a film"),
-        (["film.mp4", "--format", "png"], "--format png is for pictures"),
+        (["film.mp4", "--format", "png"], "--format png applies to pictures"),
         (["film.mp4", "-o", "b.avi"], "no name that a film can be written under"),
-        (["film.mp4", "--start", "2", "--end", "1"], "--end 1 is not after --start 2"),
-        (["film.mp4", "--start", "soon"], "'soon' is no time"),
-        (["film.mp4", "--keyframes", "0"], "neither auto nor a number"),
+        (["film.mp4", "--start", "2", "--end", "1"], "--end must be after --start, got --start 2 --end 1"),
+        (["film.mp4", "--start", "soon"], "must be a time such as 90, 1:30 or 1:02:03.5, got 'soon'"),
+        (["film.mp4", "--keyframes", "0"], "must be auto or a number of frames"),
         (["film.mp4", "--keyframes", "5", "--stabilize", "off"], "--keyframes needs --stabilize flow"),
-        (["film.mp4", "--reference", "a.png"], "is not FILE@TIME"),
-        (["film.mp4", "film2.mp4", "--reference", "a.png@1"], "is for one film"),
+        (["film.mp4", "--reference", "a.png"], "must be FILE@TIME"),
+        (["film.mp4", "film2.mp4", "--reference", "a.png@1"], "applies to a single film"),
     ],
 )
-def test_options_that_are_of_no_use_are_refused(colorcli, film, clip, arguments, says):
+def test_options_that_do_not_apply_are_rejected(colorcli, film, clip, arguments, says):
     film.with_name("film2.mp4").write_bytes(clip)
     Image.linear_gradient("L").resize((40, 32)).save(film.with_name("photo.jpg"))
     before = files(film.parent)
@@ -235,7 +235,7 @@ def test_options_that_are_of_no_use_are_refused(colorcli, film, clip, arguments,
 
 
 @pytest.mark.parametrize(("option", "value"), [("--codec", "nonsense"), ("--preset", "nonsense")])
-def test_settings_that_the_encoder_refuses_are_errors(colorcli, film, option, value):
+def test_settings_that_the_encoder_rejects_are_errors(colorcli, film, option, value):
     code, _, err = colorcli("film.mp4", option, value)
     assert code == 1
     assert err.startswith("error: ")
@@ -259,7 +259,7 @@ def long_film(path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise")
-def test_ctrl_c_keeps_the_parts_and_says_how_to_go_on(tmp_path, weights):
+def test_ctrl_c_keeps_the_parts_and_tells_how_to_resume(tmp_path, weights):
     long_film(tmp_path / "film.mp4")
     options = ["film.mp4", "--preset", "veryslow", "--crf", "1"]
     with process(*options, weights=weights, cwd=tmp_path) as running:
@@ -270,14 +270,14 @@ def test_ctrl_c_keeps_the_parts_and_says_how_to_go_on(tmp_path, weights):
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=60)
     assert running.returncode == 130, err
-    assert "of 72 frames done.\nThe same command goes on from the last finished part.\n" in err
+    assert "of 72 frames done.\nThe same command resumes after the last finished part.\n" in err
     assert files(tmp_path)[-1] == "film.mp4"
     assert not (tmp_path / "film-color.mp4").exists()
     assert list(tmp_path.glob(manifest))
     assert not [name for name in files(tmp_path) if name.endswith(".part")]
 
 
-def test_a_terminal_sees_frames_a_second_time_left_and_the_shot(tmp_path, weights, film):
+def test_a_terminal_shows_frames_per_second_time_left_and_the_shot(tmp_path, weights, film):
     terminal, standard_error = pty.openpty()
     command = [sys.executable, "-m", "colorcli", "run", "--device", "cpu", "--weights", weights, "film.mp4"]
     environment = os.environ | {"COLUMNS": "120", "TERM": "xterm"}

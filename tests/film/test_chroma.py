@@ -45,7 +45,7 @@ def shown(luma, u, v, coding):
     return yuv_to_rgb(torch.from_numpy(np.stack(planes)), coding.matrix)
 
 
-def test_the_lightness_is_that_of_the_gray_that_a_player_shows():
+def test_lightness_is_that_of_the_gray_a_player_shows():
     luma = picture(USUAL)
     gray = ((luma.astype(float) - 16) / 219).clip(0, 1)
     expected = skimage.rgb2lab(np.dstack([gray] * 3))[..., 0]
@@ -62,14 +62,14 @@ def test_black_is_0_and_white_is_100_in_every_range_and_depth(coding):
     assert (lightness[..., -1] - 100).abs().max() < 1e-4
 
 
-def test_codes_below_black_and_above_white_are_black_and_white():
+def test_codes_below_black_and_above_white_are_clamped():
     luma = np.array([[0, 255]], np.uint8)
     assert small_lightness(luma, (1, 2), USUAL).flatten().tolist() == pytest.approx([0, 100], abs=1e-4)
 
 
 @pytest.mark.parametrize("coding", CODINGS, ids=coding_name)
 @pytest.mark.parametrize("size", [(96, 128), (95, 127), (2, 2), (1, 1)])
-def test_no_chroma_is_exactly_the_middle_for_every_size(coding, size):
+def test_zero_chroma_becomes_exactly_the_middle_code_at_every_size(coding, size):
     luma = picture(coding, size)
     u, v = chroma_planes(luma, np.zeros((2, 8, 8), np.float32), coding)
     assert u.shape == v.shape == ((size[0] + 1) // 2, (size[1] + 1) // 2)
@@ -78,7 +78,7 @@ def test_no_chroma_is_exactly_the_middle_for_every_size(coding, size):
 
 
 @pytest.mark.parametrize("coding", [each for each in CODINGS if each.primaries == "srgb"], ids=coding_name)
-def test_a_player_shows_the_chroma_that_was_predicted(coding):
+def test_a_player_shows_the_predicted_chroma(coding):
     dtype = np.uint8 if coding.depth == 8 else np.uint16
     luma = np.full((32, 32), coding.black + coding.luma_codes // 2, dtype)
     ab = colors(18)
@@ -88,7 +88,7 @@ def test_a_player_shows_the_chroma_that_was_predicted(coding):
     assert np.abs(found.numpy() - expected).mean() < 0.5
 
 
-def test_u_and_v_are_within_2_db_of_exact_ones_of_every_pixel_brought_to_half_size():
+def test_u_and_v_are_within_2_db_of_an_exact_full_resolution_conversion():
     luma, ab = picture(USUAL, (256, 320)), colors(20, (64, 80))
     scaled = np.stack([cv2.resize(plane, (320, 256), interpolation=cv2.INTER_CUBIC) for plane in ab])
     exact_ab = torch.from_numpy(scaled).double()
@@ -104,7 +104,7 @@ def test_u_and_v_are_within_2_db_of_exact_ones_of_every_pixel_brought_to_half_si
 
 
 @pytest.mark.parametrize("coding", CODINGS, ids=coding_name)
-def test_no_color_leaves_what_a_player_can_show(coding):
+def test_colors_stay_within_the_gamut_of_the_player(coding):
     luma = picture(coding)
     luma[::2], luma[1::2] = luma[1::2].copy(), luma[1::2].copy()  # alike in twos: what is shared by four is exact
     luma[:, ::2] = luma[:, 1::2]
@@ -119,7 +119,7 @@ def test_no_color_leaves_what_a_player_can_show(coding):
     assert np.ptp(u) > 0.2 * coding.chroma_codes
 
 
-def test_the_lightness_of_a_color_is_found_from_its_luma():
+def test_the_lightness_of_a_color_is_recovered_from_its_luma():
     rgb = torch.tensor([[0.70, 0.45, 0.35], [0.30, 0.50, 0.40], [0.35, 0.40, 0.65]]).T[:, None].double()
     lab, y = rgb_to_lab(rgb), rgb_to_yuv(rgb, "bt709")[:1]
     found = luma_to_lightness(y, lab[1:], "bt709")
@@ -127,7 +127,7 @@ def test_the_lightness_of_a_color_is_found_from_its_luma():
     assert (gray_to_lightness(y) - lab[:1]).abs().max() > 0.5
 
 
-def test_u_and_v_in_wide_primaries_show_the_same_color_with_less_of_them():
+def test_wide_primaries_show_the_same_color_with_smaller_u_and_v():
     y, ab = torch.full((1, 1, 1), 0.5), torch.tensor([40.0, 20.0])[:, None, None]
     saturations = []
     for primaries in ("srgb", "display-p3", "bt2020"):
@@ -143,7 +143,7 @@ def test_gray_is_gray_in_all_primaries():
         assert lab_to_uv(y, gray_to_lightness(y), torch.zeros(2, 1, 11), "bt709", primaries).abs().max() < 1e-4
 
 
-def test_a_film_far_larger_than_a_strip_has_no_seams():
+def test_a_frame_much_larger_than_a_strip_has_no_seams():
     luma = np.full((600, 800), 120, np.uint8)
     u, v = chroma_planes(luma, np.full((2, 8, 8), 20, np.float32), USUAL)
     assert np.ptp(u) == np.ptp(v) == 0

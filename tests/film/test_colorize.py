@@ -1,4 +1,4 @@
-"""Whole films through the line, with a colorizer whose colors can be told from the lightness."""
+"""Whole films through the pipeline, with a colorizer whose colors can be told from the lightness."""
 
 import os
 import subprocess
@@ -112,7 +112,7 @@ def lumas(path):
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le", "yuv444p"])
-def test_luma_goes_through_untouched_and_chroma_is_what_the_colorizer_says(tmp_path, pix_fmt):
+def test_luma_is_untouched_and_chroma_is_the_colorizers(tmp_path, pix_fmt):
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(2, 5)), pix_fmt=pix_fmt, codec="ffv1")
     outcome = colorize(source)
     assert (lumas(source) == lumas(outcome.target)).all()
@@ -142,7 +142,7 @@ def test_a_rotated_film_has_the_colors_of_an_upright_one(tmp_path, rotation):
 
 
 @pytest.mark.parametrize("size", [(64, 48), (50, 38), (34, 18)])
-def test_a_colorizer_for_any_size_is_asked_at_the_frames_own_padded(tmp_path, size):
+def test_a_colorizer_of_any_size_gets_the_padded_frame(tmp_path, size):
     network = Counting()
     source = make_clip(tmp_path / "a.mkv", frames=3, size=size)
     colorize(source, pipeline_of(network, size=None))
@@ -156,7 +156,7 @@ def test_odd_and_tiny_films_are_colorized(tmp_path, size):
     assert (lumas(source) == lumas(outcome.target)).all()
 
 
-def test_strength_is_of_films_too(tmp_path):
+def test_strength_applies_to_films(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=patterns(1, 3))
     full = chroma(colorize(source, target=tmp_path / "full.mkv").target)
     half = chroma(colorize(source, pipeline_of(strength=0.5), target=tmp_path / "half.mkv").target)
@@ -177,7 +177,7 @@ def test_copies_of_a_frame_are_predicted_once(tmp_path):
     assert (found[::2] == found[1::2]).all()
 
 
-def test_a_picture_that_stands_for_long_is_predicted_once_whatever_the_batch(tmp_path):
+def test_a_long_still_is_predicted_once_at_any_batch_size(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=patterns(1, 150), codec="ffv1")
     for size in (1, 16):
         network = Counting()
@@ -185,7 +185,7 @@ def test_a_picture_that_stands_for_long_is_predicted_once_whatever_the_batch(tmp
         assert network.pictures == 1
 
 
-def test_batches_and_threads_change_nothing(tmp_path):
+def test_batches_and_threads_do_not_change_the_result(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(3, 9)), codec="ffv1")
     one, other = (
         colorize(source, pipeline_of(batch_size=size), FilmSettings(codec="ffv1"), target=tmp_path / f"{size}.mkv")
@@ -194,7 +194,7 @@ def test_batches_and_threads_change_nothing(tmp_path):
     assert np.abs(chroma(one.target) - chroma(other.target)).max() <= 1
 
 
-def test_key_frames_alone_are_predicted(tmp_path):
+def test_only_key_frames_are_predicted(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(2, 20)), codec="ffv1")
     network = Counting()
     outcome = colorize(source, pipeline_of(network), FilmSettings(codec="ffv1", keyframes=5))
@@ -204,7 +204,7 @@ def test_key_frames_alone_are_predicted(tmp_path):
     assert colorize(source, settings=FilmSettings(codec="ffv1", keyframes=0), overwrite=True).figures.predicted < 20
 
 
-def test_key_frames_work_at_the_frames_own_size(tmp_path):
+def test_key_frames_work_at_the_size_of_the_frame(tmp_path):
     source = make_clip(tmp_path / "a.mkv", frames=12, size=(64, 48))
     network = Counting()
     colorize(source, pipeline_of(network, size=None), FilmSettings(keyframes=4))
@@ -226,7 +226,7 @@ def test_no_color_crosses_a_cut(tmp_path, settings):
         assert (chroma(whole.target)[12 * scene :][:12] == chroma(alone.target)).all()
 
 
-def test_flicker_is_steadied_unless_asked_not_to(tmp_path):
+def test_flicker_is_stabilized_unless_switched_off(tmp_path):
     class Flickering(nn.Module):
         """Green or purple, by how light the picture is on the whole, of which there is no telling beforehand."""
 
@@ -249,7 +249,7 @@ def corrected(path, color=(200, 40, 40), size=(64, 48)):
     return path
 
 
-def test_a_corrected_frame_gives_its_shot_its_colors_and_no_other(tmp_path):
+def test_a_corrected_frame_colors_its_shot_and_no_other(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(3, 15)), codec="ffv1")
     plain = chroma(colorize(source).target)
     reference = Reference(corrected(tmp_path / "red.png"), Fraction(20, 25))
@@ -260,7 +260,7 @@ def test_a_corrected_frame_gives_its_shot_its_colors_and_no_other(tmp_path):
     assert found[20, 1].min() > 128
 
 
-def test_a_corrected_frame_of_a_mirrored_film_is_as_people_see_it(tmp_path):
+def test_a_corrected_frame_of_a_mirrored_film_is_read_as_displayed(tmp_path):
     """They see red on the left, which is on the right of what is stored."""
     plain = make_clip(tmp_path / "plain.mp4", pictures=noisy(patterns(1, 5)))
     run_ffmpeg("-display_hflip", "-i", plain, "-c", "copy", tmp_path / "a.mp4")
@@ -275,12 +275,12 @@ def test_a_corrected_frame_of_a_mirrored_film_is_as_people_see_it(tmp_path):
 @pytest.mark.parametrize(
     ("picture", "time", "says"),
     [
-        ({"size": (48, 64)}, 0, "is not the shape"),
-        ({"color": (90, 90, 90)}, 0, "no color"),
-        ({}, 50, "no frame is shown at 50 s"),
+        ({"size": (48, 64)}, 0, "does not match the aspect ratio"),
+        ({"color": (90, 90, 90)}, 0, "must be in color"),
+        ({}, 50, "the film shows no frame at 50 s"),
     ],
 )
-def test_a_reference_that_cannot_be_one_is_an_error(tmp_path, picture, time, says):
+def test_an_unsuitable_reference_is_an_error(tmp_path, picture, time, says):
     source = make_clip(tmp_path / "a.mkv", frames=5)
     reference = Reference(corrected(tmp_path / "frame.png", **picture), Fraction(time))
     with pytest.raises(UsageError, match=says):
@@ -288,7 +288,7 @@ def test_a_reference_that_cannot_be_one_is_an_error(tmp_path, picture, time, say
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "frame.png"]
 
 
-def test_a_picture_that_is_none_is_an_error(tmp_path):
+def test_a_missing_reference_is_an_error(tmp_path):
     source = make_clip(tmp_path / "a.mkv", frames=5)
     with pytest.raises(UnreadableMedia, match=r"none\.png"):
         colorize(source, settings=FilmSettings(references=(Reference(tmp_path / "none.png", Fraction(0)),)))
@@ -297,23 +297,23 @@ def test_a_picture_that_is_none_is_an_error(tmp_path):
 # Beginning, end, and everything else
 
 
-def test_a_stretch_of_a_film_is_that_stretch(tmp_path):
+def test_start_and_end_select_a_section(tmp_path):
     source = make_clip(tmp_path / "a.mkv", frames=25, codec="ffv1", audio="flac")
     settings = replace(LOSSLESS, start=Fraction(5, 25), end=Fraction(15, 25))
     outcome = colorize(source, settings=settings)
     assert outcome.figures.frames == 10
     assert (lumas(outcome.target) == lumas(source)[5:15]).all()
-    assert outcome.figures.copied == ["audio flac (fra)"]
+    assert outcome.figures.copied == ("audio flac (fra)",)
 
 
-def test_a_film_that_is_cut_off_is_colorized_as_far_as_it_goes_and_that_is_said(tmp_path):
+def test_a_truncated_film_is_colorized_as_far_as_possible_with_a_note(tmp_path):
     whole = make_clip(tmp_path / "whole.mkv", frames=50, size=(128, 96), codec="mpeg4")
     outcome = colorize(truncated(whole, tmp_path / "a.mkv"))
     assert 5 < outcome.figures.frames < 50
-    assert any("cut off" in remark for remark in outcome.remarks)
+    assert any("truncated" in remark for remark in outcome.remarks)
 
 
-def test_a_film_says_what_made_its_colors(tmp_path):
+def test_a_film_records_what_made_its_colors(tmp_path):
     source = make_clip(tmp_path / "a.mp4", frames=3)
     outcome = colorize(source, settings=FilmSettings())
     found = read_provenance(outcome.target)
@@ -321,10 +321,12 @@ def test_a_film_says_what_made_its_colors(tmp_path):
     assert found == FilmSettings().provenance(pipeline_of())
 
 
-def test_progress_is_told_frame_by_frame(tmp_path):
+def test_progress_is_reported_for_every_frame(tmp_path):
     source = make_clip(tmp_path / "a.mkv", pictures=patterns(2, 6))
     told, begun = [], []
-    colorize(source, watch=lambda *each: told.append(each), begun=lambda film, done: begun.append((film.path, done)))
+    colorize(
+        source, on_frame=lambda *each: told.append(each), on_start=lambda film, done: begun.append((film.path, done))
+    )
     assert told == [(n + 1, n // 6) for n in range(12)]
     assert begun == [(source, 0)]
 
@@ -332,7 +334,7 @@ def test_progress_is_told_frame_by_frame(tmp_path):
 # Again, and on
 
 
-def test_what_is_done_is_not_done_again(tmp_path):
+def test_a_finished_film_is_skipped(tmp_path):
     source = make_clip(tmp_path / "a.mp4", frames=3)
     first = colorize(source, settings=FilmSettings())
     made = first.target.stat().st_mtime_ns
@@ -351,7 +353,7 @@ def test_what_is_done_is_not_done_again(tmp_path):
     ],
     ids=str,
 )
-def test_a_film_of_other_settings_is_left_alone_until_told_otherwise(tmp_path, other):
+def test_a_film_made_with_other_settings_is_kept_until_overwrite(tmp_path, other):
     source = make_clip(tmp_path / "a.mp4", frames=3)
     before = colorize(source, settings=FilmSettings()).target.read_bytes()
     with pytest.raises(UnwritableMedia, match="other settings"):
@@ -361,7 +363,7 @@ def test_a_film_of_other_settings_is_left_alone_until_told_otherwise(tmp_path, o
     assert (tmp_path / "a-color.mp4").read_bytes() != before
 
 
-def test_a_film_that_became_matroska_is_found_again(tmp_path):
+def test_an_output_that_became_matroska_is_found_again(tmp_path):
     source = make_clip(tmp_path / "a.mp4", frames=3)
     settings = FilmSettings(codec="ffv1", end=Fraction(1))
     target = tmp_path / "b.webm"
@@ -370,8 +372,8 @@ def test_a_film_that_became_matroska_is_found_again(tmp_path):
     assert any(".mkv" in remark for remark in outcome.remarks)
     again = colorize(source, settings=settings, target=target)
     assert (again.done_before, again.target) == (True, tmp_path / "b.mkv")
-    with pytest.raises(UnwritableMedia, match="another film"):
-        colorize(source, settings=settings, target=target, taken={tmp_path / "b.mkv"})
+    with pytest.raises(UnwritableMedia, match="another input"):
+        colorize(source, settings=settings, target=target, reserved={tmp_path / "b.mkv"})
 
 
 def long_film(path):
@@ -391,11 +393,11 @@ def stop_at(last, error):
 
 
 @pytest.mark.parametrize("settings", [STOPPED, replace(STOPPED, keyframes=4)], ids=["every frame", "key frames"])
-def test_a_run_that_was_stopped_goes_on_and_gives_the_same_film(tmp_path, settings):
+def test_a_stopped_run_resumes_and_gives_the_same_film(tmp_path, settings):
     source = long_film(tmp_path / "a.mkv")
     whole = colorize(source, settings=settings, target=tmp_path / "whole" / "a-color.mkv").target.read_bytes()
     with pytest.raises(KeyboardInterrupt):
-        colorize(source, settings=settings, watch=stop_at(30, KeyboardInterrupt()))
+        colorize(source, settings=settings, on_frame=stop_at(30, KeyboardInterrupt()))
     assert not (tmp_path / "a-color.mkv").exists()
     network = Counting()
     outcome = colorize(source, pipeline_of(network), settings)
@@ -408,7 +410,7 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same_film(tmp_path, settin
 @pytest.fixture
 def short_pieces(monkeypatch):
     """Parts of ten seconds, and shots of more than twenty in pieces."""
-    monkeypatch.setattr("colorcli.film.shot_frames.LONGEST", Fraction(20))
+    monkeypatch.setattr("colorcli.film.prepare.MAX_SHOT_SECONDS", Fraction(20))
 
 
 def panning(count, width=64):
@@ -418,14 +420,14 @@ def panning(count, width=64):
 
 
 @pytest.mark.parametrize("keyframes", [None, 3])
-def test_a_very_long_shot_goes_on_in_its_midst_and_gives_the_same_film(tmp_path, short_pieces, keyframes):
+def test_a_very_long_shot_resumes_in_the_middle_and_gives_the_same_film(tmp_path, short_pieces, keyframes):
     source = make_clip(tmp_path / "a.mkv", pictures=panning(70), fps="1", codec="ffv1")
     settings = replace(STOPPED, keyframes=keyframes)
     whole = colorize(source, settings=settings, target=tmp_path / "whole" / "a-color.mkv")
     assert whole.figures.shots == 1
     assert [time for time, _ in decoded(whole.target)] == [time for time, _ in decoded(source)]
     with pytest.raises(KeyboardInterrupt):
-        colorize(source, settings=settings, watch=stop_at(50, KeyboardInterrupt()))
+        colorize(source, settings=settings, on_frame=stop_at(50, KeyboardInterrupt()))
     outcome = colorize(source, settings=settings)
     assert outcome.figures.made_before == 40
     assert outcome.target.read_bytes() == whole.target.read_bytes()
@@ -445,7 +447,7 @@ def test_a_very_long_shot_has_no_seams(tmp_path, short_pieces):
     assert changes[[39, 79]].max() <= np.quantile(changes, 0.98) + 0.5
 
 
-def test_a_corrected_frame_is_that_of_all_pieces_of_its_shot(tmp_path, short_pieces):
+def test_a_corrected_frame_colors_all_pieces_of_its_shot(tmp_path, short_pieces):
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(patterns(1, 70)), fps="1", codec="ffv1")
     for second in (5, 65):
         reference = Reference(corrected(tmp_path / "red.png"), Fraction(second))
@@ -463,12 +465,12 @@ def watch(done, shot):
     if done == 40:
         os.kill(os.getpid(), signal.SIGKILL)
 
-colorize(Path(sys.argv[1]), settings=STOPPED, watch=watch)
+colorize(Path(sys.argv[1]), settings=STOPPED, on_frame=watch)
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-def test_a_run_that_was_killed_goes_on_and_gives_the_same_film(tmp_path):
+def test_a_killed_run_resumes_and_gives_the_same_film(tmp_path):
     source = long_film(tmp_path / "a.mkv")
     whole = colorize(source, settings=STOPPED, target=tmp_path / "whole" / "a-color.mkv").target.read_bytes()
     root = Path(__file__).parents[2]
@@ -480,16 +482,16 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_film(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-color.mkv", "a.mkv", "whole"]
 
 
-def test_parts_of_other_settings_are_not_mixed_in(tmp_path):
+def test_parts_made_with_other_settings_are_ignored(tmp_path):
     source = long_film(tmp_path / "a.mkv")
     with pytest.raises(KeyboardInterrupt):
-        colorize(source, settings=STOPPED, watch=stop_at(30, KeyboardInterrupt()))
+        colorize(source, settings=STOPPED, on_frame=stop_at(30, KeyboardInterrupt()))
     outcome = colorize(source, settings=replace(STOPPED, stabilize="off"))
     assert outcome.figures.made_before == 0
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_colorizer_that_fails_in_the_midst_leaves_the_parts(tmp_path):
+def test_a_colorizer_that_fails_midway_leaves_the_finished_parts(tmp_path):
     source = long_film(tmp_path / "a.mkv")
     with pytest.raises(PluginError, match="not finite"):
         colorize(source, pipeline_of(Counting(last=40)), STOPPED)
@@ -497,7 +499,7 @@ def test_a_colorizer_that_fails_in_the_midst_leaves_the_parts(tmp_path):
     assert colorize(source, settings=STOPPED).figures.made_before >= 12
 
 
-def test_after_an_error_no_thread_and_no_file_is_left(tmp_path):
+def test_an_error_leaves_no_thread_and_no_file(tmp_path):
     source = make_clip(tmp_path / "a.mkv", frames=40)
     before = threading.active_count()
     with pytest.raises(PluginError):
@@ -507,7 +509,7 @@ def test_after_an_error_no_thread_and_no_file_is_left(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, I am text", bytes(5000)])
-def test_what_is_no_film_is_an_error_and_nothing_is_written(tmp_path, content):
+def test_a_file_that_is_not_a_film_is_an_error_and_nothing_is_written(tmp_path, content):
     source = tmp_path / "a.mp4"
     source.write_bytes(content)
     with pytest.raises(UnreadableMedia, match=r"a\.mp4"):
@@ -515,14 +517,14 @@ def test_what_is_no_film_is_an_error_and_nothing_is_written(tmp_path, content):
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_a_stretch_without_a_frame_is_an_error(tmp_path):
+def test_a_section_without_frames_is_an_error(tmp_path):
     source = make_clip(tmp_path / "a.mp4", frames=5)
     with pytest.raises(UnwritableMedia, match="--start"):
         colorize(source, settings=FilmSettings(start=Fraction(100)))
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_memory_does_not_grow_with_the_film(tmp_path):
+def test_memory_does_not_grow_with_the_length(tmp_path):
     """However long it is, few frames are between decoder and encoder."""
     source = make_clip(tmp_path / "a.mkv", pictures=noisy(np.repeat(moving_pictures(1, (16, 16)), 600, axis=0)))
     network = Counting()
@@ -532,5 +534,5 @@ def test_memory_does_not_grow_with_the_film(tmp_path):
         nonlocal furthest
         furthest = max(furthest, network.pictures - done)
 
-    colorize(source, pipeline_of(network), FilmSettings(codec="ffv1"), watch=watch)
+    colorize(source, pipeline_of(network), FilmSettings(codec="ffv1"), on_frame=watch)
     assert 4 < furthest < 100

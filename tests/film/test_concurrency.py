@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from colorcli.film.concurrency import ahead, in_order
+from colorcli.film.concurrency import ordered_map, prefetched
 
 
 def counted(numbers, made):
@@ -32,14 +32,14 @@ def eventually(condition):
     return False
 
 
-def test_items_come_in_order_and_all_of_them():
-    assert list(ahead((n for n in range(50)), 3)) == list(range(50))
-    assert list(in_order(lambda n: n * n, range(50), 4)) == [n * n for n in range(50)]
+def test_all_items_arrive_in_order():
+    assert list(prefetched((n for n in range(50)), 3)) == list(range(50))
+    assert list(ordered_map(lambda n: n * n, range(50), 4)) == [n * n for n in range(50)]
 
 
-def test_items_are_made_before_they_are_asked_for_but_only_so_many():
+def test_items_are_prefetched_up_to_a_limit():
     made = []
-    items = ahead(counted(range(50), made), 3)
+    items = prefetched(counted(range(50), made), 3)
     assert next(items) == 0
     assert eventually(lambda: len(made) == 5)  # one handed over, three that wait, one in the maker's hand
     time.sleep(0.05)
@@ -47,33 +47,33 @@ def test_items_are_made_before_they_are_asked_for_but_only_so_many():
     items.close()
 
 
-def test_no_more_is_worked_on_than_twice_the_workers():
+def test_at_most_twice_as_many_items_as_workers_are_taken():
     made = []
-    results = in_order(lambda n: n, counted(range(50), made), 2)
+    results = ordered_map(lambda n: n, counted(range(50), made), 2)
     assert next(results) == 0
     assert len(made) == 4
     results.close()
 
 
-def test_several_are_worked_on_at_once():
+def test_several_items_are_processed_at_once():
     together = threading.Barrier(3, timeout=20)
-    assert len(list(in_order(lambda n: together.wait(), range(6), 3))) == 6
+    assert len(list(ordered_map(lambda n: together.wait(), range(6), 3))) == 6
 
 
-def test_an_error_is_raised_where_its_item_was_asked_for():
-    items = ahead(failing(3), 2)
+def test_an_error_is_raised_in_place_of_its_item():
+    items = prefetched(failing(3), 2)
     assert [next(items) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(OSError, match="gone"):
         next(items)
-    results = in_order(lambda n: 1 // n, [2, 1, 0, 1], 1)
+    results = ordered_map(lambda n: 1 // n, [2, 1, 0, 1], 1)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
 
 
-def test_closing_ends_the_thread_and_closes_what_it_read():
+def test_closing_ends_the_thread_and_closes_its_input():
     closed = []
-    items = ahead(closing(closed), 2)
+    items = prefetched(closing(closed), 2)
     next(items)
     items.close()
     assert closed
@@ -81,10 +81,10 @@ def test_closing_ends_the_thread_and_closes_what_it_read():
     assert not closed[0].is_alive()
 
 
-def test_closing_the_last_of_a_line_ends_every_thread_of_it():
+def test_closing_the_last_stage_ends_every_thread():
     before = threading.active_count()
     closed = []
-    line = in_order(lambda n: n, ahead(in_order(lambda n: n, ahead(closing(closed), 2), 2), 2), 2)
+    line = ordered_map(lambda n: n, prefetched(ordered_map(lambda n: n, prefetched(closing(closed), 2), 2), 2), 2)
     assert next(line) == 0
     line.close()
     del line

@@ -39,7 +39,7 @@ def test_every_frame_may_be_a_key_frame():
     assert carried(lightness, painted(lightness), every=1)[1] == [[0], [1], [2], [3], [4]]
 
 
-def test_colors_move_with_what_they_belong_to():
+def test_colors_move_with_their_objects():
     lightness = pan(1, 40, step=2)
     true = painted(lightness)
     finished, _ = carried(lightness, true, every=5)
@@ -47,7 +47,7 @@ def test_colors_move_with_what_they_belong_to():
     assert rmse(finished, true) < 0.4 * rmse(held, true)
 
 
-def test_between_two_key_frames_colors_go_from_the_one_to_the_other():
+def test_colors_blend_from_one_key_frame_to_the_next():
     lightness = pan(1, 1) * 9
     lightness = [picture.copy() for picture in lightness]
     finished, asked = carried(lightness, [flat((-20, 0))] * 8 + [flat((20, 0))], every=8)
@@ -58,37 +58,37 @@ def test_between_two_key_frames_colors_go_from_the_one_to_the_other():
     assert course[0] == pytest.approx(-course[8], abs=0.1)
 
 
-def test_key_frames_that_flicker_are_steadied_too():
+def test_flickering_key_frames_are_stabilized_too():
     lightness = pan(1, 60)
     true = painted(lightness)
     flickers = flickering(true)
     assert rmse(carried(lightness, flickers, every=4)[0], true) < 0.6 * rmse(flickers, true)
 
 
-def test_what_a_later_key_frame_shows_first_has_its_color():
+def test_newly_visible_areas_take_the_colors_of_the_next_key_frame():
     lightness, true, discs = passing_disc(9)
     finished, _ = carried(lightness, true, every=4)
     uncovered = discs[0] & ~discs[2]
     assert finished[2][0, uncovered].mean() < -10  # of the wall, which is -40, and not of the disc, which is 50
 
 
-def test_a_still_shot_asks_for_a_key_frame_every_12_frames():
+def test_a_still_shot_has_a_key_frame_every_12_frames():
     lightness = [picture.copy() for picture in pan(1, 1) * 30]
     assert carried(lightness, [flat((1, 1))] * 30)[1] == [[0], [12], [24]]
 
 
-def test_a_key_frame_comes_sooner_where_the_picture_moves_out_of_sight():
+def test_a_key_frame_comes_sooner_when_the_picture_moves_out_of_view():
     lightness = pan(1, 30, step=6)
     assert len(carried(lightness, painted(lightness))[1]) >= 8
 
 
-def test_a_change_that_cannot_be_followed_is_a_key_frame_at_once():
+def test_a_change_that_the_flow_cannot_follow_makes_a_key_frame():
     lightness = pan(1, 3) + pan(2, 3)
     assert [0] in (asked := carried(lightness, painted(lightness))[1])
     assert [3] in asked
 
 
-def test_key_frames_in_batches_have_the_same_colors():
+def test_batches_of_key_frames_give_the_same_colors():
     lightness = pan(1, 50)
     chroma = flickering(painted(lightness))
     one, _ = carried(lightness, chroma, every=4)
@@ -108,26 +108,26 @@ def test_no_color_crosses_a_cut():
     assert predict.asked == [[0], [4], [8], [10], [14], [18]]
 
 
-def test_colors_last_however_far_the_next_key_frame_is():
+def test_colors_last_until_the_next_key_frame_however_far():
     lightness = [picture.copy() for picture in pan(1, 1) * 130]
     finished, asked = carried(lightness, [flat((30, 10))] * 130, every=200)
     assert asked == [[0]]
     assert rmse(finished, [flat((30, 10))] * 130) < 1e-2
 
 
-def test_colors_stay_finite_where_nothing_can_be_followed():
+def test_colors_stay_finite_when_the_flow_fails_everywhere():
     lightness = [pan(seed, 1)[0] for seed in range(60)]
     finished, _ = carried(lightness, [flat((40, -40))] * 60, every=60)
     assert rmse(finished, [flat((40, -40))] * 60) < 1e-2
 
 
-def test_no_frames_have_no_colors():
+def test_an_empty_shot_gives_nothing():
     assert Keyframes(lambda pictures: pictures, 4).finish() == []
 
 
 @pytest.mark.parametrize(("every", "batch"), [(0, 1), (-3, 1), (4, 0)])
-def test_less_than_one_is_an_error(every, batch):
-    with pytest.raises(ValueError, match="1 or more was expected"):
+def test_every_and_batch_must_be_at_least_one(every, batch):
+    with pytest.raises(ValueError, match="every and batch must be at least 1"):
         Keyframes(lambda pictures: pictures, every, batch=batch)
 
 
@@ -136,14 +136,14 @@ def tinted(lightness, chroma, corrected):
     return [references.tint(picture, ab) for picture, ab in zip(lightness, chroma, strict=True)]
 
 
-def test_a_corrected_frame_has_exactly_the_colors_that_it_was_given():
+def test_a_corrected_frame_has_exactly_its_corrected_colors():
     lightness = pan(1, 20)
     corrected = flickering([flat((30, 30))])[0] + painted(lightness)[7]
     assert np.allclose(tinted(lightness, painted(lightness), {7: corrected})[7], corrected, atol=1e-3)
 
 
 @pytest.mark.parametrize("number", [0, 10, 19])
-def test_a_corrected_frame_colors_what_it_shows_of_its_shot_both_ways(number):
+def test_a_corrected_frame_colors_its_shot_in_both_directions(number):
     lightness = pan(1, 20)
     true = painted(lightness)
     colored = tinted(lightness, [flat((0, 0))] * 20, {number: true[number]})
@@ -161,14 +161,14 @@ def test_in_a_still_shot_a_corrected_frame_does_not_fade():
     assert rmse(colored, [flat((50, -20))] * 120) < 0.5
 
 
-def test_what_a_corrected_frame_does_not_show_keeps_its_colors():
+def test_areas_that_no_corrected_frame_shows_keep_their_colors():
     lightness = pan(1, 40, step=4)
     colored = tinted(lightness, [flat((0, 0))] * 40, {0: flat((50, 0))})
     assert colored[4][0, :, 6:30].mean() > 45  # still in sight
     assert np.abs(colored[30]).mean() < 2  # 120 pixels on, in a picture 64 wide
 
 
-def test_between_two_corrected_frames_the_nearer_counts_more():
+def test_the_nearer_of_two_corrected_frames_counts_more():
     lightness = pan(1, 1) * 11
     colored = tinted(lightness, [flat((0, 0))] * 11, {0: flat((-40, 0)), 10: flat((40, 0))})
     course = [float(ab[0, 20, 20]) for ab in colored]
@@ -176,6 +176,6 @@ def test_between_two_corrected_frames_the_nearer_counts_more():
     assert [course[0], course[5], course[10]] == pytest.approx([-40, 0, 40], abs=0.5)
 
 
-def test_a_corrected_frame_that_does_not_come_is_an_error():
-    with pytest.raises(ValueError, match=r"Frames \[5\] are corrected, but 5 frames"):
+def test_a_corrected_frame_beyond_the_shot_is_an_error():
+    with pytest.raises(ValueError, match=r"Corrected frames \[5\] must lie within the 5 given frames"):
         References({5: np.zeros((2, *SIZE), np.float32)}, pan(1, 5))

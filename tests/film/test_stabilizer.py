@@ -28,14 +28,14 @@ def test_a_shot_may_have_any_length(frames):
     assert len(steadied(lightness, painted(lightness))) == frames
 
 
-def test_flicker_is_averaged_away_where_pictures_move():
+def test_flicker_is_averaged_out_in_moving_pictures():
     lightness = pan(1, 40, step=2)
     true = painted(lightness)
     flickers = flickering(true)
     assert rmse(steadied(lightness, flickers), true) < 0.5 * rmse(flickers, true)
 
 
-def test_the_average_in_place_leaves_trails_where_the_flow_leaves_none():
+def test_average_leaves_trails_and_flow_does_not():
     lightness, true, discs = passing_disc(16)
     near = [np.logical_or.reduce(discs[max(0, number - 3) : number + 4]) & ~disc for number, disc in enumerate(discs)]
 
@@ -46,13 +46,13 @@ def test_the_average_in_place_leaves_trails_where_the_flow_leaves_none():
     assert trail("flow") < 0.4 * trail("average")
 
 
-def test_colors_that_are_steady_stay_as_they_are():
+def test_steady_colors_stay_unchanged():
     lightness = pan(1, 40, step=3)
     steady = steadied(lightness, [flat((20, -30))] * 40)
     assert rmse(steady, [flat((20, -30))] * 40) < 1e-3
 
 
-def test_in_place_a_colors_weight_falls_by_a_fifth_with_every_frame():
+def test_average_reduces_the_weight_by_a_fifth_per_frame():
     chroma = [flat((0, 0))] * 9
     chroma[4] = flat((10, 0))
     steady = steadied(pan(1, 1) * 9, chroma, "average")
@@ -61,7 +61,7 @@ def test_in_place_a_colors_weight_falls_by_a_fifth_with_every_frame():
     assert [float(ab[0, 5, 5]) for ab in steady] == pytest.approx(expected, rel=1e-5)
 
 
-def test_off_hands_every_frame_back_at_once():
+def test_off_returns_every_frame_immediately():
     stabilizer, ab = Stabilizer("off"), flat((1, 2))
     assert stabilizer.push(pan(1, 1)[0], ab)[0] is ab
     assert stabilizer.finish() == []
@@ -79,7 +79,7 @@ def test_no_color_crosses_a_cut(method):
     assert np.array_equal(after, steadied(second, [flat((-50, 0))] * 12, method))
 
 
-def test_the_shot_after_a_cut_is_as_if_it_were_the_first():
+def test_a_shot_does_not_depend_on_the_shot_before():
     first, second = pan(1, 20), pan(2, 45)
     stabilizer = Stabilizer("flow")
     for picture, ab in zip(first, painted(first), strict=True):
@@ -90,7 +90,7 @@ def test_the_shot_after_a_cut_is_as_if_it_were_the_first():
     assert np.array_equal(after, steadied(second, chroma))
 
 
-def test_no_more_than_a_window_of_frames_is_held():
+def test_at_most_one_window_of_frames_is_held():
     stabilizer, held, most = Stabilizer("average"), 0, 0
     for _ in range(300):
         held += 1 - len(stabilizer.push(pan(1, 1)[0], flat((1, 1))))
@@ -99,14 +99,14 @@ def test_no_more_than_a_window_of_frames_is_held():
     assert len(stabilizer.finish()) == held
 
 
-def test_where_the_window_ends_hardly_shows():
+def test_the_end_of_the_window_is_barely_visible():
     lightness = pan(1, 90)
     flickers = flickering(painted(lightness))
     whole = steadied(lightness, flickers, window=400)
     assert rmse(steadied(lightness, flickers), whole) < 0.05 * rmse(flickers, whole)
 
 
-def test_colors_stay_finite_where_nothing_can_be_followed():
+def test_colors_stay_finite_when_the_flow_fails_everywhere():
     lightness = [pan(seed, 1)[0] for seed in range(40)]
     chroma = flickering([flat((0, 0))] * 40, strength=40)
     steady = np.stack(steadied(lightness, chroma))
@@ -114,11 +114,11 @@ def test_colors_stay_finite_where_nothing_can_be_followed():
     assert np.abs(steady).max() <= np.abs(chroma).max()
 
 
-def test_an_unknown_method_is_an_error_that_names_the_known_ones():
-    with pytest.raises(ValueError, match="'smooth', where one of flow, average, off"):
+def test_an_unknown_method_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(ValueError, match="method must be one of flow, average, off, got 'smooth'"):
         Stabilizer("smooth")
 
 
 def test_a_window_of_three_frames_is_an_error():
-    with pytest.raises(ValueError, match="3 frames, where 4 or more"):
+    with pytest.raises(ValueError, match="window must be at least 4 frames, got 3"):
         Stabilizer("flow", 3)

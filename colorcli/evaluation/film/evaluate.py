@@ -21,11 +21,11 @@ from colorcli.color import rgb_to_lab
 from colorcli.errors import DataError
 from colorcli.evaluation.film.steadiness import FilmTally
 from colorcli.film.chroma import Coding
-from colorcli.film.colorize import chroma_of
-from colorcli.film.shot_frames import stills, upright
+from colorcli.film.colorize import film_chroma
+from colorcli.film.prepare import prepare_shots, upright
 from colorcli.media import shown
 from colorcli.media.films.probe import probe
-from colorcli.media.films.source import frames
+from colorcli.media.films.reader import read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -147,7 +147,7 @@ def rows_of(pipeline: Pipeline, settings: FilmSettings) -> dict[str, FilmSetting
 
 
 def _chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Generator[Plane]:
-    with contextlib.closing(chroma_of(pipeline, film, settings)) as colored:
+    with contextlib.closing(film_chroma(pipeline, film, settings)) as colored:
         for _, ab in colored:
             yield ab
 
@@ -155,8 +155,8 @@ def _chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Generator
 def _truths(film: Film, settings: FilmSettings, size: int) -> Generator[_Truth]:
     """Yield the frames that models colorize, in their true colors."""
     with (
-        frames(film, settings.start, settings.end) as reader,
-        contextlib.closing(stills(film, reader, size)) as found,
+        read_frames(film, settings.start, settings.end) as reader,
+        contextlib.closing(prepare_shots(film, reader, size)) as found,
         av.open(film.path) as container,
     ):
         decoded = _decoded(film, container, settings.start)

@@ -1,4 +1,4 @@
-"""Films in and out: containers, streams, frames and timing. Imports nothing heavy: folder scans use `is_film`."""
+"""Reading and writing films: containers, streams, frames and timing. Import is light: folder scans use `is_film`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SUFFIXES = frozenset({
     *(".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb"),
     *(".ts", ".vob", ".webm", ".wmv", ".y4m"),
 })  # fmt: skip
-"""What the names of films end in, lower case. `.ts` is TypeScript as well: see `is_film`."""
+"""The suffixes of films, in lower case. `.ts` may also be TypeScript; see `is_film`."""
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-"""The suffixes that a film can be written under, and ffmpeg's names of their formats. Others become `.mkv`."""
+"""The suffixes of outputs and their ffmpeg muxers. Films with any other suffix are written as `.mkv`."""
 
 _BEGINNINGS = re.compile(
     rb"....(?:ftyp|moov|mdat|wide|free|skip|pnot)"  # MP4, MOV
@@ -34,9 +34,9 @@ _BEGINNINGS = re.compile(
 
 
 def is_film(path: Path) -> bool:
-    """Tell from the first bytes of a file whether it is a film; what is in it only `probe` can say.
+    """Decide from the first bytes of a file whether it is a film; its content is examined by `probe`.
 
-    A file that cannot be read, is a picture (an AVIF begins like an MP4) or holds text is none.
+    False for pictures (an AVIF begins like an MP4), text, and files that cannot be read.
     """
     try:
         with path.open("rb") as file:

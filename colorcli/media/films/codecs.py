@@ -1,4 +1,4 @@
-"""Encoders: which there are, how the quality of each is set, and which pixels each takes."""
+"""Encoders: how their quality is set, and which pixel formats they take."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Options = dict[str, "str | int | float"]
 
 
 @dataclass(frozen=True)
-class Codec:
-    """How an encoder is told what we want of it, in the names of its own options.
+class EncoderSettings:
+    """The option names and defaults of an encoder.
 
     Attributes:
-        quality: what `--crf` sets; empty where there is no such thing.
-        crf: its value where none is asked for.
-        preset: what `--preset` sets; empty where there is no such thing.
-        speed: its value where none is asked for; empty for the encoder's own.
-        always: what else is set.
+        quality: the option that `--crf` sets; empty if it has none.
+        crf: the default of that option.
+        preset: the option that `--preset` sets; empty if it has none.
+        speed: the default of that option; empty for the encoder's own.
+        always: other options that are always set.
     """
 
     quality: str = ""
@@ -37,40 +37,40 @@ class Codec:
     always: Mapping[str, str | int] = field(default_factory=dict)
 
 
-CODECS: dict[str, Codec] = {
-    "libx264": Codec("crf", 18, "preset", "faster"),
-    "libx265": Codec("crf", 20, "preset", "fast", {"x265-params": "log-level=error"}),
-    "libsvtav1": Codec("crf", 26, "preset", "8"),
-    "libaom-av1": Codec("crf", 24, "cpu-used", "6", {"row-mt": 1}),
-    "libvpx-vp9": Codec("crf", 24, "cpu-used", "4", {"b:v": 0, "row-mt": 1}),
-    "ffv1": Codec(always={"level": 3, "slicecrc": 1}),
-    "mpeg4": Codec("q:v", 3),
-    "prores_ks": Codec("q:v", 9),
+ENCODERS: dict[str, EncoderSettings] = {
+    "libx264": EncoderSettings("crf", 18, "preset", "faster"),
+    "libx265": EncoderSettings("crf", 20, "preset", "fast", {"x265-params": "log-level=error"}),
+    "libsvtav1": EncoderSettings("crf", 26, "preset", "8"),
+    "libaom-av1": EncoderSettings("crf", 24, "cpu-used", "6", {"row-mt": 1}),
+    "libvpx-vp9": EncoderSettings("crf", 24, "cpu-used", "4", {"b:v": 0, "row-mt": 1}),
+    "ffv1": EncoderSettings(always={"level": 3, "slicecrc": 1}),
+    "mpeg4": EncoderSettings("q:v", 3),
+    "prores_ks": EncoderSettings("q:v", 9),
 } | {
     f"{kind}_{maker}": codec
     for kind in ("h264", "hevc", "av1")
     for maker, codec in {
-        "nvenc": Codec("cq", 20, "preset", "p5", {"rc": "vbr", "b:v": 0}),
-        "qsv": Codec("global_quality", 20, "preset", "medium"),
-        "vaapi": Codec("qp", 20),
-        "amf": Codec("qp_i", 20, "quality", "balanced", {"rc": "cqp"}),
-        "videotoolbox": Codec("q:v", 65),
+        "nvenc": EncoderSettings("cq", 20, "preset", "p5", {"rc": "vbr", "b:v": 0}),
+        "qsv": EncoderSettings("global_quality", 20, "preset", "medium"),
+        "vaapi": EncoderSettings("qp", 20),
+        "amf": EncoderSettings("qp_i", 20, "quality", "balanced", {"rc": "cqp"}),
+        "videotoolbox": EncoderSettings("q:v", 65),
     }.items()
 }
-"""The encoders whose quality we know how to set. Any other that ffmpeg has can be asked for, and sets its own."""
+"""The encoders whose quality we can set. Any other ffmpeg encoder can be used with its own defaults."""
 
-SHORT = {"h264": "libx264", "h265": "libx265", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
+ALIASES = {"h264": "libx264", "h265": "libx265", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
 _HOLDS_ODD_420 = {"libvpx-vp9", "libaom-av1", "libsvtav1", "ffv1", "av1_nvenc"}
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a film is encoded.
+    """How to encode a film.
 
     Attributes:
-        codec: ffmpeg's name of the encoder.
-        options: what is set of it.
-        pixel_format: how it gets the pixels.
+        codec: the name of the encoder in ffmpeg.
+        options: its options.
+        pixel_format: the format of the pixels it receives.
         notes: sentences for the user.
     """
 
@@ -81,7 +81,7 @@ class Encoding:
 
     @property
     def family(self) -> str:
-        """Ffmpeg's name of what it encodes to."""
+        """The codec, such as "h264", that the encoder produces."""
         return encoders()[self.codec]
 
     @property
@@ -98,27 +98,27 @@ def choose_encoding(
     """Choose how to encode a film.
 
     Args:
-        film: what `probe` found.
-        suffix: of the file to write; VP9 is the default for `.webm`, which holds no H.264.
-        codec: an encoder of ffmpeg's, or h264, h265, av1, vp9; None for the default, libx264.
-        crf: the quality in the encoder's own scale; None for one that hardly anybody sees.
-        preset: the encoder's word for speed against size; None for a quick one.
+        film: as probed.
+        suffix: that of the output; VP9 is the default for `.webm`, which cannot hold H.264.
+        codec: an ffmpeg encoder, or h264, h265, av1, vp9; None for the default, libx264.
+        crf: the quality on the encoder's own scale; None for one that is hard to tell from the source.
+        preset: the encoder's speed preset; None for a fast one.
 
     Raises:
-        UsageError: there is no such encoder, or it has no such setting.
-        FfmpegMissing: there is no ffmpeg.
+        UsageError: the encoder does not exist, or lacks an option.
+        FfmpegMissing: ffmpeg is not available.
     """
     name = codec or ("libvpx-vp9" if suffix.lower() == ".webm" else "libx264")
-    name = name if name in encoders() else SHORT.get(name, name)
+    name = name if name in encoders() else ALIASES.get(name, name)
     if name not in encoders():
         raise UsageError(
             f"This ffmpeg has no encoder {name!r}.",
-            did_you_mean(name, {*(CODECS.keys() & encoders()), *SHORT}),
+            did_you_mean(name, {*(ENCODERS.keys() & encoders()), *ALIASES}),
         )
-    known = CODECS.get(name, Codec())
+    known = ENCODERS.get(name, EncoderSettings())
     for option, value, has in (("--crf", crf, known.quality), ("--preset", preset, known.preset)):
         if value is not None and not has:
-            raise UsageError(f"{name} has no {option} that we know of.", f"Leave {option} out.")
+            raise UsageError(f"{option} is not supported for {name}.", f"Leave {option} out.")
     options: Options = dict(known.always)
     if known.quality:
         options[known.quality] = _number(known.crf if crf is None else crf)
@@ -135,7 +135,7 @@ def _number(value: float) -> float:
 
 
 def _pixel_format(film: Film, codec: str) -> tuple[str, tuple[str, ...]]:
-    """Choose the pixel format nearest to what we have: 4:2:0, unless odd sizes need 4:4:4; and say what it costs."""
+    """Choose the closest pixel format: 4:2:0, or 4:4:4 where an odd size needs it; and note what is lost."""
     odd = film.width % 2 or film.height % 2
     layouts = ["444p", "422p", "420p"] if odd and codec not in _HOLDS_ODD_420 else ["420p", "422p", "444p"]
     deep, plain = [f"yuv{each}10le" for each in layouts], [f"yuv{each}" for each in layouts]
@@ -148,11 +148,11 @@ def _pixel_format(film: Film, codec: str) -> tuple[str, tuple[str, ...]]:
                 notes = []
                 if odd and "444" in form:
                     size = f"{film.width} x {film.height}"
-                    notes.append(f"{size} is odd, so it is written as 4:4:4, which not every player shows")
+                    notes.append(f"{size} is odd, so it is written as 4:4:4, which some players do not support")
                 if film.depth == 10 and each in plain:
-                    notes.append(f"{codec} takes 8 bits, so its 10 bits become 8")
+                    notes.append(f"{codec} supports only 8 bits, so its 10 bits become 8")
                 return form, tuple(notes)
-    raise UsageError(f"{codec} does not take pictures in Y, U and V.", "Choose another --codec, such as libx264.")
+    raise UsageError(f"{codec} does not support YUV pixel formats.", "Choose another --codec, such as libx264.")
 
 
 @cache

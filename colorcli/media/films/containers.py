@@ -1,4 +1,4 @@
-"""Where a film goes: the container that holds its picture and everything else that the source had."""
+"""Chooses the container of the output: one that holds the video and all other streams of the source."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a film goes, and what of the source goes with it.
+    """The output file, and the section and streams of the source that go into it.
 
     Attributes:
-        path: the file, with `.mkv` in place of a suffix whose container cannot hold it.
+        path: the file, with `.mkv` in place of a suffix whose container cannot hold the film.
         copied: the streams that are copied.
-        start: the first moment of the source, in seconds.
-        end: the first that is not wanted any more; None for its end.
+        start: where it begins in the source, in seconds.
+        end: where it ends in the source; None for its end.
         notes: sentences for the user.
     """
 
@@ -43,40 +43,40 @@ class Destination:
 def choose_destination(
     film: Film, target: Path, encoding: Encoding, start: Fraction | None = None, end: Fraction | None = None
 ) -> Destination:
-    """Find out by trial whether the container that a name asks for holds the film; Matroska is the way out.
+    """Find out by trial whether the container chosen by the suffix can hold the film; fall back to Matroska.
 
     Args:
         film: the source.
-        target: the file that is wanted.
-        encoding: how the picture is encoded.
-        start: the first moment wanted, in seconds; None for the beginning.
-        end: the first not wanted any more; None for the end.
+        target: the requested output.
+        encoding: how the video is encoded.
+        start: where to begin, in seconds; None for the beginning.
+        end: where to end; None for the end.
 
     Raises:
-        UsageError: the encoder refuses its settings.
-        FfmpegMissing: there is no ffmpeg.
+        UsageError: the encoder rejects its settings.
+        FfmpegMissing: ffmpeg is not available.
     """
     start = round(Fraction(start or 0) / film.time_base) * film.time_base
     others = tuple(each for each in film.streams if each.index != film.index and each.kind != "chapters")
     suffix = target.suffix.lower()
     if suffix not in CONTAINERS:
-        path, lost = target.with_suffix(".mkv"), _refused(film, "matroska", encoding, others)
-        notes = [f"it is written as .mkv: {suffix or 'no suffix'} is not among {', '.join(CONTAINERS)}"]
+        path, lost = target.with_suffix(".mkv"), _unsupported(film, "matroska", encoding, others)
+        notes = [f"written as .mkv, because {suffix or 'no suffix'} is not one of {', '.join(CONTAINERS)}"]
     else:
-        path, lost, notes = target, _refused(film, CONTAINERS[suffix], encoding, others), []
+        path, lost, notes = target, _unsupported(film, CONTAINERS[suffix], encoding, others), []
         if lost is None or lost:
-            by_matroska = _refused(film, "matroska", encoding, others)
+            by_matroska = _unsupported(film, "matroska", encoding, others)
             if by_matroska is not None and (lost is None or len(by_matroska) < len(lost)):
                 what = f"{encoding.codec}" if lost is None else _named(set(lost) - set(by_matroska))
-                notes = [f"{suffix} cannot hold {what}, so it is written as .mkv"]
+                notes = [f"written as .mkv, because {suffix} cannot hold {what}"]
                 path, lost = target.with_suffix(".mkv"), by_matroska
     if lost is None:
-        raise _refusal(film, encoding)
+        raise _rejected(film, encoding)
     for each in others:
         if start and each.kind == "video" and each not in lost:
             notes.append(f"{_named([each])} is copied from its first key frame after --start")
     if lost:
-        notes.append(f"{path.suffix} cannot hold {_named(lost)}, which is left out")
+        notes.append(f"{_named(lost)} left out, because {path.suffix} cannot hold it")
     return Destination(path, tuple(each for each in others if each not in lost), start, end, tuple(notes))
 
 
@@ -86,8 +86,8 @@ def _named(streams: Iterable[Stream]) -> str:
     )
 
 
-def _refused(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stream, ...]) -> tuple[Stream, ...] | None:
-    """Return the streams that a container does not hold; None where it does not even hold the picture."""
+def _unsupported(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stream, ...]) -> tuple[Stream, ...] | None:
+    """Return the streams that a container cannot hold; None if it cannot even hold the video."""
     if _try(film, muxer, encoding, streams) is None:
         return ()
     if _try(film, muxer, encoding, ()) is not None:
@@ -96,7 +96,7 @@ def _refused(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stream, 
 
 
 def _try(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stream, ...]) -> str | None:
-    """Write a moment of film; return what ffmpeg has against it, None for nothing."""
+    """Write a short film; return ffmpeg's objection, or None."""
     with tempfile.TemporaryDirectory(prefix="colorcli-") as folder:
         picture = ffmpeg.input(f"color=size={film.width}x{film.height}:rate=25:duration=0.2", format="lavfi")
         inputs = [picture["v"]]
@@ -121,9 +121,9 @@ def _try(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stream, ...]
     return None
 
 
-def _refusal(film: Film, encoding: Encoding) -> UsageError:
+def _rejected(film: Film, encoding: Encoding) -> UsageError:
     reason = _try(film, "matroska", encoding, ())
     return UsageError(
-        f"{encoding.codec} cannot encode {film.width} x {film.height} pixels as asked ({reason}).",
-        "Choose another --codec, --crf or --preset.",
+        f"{encoding.codec} cannot encode {film.width} x {film.height} pixels with these settings ({reason}).",
+        "Change --codec, --crf or --preset.",
     )

@@ -1,4 +1,4 @@
-"""ffmpeg: where it is, what it can do, and how it is run."""
+"""Finds and runs ffmpeg."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections import deque
 from functools import cache
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import ffmpeg
 
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-OLDEST = 6
-"""The first version that has everything we ask of it (`-display_rotation`, `-fps_mode`)."""
+OLDEST_VERSION = 6
+"""The first major version with all options that we use (`-display_rotation`, `-fps_mode`)."""
 
 _LINES_KEPT = 20
-_SPEAKER = re.compile(r"^(\[[^\]]* @ 0x[0-9a-f]+\] *)+")  # which part of ffmpeg says it
-_CONSEQUENCES = (  # what it says after the reason
+_SPEAKER = re.compile(r"^(\[[^\]]* @ 0x[0-9a-f]+\] *)+")  # the part of ffmpeg that logs a line
+_REPEATED = re.compile(r"Last message repeated \d+ times")
+_CONSEQUENCES = (  # what ffmpeg logs after the actual reason
     "Task finished with",
     "Terminating thread with",
     "Error sending frames to consumers",
@@ -37,48 +38,73 @@ _CONSEQUENCES = (  # what it says after the reason
 _PIPE_BYTES = 1 << 20
 
 
-@cache
-def find_ffmpeg() -> str:
-    """Return the ffmpeg to run: the one on the path, else the one that imageio-ffmpeg ships.
+class Ffmpeg(NamedTuple):
+    """An ffmpeg executable.
 
-    One on the path that is older than version 6 is passed over.
+    Attributes:
+        path: where it is.
+        passed_over: why the ffmpeg on the PATH is not used; empty if it is.
+    """
+
+    path: str
+    passed_over: str = ""
+
+
+@cache
+def find_ffmpeg() -> Ffmpeg:
+    """Return the ffmpeg to run: the one on the PATH, or that of imageio-ffmpeg if it is missing, too old or broken.
 
     Raises:
-        FfmpegMissing: there is neither.
+        FfmpegMissing: neither is available.
     """
-    found = shutil.which("ffmpeg")
-    if found and (_version(found) or OLDEST) >= OLDEST:
-        return found
+    on_path = shutil.which("ffmpeg")
+    passed_over = _unusable(on_path) if on_path else "no ffmpeg was found on the PATH"
+    if on_path and not passed_over:
+        return Ffmpeg(on_path)
     try:
         import imageio_ffmpeg
 
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
+        return Ffmpeg(str(imageio_ffmpeg.get_ffmpeg_exe()), passed_over)
     except (ImportError, RuntimeError) as error:
-        what = f"{found} is older than version {OLDEST}" if found else "there is none on the path"
         raise FfmpegMissing(
-            f"Films need ffmpeg, and {what}.", "Install it, or one for Python: pip install imageio-ffmpeg."
+            f"Films need ffmpeg, but {passed_over}.",
+            f"Install ffmpeg {OLDEST_VERSION} or newer, or the Python package: pip install imageio-ffmpeg",
         ) from error
 
 
-def _version(executable: str) -> int | None:
-    """Return the major version; None where it does not say, as builds between versions do."""
+def describe_ffmpeg() -> str:
+    """Say in one line which ffmpeg is used, and why the one on the PATH is not."""
+    found = find_ffmpeg()
+    used = f"Using {found.path} ({version().removeprefix('ffmpeg ').partition(' Copyright')[0]})"
+    return f"{used}, because {found.passed_over}." if found.passed_over else f"{used}."
+
+
+def _unusable(executable: str) -> str:
+    """Return why an ffmpeg cannot be used; empty if it can, as builds without a release number are assumed to."""
     try:
-        said = subprocess.run([executable, "-version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
-    except OSError:
-        return 0
-    found = re.match(r"ffmpeg version n?(\d+)\.", said)
-    return int(found[1]) if found else None
+        ran = subprocess.run(  # noqa: S603
+            [executable, "-version"], capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return f"{executable} does not run"
+    first = ran.stdout.decode(errors="replace").partition("\n")[0]
+    if ran.returncode or not first.startswith("ffmpeg version"):
+        return f"{executable} does not run"
+    found = re.match(r"ffmpeg version n?((\d+)[.\d]*)", first)
+    if found and int(found[2]) < OLDEST_VERSION:
+        return f"{executable} is version {found[1]}, and {OLDEST_VERSION} or newer is needed"
+    return ""
 
 
 @cache
 def version() -> str:
-    """Return the first line that the ffmpeg in use says of itself."""
+    """Return the version line of the ffmpeg in use."""
     return run(["-version"]).decode(errors="replace").partition("\n")[0]
 
 
 @cache
 def encoders() -> dict[str, str]:
-    """Return the video encoders that the ffmpeg in use was built with, and what each encodes to."""
+    """Return the video encoders of the ffmpeg in use, and the codec of each."""
     listed = run(["-hide_banner", "-encoders"]).decode(errors="replace")
     found = re.findall(r"^ V[\w.]{5} (\w\S*) .*?(?:\(codec (\w+)\))?$", listed, re.MULTILINE)
     return {name: codec or name for name, codec in found}
@@ -86,40 +112,40 @@ def encoders() -> dict[str, str]:
 
 @cache
 def filters() -> frozenset[str]:
-    """Return the names of the filters that the ffmpeg in use was built with."""
+    """Return the filters of the ffmpeg in use."""
     return frozenset(re.findall(r"^ [\w.|]{2,3} (\w+) ", run(["-hide_banner", "-filters"]).decode(), re.MULTILINE))
 
 
 def run(arguments: Sequence[str]) -> bytes:
-    """Run ffmpeg to its end and return what it wrote to stdout.
+    """Run ffmpeg to completion and return its stdout.
 
     Raises:
-        FfmpegMissing: there is no ffmpeg.
-        FfmpegFailed: it ended with an error.
+        FfmpegMissing: ffmpeg is not available.
+        FfmpegFailed: ffmpeg exited with an error.
     """
-    with Process(arguments, reads=True) as process:
+    with FfmpegProcess(arguments, reads=True) as process:
         output = process.stdout.read()
         process.finish()
     return output
 
 
 class FfmpegFailed(Exception):
-    """ffmpeg ended with an error; the message is its last lines."""
+    """ffmpeg exited with an error; the message is its last lines."""
 
 
-class Process:
-    """An ffmpeg at work, whose stderr is read as it comes, so that it never waits for us.
+class FfmpegProcess:
+    """A running ffmpeg. Its stderr is read continuously, so that it never blocks.
 
-    It is in a process group of its own: Ctrl-C reaches us, and we decide what becomes of it. As a context manager it
-    is killed at the end if it still runs.
+    It runs in its own process group: Ctrl-C reaches only us, and we decide when it ends. As a context manager, it is
+    killed on exit if it is still running.
 
     Args:
-        arguments: as `command` gives them, or a list without the executable.
+        arguments: as `command` returns them, or a list without the executable.
         writes: whether we write to its stdin.
         reads: whether we read its stdout.
 
     Raises:
-        FfmpegMissing: there is no ffmpeg.
+        FfmpegMissing: ffmpeg is not available.
     """
 
     def __init__(self, arguments: Sequence[str], *, writes: bool = False, reads: bool = False) -> None:
@@ -129,7 +155,7 @@ class Process:
             else {"start_new_session": True}
         )
         self._process = subprocess.Popen(  # noqa: S603
-            [find_ffmpeg(), *arguments],
+            [find_ffmpeg().path, *arguments],
             stdin=subprocess.PIPE if writes else subprocess.DEVNULL,
             stdout=subprocess.PIPE if reads else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -140,7 +166,7 @@ class Process:
         self._drain = threading.Thread(target=self._read_stderr, daemon=True)
         self._drain.start()
 
-    def __enter__(self) -> Process:
+    def __enter__(self) -> FfmpegProcess:
         return self
 
     def __exit__(
@@ -150,44 +176,44 @@ class Process:
 
     @property
     def stdin(self) -> IO[bytes]:
-        """What it reads from."""
+        """Its standard input."""
         assert self._process.stdin is not None
         return self._process.stdin
 
     @property
     def stdout(self) -> IO[bytes]:
-        """What it writes to."""
+        """Its standard output."""
         assert self._process.stdout is not None
         return self._process.stdout
 
     @property
-    def said(self) -> list[str]:
+    def log(self) -> list[str]:
         """The last lines of its stderr so far."""
         return list(self._lines)
 
     def finish(self) -> list[str]:
-        """Wait for its end, and return the last lines of its stderr.
+        """Wait until it exits and return the last lines of its stderr.
 
         Raises:
-            FfmpegFailed: it ended with an error.
+            FfmpegFailed: it exited with an error.
         """
         if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):  # it ended before us, and its exit code says why
+            with contextlib.suppress(BrokenPipeError):  # it exited first; its exit code tells why
                 self._process.stdin.close()
         code = self._process.wait()
         self._drain.join()
         if code:
-            reasons = [line for line in self.said if not line.startswith(_CONSEQUENCES)]
-            raise FfmpegFailed("; ".join(reasons[-3:]) or f"ffmpeg ended with exit code {code}")
-        return self.said
+            reasons = [line for line in self.log if not line.startswith(_CONSEQUENCES)]
+            raise FfmpegFailed("; ".join(reasons[-3:]) or f"ffmpeg exited with code {code}")
+        return self.log
 
     def kill(self) -> None:
-        """End it at once, if it still runs. The pipes stay open for whoever is at them, who finds their end."""
+        """Kill it if it is still running. The pipes stay open; whoever uses them finds their end."""
         if self._process.poll() is None:
             self._process.kill()
 
     def close(self) -> None:
-        """End it at once, if it still runs, and close the pipes."""
+        """Kill it if it is still running, and close the pipes."""
         self.kill()
         self._process.wait()
         self._drain.join()
@@ -199,27 +225,28 @@ class Process:
     def _read_stderr(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            if text := _SPEAKER.sub("", line.decode(errors="replace").strip()):
+            text = _SPEAKER.sub("", line.decode(errors="replace").strip())
+            if text and not _REPEATED.fullmatch(text):
                 self._lines.append(text)
 
 
 def command(output: Any) -> list[str]:
-    """Return the arguments, without the executable, of a graph that ffmpeg-python's `output` ended.
+    """Return the arguments, without the executable, for an output of ffmpeg-python.
 
-    Only errors are said, and nothing is asked.
+    ffmpeg logs errors only and never prompts.
     """
     arguments: list[str] = ffmpeg.get_args(output, overwrite_output=True)
     return ["-hide_banner", "-nostdin", "-loglevel", "error", *arguments]
 
 
 def pipe(file: IO[bytes]) -> IO[bytes] | str:
-    """Return a pipe as PyAV takes it.
+    """Return a pipe for PyAV.
 
-    Where it can, PyAV reads and writes without Python's help, in the midst of which it would lose a Ctrl-C.
+    Except on Windows, PyAV uses the file descriptor itself: a Ctrl-C during its calls into Python would be lost.
     """
     return file if os.name == "nt" else f"pipe:{file.fileno()}"
 
 
 def url(path: Path) -> str:
-    """Return a path as ffmpeg takes it, whatever is in the name: `a:b.mp4` is no protocol, `-y.mp4` no option."""
+    """Return a path as a URL for ffmpeg, so that `a:b.mp4` is not a protocol and `-y.mp4` not an option."""
     return f"file:{path}"

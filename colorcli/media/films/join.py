@@ -1,7 +1,7 @@
-"""The finished film: encoded pieces of the picture, one after another, beside everything that the source had.
+"""Joins encoded pieces of the video stream with copies of all other streams of the source.
 
-A piece is a fragmented MP4 or MOV file: its clock is exact, and it says of every frame when it is decoded and when it
-is shown. Times in pieces are those of the film after a lead, so that none is negative, not even that of decoding.
+A piece is a fragmented MP4 or MOV file, which stores exact decoding and presentation times for every frame. Times in
+pieces are offset so that even the earliest decoding time is not negative.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import ffmpeg
 
 from colorcli.files import replacing, unwritable
 from colorcli.media.films import CONTAINERS
-from colorcli.media.films.boxes import boxes
-from colorcli.media.films.ffmpeg import FfmpegFailed, Process, command, url
+from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, url
+from colorcli.media.films.mp4_boxes import boxes
 from colorcli.media.films.provenance import TAG, append_box, stamp
 
 if TYPE_CHECKING:
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from colorcli.media.films.probe import Film
     from colorcli.media.pictures.metadata import Provenance
 
-LEAD = 3600
-"""Seconds by which the times in pieces are late."""
+TIME_OFFSET = 3600
+"""Seconds added to all times in pieces."""
 
 _FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof+frag_discont"
 
 
 def piece_muxer(codec: str) -> str:
-    """Return ffmpeg's name of the container for pieces in a codec: each of the two lacks some."""
+    """Return the ffmpeg muxer for pieces in a codec; neither of the two supports all codecs."""
     return "mp4" if codec in {"av1", "vp9"} else "mov"
 
 
 def piece_options(film: Film) -> dict[str, str]:
-    """Return the options of a piece's container."""
+    """Return the muxer options for pieces."""
     return {
         "movflags": _FRAGMENTS,
         "use_editlist": "0",
@@ -49,25 +49,25 @@ def piece_options(film: Film) -> dict[str, str]:
 
 
 def join(film: Film, pieces: Sequence[Path], destination: Destination, provenance: Provenance) -> None:
-    """Write the film: pieces of the picture without a seam, and copies of everything else. Whole, or not at all.
+    """Write the output atomically: the pieces, joined seamlessly, and copies of all other streams.
 
     Args:
         film: the source.
-        pieces: what `sink.Encoder` wrote, in order.
-        destination: where to.
+        pieces: the files written by `FilmEncoder`, in order.
+        destination: the output.
         provenance: what made the colors.
 
     Raises:
-        UnwritableMedia: the disk is full or refuses, or a piece is damaged.
-        FfmpegMissing: there is no ffmpeg.
+        UnwritableMedia: the disk is full or not writable, or a piece is damaged.
+        FfmpegMissing: ffmpeg is not available.
     """
     target = destination.path
     muxer = CONTAINERS[target.suffix.lower()]
     xmp = stamp(film.path, provenance)
     with replacing(target) as temporary:
         try:
-            with Process(_arguments(film, temporary, muxer, destination, xmp), writes=True) as process:
-                with contextlib.suppress(BrokenPipeError):  # it ended before us, and says why
+            with FfmpegProcess(_arguments(film, temporary, muxer, destination, xmp), writes=True) as process:
+                with contextlib.suppress(BrokenPipeError):  # it exited first, and tells why
                     _feed(process, pieces)
                 process.finish()
         except FfmpegFailed as error:
@@ -76,9 +76,9 @@ def join(film: Film, pieces: Sequence[Path], destination: Destination, provenanc
             append_box(temporary, xmp)
 
 
-def _feed(process: Process, pieces: Sequence[Path]) -> None:
-    """Send the head of the first piece and the fragments of all: one fragmented file, as each has its own times."""
-    head: dict[bytes, bytes] = {}
+def _feed(process: FfmpegProcess, pieces: Sequence[Path]) -> None:
+    """Send the headerer of the first piece and the fragments of all pieces, which form one fragmented file."""
+    header: dict[bytes, bytes] = {}
     for piece in pieces:
         with piece.open("rb") as file:
             for box in boxes(file):
@@ -87,18 +87,18 @@ def _feed(process: Process, pieces: Sequence[Path]) -> None:
                     process.stdin.write(file.read(box.end - box.start))
                 elif box.kind in {b"ftyp", b"moov"}:
                     whole = file.read(box.end - box.start)
-                    if box.kind not in head:
+                    if box.kind not in header:
                         process.stdin.write(whole)
-                    elif head[box.kind] != whole:
-                        raise FfmpegFailed("its parts are not encoded alike")
-                    head[box.kind] = whole
+                    elif header[box.kind] != whole:
+                        raise FfmpegFailed("its parts were encoded differently")
+                    header[box.kind] = whole
 
 
 def _arguments(film: Film, path: Path, muxer: str, destination: Destination, xmp: bytes) -> list[str]:
     picture = ffmpeg.input(
         "pipe:0",
         format="mov",
-        itsoffset=f"{float(-LEAD - destination.start):.6f}",
+        itsoffset=f"{float(-TIME_OFFSET - destination.start):.6f}",
         copyts=None,
         **({"display_rotation": -film.rotation} if film.rotation or film.mirrored else {}),
         **({"display_hflip": None} if film.mirrored else {}),
@@ -111,8 +111,8 @@ def _arguments(film: Film, path: Path, muxer: str, destination: Destination, xmp
     kept = [each for each in film.streams if each.index == film.index or each in destination.copied]
     streams = [picture["v"] if each.index == film.index else source[str(each.index)] for each in kept]
     if not destination.copied:
-        streams.append(source["t?"])  # none, but it gives its metadata and chapters
-    number = 0 if kept[0].index != film.index else 1  # of the source among the inputs: in the order they are mapped
+        streams.append(source["t?"])  # no stream, but makes ffmpeg read the metadata and chapters
+    number = 0 if kept[0].index != film.index else 1  # of the source among the inputs, in mapping order
     options: dict[str, Any] = {
         "c": "copy",
         "map_metadata": number,
@@ -123,9 +123,9 @@ def _arguments(film: Film, path: Path, muxer: str, destination: Destination, xmp
         "strict": -1,
     }
     if not film.variable:
-        options[f"r:{[each.index for each in kept].index(film.index)}"] = str(film.frame_rate)  # only says it
+        options[f"r:{[each.index for each in kept].index(film.index)}"] = str(film.frame_rate)  # metadata only
     if destination.start:
-        options["copypriorss"] = 0  # nothing from before the cut, where seeking may have led
+        options["copypriorss"] = 0  # drops what precedes the cut after seeking to a key frame
     if destination.end is not None:
         options["t"] = f"{float(destination.end - destination.start):.6f}"
     if muxer in {"mp4", "mov"}:

@@ -1,8 +1,8 @@
-"""The encoded parts of a film, kept until it is whole: a run that was stopped goes on from the last of them.
+"""Writes a film in parts, so that a stopped run resumes after the last finished part.
 
-They lie in a hidden folder beside the film, `.NAME.parts/DIGEST/`, with a manifest. The digest stands for everything
-that decides what a part looks like, so that parts of other settings, another source or another ffmpeg never mix; they
-are all deleted when the film is finished.
+Parts are kept in a hidden folder beside the output, `.NAME.parts/DIGEST/`, with a manifest. The digest covers
+everything that affects a part, so that parts of other settings, another source or another ffmpeg are never mixed. All
+parts are deleted when the film is finished.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from colorcli.errors import UnwritableMedia
 from colorcli.files import disk_errors, replacing, temporary_beside
 from colorcli.media.films import ffmpeg
+from colorcli.media.films.encoder import FilmEncoder
 from colorcli.media.films.join import join
-from colorcli.media.films.sink import Encoder
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from colorcli.media.films.probe import Film
     from colorcli.media.pictures.metadata import Provenance
 
-SHORTEST = Fraction(10)
-"""A part lasts at least so many seconds, and then to the end of the shot."""
+MIN_PART_SECONDS = Fraction(10)
+"""The minimum duration of a part, which then extends to the end of the shot."""
 
-_LAYOUT = 1  # of the manifest and the pieces
+_LAYOUT = 1  # version of the manifest and the pieces
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,25 @@ class _Part:
     name: str
     frames: int
     size: int
-    last: str  # when its last frame is shown, in seconds, as a fraction
-    runs_on: bool = False  # whether its last shot goes on in the next part
+    last: str  # the time of its last frame in seconds, as a fraction
+    runs_on: bool = False  # whether its last shot continues in the next part
 
 
 class Parts:
-    """A film that is being written part by part; see `open_parts`.
+    """A film being written part by part, starting with the parts that an earlier run with the same settings finished.
 
-    Leaving it as a context manager keeps the finished parts, unless `finish` was called.
+    Resume with `read_frames(..., after=parts.after, number=parts.frames)`. As a context manager, it keeps the finished
+    parts on exit, unless `finish` was called.
 
-    Attributes:
-        frames: how many frames the finished parts hold; at first, those of earlier runs.
-        after: when the last of them is shown, in seconds since the film's start; None where there is none.
+    Args:
+        film: the source.
+        destination: as chosen by `choose_destination`.
+        encoding: as chosen by `choose_encoding`.
+        provenance: what made the colors; its `settings` must cover everything that affects them.
+        min_seconds: the minimum duration of a part.
+
+    Raises:
+        FfmpegMissing: ffmpeg is not available.
     """
 
     def __init__(
@@ -62,18 +69,18 @@ class Parts:
         destination: Destination,
         encoding: Encoding,
         provenance: Provenance,
-        shortest: Fraction,
+        min_seconds: Fraction = MIN_PART_SECONDS,
     ) -> None:
         self._film = film
         self._destination = destination
         self._encoding = encoding
         self._provenance = provenance
-        self._shortest = shortest
+        self._min_seconds = min_seconds
         target = destination.path
         self._all = target.with_name(f".{target.name}.parts")
         self._folder = self._all / _digest(film, destination, encoding, provenance)
         self._parts = self._read_manifest()
-        self._encoder: Encoder | None = None
+        self._encoder: FilmEncoder | None = None
         self._piece = temporary_beside(self._folder / "piece")
         self._began = self._last = Fraction(0)
 
@@ -84,68 +91,68 @@ class Parts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._drop()
-        with contextlib.suppress(OSError):  # where there is nothing to keep, or it is gone already
+        with contextlib.suppress(OSError):  # not empty, or already gone
             if not self._parts:
                 shutil.rmtree(self._folder)
             self._all.rmdir()
 
     @property
     def frames(self) -> int:
-        """How many frames are in finished parts."""
+        """The number of frames in finished parts."""
         return sum(part.frames for part in self._parts)
 
     @property
     def after(self) -> Fraction | None:
-        """When the last frame of the finished parts is shown."""
+        """The time of the last frame of the finished parts, in seconds; None if there are none."""
         return Fraction(self._parts[-1].last) if self._parts else None
 
     def write(self, luma: NDArray[Any], u: NDArray[Any], v: NDArray[Any], time: Fraction) -> None:
-        """Write the next frame; see `sink.Encoder.write`.
+        """Write the next frame; see `FilmEncoder.write`.
 
         Raises:
-            UnwritableMedia: the disk is full or refuses. The finished parts stay.
+            UnwritableMedia: the disk is full or not writable. The finished parts stay.
         """
         if self._encoder is None:
             with disk_errors(self._destination.path):
                 self._folder.mkdir(parents=True, exist_ok=True)
-            self._encoder = Encoder(self._film, self._piece, self._encoding, self._destination.path)
+            self._encoder = FilmEncoder(self._film, self._piece, self._encoding, self._destination.path)
             self._began = time
         self._encoder.write(luma, u, v, time)
         self._last = time
 
     @property
     def runs_on(self) -> bool:
-        """Whether the last shot of the finished parts is not at its end."""
+        """Whether the last shot of the finished parts continues."""
         return bool(self._parts) and self._parts[-1].runs_on
 
     def end_shot(self, *, runs_on: bool = False) -> bool:
-        """End the part here, if it is long enough: between the frame written last and the next a new shot begins.
+        """End the part here, between two shots, if it is long enough.
 
         Args:
-            runs_on: it is the same shot that goes on, because it is too long for one part.
+            runs_on: the shot continues in the next part, because it is too long for one.
 
         Returns:
-            Whether it ended. Then all that is remembered of earlier frames must be forgotten, as a run that goes on
-            from here knows nothing of them, and has to give the same film.
+            Whether the part ended. If so, everything remembered of earlier frames must be forgotten: a run resumed
+            here does not have them, and must give the same film.
 
         Raises:
-            UnwritableMedia: the disk is full or refuses. The parts finished before stay.
+            UnwritableMedia: the disk is full or not writable. Earlier parts stay.
         """
-        if self._encoder is None or self._last - self._began < self._shortest:
+        if self._encoder is None or self._last - self._began < self._min_seconds:
             return False
         self._end_part(runs_on)
         return True
 
     def finish(self) -> None:
-        """Join all parts to the film, and delete them.
+        """Join all parts into the film, and delete them.
 
         Raises:
-            UnwritableMedia: the disk is full or refuses, or there was no frame. The parts stay.
+            UnwritableMedia: the disk is full or not writable, or no frame was written. The parts stay.
         """
         if self._encoder is not None:
             self._end_part()
         if not self._parts:
-            raise UnwritableMedia(f"{self._film.name}: there is not one frame to write.", "Check --start and --end.")
+            raise UnwritableMedia(f"{self._film.name}: no frame to write.", "Check --start and --end.")
         pieces = [self._folder / part.name for part in self._parts]
         join(self._film, pieces, self._destination, self._provenance)
         shutil.rmtree(self._all, ignore_errors=True)
@@ -163,11 +170,12 @@ class Parts:
         self._encoder = None
 
     def _drop(self) -> None:
-        """Forget the part that is not finished."""
+        """Discard the unfinished part."""
         if self._encoder is not None:
             self._encoder.kill()
             self._encoder = None
-        self._piece.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may not exist, or not be a folder
+            self._piece.unlink()
 
     def _write_manifest(self) -> None:
         text = json.dumps({"layout": _LAYOUT, "parts": [asdict(part) for part in self._parts]}, indent=1)
@@ -175,7 +183,7 @@ class Parts:
             temporary.write_text(text, encoding="utf-8")
 
     def _read_manifest(self) -> list[_Part]:
-        """Return the parts that earlier runs finished, up to the first that is not as it was left."""
+        """Return the parts finished by earlier runs, up to the first one that has changed since."""
         try:
             listed = json.loads((self._folder / "manifest.json").read_text(encoding="utf-8"))
             parts = [_Part(**each) for each in listed["parts"]]
@@ -190,33 +198,8 @@ class Parts:
         return found
 
 
-def open_parts(
-    film: Film,
-    destination: Destination,
-    encoding: Encoding,
-    provenance: Provenance,
-    *,
-    shortest: Fraction = SHORTEST,
-) -> Parts:
-    """Open a film for writing in parts, with those that an earlier run with the same settings finished.
-
-    Go on with `source.frames(..., after=parts.after, number=parts.frames)`.
-
-    Args:
-        film: the source.
-        destination: where to, as `containers.choose_destination` found it.
-        encoding: how, as `codecs.choose_encoding` found it.
-        provenance: what made the colors; its settings are to name everything that decides them.
-        shortest: the least seconds of a part.
-
-    Raises:
-        FfmpegMissing: there is no ffmpeg.
-    """
-    return Parts(film, destination, encoding, provenance, shortest)
-
-
 def _digest(film: Film, destination: Destination, encoding: Encoding, provenance: Provenance) -> str:
-    """Return what is the same for two runs only if either may go on from the other's parts."""
+    """Return a digest of everything that affects a part: runs with equal digests can share parts."""
     stamp = film.path.stat()
     deciding = {
         "layout": _LAYOUT,

@@ -1,10 +1,10 @@
-"""What a film is: its picture, its colors' code, its clock, and everything else that must survive."""
+"""Examines a film: its video stream, color coding, timing, and all other streams."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from colorcli.media.films import is_film
 from colorcli.media.films.ffmpeg import filters, url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 # The names are ffmpeg's, the numbers those of ITU-T H.273.
@@ -66,7 +65,7 @@ PRIMARIES = {
 }
 RANGES = {1: "tv", 2: "pc"}
 LUMA_MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
-"""The matrices whose Y, U and V are sums of R', G' and B': those that colors are predicted in."""
+"""The matrices that we support: Y, U and V are linear in R', G' and B'."""
 
 HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 _FIRST_FRAMES = 5
@@ -80,11 +79,11 @@ class Stream:
 
     Attributes:
         index: its number in the file.
-        kind: "video", "audio", "subtitle", "attachment", "data", "picture" for a cover, or "chapters" for a track that
-            names them, which is made anew and not copied.
-        codec: ffmpeg's name of its codec; empty where ffmpeg knows none.
-        language: three letters, empty where nothing says.
-        disposition: what it is for, in ffmpeg's words with "+" between them, such as "default"; "0" for nothing.
+        kind: "video", "audio", "subtitle", "attachment", "data", "picture" for a cover, or "chapters" for a track with
+            their titles, which is written anew instead of copied.
+        codec: the name of its codec in ffmpeg; empty if unknown.
+        language: three letters; empty if untagged.
+        disposition: ffmpeg's dispositions joined by "+", such as "default"; "0" for none.
     """
 
     index: int
@@ -96,43 +95,37 @@ class Stream:
 
 @dataclass(frozen=True)
 class Film:
-    """A film as `source.frames` gives it. What had to be assumed or changed to get there is in `notes`.
+    """A film as `read_frames` returns it. `notes` tells what had to be assumed or changed for that.
 
     Attributes:
         path: the file.
-        container: ffmpeg's name of its format.
-        index: which stream is the picture.
-        codec: ffmpeg's name of that stream's codec.
-        width: of the frames as they are stored, before rotation.
+        index: the number of the video stream that is colorized.
+        width: of the frames as stored, before rotation.
         height: likewise.
-        sample_aspect_ratio: how wide a pixel is shown for its height.
-        rotation: degrees by which a frame is turned clockwise to be shown: 0, 90, 180 or 270.
-        mirrored: whether left and right are exchanged after that.
-        frame_rate: frames in a second, on average where the rate varies.
-        variable: whether the frames are shown for different times.
-        time_base: the tick in seconds, of which all times are multiples.
-        start: where the file's clock starts; times are counted from there.
-        clocked: whether the file has a clock by which it can be sought; a raw stream has none.
-        pixel_format: ffmpeg's name of how pixels are stored.
-        depth: 8 or 10 bits of the luma that `frames` gives.
-        matrix: how Y, U and V follow from R', G' and B'; one of `LUMA_MATRICES`.
-        range: "tv" for luma of 16..235 (64..940), "pc" for the whole range.
+        sample_aspect_ratio: width of a pixel divided by its height.
+        rotation: degrees clockwise by which frames are rotated for display: 0, 90, 180 or 270.
+        mirrored: whether they are mirrored horizontally after that.
+        frame_rate: frames per second, on average if the rate is variable.
+        variable: whether the duration of frames varies.
+        time_base: the tick, in seconds; all times are multiples of it.
+        start: the first timestamp of the file, in seconds; times of frames are relative to it.
+        clocked: whether the file has timestamps and can be sought; raw streams have none.
+        pixel_format: the name of the stored pixel format in ffmpeg.
+        depth: 8 or 10 bits, of the luma that `read_frames` returns.
+        matrix: the matrix from R', G' and B' to Y, U and V; one of `LUMA_MATRICES`.
+        range: "tv" for luma of 16..235 (64..940), "pc" for full range.
         transfer: the transfer characteristic.
         primaries: the color primaries.
-        interlaced: whether frames are coded as two fields, and deinterlaced by `frames`.
-        hdr: "PQ" or "HLG" where `frames` maps the tones of such a film to those of standard range, else empty.
-        duration: in seconds; None where nothing says.
-        frames: how many there are; None where nothing says.
-        streams: all of them, the picture's too.
-        chapters: how many.
-        metadata: the tags of the whole.
+        interlaced: whether frames consist of two fields, and are deinterlaced by `read_frames`.
+        hdr: "PQ" or "HLG" if `read_frames` tone-maps the film to standard range; empty otherwise.
+        duration: in seconds; None if unknown.
+        frames: the number of frames; None if unknown.
+        streams: all streams, including the video.
         notes: sentences for the user.
     """
 
     path: Path
-    container: str
     index: int
-    codec: str
     width: int
     height: int
     sample_aspect_ratio: Fraction
@@ -154,23 +147,21 @@ class Film:
     duration: Fraction | None
     frames: int | None
     streams: tuple[Stream, ...]
-    chapters: int
-    metadata: Mapping[str, str] = field(hash=False)
     notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """What to call the film in messages."""
+        """The name of the film in messages."""
         return shown(self.path)
 
 
 def probe(path: Path) -> Film:
-    """Read what a film is; its first frames are decoded for that.
+    """Examine a film; its first frames are decoded for that.
 
     Raises:
-        UnreadableMedia: it cannot be read, is no film, holds no picture, or one that is encrypted, damaged from the
-            start, or in a codec or colors that cannot be decoded.
-        FfmpegMissing: there is no ffmpeg.
+        UnreadableMedia: the file cannot be read, is not a film, has no video stream, or one that is encrypted, damaged
+            from the start, or in an unsupported codec or color coding.
+        FfmpegMissing: ffmpeg is not available.
     """
     _check_beginning(path)
     try:
@@ -178,13 +169,13 @@ def probe(path: Path) -> Film:
             return _probed(path, container)
     except av.error.FFmpegError as error:
         raise UnreadableMedia(
-            f"{shown(path)}: this film is damaged, cut off or in a format that ffmpeg cannot read ({error.strerror}).",
-            "Get the file again. If it was cut off, a tool such as untrunc may repair it.",
+            f"{shown(path)}: damaged, truncated or in a format that ffmpeg cannot read ({error.strerror}).",
+            "Get the file again. If it was truncated, a tool such as untrunc may repair it.",
         ) from error
 
 
 def _check_beginning(path: Path) -> None:
-    """Refuse what needs no ffmpeg to be refused, in words that say what it is."""
+    """Reject files that are obviously not films, naming what they are."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -198,7 +189,7 @@ def _check_beginning(path: Path) -> None:
     if kind is None and b"\0" not in head:
         found = "text"
     if kind is not None or found == "text":
-        raise UnreadableMedia(f"{shown(path)}: this is {found}, and a film was expected.")
+        raise UnreadableMedia(f"{shown(path)}: expected a film, got {found}.")
 
 
 def _probed(path: Path, container: Any) -> Film:
@@ -207,35 +198,35 @@ def _probed(path: Path, container: Any) -> Film:
     frames, times = _beginning(path, container, stream)
     if not frames:
         raise UnreadableMedia(
-            f"{shown(path)}: not one frame of its {decoder.name} picture can be decoded.",
+            f"{shown(path)}: no frame of its {decoder.name} video can be decoded.",
             "It may be encrypted (copy-protected), or damaged from the start.",
         )
     first = frames[0]
-    said = _Notes()
+    notes: list[str] = []
     hdr = HDR.get(TRANSFERS.get(int(first.color_trc), ""), "")
-    _refuse_unknown_colors(path, first, hdr)
-    colors = _colors(first, decoder.name, said)
+    _reject_unknown_colors(path, first, hdr)
+    colors = _colors(first, decoder.name, notes)
     if hdr:
-        said.add(f"its {hdr} tones are mapped to those of standard range, in bt709 with 10 bits")
+        notes.append(f"{hdr} high dynamic range is tone-mapped to standard range, in bt709 with 10 bits")
         colors = ("bt709", "tv", "bt709", "bt709")
     interlaced = any(frame.interlaced_frame for frame in frames)
     if interlaced:
-        said.add("it is interlaced, and is deinterlaced")
+        notes.append("interlaced, so it is deinterlaced")
     bits = first.format.components[0].bits
     depth = 10 if hdr or bits > 8 else 8
     if bits not in {8, 10} and not hdr:
-        said.add(f"its {bits} bits become {depth}")
+        notes.append(f"its {bits} bits are reduced to {depth}")
     rotation, mirrored = _display(first)
     rate, variable = _rate(stream, times)
     others = [each for each in container.streams.video if each.index != stream.index and not _is_cover(each)]
     if others:
-        said.add(f"of its {len(others) + 1} pictures, stream {stream.index} is colorized and the others are copied")
+        notes.append(
+            f"of its {len(others) + 1} video streams, stream {stream.index} is colorized, the others are copied"
+        )
     duration = container.duration and Fraction(container.duration, av.time_base)
     return Film(
         path=path,
-        container=container.format.name,
         index=stream.index,
-        codec=decoder.codec.canonical_name,
         width=first.width,
         height=first.height,
         sample_aspect_ratio=Fraction(stream.sample_aspect_ratio or 1),
@@ -257,34 +248,22 @@ def _probed(path: Path, container: Any) -> Film:
         duration=duration or None,
         frames=stream.frames or None,
         streams=tuple(_described(each) for each in container.streams),
-        chapters=len(container.chapters() or ()),
-        metadata=dict(container.metadata),
-        notes=said.sentences,
+        notes=tuple(notes),
     )
-
-
-class _Notes:
-    """What the user should know, in sentences."""
-
-    def __init__(self) -> None:
-        self.sentences: tuple[str, ...] = ()
-
-    def add(self, sentence: str) -> None:
-        self.sentences += (sentence,)
 
 
 def _picture_stream(path: Path, container: Any) -> Any:
     films = [each for each in container.streams.video if not _is_cover(each)]
     if not films or container.format.name in _PICTURES or container.format.name.endswith("_pipe"):
         kinds = ", ".join(dict.fromkeys(each.type for each in container.streams)) or "nothing"
-        raise UnreadableMedia(f"{shown(path)}: there is no film in it, only {kinds}.")
+        raise UnreadableMedia(f"{shown(path)}: no video stream found, only {kinds}.")
     best = container.streams.best("video")
     stream = best if best is not None and not _is_cover(best) else films[0]
     context = stream.codec_context
     if context is None:
         raise UnreadableMedia(
-            f"{shown(path)}: its picture is in a codec that ffmpeg does not know.",
-            "Convert the film with a tool that knows it, such as the one that made it.",
+            f"{shown(path)}: its video codec is not supported by ffmpeg.",
+            "Convert the film with a program that supports it, such as the one that made it.",
         )
     if context.codec_tag in {"encv", "drmi"}:
         raise _encrypted(path)
@@ -314,10 +293,10 @@ def _described(stream: Any) -> Stream:
 
 
 def _beginning(path: Path, container: Any, stream: Any) -> tuple[list[Any], list[Fraction]]:
-    """Decode a few frames, passing over damaged ones, and find when many more are shown, in order."""
+    """Decode a few frames, skipping damaged ones, and return them with the sorted times of many more."""
     frames: list[Any] = []
     times: list[Fraction] = []
-    with contextlib.suppress(av.error.FFmpegError):  # cut off: what came before it must do
+    with contextlib.suppress(av.error.FFmpegError):  # truncated: use what came before
         for number, packet in enumerate(container.demux(stream)):
             if packet.has_sidedata("encryption_info"):
                 raise _encrypted(path)
@@ -332,31 +311,31 @@ def _beginning(path: Path, container: Any, stream: Any) -> tuple[list[Any], list
 
 
 def _encrypted(path: Path) -> UnreadableMedia:
-    return UnreadableMedia(f"{shown(path)}: it is encrypted.", "Decrypt it first, if you may.")
+    return UnreadableMedia(f"{shown(path)}: the film is encrypted.", "Decrypt it first, if you are allowed to.")
 
 
 def _start(container: Any, stream: Any) -> Fraction:
-    """Return where the clock of the file starts, on a tick of the picture's own clock."""
+    """Return the first timestamp of the file, rounded to the time base of the video."""
     seconds = Fraction(container.start_time or 0, av.time_base)
     tick = Fraction(stream.time_base)
     return round(seconds / tick) * tick
 
 
 def _display(frame: Any) -> tuple[int, bool]:
-    """Return by how many degrees a frame is turned clockwise, and whether it is then mirrored, to be shown."""
+    """Return the clockwise rotation for display in degrees, and whether the frame is then mirrored."""
     rotation = round(-frame.rotation / 90) * 90 % 360
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return rotation, False
     a, b, _, c, d = np.frombuffer(data, np.int32)[:5].astype(float)
     mirrored = bool(a * d < b * c)
-    if mirrored and rotation in {0, 180}:  # the angle is that of the first row, which mirroring reverses
+    if mirrored and rotation in {0, 180}:  # the angle refers to the first row, which mirroring reverses
         rotation = 180 - rotation
     return rotation, mirrored
 
 
 def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:
-    """Return the frame rate, and whether frames are shown for times that differ by more than the clock's tick."""
+    """Return the frame rate, and whether frame durations differ by more than rounding to the time base explains."""
     rate = Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
     gaps = [later - earlier for earlier, later in itertools.pairwise(times[:-4])]  # the last may be out of order
     if not gaps:
@@ -365,13 +344,13 @@ def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:
     return rate, any(abs(gap - usual) > max(stream.time_base * 2, usual / 20) for gap in gaps)
 
 
-def _refuse_unknown_colors(path: Path, frame: Any, hdr: str) -> None:
+def _reject_unknown_colors(path: Path, frame: Any, hdr: str) -> None:
     matrix = MATRICES.get(int(frame.colorspace), "")
     if not _is_rgb(frame.format) and matrix in {"ycgco", "bt2020c", "ictcp"}:
-        raise UnreadableMedia(f"{shown(path)}: its colors are coded in {matrix}, which is not supported.", _CONVERT)
+        raise UnreadableMedia(f"{shown(path)}: the color matrix {matrix} is not supported.", _CONVERT)
     if hdr and "zscale" not in filters():
         raise UnreadableMedia(
-            f"{shown(path)}: it is in high dynamic range ({hdr}), and this ffmpeg cannot map its tones.",
+            f"{shown(path)}: high dynamic range ({hdr}) needs an ffmpeg with the zscale filter, which this one lacks.",
             "Use an ffmpeg with zscale, or convert the film to standard range first.",
         )
 
@@ -383,15 +362,15 @@ def _is_rgb(form: Any) -> bool:
     return bool(form.is_rgb or form.has_palette)
 
 
-def _colors(frame: Any, codec: str, said: _Notes) -> tuple[str, str, str, str]:
-    """Return matrix, range, transfer and primaries of the frames that we give."""
+def _colors(frame: Any, codec: str, notes: list[str]) -> tuple[str, str, str, str]:
+    """Return matrix, range, transfer and primaries of the frames that `read_frames` returns."""
     if _is_rgb(frame.format):
-        said.add("its RGB becomes Y, U and V in bt709")
+        notes.append("its RGB is converted to YUV in bt709")
         return "bt709", "tv", "bt709", "bt709"
     usual = "bt709" if frame.height >= 720 else "smpte170m"
     matrix = MATRICES.get(int(frame.colorspace), "")
     if matrix not in LUMA_MATRICES:
-        said.add(f"nothing says in which matrix its colors are, so {usual} is taken")
+        notes.append(f"the color matrix is not tagged, so {usual} is assumed")
         matrix = usual
     pairs = {"bt709": "bt709", "bt2020nc": "bt2020", "bt470bg": "bt470bg", "smpte240m": "smpte240m"}
     primaries = PRIMARIES.get(int(frame.color_primaries), pairs.get(matrix, "smpte170m"))

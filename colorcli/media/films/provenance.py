@@ -1,4 +1,4 @@
-"""Where a film says what made its colors: XMP, in a box of its own (MP4, MOV) or in a tag (Matroska, WebM)."""
+"""Reads and writes the provenance of a film: XMP in its own box (MP4, MOV) or in a tag (Matroska, WebM)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import av
 
-from colorcli.media.films.boxes import boxes
 from colorcli.media.films.ffmpeg import url
+from colorcli.media.films.mp4_boxes import boxes
 from colorcli.media.pictures import metadata
 
 if TYPE_CHECKING:
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from colorcli.media.pictures.metadata import Provenance
 
 TAG = "XMP"
-_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # the box that XMP part 3 keeps for ISO media
-_LONGEST = 1 << 24
+_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # the UUID of XMP in ISO media (XMP part 3)
+_MAX_BYTES = 1 << 24
 
 
 def stamp(source: Path, provenance: Provenance) -> bytes:
-    """Return the XMP of a film with what made its colors."""
+    """Return the XMP of a film with the provenance added."""
     return metadata.stamped_xmp(read_xmp(source), provenance)
 
 
 def read_provenance(path: Path) -> metadata.Provenance | None:
-    """Return what made the colors of a film; None where nothing says, or there is no such film."""
+    """Return what made the colors of a film; None if it has no provenance or cannot be read."""
     return metadata.provenance_in(read_xmp(path))
 
 
 def read_xmp(path: Path) -> bytes:
-    """Return the XMP packet of a film; empty where there is none."""
+    """Return the XMP packet of a film; empty if it has none."""
     try:
         with path.open("rb") as file:
             head = file.read(8)
@@ -48,7 +48,7 @@ def read_xmp(path: Path) -> bytes:
 
 
 def append_box(path: Path, xmp: bytes) -> None:
-    """Add an XMP packet behind the boxes of an MP4 or MOV file."""
+    """Append an XMP packet to an MP4 or MOV file."""
     with path.open("ab") as file:
         file.write(struct.pack(">I4s", 8 + len(_BOX) + len(xmp), b"uuid") + _BOX + xmp)
 
@@ -56,6 +56,6 @@ def append_box(path: Path, xmp: bytes) -> None:
 def _in_box(file: BinaryIO) -> bytes:
     for box in boxes(file):
         file.seek(box.content)
-        if box.kind == b"uuid" and box.end - box.content < _LONGEST and file.read(len(_BOX)) == _BOX:
+        if box.kind == b"uuid" and box.end - box.content < _MAX_BYTES and file.read(len(_BOX)) == _BOX:
             return file.read(box.end - box.content - len(_BOX))
     return b""

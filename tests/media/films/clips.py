@@ -1,17 +1,17 @@
-"""Short films that the tests make, each with what one of them is about."""
+"""Short films made for the tests, each with a particular feature."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+
+from colorcli.media.films.ffmpeg import find_ffmpeg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,16 +29,9 @@ CHAPTERS = ";FFMETADATA1\n" + "".join(
 )
 
 
-@cache
-def ffmpeg() -> str:
-    """The ffmpeg that makes the films, found without colorcli's help."""
-    import imageio_ffmpeg
-
-    return shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
-
-
 def run_ffmpeg(*arguments: object, stdin: bytes = b"") -> None:
-    command = [ffmpeg(), "-v", "error", "-y", *map(str, arguments)]
+    """Run the ffmpeg that colorcli uses: the one on the PATH may be too old for our options."""
+    command = [find_ffmpeg().path, "-v", "error", "-y", *map(str, arguments)]
     done = subprocess.run(command, input=stdin, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
 

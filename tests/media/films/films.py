@@ -1,4 +1,4 @@
-"""Films written with the planes of a source and gray or colored U and V, as colorizing does."""
+"""Films written with the luma of a source and made-up chroma, the way colorizing writes them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from colorcli.media.films.codecs import Encoding, choose_encoding
 from colorcli.media.films.containers import choose_destination
+from colorcli.media.films.parts import Parts
 from colorcli.media.films.probe import probe
-from colorcli.media.films.sink import open_sink
-from colorcli.media.films.source import frames
+from colorcli.media.films.reader import read_frames
 from colorcli.media.pictures.metadata import Provenance
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ PROVENANCE = Provenance("zhang", "eccv16", "0.1.0", "0123abcd")
 
 
 def lossless(film: Film) -> Encoding:
-    """x264 that changes no value."""
+    """Lossless x264."""
     chosen = choose_encoding(film, ".mkv")
     return Encoding("libx264", {"qp": 0, "preset": "ultrafast"}, chosen.pixel_format)
 
 
 def chroma(film: Film, number: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    """U and V of one color, another for every frame."""
+    """Uniform U and V planes, different for every frame."""
     shape = (film.height + 1) // 2, (film.width + 1) // 2
     kind, unit = (np.uint8, 1) if film.depth == 8 else (np.uint16, 4)
     return np.full(shape, (100 + number) * unit, kind), np.full(shape, (140 + number) * unit, kind)
@@ -45,11 +45,12 @@ def rewritten(
     start: Fraction | None = None,
     end: Fraction | None = None,
 ) -> Destination:
-    """Write a film's own luma with another chroma to another file."""
+    """Write a film with its own luma and made-up chroma."""
     film = probe(source)
     encoding = encoding or choose_encoding(film, target.suffix)
     destination = choose_destination(film, target, encoding, start, end)
-    with open_sink(film, destination, encoding, PROVENANCE) as sink, frames(film, start, end) as reader:
+    with Parts(film, destination, encoding, PROVENANCE) as parts, read_frames(film, start, end) as reader:
         for frame in reader:
-            sink.write(frame.luma, *chroma(film, frame.number), frame.time)
+            parts.write(frame.luma, *chroma(film, frame.number), frame.time)
+        parts.finish()
     return destination

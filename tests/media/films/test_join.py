@@ -7,10 +7,10 @@ import pytest
 from colorcli.errors import UnwritableMedia
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
+from colorcli.media.films.encoder import FilmEncoder
 from colorcli.media.films.join import join
 from colorcli.media.films.probe import probe
-from colorcli.media.films.sink import Encoder
-from colorcli.media.films.source import frames
+from colorcli.media.films.reader import read_frames
 from tests.media.films.clips import decoded, make_clip, run_ffmpeg
 from tests.media.films.films import PROVENANCE, chroma, rewritten
 
@@ -67,7 +67,7 @@ def test_all_other_streams_chapters_and_tags_are_copied(tmp_path, suffix):
             assert packets(written.path, each.index) == packets(source, each.index)
 
 
-def test_an_attachment_is_the_same_to_the_byte(tmp_path):
+def test_attachments_are_copied_to_the_byte(tmp_path):
     source = make_clip(tmp_path / "source.mkv", attachment=True)
     written = rewritten(source, tmp_path / "film.mkv")
     with av.open(source) as before, av.open(written.path) as after:
@@ -75,7 +75,7 @@ def test_an_attachment_is_the_same_to_the_byte(tmp_path):
 
 
 @pytest.mark.parametrize("order", [("1:a", "0:v"), ("0:v", "1:a"), ("1:a", "0:v", "1:a")])
-def test_streams_keep_their_places(tmp_path, order):
+def test_streams_keep_their_order(tmp_path, order):
     picture, sound = make_clip(tmp_path / "picture.mp4"), make_clip(tmp_path / "sound.mp4", audio="aac")
     maps = [word for each in order for word in ("-map", each)]
     run_ffmpeg("-i", picture, "-i", sound, *maps, "-c", "copy", tmp_path / "source.mp4")
@@ -83,7 +83,7 @@ def test_streams_keep_their_places(tmp_path, order):
     assert described(written.path) == described(tmp_path / "source.mp4")
 
 
-def test_a_second_picture_and_a_cover_are_copied(tmp_path):
+def test_a_second_video_stream_and_a_cover_are_copied(tmp_path):
     make_clip(tmp_path / "one.mp4")
     make_clip(tmp_path / "two.mp4", size=(128, 96))
     run_ffmpeg("-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", 1, tmp_path / "cover.png")
@@ -99,7 +99,7 @@ def test_a_second_picture_and_a_cover_are_copied(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
 @pytest.mark.parametrize("late", ["picture", "sound"])
-def test_a_picture_or_sound_that_begins_late_still_does(tmp_path, suffix, late):
+def test_video_or_audio_that_starts_late_still_does(tmp_path, suffix, late):
     whole = make_clip(tmp_path / "whole.mp4", 20, audio="aac")
     delays = (["-itsoffset", 0.3], []) if late == "picture" else ([], ["-itsoffset", 0.3])
     inputs = [*delays[0], "-i", whole, *delays[1], "-i", whole]
@@ -115,7 +115,7 @@ def test_a_picture_or_sound_that_begins_late_still_does(tmp_path, suffix, late):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_sound_and_uneven_picture_end_as_far_apart_as_before(tmp_path, suffix):
+def test_audio_and_variable_rate_video_keep_their_timing(tmp_path, suffix):
     source = make_clip(tmp_path / f"source.{suffix}", 100, vfr=True, audio="aac")
     written = rewritten(source, tmp_path / f"film.{suffix}").path
     for before, after in zip(decoded(source), decoded(written), strict=True):
@@ -124,7 +124,7 @@ def test_sound_and_uneven_picture_end_as_far_apart_as_before(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
-def test_a_cut_has_the_sound_of_its_picture_and_begins_at_zero(tmp_path, suffix):
+def test_a_section_has_matching_audio_and_starts_at_zero(tmp_path, suffix):
     source = make_clip(tmp_path / f"source.{suffix}", 75, audio="aac" if suffix != "ts" else "mp2", vfr=True)
     film = probe(source)
     start, end = Fraction(9, 10), Fraction(21, 10)
@@ -136,7 +136,7 @@ def test_a_cut_has_the_sound_of_its_picture_and_begins_at_zero(tmp_path, suffix)
         assert max(abs(time - true) for time, true in zip(times, sorted(wanted), strict=True)) < Fraction(1, 500)
 
 
-def test_the_chapters_of_a_cut_are_those_within_it(tmp_path):
+def test_a_section_keeps_the_chapters_within_it(tmp_path):
     source = make_clip(tmp_path / "source.mkv", audio="aac", chapters=True)
     written = rewritten(source, tmp_path / "film.mkv", start=Fraction(1, 10), end=Fraction(3, 10)).path
     assert [(start, end) for start, end, _ in described(written)[1]] == [
@@ -146,14 +146,14 @@ def test_the_chapters_of_a_cut_are_those_within_it(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1"])
-def test_pieces_are_joined_without_a_seam(tmp_path, codec):
+def test_pieces_are_joined_seamlessly(tmp_path, codec):
     """Uneven times and frames that are decoded before they are shown overlap where pieces meet."""
     film = probe(make_clip(tmp_path / "source.mkv", 24, (96, 64), vfr=True, scenes=3))
     encoding = choose_encoding(film, ".mkv", codec)
     pieces = [tmp_path / f"{number}.mov" for number in range(3)]
-    luma = list(frames(film))
+    luma = list(read_frames(film))
     for number, piece in enumerate(pieces):
-        with Encoder(film, piece, encoding, piece) as encoder:
+        with FilmEncoder(film, piece, encoding, piece) as encoder:
             for frame in luma[8 * number : 8 * number + 8]:
                 encoder.write(frame.luma, *chroma(film, frame.number), frame.time)
             encoder.close()
@@ -165,21 +165,21 @@ def test_pieces_are_joined_without_a_seam(tmp_path, codec):
         assert all(abs(y.astype(int) - frame.luma).mean() < 6 for (_, y), frame in zip(joined, luma, strict=True))
 
 
-def test_pieces_that_are_not_encoded_alike_are_not_joined(tmp_path):
+def test_pieces_encoded_differently_are_not_joined(tmp_path):
     film = probe(make_clip(tmp_path / "source.mkv", 2))
     pieces = [tmp_path / "0.mov", tmp_path / "1.mov"]
     for piece, codec in zip(pieces, ("libx264", "libx265"), strict=True):
-        with Encoder(film, piece, choose_encoding(film, ".mkv", codec), piece) as encoder:
-            for frame in frames(film):
+        with FilmEncoder(film, piece, choose_encoding(film, ".mkv", codec), piece) as encoder:
+            for frame in read_frames(film):
                 encoder.write(frame.luma, *chroma(film, 0), frame.time)
             encoder.close()
     destination = choose_destination(film, tmp_path / "film.mkv", choose_encoding(film, ".mkv"))
-    with pytest.raises(UnwritableMedia, match="not encoded alike"):
+    with pytest.raises(UnwritableMedia, match="encoded differently"):
         join(film, pieces, destination, PROVENANCE)
     assert not destination.path.exists()
 
 
-def test_joining_twice_gives_the_same_bytes(tmp_path):
+def test_joining_is_reproducible_to_the_byte(tmp_path):
     source = make_clip(tmp_path / "source.mkv", audio="aac", subtitles="srt", attachment=True)
     one, two = rewritten(source, tmp_path / "one.mkv"), rewritten(source, tmp_path / "two.mkv")
     assert one.path.read_bytes() == two.path.read_bytes()

@@ -15,10 +15,10 @@ from colorcli.errors import UnwritableMedia
 from colorcli.media.films import parts as parting
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
-from colorcli.media.films.parts import open_parts
+from colorcli.media.films.parts import Parts
 from colorcli.media.films.probe import probe
 from colorcli.media.films.provenance import read_provenance
-from colorcli.media.films.source import frames
+from colorcli.media.films.reader import read_frames
 from tests.media.films.clips import decoded, make_clip
 from tests.media.films.films import PROVENANCE, chroma
 
@@ -29,14 +29,14 @@ class Killed(BaseException):
     """Stands for whatever ends a run."""
 
 
-def colorize(source, target, *, stop=None, provenance=PROVENANCE, shortest=Fraction(1, 4), crf=None, **cut):
+def colorize(source, target, *, stop=None, provenance=PROVENANCE, min_seconds=Fraction(1, 4), crf=None, **cut):
     """Work a film in shots of eight frames; return how many frames earlier runs had done."""
     film = probe(source)
     encoding = choose_encoding(film, target.suffix, crf=crf)
     destination = choose_destination(film, target, encoding, **cut)
-    with open_parts(film, destination, encoding, provenance, shortest=shortest) as parts:
+    with Parts(film, destination, encoding, provenance, min_seconds=min_seconds) as parts:
         done = parts.frames
-        with frames(film, after=parts.after, number=done, **cut) as reader:
+        with read_frames(film, after=parts.after, number=done, **cut) as reader:
             for frame in reader:
                 if frame.number == stop:
                     raise Killed
@@ -52,7 +52,7 @@ def source(tmp_path):
     return make_clip(tmp_path / "source.mp4", 50, vfr=True, audio="aac", scenes=3)
 
 
-def test_a_film_in_parts_has_every_frame_at_its_time(tmp_path, source):
+def test_a_film_written_in_parts_has_every_frame_at_its_time(tmp_path, source):
     colorize(source, tmp_path / "film.mp4")
     assert [time for time, _ in decoded(tmp_path / "film.mp4")] == [time for time, _ in decoded(source)]
     assert read_provenance(tmp_path / "film.mp4") == PROVENANCE
@@ -61,7 +61,7 @@ def test_a_film_in_parts_has_every_frame_at_its_time(tmp_path, source):
 
 @pytest.mark.parametrize("stop", [1, 9, 25, 49])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_a_film_that_was_stopped_and_continued_is_the_same_to_the_byte(tmp_path, source, stop, suffix):
+def test_a_resumed_film_is_identical_to_the_byte(tmp_path, source, stop, suffix):
     colorize(source, tmp_path / f"whole.{suffix}")
     target = tmp_path / f"film.{suffix}"
     with pytest.raises(Killed):
@@ -71,7 +71,7 @@ def test_a_film_that_was_stopped_and_continued_is_the_same_to_the_byte(tmp_path,
     assert target.read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
 
 
-def test_a_film_stopped_at_every_shot_is_the_same(tmp_path, source):
+def test_a_film_stopped_at_every_shot_is_identical(tmp_path, source):
     colorize(source, tmp_path / "whole.mp4")
     for stop in range(SHOT + 1, 50, SHOT):
         with pytest.raises(Killed):
@@ -82,7 +82,7 @@ def test_a_film_stopped_at_every_shot_is_the_same(tmp_path, source):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_run_ended_by_a_signal_goes_on(tmp_path, source, how):
+def test_a_run_ended_by_a_signal_resumes(tmp_path, source, how):
     script = f"""
         import time
         from fractions import Fraction
@@ -109,7 +109,7 @@ def test_a_run_ended_by_a_signal_goes_on(tmp_path, source, how):
     assert (tmp_path / "film.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
-def test_a_cut_goes_on_as_well(tmp_path, source):
+def test_a_section_resumes_too(tmp_path, source):
     cut = {"start": Fraction(1, 2), "end": Fraction(7, 4)}
     colorize(source, tmp_path / "whole.mp4", **cut)
     with pytest.raises(Killed):
@@ -128,21 +128,21 @@ def test_a_cut_goes_on_as_well(tmp_path, source):
     ],
     ids=str,
 )
-def test_parts_of_other_settings_are_not_mixed_in(tmp_path, source, other):
+def test_parts_made_with_other_settings_are_ignored(tmp_path, source, other):
     with pytest.raises(Killed):
         colorize(source, tmp_path / "film.mp4", stop=30, **other)
     assert colorize(source, tmp_path / "film.mp4") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "source.mp4"]
 
 
-def test_parts_of_another_source_are_not_mixed_in(tmp_path, source):
+def test_parts_of_another_source_are_ignored(tmp_path, source):
     with pytest.raises(Killed):
         colorize(source, tmp_path / "film.mp4", stop=30)
     make_clip(source, 50, scenes=2)
     assert colorize(source, tmp_path / "film.mp4") == 0
 
 
-def test_parts_of_another_ffmpeg_are_not_mixed_in(tmp_path, source, monkeypatch):
+def test_parts_made_by_another_ffmpeg_are_ignored(tmp_path, source, monkeypatch):
     with pytest.raises(Killed):
         colorize(source, tmp_path / "film.mp4", stop=30)
     monkeypatch.setattr(parting.ffmpeg, "version", lambda: "ffmpeg version 99")
@@ -150,7 +150,7 @@ def test_parts_of_another_ffmpeg_are_not_mixed_in(tmp_path, source, monkeypatch)
 
 
 @pytest.mark.parametrize("damage", ["shorter", "gone", "manifest"])
-def test_what_was_damaged_meanwhile_is_done_again(tmp_path, source, damage):
+def test_damaged_parts_are_made_again(tmp_path, source, damage):
     colorize(source, tmp_path / "whole.mp4")
     with pytest.raises(Killed):
         colorize(source, tmp_path / "film.mp4", stop=30)
@@ -172,7 +172,7 @@ def test_a_run_stopped_before_the_first_part_leaves_nothing(tmp_path, source):
     assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]
 
 
-def test_a_run_stopped_while_joining_has_only_that_to_do(tmp_path, source, monkeypatch):
+def test_a_run_stopped_while_joining_only_joins_again(tmp_path, source, monkeypatch):
     def full(*_):
         raise UnwritableMedia("film.mp4: there is no room left on the disk.")
 
@@ -184,14 +184,14 @@ def test_a_run_stopped_while_joining_has_only_that_to_do(tmp_path, source, monke
     assert len(decoded(tmp_path / "film.mp4")) == 50
 
 
-def test_a_part_is_no_shorter_than_asked(tmp_path, source):
+def test_parts_have_a_minimum_duration(tmp_path, source):
     with contextlib.suppress(Killed):
-        colorize(source, tmp_path / "film.mp4", stop=49, shortest=Fraction(6, 10))
+        colorize(source, tmp_path / "film.mp4", stop=49, min_seconds=Fraction(6, 10))
     (manifest,) = tmp_path.glob(".film.mp4.parts/*/manifest.json")
     assert [part["frames"] for part in json.loads(manifest.read_text())["parts"]] == [16, 16, 16]
 
 
-def test_a_cut_without_a_frame_is_an_error(tmp_path, source):
-    with pytest.raises(UnwritableMedia, match="not one frame to write"):
+def test_a_section_without_frames_is_an_error(tmp_path, source):
+    with pytest.raises(UnwritableMedia, match="no frame to write"):
         colorize(source, tmp_path / "film.mp4", start=Fraction(30))
     assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]

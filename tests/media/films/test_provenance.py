@@ -7,7 +7,7 @@ from tests.media.films.films import PROVENANCE, rewritten
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "webm"])
-def test_a_film_says_what_made_its_colors(tmp_path, suffix):
+def test_a_film_records_what_made_its_colors(tmp_path, suffix):
     source = make_clip(tmp_path / f"source.{suffix}", codec="libvpx-vp9" if suffix == "webm" else "libx264")
     assert read_provenance(source) is None
     written = rewritten(source, tmp_path / f"film.{suffix}")
@@ -15,7 +15,7 @@ def test_a_film_says_what_made_its_colors(tmp_path, suffix):
     assert metadata.EDITED_BY_AI.encode() in read_xmp(written.path)
 
 
-def test_xmp_of_the_source_survives_in_any_container(tmp_path):
+def test_xmp_of_the_source_is_kept_in_every_container(tmp_path):
     source = make_clip(tmp_path / "source.mp4")
     plain = metadata.stamped_xmp(b"", metadata.Provenance("other", "tag", "0", "x"))
     append_box(source, plain.replace(b'colorcli:Model="other"', b'xmp:Label="Grandmother"'))
@@ -25,7 +25,7 @@ def test_xmp_of_the_source_survives_in_any_container(tmp_path):
         assert read_provenance(written) == PROVENANCE
 
 
-def test_the_box_disturbs_no_decoder(tmp_path):
+def test_decoders_ignore_the_box(tmp_path):
     film = make_clip(tmp_path / "film.mp4")
     before = [time for time, _ in decoded(film)]
     append_box(film, stamp(film, PROVENANCE))
@@ -33,7 +33,7 @@ def test_the_box_disturbs_no_decoder(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\0\0\0\0moov", b"\0\0\0\x18ftypisom", b"\x1a\x45\xdf\xa3"])
-def test_other_files_say_nothing(tmp_path, content):
+def test_other_files_have_no_provenance(tmp_path, content):
     (tmp_path / "film.mp4").write_bytes(content)
     assert read_provenance(tmp_path / "film.mp4") is None
     assert read_provenance(tmp_path / "nowhere.mp4") is None

@@ -1,4 +1,4 @@
-"""The outermost boxes of MP4 and MOV files: four bytes of size, four of kind, and what is in them."""
+"""The top-level boxes of MP4 and MOV files: four bytes of size, four of type, and the content."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class Box(NamedTuple):
-    """Where a box is.
+    """The position of a box.
 
     Attributes:
-        kind: such as b"moov".
-        start: where its header begins in the file.
-        content: where the header has ended.
-        end: where the next one begins.
+        kind: its type, such as b"moov".
+        start: the offset of its header in the file.
+        content: the offset of its content.
+        end: the offset of the next box.
     """
 
     kind: bytes
@@ -27,9 +27,9 @@ class Box(NamedTuple):
 
 
 def boxes(file: BinaryIO) -> Iterator[Box]:
-    """Walk the outermost boxes of a file up to its end, or to where it makes no sense any more.
+    """Yield the top-level boxes of a file, up to its end or the first invalid box.
 
-    Between two of them the file may be read at will.
+    The caller may seek in the file between two boxes.
     """
     at = 0
     while True:

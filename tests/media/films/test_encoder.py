@@ -8,9 +8,10 @@ import pytest
 from colorcli.errors import UnwritableMedia
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
+from colorcli.media.films.encoder import FilmEncoder
+from colorcli.media.films.parts import Parts
 from colorcli.media.films.probe import probe
-from colorcli.media.films.sink import Encoder, open_sink
-from colorcli.media.films.source import frames
+from colorcli.media.films.reader import read_frames
 from tests.media.films.clips import decoded, make_clip, plane
 from tests.media.films.films import PROVENANCE, chroma, lossless, rewritten
 
@@ -33,7 +34,7 @@ from tests.media.films.films import PROVENANCE, chroma, lossless, rewritten
     ],
     ids=str,
 )
-def test_the_encoder_gets_the_luma_of_the_source_to_the_last_bit(tmp_path, options):
+def test_the_encoder_receives_the_exact_luma_of_the_source(tmp_path, options):
     source = make_clip(tmp_path / "source.mkv", **options)
     written = rewritten(source, tmp_path / "film.mkv", lossless(probe(source)))
     truth, film = decoded(source), decoded(written.path)
@@ -43,7 +44,7 @@ def test_the_encoder_gets_the_luma_of_the_source_to_the_last_bit(tmp_path, optio
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le"])
-def test_the_encoder_gets_our_u_and_v(tmp_path, pix_fmt):
+def test_the_encoder_receives_our_u_and_v(tmp_path, pix_fmt):
     source = make_clip(tmp_path / "source.mkv", 3, pix_fmt=pix_fmt)
     film = probe(source)
     written = rewritten(source, tmp_path / "film.mkv", lossless(film))
@@ -107,7 +108,7 @@ def test_luma_is_within_codec_noise_by_default(tmp_path):
     ids=str,
 )
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
-def test_everything_of_the_picture_but_its_codec_is_as_before(tmp_path, options, suffix):
+def test_all_video_properties_except_the_codec_are_kept(tmp_path, options, suffix):
     kept = ("width", "height", "sample_aspect_ratio", "rotation", "mirrored", "variable", "depth")
     kept += ("matrix", "range", "transfer", "primaries", "interlaced", "start")
     source = make_clip(tmp_path / f"source.{suffix if options.get('codec') != 'ffv1' else 'mkv'}", **options)
@@ -118,12 +119,12 @@ def test_everything_of_the_picture_but_its_codec_is_as_before(tmp_path, options,
         assert abs(after.duration - before.duration) <= 1 / before.frame_rate
 
 
-def test_interlaced_film_becomes_progressive(tmp_path):
+def test_an_interlaced_film_becomes_progressive(tmp_path):
     source = make_clip(tmp_path / "source.mp4", interlaced=True)
     assert not probe(rewritten(source, tmp_path / "film.mp4").path).interlaced
 
 
-def test_high_dynamic_range_is_tagged_as_what_it_became(tmp_path):
+def test_tone_mapped_film_is_tagged_as_standard_range(tmp_path):
     source = make_clip(tmp_path / "source.mkv", pix_fmt="yuv420p10le", matrix="bt2020nc", transfer="smpte2084")
     after = probe(rewritten(source, tmp_path / "film.mkv").path)
     assert (after.transfer, after.matrix, after.primaries, after.depth) == ("bt709", "bt709", "bt709", 10)
@@ -136,9 +137,9 @@ def test_nothing_is_left_behind_when_colorizing_fails(tmp_path):
     destination = choose_destination(film, tmp_path / "film.mp4", encoding)
 
     def colorize():
-        with open_sink(film, destination, encoding, PROVENANCE) as sink:
-            frame = next(frames(film))
-            sink.write(frame.luma, *chroma(film, 0), frame.time)
+        with Parts(film, destination, encoding, PROVENANCE) as parts:
+            frame = next(read_frames(film))
+            parts.write(frame.luma, *chroma(film, 0), frame.time)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -152,10 +153,11 @@ def test_an_older_film_stays_until_the_new_one_is_whole(tmp_path):
     film = probe(source)
     encoding = choose_encoding(film, ".mp4")
     destination = choose_destination(film, tmp_path / "film.mp4", encoding)
-    with open_sink(film, destination, encoding, PROVENANCE) as sink:
-        for frame in frames(film):
-            sink.write(frame.luma, *chroma(film, 0), frame.time)
+    with Parts(film, destination, encoding, PROVENANCE) as parts:
+        for frame in read_frames(film):
+            parts.write(frame.luma, *chroma(film, 0), frame.time)
         assert (tmp_path / "film.mp4").read_bytes() == b"older"
+        parts.finish()
     assert probe(tmp_path / "film.mp4").frames == 10
 
 
@@ -167,12 +169,12 @@ def full_disk():
 
 
 @pytest.mark.parametrize("count", [3, 400])
-def test_a_full_disk_is_said_with_how_to_go_on(tmp_path, full_disk, count):
+def test_a_full_disk_is_an_error_that_tells_how_to_resume(tmp_path, full_disk, count):
     film = probe(make_clip(tmp_path / "source.mp4", 3))
-    luma, (u, v) = next(frames(film)).luma, chroma(film, 0)
+    luma, (u, v) = next(read_frames(film)).luma, chroma(film, 0)
 
     def write():
-        with Encoder(film, full_disk, choose_encoding(film, ".mp4"), tmp_path / "film.mp4") as encoder:
+        with FilmEncoder(film, full_disk, choose_encoding(film, ".mp4"), tmp_path / "film.mp4") as encoder:
             for number in range(count):
                 encoder.write(luma, u, v, number * Fraction(1, 25))
             encoder.close()
@@ -181,8 +183,8 @@ def test_a_full_disk_is_said_with_how_to_go_on(tmp_path, full_disk, count):
         write()
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_that_names_the_film(tmp_path):
+def test_a_folder_that_cannot_be_created_is_an_error_naming_the_film(tmp_path):
     source = make_clip(tmp_path / "source.mp4")
     (tmp_path / "folder").write_text("a file")
-    with pytest.raises(UnwritableMedia, match=r"folder/film\.mp4: it cannot be written"):
+    with pytest.raises(UnwritableMedia, match=r"folder/film\.mp4 cannot be written"):
         rewritten(source, tmp_path / "folder/film.mp4")

@@ -1,4 +1,4 @@
-"""The frames of a film, one after another: each with its luma as the decoder gives it, and its time."""
+"""Reads the frames of a film one by one: each with the luma exactly as decoded, and its time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import ffmpeg
 import numpy as np
 
 from colorcli.errors import UnreadableMedia
-from colorcli.media.films.ffmpeg import FfmpegFailed, Process, command, pipe, url
+from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, pipe, url
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from colorcli.media.films.probe import Film
 
-_SEEK_MARGIN = 10  # seconds; more than lies between two key frames of most films
+_SEEK_MARGIN = 10  # seconds; longer than the distance between key frames in most films
 _BUFFER = 1 << 20
 _DIRECT = "|".join(
     [f"yuv{each}p" for each in (410, 411, 420, 422, 440, 444)]
@@ -31,18 +31,18 @@ _DIRECT = "|".join(
     + [f"yuva{each}p{depth}" for each in (420, 422, 444) for depth in ("", "10le")]
     + ["gray", "gray10le"]
 )
-"""The formats whose Y plane is taken as it is."""
+"""The pixel formats whose Y plane is used as it is."""
 _WITH_LUMA = ("yuv", "nv", "p0", "p2", "p4", "y2", "xv", "uyvy", "yvyu", "gray", "ya", "vuy")
 
 
 @dataclass(frozen=True)
 class FilmFrame:
-    """One frame, as it is stored: not rotated.
+    """One frame as stored, not rotated.
 
     Attributes:
-        luma: the Y plane (H, W), uint8, or uint16 of 10-bit values. Read-only.
-        time: when it is shown, in seconds since the film's start.
-        number: which it is, counted from that which the reader was given.
+        luma: the Y plane (H, W), uint8, or uint16 with 10-bit values. Read-only.
+        time: in seconds since the start of the film.
+        number: its number, counted from the `number` given to the reader.
     """
 
     luma: NDArray[Any]
@@ -51,12 +51,12 @@ class FilmFrame:
 
 
 class FrameReader:
-    """An iterator over frames, of which only the one asked for last is in memory; see `frames`.
+    """An iterator over frames that keeps only one in memory; see `read_frames`.
 
-    As a context manager it ends the decoder when left.
+    As a context manager, it stops the decoder on exit.
 
     Attributes:
-        notes: after the last frame, what was wrong with the film, in sentences.
+        notes: sentences for the user, after the last frame: what was wrong with the film.
     """
 
     def __init__(self, film: Film, start: Fraction, end: Fraction | None, after: Fraction | None, number: int) -> None:
@@ -67,7 +67,7 @@ class FrameReader:
         self._after = after
         self._end = end
         self._number = number
-        self._running: Process | None = None
+        self._running: FfmpegProcess | None = None
         self._closed = False
         self._frames = self._read()
 
@@ -86,15 +86,15 @@ class FrameReader:
         self.close()
 
     def close(self) -> None:
-        """End the decoder, from any thread."""
+        """Stop the decoder; safe to call from any thread."""
         self._closed = True
         if self._running is not None:
             self._running.kill()
-        with contextlib.suppress(ValueError):  # another thread is at it, and ends now
+        with contextlib.suppress(ValueError):  # in use by another thread, which stops now
             self._frames.close()
 
     def _read(self) -> Generator[FilmFrame]:
-        """Decode from a little before the first frame wanted, or from the start where the film cannot be sought."""
+        """Decode from shortly before the first wanted frame, or from the start if seeking fails."""
         near = max(Fraction(0), self._first - _SEEK_MARGIN) if self._film.clocked else Fraction(0)
         decoded = self._decode(near)
         head = next(decoded, None)
@@ -115,42 +115,42 @@ class FrameReader:
         film = self._film
         shape, kind = (film.height, film.width), np.dtype(np.uint8 if film.depth == 8 else "<u2")
         count = 0
-        with Process(_arguments(film, near), reads=True) as process:
+        with FfmpegProcess(_arguments(film, near), reads=True) as process:
             self._running = process
-            # A pipe that ends too early is no error here: ffmpeg says why it did.
+            # A pipe that ends too early is not an error here: ffmpeg tells why.
             with contextlib.suppress(av.error.FFmpegError):
                 container: Any
                 with av.open(pipe(process.stdout), format="nut", buffer_size=_BUFFER) as container:
                     for packet in container.demux(video=0):
-                        if packet.size:  # the last is none
+                        if packet.size:  # the last packet is empty
                             luma = np.frombuffer(packet, kind).reshape(shape)
                             yield FilmFrame(luma, packet.pts * packet.time_base - film.start, count)
                             count += 1
             if not self._closed:
                 self._judge(process, count)
 
-    def _judge(self, process: Process, count: int) -> None:
-        """Say what was wrong with a film that has been read to its end."""
+    def _judge(self, process: FfmpegProcess, count: int) -> None:
+        """Note what was wrong with a film that was read to its end."""
         try:
-            said = process.finish()
+            lines = process.finish()
         except FfmpegFailed as error:
-            said = [str(error)]
+            lines = [str(error)]
         film = self._film
         if not count and self._first == 0:
             raise UnreadableMedia(
-                f"{film.name}: not one frame can be decoded ({said[-1] if said else 'there is none'}).",
+                f"{film.name}: no frame can be decoded ({lines[-1] if lines else 'it has none'}).",
                 "Get the file again, or repair it.",
             )
         expected = film.frames or round((film.duration or 0) * film.frame_rate)
-        if said and self._start == 0 and self._number < expected:
+        if lines and self._start == 0 and self._number < expected:
             self.notes.append(
-                f"it is damaged or cut off: {self._number} of {expected} frames could be decoded ({said[-1]})"
+                f"damaged or truncated: {self._number} of {expected} frames could be decoded ({lines[-1]})"
             )
-        elif said:
-            self.notes.append(f"it is damaged in places ({said[-1]})")
+        elif lines:
+            self.notes.append(f"partly damaged ({lines[-1]})")
 
 
-def frames(
+def read_frames(
     film: Film,
     start: Fraction | None = None,
     end: Fraction | None = None,
@@ -160,28 +160,27 @@ def frames(
 ) -> FrameReader:
     """Decode a film frame by frame, in constant memory.
 
-    Interlaced films are deinterlaced (bwdif, one frame for two fields), films in high dynamic range are brought to
-    standard range; everything else has the decoder's own luma.
+    Interlaced films are deinterlaced (bwdif, one frame per two fields), and films in high dynamic range are
+    tone-mapped to standard range; all others have exactly the luma that the decoder returns.
 
     Args:
-        film: what `probe` found.
-        start: the first moment wanted, in seconds; None for the beginning.
-        end: the first moment not wanted any more; None for the end.
-        after: go on behind the frame of this time.
+        film: as probed.
+        start: where to begin, in seconds; None for the beginning.
+        end: where to stop; None for the end.
+        after: resume after the frame at this time.
         number: the number of the first frame.
 
     Raises:
-        UnreadableMedia: not one frame can be decoded; while iterating. A film that is cut off ends early instead, and
-            `notes` says so.
-        FfmpegMissing: there is no ffmpeg.
+        UnreadableMedia: no frame can be decoded (while iterating). A truncated film ends early instead, with a note.
+        FfmpegMissing: ffmpeg is not available.
     """
     return FrameReader(film, Fraction(start or 0), end, after, number)
 
 
 def _arguments(film: Film, near: Fraction) -> list[str]:
-    """Return the arguments of an ffmpeg that writes the luma with its times (NUT) to stdout.
+    """Return ffmpeg arguments that write the luma with its times (NUT) to stdout.
 
-    Times are the file's own (`-copyts`) on its own clock, and no frame is made up or dropped.
+    Times are those of the file (`-copyts`) in its own time base, and no frame is duplicated or dropped.
     """
     seek = {"ss": f"{float(near):.6f}", "noaccurate_seek": None} if near else {}
     source = ffmpeg.input(url(film.path), copyts=None, noautorotate=None, **seek)
@@ -212,7 +211,7 @@ def _filters(film: Film) -> Iterator[str]:
 
 
 def _tone_mapping(film: Film) -> Iterator[str]:
-    """Bring high dynamic range to standard range: linear light, bt709 primaries, Hable's curve, bt709 again."""
+    """Map high dynamic range to standard range: linear light, bt709 primaries, Hable's curve, bt709 transfer."""
     transfer = {"PQ": "smpte2084", "HLG": "arib-std-b67"}[film.hdr]
     yield f"zscale=tin={transfer}:min=2020_ncl:pin=2020:t=linear:npl=100"
     yield "format=gbrpf32le,zscale=p=709,tonemap=hable:desat=0"

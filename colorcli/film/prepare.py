@@ -1,0 +1,208 @@
+"""Frames as the network and the stabilizer see them: small lightness, grouped into shots and parts."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from colorcli.film.chroma import Coding, small_lightness
+from colorcli.film.shots import ShotDetector
+from colorcli.media.films.parts import MIN_PART_SECONDS
+from colorcli.media.films.reader import read_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from colorcli.media.films.probe import Film
+    from colorcli.media.films.reader import FilmFrame
+
+    Plane = NDArray[np.float32]
+
+MAX_SHOT_SECONDS = Fraction(120)
+"""A longer shot is processed in pieces, so that a stopped run does not lose all of it."""
+
+_LEAD, _LEAD_SECONDS = 32, Fraction(4)
+"""Frames before a piece that also contribute to its colors, and how many seconds back they may lie."""
+
+_TAIL = 24
+"""Frames after a piece that also contribute to its colors."""
+
+_MAX_SIDE = 512  # pixels; finer chroma is invisible beside lightness
+
+
+@dataclass(frozen=True)
+class PreparedFrame:
+    """A frame with its lightness, and its place in the film.
+
+    Attributes:
+        frame: the frame as it is stored.
+        network_input: (1, s, s) L* in 0..100, upright; (1, H, W) where the network takes any size.
+        lightness: (1, h, w) the same, at most 512 pixels a side: the size at which colors are stabilized.
+        shot: the number of its shot, from 0.
+        place: its number in the shot, from 0, or in the piece of a very long shot.
+        begins_part: everything before this frame must be forgotten.
+        runs_on: it begins a part in the middle of a shot.
+        written: whether it belongs to the output; other frames only contribute to the colors of their neighbors.
+    """
+
+    frame: FilmFrame
+    network_input: Plane
+    lightness: Plane
+    shot: int = 0
+    place: int = 0
+    begins_part: bool = False
+    runs_on: bool = False
+    written: bool = True
+
+
+def prepare_shots(
+    film: Film, read: Iterable[FilmFrame], size: int | None, before: Iterable[FilmFrame] = ()
+) -> Generator[PreparedFrame]:
+    """Prepare the frames of a film, and find its shots and parts.
+
+    What is found from the beginning of a part on does not depend on what came before it, so that a resumed run finds
+    the same. A part that begins in the middle of a shot is preceded by frames of the part before, and the part before
+    continues a little into it, so that colors do not jump.
+
+    Args:
+        film: as probed.
+        read: its frames, from the beginning or from the beginning of a part.
+        size: the square that the network works at; None for the frame's own size.
+        before: the frames of `read_lead_in`, for a part that begins in the middle of a shot.
+    """
+    lead = (_unwritten(frame) for frame in prepare_frames(film, before, size))
+    return _numbered(_cut(itertools.chain(lead, prepare_frames(film, read, size))))
+
+
+def prepare_frames(film: Film, read: Iterable[FilmFrame], size: int | None) -> Generator[PreparedFrame]:
+    """Prepare frames one by one, without finding shots; see `prepare_shots`."""
+    coding = Coding.of(film)
+    stored = (size, size) if size else (film.height, film.width)
+    for frame in read:
+        network_input = upright(small_lightness(frame.luma, stored, coding)[0].numpy(), film.rotation)
+        yield PreparedFrame(frame, network_input, _downscaled(network_input))
+
+
+def read_lead_in(film: Film, last: Fraction, done: int) -> list[FilmFrame]:
+    """Read the frames that precede a part which begins in the middle of a shot.
+
+    Args:
+        film: as probed.
+        last: the time of the last frame before the part, in seconds.
+        done: the number of frames before the part.
+    """
+    with read_frames(film, end=last + film.time_base, after=last - _LEAD_SECONDS) as reader:
+        read = deque(reader, maxlen=_LEAD)
+    return [replace(frame, number=done - len(read) + place) for place, frame in enumerate(read)]
+
+
+def _unwritten(prepared: PreparedFrame) -> PreparedFrame:
+    """Drop the luma of a frame that only contributes to others."""
+    return replace(prepared, frame=replace(prepared.frame, luma=prepared.frame.luma[:0]), written=False)
+
+
+def upright(planes: Plane, rotation: int) -> Plane:
+    """Rotate planes (C, H, W) clockwise by a multiple of 90 degrees."""
+    return np.ascontiguousarray(np.rot90(planes, -rotation // 90, axes=(1, 2)))
+
+
+def _downscaled(lightness: Plane) -> Plane:
+    height, width = lightness.shape[-2:]
+    scale = _MAX_SIDE / max(height, width)
+    if scale >= 1:
+        return lightness
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    small = functional.interpolate(torch.from_numpy(lightness)[None], size, mode="bilinear", antialias=True)
+    plane: Plane = small[0].numpy()
+    return plane
+
+
+def _cut(prepared: Iterable[PreparedFrame]) -> Generator[tuple[PreparedFrame, bool]]:
+    """Decide where parts begin; yield each frame with whether a shot, or a piece of one, begins with it."""
+    source = iter(prepared)
+    next_part = yield from _part(source, [], begins_part=False, runs_on=False)
+    while next_part is not None:
+        known, runs_on = next_part
+        next_part = yield from _part(source, known, begins_part=True, runs_on=runs_on)
+
+
+def _part(
+    source: Iterator[PreparedFrame], known: Iterable[PreparedFrame], *, begins_part: bool, runs_on: bool
+) -> Generator[tuple[PreparedFrame, bool], None, tuple[list[PreparedFrame], bool] | None]:
+    """Cut one part, up to the first shot that begins once it is long enough.
+
+    Args:
+        source: the frames not read yet.
+        known: frames read already, which come first in this part.
+        begins_part: whether another part comes before.
+        runs_on: whether its last shot continues in this part.
+
+    Returns:
+        The frames of the next part read already, and whether a shot continues there; None at the end of the film.
+    """
+    again = deque(known)
+    waiting: deque[PreparedFrame] = deque()  # for the decision of the shot detector
+    recent: deque[PreparedFrame] = deque(maxlen=_LEAD)
+    tail: list[PreparedFrame] | None = None
+    began: Fraction | None = None
+    shot_began = last = Fraction(0)
+    for begins in _decisions(source, again, waiting):
+        now = waiting[0]
+        if began is not None and tail is None:
+            if begins and last - began >= MIN_PART_SECONDS:
+                return [*waiting, *again], False
+            if not begins and now.frame.time - shot_began >= MAX_SHOT_SECONDS:
+                tail = []
+        if tail is not None:
+            if begins or len(tail) == _TAIL:
+                return [*_leading(recent, last), *tail, *waiting, *again], True
+            tail.append(waiting.popleft())
+            yield _unwritten(now), False
+            continue
+        if now.written:
+            last = now.frame.time
+            if begins or began is None:
+                shot_began = last
+            if began is None:
+                began, now = last, replace(now, begins_part=begins_part, runs_on=runs_on)
+            if 2 * (last - shot_began) >= MAX_SHOT_SECONDS:
+                recent.append(_unwritten(now))
+        waiting.popleft()
+        yield now, begins
+    return None if tail is None else ([*_leading(recent, last), *tail], True)
+
+
+def _decisions(
+    source: Iterator[PreparedFrame], again: deque[PreparedFrame], waiting: deque[PreparedFrame]
+) -> Generator[bool]:
+    """Feed frames to a shot detector, those read already first; yield for each waiting frame whether a shot begins."""
+    shots = ShotDetector()
+    while True:
+        prepared = again.popleft() if again else next(source, None)
+        if prepared is None:
+            yield from shots.finish()
+            return
+        waiting.append(prepared)
+        yield from shots.push(prepared.lightness)
+
+
+def _leading(recent: Iterable[PreparedFrame], last: Fraction) -> list[PreparedFrame]:
+    return [prepared for prepared in recent if prepared.frame.time > last - _LEAD_SECONDS]
+
+
+def _numbered(cut: Iterable[tuple[PreparedFrame, bool]]) -> Generator[PreparedFrame]:
+    shot, place = -1, 0
+    for prepared, begins in cut:
+        if shot < 0 or (begins and prepared.written):
+            shot += 1
+        place = 0 if begins else place + 1
+        yield replace(prepared, shot=shot, place=place)

@@ -1,12 +1,12 @@
-"""Color science on tensors: the only place that knows sRGB, CIE Lab and YUV.
+"""Color science on tensors: sRGB, CIE Lab and YUV.
 
-Every function works on any device, on batches, with the channels in dimension -3. Transfer functions whose foot is a
-line are written as curve(max(x, knee)) + slope * min(x - knee, 0): torch.where costs as much as all the rest.
+Every function works on any device and on batches, with the channels in dimension -3. Transfer functions that are
+linear near zero are written as curve(max(x, knee)) + slope * min(x - knee, 0): torch.where would double their cost.
 
 * sRGB: IEC 61966-2-1, R'G'B' in 0..1.
 * Lab: CIE 1976 for the D65 white of the 2° observer, L* in 0..100, ab in about -128..127.
-* YUV: ITU-R BT.601, BT.709 and those of ITU-T H.273 table 4 that films have; Y in 0..1 and U, V in -0.5..0.5 (full
-  range), or scaled to the limited range.
+* YUV: ITU-R BT.601, BT.709 and the other matrices of ITU-T H.273 table 4 that occur in films; Y in 0..1 and U, V in
+  -0.5..0.5 (full range), or scaled to the limited range.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-# Linear sRGB to XYZ, and the white that it maps to (IEC 61966-2-1; the same digits as scikit-image).
+# Linear sRGB to XYZ, and the white point (IEC 61966-2-1; the same digits as scikit-image).
 _RGB_TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 _WHITE = (0.95047, 1.0, 1.08883)
 _DISPLAY_P3_TO_XYZ = ((0.486571, 0.265668, 0.198217), (0.228975, 0.691739, 0.079287), (0.0, 0.045113, 1.043944))
@@ -24,7 +24,7 @@ _BT2020_TO_XYZ = ((0.636958, 0.144617, 0.168881), (0.262700, 0.677998, 0.059302)
 
 
 def _from_xyz(rgb_to_xyz: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
-    """Invert a matrix, for XYZ relative to the white, so that white is (1, 1, 1)."""
+    """Invert a matrix, for XYZ relative to the white point, so that white is (1, 1, 1)."""
     inverse = torch.linalg.inv(torch.tensor(rgb_to_xyz, dtype=torch.float64)) * torch.tensor(
         _WHITE, dtype=torch.float64
     )
@@ -36,13 +36,13 @@ _XYZ_TO = {
     "display-p3": _from_xyz(_DISPLAY_P3_TO_XYZ),
     "bt2020": _from_xyz(_BT2020_TO_XYZ),
 }
-_DELTA = 6 / 29  # CIE 15: below delta the cube root turns into a line
+_DELTA = 6 / 29  # CIE 15: below its cube, lightness is linear
 _AB_TO_XZ = (1 / 500, -1 / 200)
-_TOLERANCE = 1e-4  # of linear light: a fortieth of the first step of 8 bits
-_BISECTIONS = 10  # to a thousandth of the chroma
+_TOLERANCE = 1e-4  # of linear light, a third of the smallest 8-bit step
+_BISECTIONS = 10  # for a thousandth of the chroma
 
 AB_LIMIT = 128.0
-LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]  # of linear red, green and blue in Y
+LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]  # of linear red, green and blue
 Matrix = Literal["bt601", "bt709", "bt2020", "fcc", "smpte240m"]
 Range = Literal["full", "limited"]
 Primaries = Literal["srgb", "display-p3", "bt2020"]
@@ -56,29 +56,29 @@ _LUMA = {  # Kr, Kb
 
 
 def srgb_to_linear(rgb: Tensor) -> Tensor:
-    """Undo the sRGB transfer function: R'G'B' in 0..1 to linear light in 0..1, any shape."""
+    """Convert sRGB R'G'B' in 0..1 to linear light in 0..1, any shape."""
     above = rgb.clamp_min(0.04045)
     return ((above + 0.055) / 1.055) ** 2.4 + (rgb - above) / 12.92
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
-    """Apply the sRGB transfer function: linear light in 0..1 to R'G'B' in 0..1, any shape."""
+    """Convert linear light in 0..1 to sRGB R'G'B' in 0..1, any shape."""
     above = linear.clamp_min(0.0031308)
     return 1.055 * above ** (1 / 2.4) - 0.055 + (linear - above) * 12.92
 
 
 def luminance_to_lightness(luminance: Tensor) -> Tensor:
-    """Turn relative luminance Y in 0..1 into CIE lightness L* in 0..100, any shape."""
+    """Convert relative luminance Y in 0..1 to CIE lightness L* in 0..100, any shape."""
     return 116 * _cube_root(luminance) - 16
 
 
 def gray_to_lightness(gray: Tensor) -> Tensor:
-    """Turn sRGB-encoded gray in 0..1 into CIE lightness L* in 0..100, any shape."""
+    """Convert sRGB-encoded gray in 0..1 to CIE lightness L* in 0..100, any shape."""
     return luminance_to_lightness(srgb_to_linear(gray))
 
 
 def rgb_to_lightness(rgb: Tensor) -> Tensor:
-    """Turn sRGB (..., 3, H, W) in 0..1 into CIE lightness L* (..., 1, H, W) in 0..100."""
+    """Convert sRGB (..., 3, H, W) in 0..1 to CIE lightness L* (..., 1, H, W) in 0..100."""
     linear = srgb_to_linear(rgb)
     red, green, blue = LUMINANCE_WEIGHTS
     luminance = red * linear[..., 0:1, :, :] + green * linear[..., 1:2, :, :] + blue * linear[..., 2:3, :, :]
@@ -86,7 +86,7 @@ def rgb_to_lightness(rgb: Tensor) -> Tensor:
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
-    """Turn sRGB (..., 3, H, W) in 0..1 into CIE Lab (..., 3, H, W)."""
+    """Convert sRGB (..., 3, H, W) in 0..1 to CIE Lab (..., 3, H, W)."""
     to_xyz = torch.tensor(_RGB_TO_XYZ, dtype=rgb.dtype, device=rgb.device)
     white = torch.tensor(_WHITE, dtype=rgb.dtype, device=rgb.device)
     to_xyz = to_xyz / white[:, None]
@@ -96,27 +96,27 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 
 
 def lab_to_linear(lightness: Tensor, ab: Tensor, primaries: Primaries = "srgb") -> Tensor:
-    """Turn L* (..., 1, H, W) and ab (..., 2, H, W) into linear RGB (..., 3, H, W), outside 0..1 where out of gamut."""
+    """Convert L* (..., 1, H, W) and ab (..., 2, H, W) to linear RGB (..., 3, H, W), outside 0..1 if out of gamut."""
     y = (lightness + 16) / 116
     xz = _cube(y + ab * _per_channel(_AB_TO_XZ, ab))
     return _combine(_XYZ_TO[primaries], xz[..., 0:1, :, :], _cube(y), xz[..., 1:2, :, :])
 
 
 def lab_to_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
-    """Turn L* (..., 1, H, W) and ab (..., 2, H, W) into sRGB (..., 3, H, W) in 0..1 of the same lightness."""
+    """Convert L* (..., 1, H, W) and ab (..., 2, H, W) to sRGB (..., 3, H, W) in 0..1 of the same lightness."""
     return linear_to_srgb(lab_to_linear_in_gamut(lightness, ab))
 
 
 def lab_to_linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
-    """Turn L* (..., 1, H, W) and ab (..., 2, H, W) into linear RGB (..., 3, H, W) in 0..1.
+    """Convert L* (..., 1, H, W) and ab (..., 2, H, W) to linear RGB (..., 3, H, W) in 0..1.
 
-    Colors outside the sRGB gamut are brought into it by reducing their chroma at constant L and hue, never by
-    clipping RGB, which would change the lightness.
+    Colors outside the sRGB gamut are brought into it by reducing their chroma at constant lightness and hue. Clipping
+    RGB instead would change the lightness.
     """
     linear = lab_to_linear(lightness, ab)
     lowest, highest = linear.aminmax()
     if lowest < -_TOLERANCE or highest > 1 + _TOLERANCE:
-        flat = linear.movedim(-3, 0).flatten(1)  # (3, N): rows of numbers are picked and put back the quickest
+        flat = linear.movedim(-3, 0).flatten(1)  # (3, N): indexing whole rows is fastest
         outside = (flat.amin(0) < -_TOLERANCE) | (flat.amax(0) > 1 + _TOLERANCE)
         pixels = outside.nonzero()[:, 0]
         picked = [planes.movedim(-3, 0).flatten(1).index_select(1, pixels)[:, None] for planes in (lightness, ab)]
@@ -126,7 +126,7 @@ def lab_to_linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
 
 
 def _most_chroma(lightness: Tensor, ab: Tensor) -> Tensor:
-    """Scale chroma down until it is just in gamut, by bisection: L (1, 1, N) and ab (2, 1, N) to linear (3, 1, N)."""
+    """Find the largest chroma in gamut by bisection: L* (1, 1, N) and ab (2, 1, N) to linear RGB (3, 1, N)."""
     scale = torch.full_like(lightness, 0.5)
     for step in range(2, 2 + _BISECTIONS):
         linear = lab_to_linear(lightness, ab * scale)
@@ -136,7 +136,7 @@ def _most_chroma(lightness: Tensor, ab: Tensor) -> Tensor:
 
 
 def rgb_to_yuv(rgb: Tensor, matrix: Matrix, range_: Range = "full") -> Tensor:
-    """Turn R'G'B' (..., 3, H, W) in 0..1 into YUV (..., 3, H, W).
+    """Convert R'G'B' (..., 3, H, W) in 0..1 to YUV (..., 3, H, W).
 
     Full range: Y in 0..1, U and V in -0.5..0.5. Limited range: Y in 16/255..235/255, U and V in ±112/255.
     """
@@ -150,7 +150,7 @@ def rgb_to_yuv(rgb: Tensor, matrix: Matrix, range_: Range = "full") -> Tensor:
 
 
 def yuv_to_rgb(yuv: Tensor, matrix: Matrix, range_: Range = "full") -> Tensor:
-    """Undo `rgb_to_yuv`: YUV (..., 3, H, W) to R'G'B' (..., 3, H, W), outside 0..1 where out of gamut."""
+    """Convert YUV (..., 3, H, W) to R'G'B' (..., 3, H, W), outside 0..1 if out of gamut; inverse of `rgb_to_yuv`."""
     kr, kb = _LUMA[matrix]
     y, u, v = yuv.unbind(-3)
     if range_ == "limited":
@@ -161,15 +161,16 @@ def yuv_to_rgb(yuv: Tensor, matrix: Matrix, range_: Range = "full") -> Tensor:
 
 
 def luma_to_lightness(luma: Tensor, ab: Tensor, matrix: Matrix, primaries: Primaries = "srgb") -> Tensor:
-    """Find the lightness of colors of which luma and chroma are known; only that of gray follows from luma alone.
+    """Compute the lightness of colors from their luma and chroma.
 
-    One step from the lightness of gray to where the luma of the color is the given one.
+    The lightness of gray follows from luma alone. This takes one step from there toward the lightness at which the
+    color has the given luma.
 
     Args:
         luma: (..., 1, H, W), Y in 0..1 (full range).
         ab: (..., 2, H, W).
-        matrix: by which Y follows from R'G'B'.
-        primaries: of that R'G'B', whose transfer function is that of sRGB.
+        matrix: that defines Y.
+        primaries: of R'G'B', whose transfer function is that of sRGB.
 
     Returns:
         (..., 1, H, W), L* in 0..100.
@@ -179,17 +180,17 @@ def luma_to_lightness(luma: Tensor, ab: Tensor, matrix: Matrix, primaries: Prima
 
 
 def lab_to_uv(luma: Tensor, lightness: Tensor, ab: Tensor, matrix: Matrix, primaries: Primaries = "srgb") -> Tensor:
-    """Find the U and V that show a color beside a luma which stays as it is.
+    """Compute the U and V that show a color next to a luma that must not change.
 
-    What the color's own luma differs by moves all of R'G'B' alike, and with it neither U nor V. Where R'G'B' would
-    leave 0..1, U and V shrink alike.
+    A difference between this luma and the color's own shifts R', G' and B' equally, which changes neither U nor V.
+    Where R'G'B' would leave 0..1, U and V are reduced by the same factor.
 
     Args:
         luma: (..., 1, H, W), Y in 0..1 (full range).
         lightness: (..., 1, H, W), L* in 0..100, of `luma_to_lightness`.
         ab: (..., 2, H, W).
-        matrix: by which Y, U and V follow from R'G'B'.
-        primaries: of that R'G'B', whose transfer function is that of sRGB.
+        matrix: that defines Y, U and V.
+        primaries: of R'G'B', whose transfer function is that of sRGB.
 
     Returns:
         (..., 2, H, W), U and V in -0.5..0.5 (full range).
@@ -205,12 +206,12 @@ def lab_to_uv(luma: Tensor, lightness: Tensor, ab: Tensor, matrix: Matrix, prima
 
 
 def _channels(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Look at the channels of (..., 3, H, W) one by one: (..., 1, H, W) each."""
+    """Split (..., 3, H, W) into its channels, (..., 1, H, W) each."""
     return rgb[..., 0:1, :, :], rgb[..., 1:2, :, :], rgb[..., 2:3, :, :]
 
 
 def _weighted(rgb: Tensor, matrix: Matrix) -> Tensor:
-    """Compute Y (..., 1, H, W) in 0..1 of R'G'B' (..., 3, H, W)."""
+    """Compute luma Y (..., 1, H, W) in 0..1 from R'G'B' (..., 3, H, W)."""
     kr, kb = _LUMA[matrix]
     red, green, blue = _channels(rgb)
     return (red * kr).add_(green, alpha=1 - kr - kb).add_(blue, alpha=kb)

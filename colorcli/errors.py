@@ -1,24 +1,24 @@
-"""Everything that can go wrong for a user, in one tree.
+"""The errors that users see, in one tree.
 
     ColorcliError                 exit code 1
-    ├── UsageError                2   the command line or settings file asks for something impossible
-    │   ├── ColorizerNotFound     2   no plugin provides that name
-    │   └── NotTrainable          2   the colorizer has no such recipe
+    ├── UsageError                2   the command line or the settings file is wrong
+    │   ├── ColorizerNotFound     2   no plugin provides the colorizer
+    │   └── NotTrainable          2   the colorizer does not have the recipe
     ├── PluginError               1   a plugin breaks its contract
     │   └── MissingDependency     1   a plugin needs a module that is not installed
     ├── WeightsError              1
-    │   ├── WeightsNotFound       1   nowhere to be had from here
-    │   ├── WeightsCorrupt        1   not the file that the manifest promises
-    │   └── LicenseNotAccepted    1   they may not be used for everything, and nobody has agreed to that
+    │   ├── WeightsNotFound       1   the weights are not available
+    │   ├── WeightsCorrupt        1   the file is damaged, or is not the one in the manifest
+    │   └── LicenseNotAccepted    1   the license is restricted and has not been accepted
     ├── MediaError                1
     │   ├── UnreadableMedia       1
     │   ├── UnwritableMedia       1
     │   └── FfmpegMissing         1
-    ├── DataError                 1   training or evaluation data that cannot be used
-    └── DeviceError               1   no such device, or it ran out of memory for good
+    ├── DataError                 1   training or evaluation data cannot be used
+    └── DeviceError               1   a device is not available, or ran out of memory
 
-Library code raises these and never prints or exits; `colorcli.cli.main` is the one door that turns them into
-a line, a hint and an exit code. Anything else that escapes is a bug of ours and shows its traceback.
+Library code raises these and never prints or exits; `colorcli.cli.main` turns them into a line, a hint and an exit
+code. Any other exception is a bug in colorcli and shows its traceback.
 """
 
 from collections.abc import Iterable
@@ -26,11 +26,11 @@ from typing import ClassVar
 
 
 class ColorcliError(Exception):
-    """A problem that the user can understand: what happened, and what to do next.
+    """A problem that the user can solve: what happened, and what to do next.
 
     Args:
-        message: one sentence that names the thing, what was found and what was expected.
-        hint: the next step, as a sentence or a command; empty where there is none.
+        message: a sentence that names the thing, what was expected and what was found.
+        hint: the next step, as a sentence or a command; empty if there is none.
     """
 
     exit_code: ClassVar[int] = 1
@@ -45,17 +45,17 @@ class ColorcliError(Exception):
 
 
 class UsageError(ColorcliError):
-    """The command line or the settings file asks for something impossible."""
+    """The command line or the settings file is wrong."""
 
     exit_code = 2
 
 
 class ColorizerNotFound(UsageError):
-    """No plugin provides a colorizer of that name."""
+    """No plugin provides a colorizer of this name."""
 
 
 class NotTrainable(UsageError):
-    """The colorizer has no such recipe."""
+    """The colorizer does not have the recipe."""
 
 
 class PluginError(ColorcliError):
@@ -75,15 +75,15 @@ class WeightsError(ColorcliError):
 
 
 class WeightsNotFound(WeightsError):
-    """The weights are neither here nor to be had from where the manifest says."""
+    """The weights are neither on this machine nor available from the place in the manifest."""
 
 
 class WeightsCorrupt(WeightsError):
-    """A weights file is not the one that its manifest promises, or does not fit the network."""
+    """A weights file is damaged, is not the one in its manifest, or does not fit the network."""
 
 
 class LicenseNotAccepted(WeightsError):
-    """The license of weights forbids commercial use, or there is none, and the user has not accepted that."""
+    """The license of the weights is missing or restricts their use, and the user has not accepted it."""
 
 
 class MediaError(ColorcliError):
@@ -91,7 +91,7 @@ class MediaError(ColorcliError):
 
 
 class UnreadableMedia(MediaError):
-    """A file is no picture or film that we can read."""
+    """A file is not a picture or film that colorcli can read."""
 
 
 class UnwritableMedia(MediaError):
@@ -99,7 +99,7 @@ class UnwritableMedia(MediaError):
 
 
 class FfmpegMissing(MediaError):
-    """No ffmpeg is to be found."""
+    """ffmpeg was not found."""
 
 
 class DataError(ColorcliError):
@@ -107,15 +107,15 @@ class DataError(ColorcliError):
 
 
 class DeviceError(ColorcliError):
-    """A device is not there, or ran out of memory for good."""
+    """A device is not available, or ran out of memory."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Say what may have been meant: the nearest of the known names, or all of them where none is near."""
+    """Suggest the closest of the known names, or list all of them if none is close."""
     from difflib import get_close_matches
 
     names = sorted(known)
     near = get_close_matches(word, names, n=3)
     if near:
         return f"Did you mean {' or '.join(near)}?"
-    return f"There is {', '.join(names)}." if names else "There is none here."
+    return f"Available: {', '.join(names)}." if names else "None are available."

@@ -27,13 +27,13 @@ def test_every_error_is_a_colorcli_error():
     assert all(issubclass(error, ColorcliError) for error in CLASSES.values())
 
 
-def test_an_error_reads_as_message_and_hint():
-    error = ColorcliError("There is no device tpu.", "Leave --device out.")
-    assert str(error) == "There is no device tpu. Leave --device out."
+def test_an_error_reads_as_its_message_and_its_hint():
+    error = ColorcliError("Device not available: tpu.", "Omit --device.")
+    assert str(error) == "Device not available: tpu. Omit --device."
     assert str(ColorcliError("Only this.")) == "Only this."
 
 
-def test_the_errors_know_nothing_of_click():
+def test_the_errors_do_not_import_click():
     tree = ast.parse(Path(errors.__file__).read_text(encoding="utf-8"))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -44,9 +44,9 @@ def test_the_errors_know_nothing_of_click():
     ("word", "known", "answer"),
     [
         ("zang", ["zhang", "iizuka"], "Did you mean zhang?"),
-        ("xyz", ["zhang", "iizuka"], "There is iizuka, zhang."),
-        ("xyz", [], "There is none here."),
+        ("xyz", ["zhang", "iizuka"], "Available: iizuka, zhang."),
+        ("xyz", [], "None are available."),
     ],
 )
-def test_the_nearest_name_is_offered(word, known, answer):
+def test_the_closest_name_is_suggested(word, known, answer):
     assert did_you_mean(word, known) == answer

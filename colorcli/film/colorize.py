@@ -315,7 +315,7 @@ class _FilmColorizer:
         """Predict (2, h, w) ab for each frame, of the size of its lightness."""
         self.predicted += len(pictures)
         inputs = torch.from_numpy(np.stack([each.network_input for each in pictures]))
-        ab = self._pipeline.predict_lightness(inputs.to(self._pipeline.model.device.device)).ab
+        ab = self._pipeline.predict_lightness(inputs.to(self._pipeline.model.device.device)).values
         size = pictures[0].lightness.shape[-2:]
         larger = ab.shape[-1] > size[-1] or ab.shape[-2] > size[-2]
         if ab.shape[-2:] != size:

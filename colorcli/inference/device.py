@@ -1,4 +1,4 @@
-"""Which device to compute on, and in which precision."""
+"""Choosing a device, a precision and an engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Device:
-    """A device, the precision of the network on it, and what computes it; color science is float32 everywhere."""
+    """A device, the precision of the network on it, and the engine; color science always uses float32."""
 
     device: torch.device
     dtype: torch.dtype
@@ -32,33 +32,33 @@ def choose(device: str = "auto", precision: str = "auto", engine: str = "torch")
     """Choose a device, a precision and an engine.
 
     Args:
-        device: `auto` (CUDA, else Apple's MPS, else the CPU) or a name as torch has it: `cpu`, `cuda:1`, `mps`.
-        precision: `auto` (bf16 where the hardware computes in it, fp16 on older CUDA cards, else fp32) or a name.
-        engine: `torch`, or `openvino`, which computes on the CPU, in fp32 or bf16.
+        device: `auto` (CUDA, else Apple's MPS, else the CPU) or one of torch's names: `cpu`, `cuda:1`, `mps`.
+        precision: `auto` (bf16 if the hardware supports it, fp16 on older CUDA cards, else fp32) or a name.
+        engine: `torch`, or `openvino`, which runs on the CPU, in fp32 or bf16.
 
     Raises:
-        DeviceError: there is no such device or engine here, no such precision, or they do not go together.
+        DeviceError: the device, precision or engine does not exist here, or they cannot be combined.
     """
     if engine == "openvino":
         return _with_openvino(device, precision)
     if engine != "torch":
-        raise DeviceError(f"There is no engine {engine}.", "Choose torch or openvino.")
+        raise DeviceError(f"engine must be torch or openvino, got {engine}.")
     chosen = _available() if device == "auto" else _named(device)
     if precision == "auto":
         return Device(chosen, _fastest(chosen))
     if precision not in DTYPES:
-        raise DeviceError(f"There is no precision {precision}.", f"Choose auto or one of {', '.join(DTYPES)}.")
+        raise DeviceError(f"precision must be auto, {', '.join(DTYPES)}, got {precision}.")
     return Device(chosen, DTYPES[precision])
 
 
 def _with_openvino(device: str, precision: str) -> Device:
     if not is_installed():
-        raise DeviceError("The engine openvino is not installed.", 'Install it with: pip install "colorcli[openvino]"')
+        raise DeviceError("The openvino engine is not installed.", 'Install it: pip install "colorcli[openvino]"')
     if device not in {"auto", "cpu"}:
-        raise DeviceError(f"The engine openvino computes on the CPU, not on {device}.", "Leave out one of the two.")
+        raise DeviceError(f"The openvino engine runs on the CPU only, got --device {device}.", "Omit one of the two.")
     chosen = choose("cpu", precision)
     if chosen.dtype == torch.float16:
-        raise DeviceError("The engine openvino computes in fp32 or bf16, not in fp16.", "Leave --precision out.")
+        raise DeviceError("The openvino engine supports fp32 and bf16, got fp16.", "Omit --precision.")
     return Device(chosen.device, chosen.dtype, "openvino")
 
 
@@ -71,10 +71,10 @@ def _available() -> torch.device:
 def _named(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).item()  # there, and able to compute: not "meta"
+        torch.zeros(1, device=device).item()  # it exists and can compute, unlike "meta"
     except (RuntimeError, AssertionError, ValueError, NotImplementedError):
         raise DeviceError(
-            f"There is no device {name} here.", f"Leave --device out to take the best there is ({_available()})."
+            f"Device not available: {name}.", f"Omit --device to use the best one available ({_available()})."
         ) from None
     return device
 

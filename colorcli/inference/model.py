@@ -1,4 +1,4 @@
-"""A colorizer ready to work: its network, loaded, on a device, in a precision. The Python API begins here."""
+"""Models: colorizers with their weights loaded, on a device, in a precision. The Python API starts here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import logging
 import threading
 from collections import deque
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -33,10 +34,24 @@ if TYPE_CHECKING:
     from colorcli.media.pictures.files import Frame
 
     Picture = TypeVar("Picture", Image.Image, NDArray[np.generic])
-    _Question = Callable[..., Tensor | Prediction]  # network, lightness, **options
+    _Method = Callable[..., Tensor | Prediction]  # of a colorizer: network, lightness, **options
 
 _log = logging.getLogger("colorcli")
+_CHROMA, _ENTROPY = 2, 1  # planes
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+
+
+@dataclass(frozen=True)
+class Planes:
+    """What a colorizer predicted for a batch of pictures: two planes of chroma, or one of entropy, for each.
+
+    Attributes:
+        values: (B, C, h, w) float32: ab, or bits.
+        notes: for each picture, what the colorizer reports about it.
+    """
+
+    values: Tensor
+    notes: Sequence[Mapping[str, str | float]]
 
 
 class Model:
@@ -44,10 +59,10 @@ class Model:
 
     Attributes:
         colorizer: the plugin's object.
-        tag: of the weights, or the name of the file they are from; empty where there are none.
-        fingerprint: changes whenever the weights do.
-        size: the square that the network works at; None = the picture's own size.
-        note: a line for the user where the weights are not the best there are.
+        tag: of the weights, or the name of their file; empty for a colorizer without weights.
+        fingerprint: changes whenever the weights change.
+        size: side of the square that the network works at, in pixels; None for the picture's own size.
+        note: a line for the user if better weights were not available, else empty.
     """
 
     def __init__(
@@ -72,6 +87,10 @@ class Model:
         self._moving = threading.Lock()
         self._place = device, place(network, device, self._step)
 
+    def __repr__(self) -> str:
+        size = f"{self.size}x{self.size}" if self.size else "any size"
+        return f"<Model {self.name}, {size}, on {self.device}>"
+
     @property
     def name(self) -> str:
         """The full name, such as `zhang.starter`."""
@@ -79,14 +98,14 @@ class Model:
 
     @property
     def device(self) -> Device:
-        """Where the network is and in which precision it computes; the CPU once the device's memory ran out."""
+        """Device, precision and engine; the CPU once the device has run out of memory."""
         return self._place[0]
 
     def options(self, given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-        """Complete and check option values.
+        """Check option values and add the defaults of the weights.
 
         Raises:
-            UsageError: there is no such option, or a value is out of bounds.
+            UsageError: an option does not exist, or a value is out of bounds.
         """
         known = {option.name: option for option in self.colorizer.options}
         for name in given:
@@ -96,26 +115,27 @@ class Model:
         return {name: option.check(values[name]) for name, option in known.items()}
 
     def read_options(self, pairs: Sequence[str]) -> dict[str, OptionValue]:
-        """Complete and check option values that are written `name=value`.
+        """Parse option values written as `name=value`, check them and add the defaults.
 
         Raises:
-            UsageError: a text is no pair, there is no such option, or a value is out of bounds.
+            UsageError: a text is not `name=value`, an option does not exist, or a value is out of bounds.
         """
         known = {option.name: option for option in self.colorizer.options}
         values: dict[str, OptionValue] = {}
         for pair in pairs:
             name, equals, value = pair.partition("=")
             if not equals:
-                options = [f"{o.name} ({o.describe()}; {o.default} unless given)" for o in known.values()]
-                has = f"{self.colorizer.name} has {', '.join(options) or 'no options'}."
-                raise UsageError(f"-p {pair}: NAME=VALUE was expected.", has)
+                defaults = self.options({})
+                options = [f"{o.name} ({o.describe()}, default {defaults[o.name]})" for o in known.values()]
+                available = f"Options of {self.name}: {', '.join(options) or 'none'}."
+                raise UsageError(f"-p must be followed by NAME=VALUE, got {pair!r}.", available)
             values[name] = known[name].parse(value) if name in known else value
         return self.options(values)
 
     def predict(self, lightness: Tensor, **options: OptionValue) -> Tensor:
-        """Predict chroma; nothing is resized.
+        """Predict chroma without resizing anything.
 
-        Where the device's memory runs out the batch is halved, then the CPU takes over, and the log says so.
+        If the device runs out of memory, the batch is halved, then the CPU takes over; a warning is logged.
 
         Args:
             lightness: (B, 1, H, W), L* in 0..100, at the network's size, on any device.
@@ -125,38 +145,43 @@ class Model:
             (B, 2, h, w) float32 ab, on the model's device.
 
         Raises:
-            UsageError: an option is unknown or out of bounds.
-            PluginError: the colorizer gave something else than finite chroma.
-            DeviceError: the memory of the CPU ran out, too.
+            UsageError: an option does not exist, or a value is out of bounds.
+            PluginError: the colorizer returned something other than finite chroma.
+            DeviceError: the CPU ran out of memory, too.
         """
-        return self.predict_with_notes(lightness, **options).ab
+        return self.predict_planes(lightness, **options).values
 
     def predict_with_notes(self, lightness: Tensor, **options: OptionValue) -> Prediction:
-        """Predict chroma as `predict` does, with what the colorizer has to tell about each picture."""
-        checked = self.options(options)
-        with torch.inference_mode():
-            return self._predict(self.colorizer.predict, lightness.float(), checked)
+        """Predict chroma as `predict` does, with the colorizer's notes about each picture."""
+        planes = self.predict_planes(lightness, **options)
+        return Prediction(planes.values, planes.notes)
+
+    def predict_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
+        """Predict chroma as `predict` does, as the planes that a `Pipeline` works with."""
+        return self._planes(self.colorizer.predict, lightness, options, _CHROMA)
 
     def sample(self, lightness: Tensor, *, seed: int, **options: OptionValue) -> Tensor:
-        """Draw one of the colorings that the colorizer holds for possible, as `predict` does the one to show.
+        """Draw one of several plausible colorings.
 
         Args:
             lightness: (B, 1, H, W), L* in 0..100, at the network's size, on any device.
-            seed: decides which.
+            seed: decides which one.
             **options: of the colorizer.
 
         Returns:
             (B, 2, h, w) float32 ab, on the model's device.
 
         Raises:
-            UsageError: the colorizer knows one coloring only; or as for `predict`.
+            UsageError: the colorizer predicts a single coloring; or as for `predict`.
         """
-        checked = self.options(options)
-        with torch.inference_mode():
-            return self._predict(partial(self.colorizer.sample, seed=seed), lightness.float(), checked).ab
+        return self.sample_planes(lightness, seed=seed, **options).values
+
+    def sample_planes(self, lightness: Tensor, *, seed: int, **options: OptionValue) -> Planes:
+        """Draw a coloring as `sample` does, as the planes that a `Pipeline` works with."""
+        return self._planes(partial(self.colorizer.sample, seed=seed), lightness, options, _CHROMA)
 
     def explain(self, lightness: Tensor, **options: OptionValue) -> Tensor:
-        """Say how unsure of its colors the colorizer is.
+        """Measure how uncertain the colorizer is of its colors.
 
         Args:
             lightness: (B, 1, H, W), L* in 0..100, at the network's size, on any device.
@@ -166,80 +191,87 @@ class Model:
             (B, 1, h, w) float32 entropy in bits, 0 or more, on the model's device.
 
         Raises:
-            UsageError: the colorizer cannot tell; or as for `predict`.
+            UsageError: the colorizer does not predict a distribution; or as for `predict`.
         """
+        return self.explain_planes(lightness, **options).values
+
+    def explain_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
+        """Measure entropy as `explain` does, as the planes that a `Pipeline` works with."""
+        return self._planes(self.colorizer.explain, lightness, options, _ENTROPY)
+
+    def _planes(self, method: _Method, lightness: Tensor, options: Mapping[str, OptionValue], channels: int) -> Planes:
         checked = self.options(options)
         with torch.inference_mode():
-            return self._predict(self.colorizer.explain, lightness.float(), checked, channels=1).ab
+            return self._with_memory(method, lightness.float(), checked, channels)
 
-    def _predict(
-        self, ask: _Question, lightness: Tensor, options: Mapping[str, OptionValue], channels: int = 2
-    ) -> Prediction:
-        """Ask the colorizer for chroma, or whatever has so many channels, wherever there is memory for it."""
+    def _with_memory(
+        self, method: _Method, lightness: Tensor, options: Mapping[str, OptionValue], channels: int
+    ) -> Planes:
+        """Call a method of the colorizer where there is enough memory for it."""
         device, network = place = self._place
         try:
-            return self._ask(ask, device, network, lightness, options, channels)
+            return self._call(method, device, network, lightness, options, channels)
         except (RuntimeError, MemoryError) as error:
             with self._moving:
                 moved = self._place is not place  # by another thread, while this one was using it
             if not moved and not is_out_of_memory(error):
                 raise
         if moved:
-            return self._predict(ask, lightness, options, channels)
+            return self._with_memory(method, lightness, options, channels)
         if device.device.type == "cuda":
             torch.cuda.empty_cache()
         if len(lightness) > 1:
             half = len(lightness) // 2
-            _log.warning("%s ran out of memory: going on with batches of %d.", device.device, half)
-            parts = [self._predict(ask, part, options, channels) for part in torch.split(lightness, half)]
-            ab = torch.cat([part.ab.to(self.device.device) for part in parts])
-            return Prediction(ab, [note for part in parts for note in part.notes])
+            _log.warning("%s ran out of memory. Continuing with batches of %d.", device.device, half)
+            parts = [self._with_memory(method, part, options, channels) for part in torch.split(lightness, half)]
+            values = torch.cat([part.values.to(self.device.device) for part in parts])
+            return Planes(values, [note for part in parts for note in part.notes])
         self._move_to_cpu(device)
-        return self._predict(ask, lightness, options, channels)
+        return self._with_memory(method, lightness, options, channels)
 
-    def _ask(
+    def _call(
         self,
-        ask: _Question,
+        method: _Method,
         device: Device,
         network: nn.Module,
         lightness: Tensor,
         options: Mapping[str, OptionValue],
         channels: int,
-    ) -> Prediction:
+    ) -> Planes:
         lightness = lightness.to(device.device).contiguous(memory_format=torch.channels_last)
         reduced = device.dtype != torch.float32
         with torch.autocast(device.device.type, device.dtype if reduced else None, enabled=reduced):
-            predicted = ask(network, lightness, **options)
-        ab, notes = (
-            (predicted.ab, predicted.notes)
-            if isinstance(predicted, Prediction)
-            else (predicted, [{}] * len(lightness))
+            returned = method(network, lightness, **options)
+        return self._checked(returned, len(lightness), channels)
+
+    def _checked(self, returned: object, pictures: int, channels: int) -> Planes:
+        values, notes = (
+            (returned.ab, returned.notes) if isinstance(returned, Prediction) else (returned, [{}] * pictures)
         )
-        what = "chroma" if channels == 2 else "an entropy"
-        expected = f"({len(lightness)}, {channels}, h, w)"
-        if not isinstance(ab, Tensor):
-            found = f"no tensor ({type(ab).__name__})"
-            raise PluginError(f"{self.name} gave {what} that is {found}, where {expected} was expected.")
-        if ab.ndim != 4 or ab.shape[:2] != (len(lightness), channels):
-            raise PluginError(f"{self.name} gave {what} of shape {tuple(ab.shape)}, where {expected} was expected.")
-        ab = ab.float()
-        if not torch.isfinite(ab).all():
-            raise PluginError(f"{self.name} gave {what} that is not finite.", "Try --precision fp32.")
-        if len(notes) != len(lightness):
-            raise PluginError(f"{self.name} gave {len(notes)} notes for {len(lightness)} pictures.")
-        return Prediction(ab, notes)
+        what = "chroma" if channels == _CHROMA else "entropy"
+        expected = f"expected a tensor of shape ({pictures}, {channels}, h, w)"
+        if not isinstance(values, Tensor):
+            raise PluginError(f"{self.name} returned {type(values).__name__} as {what}; {expected}.")
+        if values.ndim != 4 or values.shape[:2] != (pictures, channels):
+            raise PluginError(f"{self.name} returned {what} of shape {tuple(values.shape)}; {expected}.")
+        values = values.float()
+        if not torch.isfinite(values).all():
+            raise PluginError(f"{self.name} returned {what} that is not finite.", "Try --precision fp32.")
+        if len(notes) != pictures:
+            raise PluginError(f"{self.name} returned {len(notes)} notes for {pictures} pictures.")
+        return Planes(values, notes)
 
     def _move_to_cpu(self, device: Device) -> None:
-        """Leave a device that has no memory even for one picture; another thread may have done so already."""
+        """Leave a device that has no memory even for one picture, unless another thread has done so already."""
         with self._moving:
             if self.device is not device:
                 return
             if device.device.type == "cpu":
                 raise DeviceError(
-                    f"The memory does not hold even one picture for {self.name}.",
-                    "Close other programs, or try a smaller one.",
+                    f"Not enough memory for {self.name} to process even one picture.",
+                    "Close other programs, or use a smaller model.",
                 )
-            _log.warning("%s has no memory for even one picture: going on on the CPU.", device.device)
+            _log.warning("%s has too little memory for one picture. Continuing on the CPU.", device.device)
             cpu = choose("cpu", "fp32" if device.dtype == torch.float32 else "auto")
             self._place = cpu, place(self._place[1], cpu, self._step)
 
@@ -252,18 +284,18 @@ class Model:
         self, image: Iterable[Picture], *, strength: float = 1.0, **options: OptionValue
     ) -> Iterator[Picture]: ...
     def colorize(self, image: Any, *, strength: float = 1.0, **options: OptionValue) -> Any:
-        """Colorize a picture, or a stream of them.
+        """Colorize a picture, or a stream of pictures.
 
         Args:
-            image: a PIL image, an array (H, W) or (H, W, 3) or (H, W, 4) of uint8 or uint16, or an iterable of such.
-            strength: what the chroma is multiplied by, 0..1.
+            image: a PIL image, an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16, or an iterable of these.
+            strength: factor for the chroma, 0..1.
             **options: of the colorizer, such as `temperature`.
 
         Returns:
             The same kind, in color, of the same size and lightness; for an iterable an iterator, in order.
 
         Raises:
-            UsageError: an option is unknown or out of bounds, or this is no picture.
+            UsageError: an option does not exist, a value is out of bounds, or the image is of another type.
         """
         from colorcli.inference.pipeline import Pipeline
 
@@ -271,7 +303,10 @@ class Model:
         if _is_picture(image):
             return next(_colorized(pipeline, [image]))
         if isinstance(image, (str, bytes, Path)):
-            raise UsageError(f"{image!r} is no picture.", "Open it first: colorize(PIL.Image.open(path)).")
+            raise UsageError(
+                f"image must be a PIL image or an array, got {image!r}.",
+                "Open it first: colorize(PIL.Image.open(path)).",
+            )
         return _colorized(pipeline, image)
 
 
@@ -288,21 +323,21 @@ def load(
 
     Args:
         name: `zhang`, or with the tag of its weights `zhang.eccv16`.
-        weights: a tag, a weights file of your own, or one on the Hub, `hf://owner/name/file@revision`; None = what
-            the name says, or else the best that can be had.
+        weights: a tag, a file, or a file on the Hub, `hf://owner/name/file@revision`; None for the tag in the name, or
+            else the best available ones.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto`, `fp32`, `bf16`, `fp16`.
         engine: `torch`, or `openvino` for CPUs.
-        offline: never touch the network.
+        offline: never use the network.
 
     Raises:
-        ColorizerNotFound: no plugin provides it.
-        WeightsError: the weights cannot be had or do not fit.
-        DeviceError: there is no such device or engine.
+        ColorizerNotFound: no plugin provides the colorizer.
+        WeightsError: the weights are not available, or do not fit.
+        DeviceError: the device, precision or engine is not available.
     """
     colorizer, tag = Registry().resolve(name)
     if tag is not None and weights is not None and tag != weights:
-        raise UsageError(f"{name} and the weights {weights} contradict each other.", "Give one of the two.")
+        raise UsageError(f"The model {name} and the weights {weights} contradict each other.", "Give one of the two.")
     chosen = choose(device, precision, engine)
     if is_on_the_hub(weights):
         weights = fetch(str(weights), offline=offline)
@@ -326,12 +361,12 @@ def load(
 
 
 def _is_file(weights: str | Path) -> bool:
-    """Tell a file from a misspelled tag: tags have neither dots nor slashes."""
+    """Whether weights are a file and not a misspelled tag: tags contain no dots and no slashes."""
     return isinstance(weights, Path) or any(mark in weights for mark in "./\\") or Path(weights).is_file()
 
 
 def _load_nothing(colorizer: Colorizer, device: Device) -> Model:
-    """Load a colorizer that needs no weights, such as a formula."""
+    """Load a colorizer without weights, such as a formula."""
     from safetensors.torch import save
 
     with torch.random.fork_rng(devices=[]):
@@ -360,7 +395,7 @@ def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether a device, or the machine itself, had no memory left."""
+    """Whether a device, or the machine itself, ran out of memory."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
@@ -375,12 +410,12 @@ def _colorized(pipeline: Pipeline, images: Iterable[Any]) -> Iterator[Any]:
 
     from colorcli.media.pictures.files import from_image, to_image
 
-    pillow: deque[bool] = deque()  # of the pictures that are on the line
+    pillow: deque[bool] = deque()  # whether each picture in the pipeline is a PIL image
 
     def frames() -> Iterator[Frame]:
         for image in images:
             if not _is_picture(image):
-                raise UsageError(f"{image!r} is no picture.", "Give PIL images or arrays.")
+                raise UsageError(f"Each image must be a PIL image or an array, got {image!r}.")
             pillow.append(isinstance(image, Image.Image))
             yield from_image(image)
 

@@ -1,8 +1,8 @@
-"""Networks that OpenVINO computes: exported once, kept for the next time, and called as before.
+"""Running networks with OpenVINO: exported once, cached on disk, and called as before.
 
-What is served is the `forward` of a network, or those of its deferred parts where it has any. What a colorizer does
-around them stays in torch. An export is of float32; the precision is that of the computing. Pictures go through one
-by one, which costs nothing on a CPU, so that a batch never changes a picture.
+OpenVINO replaces the `forward` of a network, or of its deferred parts if it has any. Everything around them stays in
+torch. Networks are exported in float32; the precision applies when they are compiled. Pictures are processed one by
+one, which costs nothing on a CPU and makes results independent of the batch.
 """
 
 from __future__ import annotations
@@ -33,39 +33,40 @@ if TYPE_CHECKING:
     from colorcli.inference.device import Device
 
 _log = logging.getLogger("colorcli")
-_FORM = ["colorcli", "form"]  # where an export says which of its results are tensors and which are None
+_FORM = ["colorcli", "form"]  # the key of the form of results in an export
 _PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
-_EXAMPLE = (64, 96)  # at least, of a picture whose sides are left open: no square, lest it be taken for one
+_EXAMPLE = (64, 96)  # minimum sides of an example for dynamic shapes; not square, or the export would be
 _PLAIN = (bool, int, float, str, tuple, type(None))
 
 
 def is_installed() -> bool:
-    """Tell whether there is OpenVINO, without importing it."""
+    """Whether OpenVINO is installed; it is not imported."""
     return find_spec("openvino") is not None
 
 
 def serve(part: nn.Module, device: Device, step: int | None, give_up: Callable[[], None]) -> None:
-    """Let OpenVINO compute a network from now on.
+    """Run a network with OpenVINO from now on.
 
     Args:
-        part: the network, in eval mode; its weights are in float32 on the CPU by the time that it is called.
-        device: tells the precision to compute in.
-        step: None where every shape of the input is exported for itself; else sides are left open, in multiples of it.
-        give_up: called once where the network cannot be exported, and torch computes it after all.
+        part: the network, in eval mode; its weights must be float32 on the CPU when it is called.
+        device: for the precision.
+        step: for pictures of any size, the number that their sides are multiples of; None to export every input shape
+            separately.
+        give_up: called once if the network cannot be exported, before torch takes over.
     """
-    part.forward = _Served(part, device, step, give_up)
+    part.forward = _OpenVinoForward(part, device, step, give_up)
 
 
 @dataclass(frozen=True)
 class _Compiled:
-    """A network ready to compute, and what its results are: `tensor`, or `tuple` and for each `tensor` or `none`."""
+    """A compiled network, and the form of its results: `tensor`, or `tuple` and then `tensor` or `none` for each."""
 
     network: Any
     form: list[str]
 
 
-class _Served:
-    """Takes the place of the `forward` of a network."""
+class _OpenVinoForward:
+    """Replaces the `forward` of a network."""
 
     def __init__(self, part: nn.Module, device: Device, step: int | None, give_up: Callable[[], None]) -> None:
         self._part = part
@@ -94,29 +95,29 @@ class _Served:
         return tuple(next(results) if each == "tensor" else None for each in form[1:])
 
     def _ready(self, inputs: Sequence[Any], named: object) -> _Compiled | None:
-        """Give the network compiled for these inputs and for as many threads as the caller has; None for torch."""
+        """Return the network compiled for these inputs and the caller's number of threads; None to use torch."""
         with self._compiling:
             if self._given_up:
                 return None
             try:
                 if named or not all(isinstance(each, Tensor) and each.is_floating_point() for each in inputs):
-                    raise TypeError("it is called with more than tensors of fractions")
+                    raise TypeError("its arguments must be floating-point tensors")
                 shapes = tuple(self._shape(each) for each in inputs)
                 key = shapes, torch.get_num_threads()
                 if key not in self._compiled:
                     self._compiled[key] = _compile(self._exported(shapes), self._precision, self._cores)
                 return self._compiled[key]
-            except ColorcliError:  # the network's own, about its input
+            except ColorcliError:  # raised by the network itself, about its input
                 raise
-            except Exception as error:  # whatever an exporter says to a network that it does not know
+            except Exception as error:  # exporters raise errors of many kinds
                 reason = textwrap.shorten(str(error), 160, placeholder=" ...") or type(error).__name__
-                _log.warning("OpenVINO cannot compute %s, torch does: %s", type(self._part).__name__, reason)
+                _log.warning("OpenVINO cannot run %s. Using torch instead: %s", type(self._part).__name__, reason)
                 self._given_up = True
                 self._give_up()
                 return None
 
     def _shape(self, tensor: Tensor) -> tuple[int, ...]:
-        """Give the shape to export for, of one picture, with 0 where it is left open."""
+        """Return the shape of one picture to export for, with 0 for dynamic sides."""
         sides_open = self._step is not None and tensor.ndim == 4
         return (1, tensor.shape[1], 0, 0) if sides_open else (1, *tensor.shape[1:])
 
@@ -131,7 +132,7 @@ class _Served:
         try:
             _keep(model, path)
             return _core().read_model(path)
-        except (OSError, RuntimeError):  # a disk that is full: the next run exports again
+        except (OSError, RuntimeError):  # such as a full disk: the next run exports again
             return model
 
     def _request(self, network: Any) -> Any:
@@ -147,22 +148,22 @@ def _core() -> Any:
 
 
 def _openvino() -> Any:
-    """Import OpenVINO without its telemetry, which would tell its makers of every import and every export."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # that is, not to be found
+    """Import OpenVINO without its telemetry, which reports every import and every export."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None makes the import fail
     import openvino
 
     return openvino
 
 
 def _compile(model: Any, precision: str, cores: int) -> _Compiled:
-    """Make a network ready for callers that have so many threads each as the one who asks."""
+    """Compile a network for callers that each have as many threads as this one."""
     threads = torch.get_num_threads()
     callers = max(1, cores // threads)
     settings = {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads * callers,
         "NUM_STREAMS": callers,
-        "ENABLE_CPU_PINNING": False,  # two programs would be pinned to the same cores
+        "ENABLE_CPU_PINNING": False,  # would pin two programs to the same cores
     }
     return _Compiled(_core().compile_model(model, "CPU", settings), str(model.get_rt_info(_FORM).value).split())
 
@@ -171,12 +172,12 @@ def _compile(model: Any, precision: str, cores: int) -> _Compiled:
 
 
 class _Exportable(nn.Module):
-    """A network whose results are a tuple of tensors; what they were is added to `form`."""
+    """A network that returns a tuple of tensors, and records the original form in `form`."""
 
     def __init__(self, part: nn.Module, forward: Callable[..., Any], form: list[str]) -> None:
         super().__init__()
         self.part = part  # for its parameters
-        self._call = forward, form  # not an attribute of its own, which an export would set back
+        self._call = forward, form  # a tuple, because an export would reset a plain attribute
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         forward, form = self._call
@@ -185,13 +186,13 @@ class _Exportable(nn.Module):
             form[:] = ["tensor"]
             return (result,)
         if not isinstance(result, tuple) or not all(each is None or isinstance(each, Tensor) for each in result):
-            raise TypeError(f"it returns {type(result).__name__}, neither a tensor nor a tuple of tensors")
+            raise TypeError(f"it must return a tensor or a tuple of tensors, got {type(result).__name__}")
         form[:] = ["tuple", *("none" if each is None else "tensor" for each in result)]
         return tuple(each for each in result if each is not None)
 
 
 def _export(part: nn.Module, forward: Callable[..., Any], shapes: Sequence[Sequence[int]], step: int) -> Any:
-    """Turn a network, through `torch.export`, into a model of OpenVINO's; sides of 0 are left open."""
+    """Convert a network to an OpenVINO model with `torch.export`; sides of 0 are dynamic."""
     sides = [-(-least // step) * step for least in _EXAMPLE]
     examples = tuple(torch.zeros([*shape[:2], *sides] if 0 in shape else list(shape)) for shape in shapes)
     height, width = (step * torch.export.Dim(name, min=1) for name in ("height", "width"))
@@ -209,7 +210,7 @@ def _export(part: nn.Module, forward: Callable[..., Any], shapes: Sequence[Seque
             }
         )
         if any(0 in tuple(getattr(node.meta.get("val"), "shape", ())) for node in program.graph.nodes):
-            raise ValueError("a tensor in it has no elements")  # which ends the whole process, divided by zero
+            raise ValueError("it contains a tensor without elements")  # OpenVINO would divide by zero and abort
         model = _openvino().convert_model(program)
     model.reshape({index: [side or -1 for side in shape] for index, shape in enumerate(shapes)})
     model.set_rt_info(" ".join(form), _FORM)
@@ -217,19 +218,19 @@ def _export(part: nn.Module, forward: Callable[..., Any], shapes: Sequence[Seque
 
 
 def _antialiased(x: Tensor, size: Sequence[int], _align_corners: bool, _scales: object = None) -> Tensor:
-    """Scale (B, C, H, W) as `interpolate` does bilinearly and antialiased, in operations that OpenVINO knows."""
+    """Scale (B, C, H, W) as antialiased bilinear `interpolate` does, with operations that OpenVINO supports."""
     return _weights(x.shape[-2], size[0]) @ x @ _weights(x.shape[-1], size[1]).T
 
 
 def _replaced(x: Tensor, part: Tensor, dim: int, index: int) -> Tensor:
-    """Replace one slice of a tensor, such as a channel, in operations that OpenVINO knows."""
+    """Replace one slice of a tensor, such as a channel, with operations that OpenVINO supports."""
     index %= x.shape[dim]
     before, after = x.narrow(dim, 0, index), x.narrow(dim, index + 1, x.shape[dim] - index - 1)
     return torch.cat([each for each in (before, part.unsqueeze(dim), after) if each.shape[dim]], dim)
 
 
 def _weights(before: int, after: int) -> Tensor:
-    """Write scaling by a triangle filter as a matrix (after, before)."""
+    """Compute scaling with a triangle filter as a matrix (after, before)."""
     scale = before / after
     centers = (torch.arange(after) + 0.5) * scale
     distances = (torch.arange(before) + 0.5 - centers[:, None]).abs()
@@ -237,7 +238,7 @@ def _weights(before: int, after: int) -> Tensor:
     return weights / weights.sum(dim=1, keepdim=True)
 
 
-# Keeping
+# The cache
 
 
 def _folder() -> Path:
@@ -246,9 +247,9 @@ def _folder() -> Path:
 
 
 def _keep(model: Any, path: Path) -> None:
-    """Save an export, whole or not at all; where another process was quicker, its is as good."""
+    """Save an export atomically; an export that another process saved first is just as good."""
     path.parent.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(path.parent, ignore_errors=True)  # a damaged one
+    shutil.rmtree(path.parent, ignore_errors=True)  # it may be damaged
     with tempfile.TemporaryDirectory(dir=path.parent.parent, ignore_cleanup_errors=True) as name:
         folder = Path(name) / "whole"
         folder.mkdir()
@@ -257,7 +258,7 @@ def _keep(model: Any, path: Path) -> None:
 
 
 def _digest(part: nn.Module, *shape: object) -> str:
-    """Digest all that decides an export: weights, plain attributes, code, versions and shape."""
+    """Compute a digest of everything that an export depends on: weights, attributes, code, versions, shape."""
     digest = hashlib.sha256(repr((shape, [version(name) for name in ("colorcli", "torch", "openvino")])).encode())
     for name, module in part.named_modules():
         attributes = {key: value for key, value in vars(module).items() if isinstance(value, _PLAIN)}
@@ -271,7 +272,7 @@ def _digest(part: nn.Module, *shape: object) -> str:
 
 
 def _code(part: nn.Module) -> list[Path]:
-    """List the files of the packages that a network's modules are from, but for torch's own."""
+    """List the source files of the packages that define a network's modules, except torch itself."""
     packages = {type(module).__module__.partition(".")[0] for module in part.modules()} - {"torch", "torchvision"}
     files = {
         str(file)

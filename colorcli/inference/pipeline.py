@@ -1,7 +1,4 @@
-"""The straight line from frame to frame.
-
-frame -> small lightness -> network -> chroma -> joined with the frame's own lightness -> frame
-"""
+"""The inference pipeline: frame -> small lightness -> network -> chroma -> joined with its lightness -> frame."""
 
 from __future__ import annotations
 
@@ -22,39 +19,36 @@ from colorcli.errors import UsageError
 from colorcli.inference.join import join
 from colorcli.inference.model import is_out_of_memory
 from colorcli.inference.preprocess import small_lightness
-from colorcli.media.pictures.files import (
-    Frame,
-    Provenance,
-)
+from colorcli.media.pictures.files import Frame, Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from colorcli.colorizer import OptionValue, Prediction
-    from colorcli.inference.model import Model
+    from colorcli.colorizer import OptionValue
+    from colorcli.inference.model import Model, Planes
     from colorcli.inference.stopwatch import Stopwatch
 
 _Result = TypeVar("_Result")
 Notes: TypeAlias = "Mapping[str, str | float]"
 
 _log = logging.getLogger("colorcli")
-_BATCH = {"cpu": 1, "cuda": 16}  # more gains nothing on a CPU
+_BATCH = {"cpu": 1, "cuda": 16}  # larger batches are no faster on a CPU
 _BATCH_ELSEWHERE = 4
 
 
 class Pipeline:
-    """The line with its settings: one model, one strength, one set of options.
+    """A model with its settings: strength, options, batch size.
 
     Args:
         model: with its weights, on its device.
-        strength: how much color, 0 to 1.
+        strength: factor for the chroma, 0..1.
         options: of the colorizer, by name.
-        batch_size: pictures that share a pass through the network; None = what suits the device.
-        name: what tables and pages call it; the model's name unless given.
+        batch_size: pictures per batch; None for a size that suits the device.
+        name: for tables and pages; the model's name if empty.
         stopwatch: times the stages, for `colorcli bench`.
 
     Raises:
-        UsageError: the strength is not in 0..1, or an option is unknown or out of bounds.
+        UsageError: the strength is out of bounds, an option does not exist, or its value is out of bounds.
     """
 
     def __init__(
@@ -68,7 +62,7 @@ class Pipeline:
         stopwatch: Stopwatch | None = None,
     ) -> None:
         if not 0 <= strength <= 1:
-            raise UsageError(f"The strength is {strength}, where 0 to 1 was expected.")
+            raise UsageError(f"strength must be between 0 and 1, got {strength:g}.")
         self.model = model
         self.name = name or model.name
         self.strength = strength
@@ -77,26 +71,27 @@ class Pipeline:
         self._stopwatch = stopwatch
 
     def timed(self, stage: str) -> AbstractContextManager[None]:
-        """Time a piece of work as a stage, if there is a stopwatch."""
+        """Time a stage of the work if there is a stopwatch."""
         return self._stopwatch.stage(stage) if self._stopwatch else nullcontext()
 
     @property
     def provenance(self) -> Provenance:
-        """What the outputs say of their making; `settings` digests all that decides the colors."""
-        digest = hashlib.sha256(json.dumps(self._deciding()).encode()).hexdigest()[:16]
+        """What outputs record about their origin; `settings` is a digest of everything that affects the colors."""
+        digest = hashlib.sha256(json.dumps(self._identity()).encode()).hexdigest()[:16]
         return Provenance(self.model.colorizer.name, self.model.tag, version("colorcli"), digest)
 
-    def _deciding(self) -> list[object]:
+    def _identity(self) -> list[object]:
+        """List everything that affects the colors."""
         return [self.model.fingerprint, self.model.size, self.strength, sorted(self.options.items())]
 
     def colorize(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Colorize a stream of frames of any sizes, in order, holding one batch at a time.
+        """Colorize a stream of frames of any sizes, in order, with one batch at a time in memory.
 
         Raises:
-            PluginError: the colorizer gave something else than finite chroma.
-            DeviceError: the memory ran out.
+            PluginError: the colorizer returned something other than finite chroma.
+            DeviceError: the device ran out of memory.
         """
-        size = self.batch_size if self.model.size else 1  # pictures at their own sizes share no batch
+        size = self.batch_size if self.model.size else 1  # pictures at their own sizes cannot share a batch
         stream = iter(frames)
         while batch := self._next(stream, size):
             for frame, chroma in zip(batch, self.chroma(batch), strict=True):
@@ -107,82 +102,80 @@ class Pipeline:
             return list(itertools.islice(frames, size))
 
     def chroma(self, batch: Sequence[Frame]) -> Iterator[Tensor]:
-        """Predict the chroma of a batch of frames: (1, 2, h, w) ab for each, at the network's size or its own."""
-        return (ab for ab, _ in self.predict(batch))
+        """Predict the chroma of a batch of frames: (1, 2, h, w) ab for each, at the network's size or the frame's."""
+        return (values for values, _ in self.predict(batch))
 
     def predict(self, batch: Sequence[Frame]) -> Iterator[tuple[Tensor, Notes]]:
-        """Predict chroma as `chroma` does, and hand on what the colorizer has to tell about each frame."""
+        """Predict the planes of a batch of frames, (1, C, h, w) for each, with the colorizer's notes about it."""
         if side := self.model.size:
             small = torch.cat([self._lightness(frame, (side, side)) for frame in batch])
-            predicted = self.predict_lightness(small)
-            yield from zip(torch.split(predicted.ab, 1), predicted.notes, strict=True)
+            planes = self.predict_lightness(small)
+            yield from zip(torch.split(planes.values, 1), planes.notes, strict=True)
             return
         for frame in batch:
             height, width = frame.pixels.shape[:2]
-            predicted = self.predict_lightness(self._lightness(frame, self._own_size(height, width)))
-            yield predicted.ab, predicted.notes[0]
+            planes = self.predict_lightness(self._lightness(frame, self._own_size(height, width)))
+            yield planes.values, planes.notes[0]
 
     def _own_size(self, height: int, width: int) -> tuple[int, int]:
-        """Shrink a picture to what a network that takes pictures at their own size is made for."""
+        """Limit the size of a picture to the longest side that a network without a size can process."""
         longest = self.model.colorizer.longest_side
         if longest is None or max(height, width) <= longest:
             return height, width
         scale = longest / max(height, width)
         return max(1, round(height * scale)), max(1, round(width * scale))
 
-    def predict_lightness(self, lightness: Tensor) -> Prediction:
+    def predict_lightness(self, lightness: Tensor) -> Planes:
         """Predict chroma for lightness, times the strength.
 
         Args:
-            lightness: (B, 1, s, s) L* in 0..100 at the network's size; where that is the picture's own (B, 1, H, W),
-                whose sides are padded to what the network can divide.
+            lightness: (B, 1, s, s) L* in 0..100 at the network's size; for a network without a size (B, 1, H, W),
+                padded here to sides that the network can process.
 
         Returns:
-            ab (B, 2, h, w), of the size of `lightness` where the network has none of its own; and the notes.
+            ab (B, 2, h, w), of the size of `lightness` for a network without a size; and the notes.
         """
         with self.timed("network"):
-            return self._predict(lightness)
+            planes = self._predict(lightness) if self.model.size else self._predict_padded(lightness)
+            return replace(planes, values=planes.values * self.strength)
 
-    def _predict(self, lightness: Tensor) -> Prediction:
-        if self.model.size:
-            predicted = self._ask(lightness)
-            return replace(predicted, ab=predicted.ab * self.strength)
-        height, width = own = self._own_size(*lightness.shape[-2:])
-        seen = lightness
-        if own != lightness.shape[-2:]:
-            seen = functional.interpolate(lightness, own, mode="bilinear", antialias=True)
+    def _predict_padded(self, lightness: Tensor) -> Planes:
+        full = lightness.shape[-2:]
+        height, width = own = self._own_size(*full)
+        if own != full:
+            lightness = functional.interpolate(lightness, own, mode="bilinear", antialias=True)
         step = self.model.colorizer.multiple_of
-        padded = functional.pad(seen, (0, -width % step, 0, -height % step), mode="replicate")
-        predicted = self._ask(padded)
-        ab = predicted.ab
-        if ab.shape[-2:] != padded.shape[-2:]:
-            ab = functional.interpolate(ab, padded.shape[-2:], mode="bicubic")
-        ab = ab[..., :height, :width]
-        if own != lightness.shape[-2:]:
-            ab = functional.interpolate(ab, lightness.shape[-2:], mode="bicubic")
-        return replace(predicted, ab=ab * self.strength)
+        padded = functional.pad(lightness, (0, -width % step, 0, -height % step), mode="replicate")
+        planes = self._predict(padded)
+        values = planes.values
+        if values.shape[-2:] != padded.shape[-2:]:
+            values = functional.interpolate(values, padded.shape[-2:], mode="bicubic")
+        values = values[..., :height, :width]
+        if own != full:
+            values = functional.interpolate(values, full, mode="bicubic")
+        return replace(planes, values=values)
 
-    def _ask(self, lightness: Tensor) -> Prediction:
-        return self.model.predict_with_notes(lightness, **self.options)
+    def _predict(self, lightness: Tensor) -> Planes:
+        return self.model.predict_planes(lightness, **self.options)
 
     def _lightness(self, frame: Frame, size: tuple[int, int]) -> Tensor:
         device = self.model.device.device
         with self.timed("preprocess"):
-            return _with_room(lambda where: small_lightness(frame.pixels, size, where), device).to(device)
+            return _with_memory(lambda where: small_lightness(frame.pixels, size, where), device).to(device)
 
-    def join(self, frame: Frame, chroma: Tensor) -> Frame:
-        """Give a frame the chroma that was predicted for it."""
+    def join(self, frame: Frame, planes: Tensor) -> Frame:
+        """Combine a frame's own lightness with the chroma that was predicted for it."""
         with self.timed("join"):
-            pixels = _with_room(lambda where: join(frame.pixels, chroma.to(where)), chroma.device)
+            pixels = _with_memory(lambda where: join(frame.pixels, planes.to(where)), planes.device)
         return replace(frame, pixels=pixels)
 
 
-def _with_room(work: Callable[[torch.device], _Result], device: torch.device) -> _Result:
-    """Do full-size work on a device, or on the CPU where the device has no memory for it."""
+def _with_memory(work: Callable[[torch.device], _Result], device: torch.device) -> _Result:
+    """Do full-size work on a device, or on the CPU if the device runs out of memory."""
     try:
         return work(device)
     except RuntimeError as error:
         if device.type == "cpu" or not is_out_of_memory(error):
             raise
-    _log.warning("%s has no memory for a picture of this size: working on the CPU.", device)
+    _log.warning("%s has too little memory for a picture of this size. Continuing on the CPU.", device)
     return work(torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Networks with their weights, on devices: convolutions and products in its precision, all else in float32."""
+"""Placing networks on devices: convolutions and matrix products in reduced precision, everything else in float32."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _placing = threading.Lock()
 
 
 def defer(part: Part) -> Part:
-    """Mark a part of a network that is put on the device only when it is first called, if ever it is.
+    """Mark a part of a network to be moved to the device only when it is first called.
 
-    Of an ensemble, the members that no picture needs then cost neither time nor memory: their weights stay in the
-    file that they were mapped from. In training this changes nothing.
+    Members of an ensemble that no picture needs then cost neither time nor memory: their weights stay in the file
+    they were mapped from. Training is not affected.
     """
     part.deferred = True  # type: ignore[assignment]
     part.awaited = None  # type: ignore[assignment]
@@ -40,12 +40,12 @@ def _arrive(part: nn.Module, _arguments: tuple[Any, ...]) -> None:
 
 
 def place(network: nn.Module, device: Device, step: int | None = None) -> nn.Module:
-    """Make a network ready to predict on a device; it learns no more.
+    """Prepare a network for inference on a device.
 
     Args:
         network: with its weights.
-        device: where, in which precision, and what computes it.
-        step: what the sides of pictures of any size are multiples of; None where all have the network's own size.
+        device: device, precision and engine.
+        step: for networks that take pictures of any size, the number that their sides are multiples of; else None.
     """
     network.eval().requires_grad_(requires_grad=False)
     parts = [part for part in network.modules() if getattr(part, "deferred", False)]
@@ -59,11 +59,11 @@ def place(network: nn.Module, device: Device, step: int | None = None) -> nn.Mod
 
 
 def _settle(part: nn.Module, device: Device, step: int | None) -> None:
-    """Convert a network, now or when it is first called if it is deferred, and choose what computes it."""
-    vars(part).pop("forward", None)  # of another engine
+    """Convert a network, at once or, if it is deferred, on its first call, and choose the engine."""
+    vars(part).pop("forward", None)  # set for another engine
     dtype = device.dtype
     if device.engine == "openvino":
-        dtype = torch.float32  # in which it is exported
+        dtype = torch.float32  # for the export
         serve(part, device, step, give_up=lambda: _convert(part, device.device, device.dtype))
     if getattr(part, "deferred", False):
         part.awaited = device.device, dtype  # type: ignore[assignment]
@@ -72,7 +72,7 @@ def _settle(part: nn.Module, device: Device, step: int | None) -> None:
 
 
 def _convert(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-    """Convert a module's weights, except those of deferred parts within it."""
+    """Convert the weights of a module, except those of deferred parts in it."""
     for part in module.children():
         if not getattr(part, "deferred", False):
             _convert(part, device, dtype)

@@ -1,7 +1,7 @@
-"""What the network sees of a frame: its lightness, small.
+"""The network's input: the lightness of a frame, scaled down.
 
-Full-size work is done in strips of rows that fit the processor's cache, so that memory does not grow with the
-picture and a large one is not slowed by its size.
+Full-size work is done in strips of rows that fit in the processor's cache, so that memory does not grow with the
+picture and large pictures are not slowed down by cache misses.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def small_lightness(pixels: NDArray[np.generic], size: tuple[int, int], device: 
     Returns:
         (1, 1, h, w) float32, L* in 0..100.
     """
-    # Rows first: each strip is squeezed to w columns while it is in the cache.
+    # Width first: each strip is scaled to w columns while it is in the cache.
     squeezed = [
         functional.interpolate(lightness, (lightness.shape[-2], size[1]), mode="bilinear", antialias=True)
         for _, lightness in strips(pixels, device)
@@ -45,7 +45,7 @@ def small_lightness(pixels: NDArray[np.generic], size: tuple[int, int], device: 
 
 
 def strips(pixels: NDArray[np.generic], device: torch.device) -> Iterator[tuple[slice, Tensor]]:
-    """Cut a frame into strips of rows: (rows, lightness (1, 1, n, W))."""
+    """Yield a frame strip by strip: its rows, and their lightness (1, 1, n, W)."""
     height, width = pixels.shape[:2]
     rows = max(1, _STRIP.get(device.type, _STRIP_ELSEWHERE) // width)
     for start in range(0, height, rows):
@@ -54,7 +54,7 @@ def strips(pixels: NDArray[np.generic], device: torch.device) -> Iterator[tuple[
 
 
 def _as_tensor(pixels: NDArray[np.generic]) -> Tensor:
-    """Look at an array as torch can: contiguous, in this machine's byte order, writable though nobody writes."""
+    """Wrap an array for torch, which requires it to be contiguous, in native byte order and writable."""
     return torch.from_numpy(np.require(pixels, pixels.dtype.newbyteorder("="), ["C_CONTIGUOUS", "WRITEABLE"]))
 
 
@@ -71,7 +71,7 @@ def _lightness(pixels: Tensor) -> Tensor:
 
 def look_up(table: Tensor, index: Tensor) -> Tensor:
     """Look up integers of any shape in a one-dimensional table."""
-    return table.index_select(0, index.flatten()).view(index.shape)  # six times as fast as table[index]
+    return table.index_select(0, index.flatten()).view(index.shape)  # six times faster than table[index]
 
 
 @cache
@@ -81,6 +81,6 @@ def _gray_table(levels: int) -> Tensor:
 
 @cache
 def _luminance_tables(levels: int) -> Tensor:
-    """What each channel adds to the luminance: (3, levels)."""
+    """Compute the contribution of each channel to the luminance: (3, levels)."""
     linear = srgb_to_linear(torch.linspace(0, 1, levels, dtype=torch.float64))
     return (torch.tensor(LUMINANCE_WEIGHTS, dtype=torch.float64)[:, None] * linear).float()

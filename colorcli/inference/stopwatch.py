@@ -1,4 +1,4 @@
-"""Where the time goes: the seconds of each stage of the work, over all threads."""
+"""Measuring how much time each stage of the work takes, summed over all threads."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Stopwatch:
-    """Adds up how long stages take.
+    """Adds up the time of stages.
 
     Args:
-        settle: waits until a device has done what it was told, so that a stage has its own work and not that before.
-        clock: tells the time in seconds.
+        settle: waits until the device has finished, so that a stage is not charged for the work of the one before.
+        clock: gives the time in seconds.
 
     Attributes:
-        seconds: of each stage, of all threads together.
+        seconds: of each stage, summed over all threads.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a piece of work. A stage within another counts for itself alone."""
+        """Time a stage. The time of a stage inside another one counts only once, for the inner one."""
         open_stages: list[str] = vars(self._of_thread).setdefault("open", [])
         self._turn(open_stages)
         open_stages.append(name)
@@ -46,7 +46,7 @@ class Stopwatch:
             open_stages.pop()
 
     def _turn(self, open_stages: list[str]) -> None:
-        """Give the time since the last turn to the stage that it was spent in."""
+        """Add the time since the last turn to the stage in which it was spent."""
         now = self._clock()
         if open_stages:
             with self._adding:

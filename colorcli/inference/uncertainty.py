@@ -1,4 +1,4 @@
-"""What else a colorizer can tell of a picture, along the line of `engine`: other colorings, and how sure it is."""
+"""Pipelines that show other plausible colorings of a picture, or how uncertain its colors are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from colorcli.colorizer import Prediction
 from colorcli.inference.pipeline import Pipeline
 from colorcli.media.pictures.files import Frame
 
@@ -17,12 +16,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BITS = 8.0  # of entropy are the brightest color: 256 equally likely colors
+    from colorcli.inference.model import Planes
+
+BITS = 8.0  # of entropy get the brightest color: 256 equally likely colors
 COLORS = "magma"  # perceptually uniform, from nearly black to nearly white
 
 
 class SamplingPipeline(Pipeline):
-    """A line that draws another coloring than the one that its model would show.
+    """A pipeline that draws one of several plausible colorings.
 
     Args:
         pipeline: model and settings.
@@ -39,16 +40,15 @@ class SamplingPipeline(Pipeline):
         )
         self._seed = seed
 
-    def _ask(self, lightness: Tensor) -> Prediction:
-        ab = self.model.sample(lightness, seed=self._seed, **self.options)
-        return Prediction(ab, [{}] * len(ab))
+    def _predict(self, lightness: Tensor) -> Planes:
+        return self.model.sample_planes(lightness, seed=self._seed, **self.options)
 
-    def _deciding(self) -> list[object]:
-        return [*super()._deciding(), "seed", self._seed]
+    def _identity(self) -> list[object]:
+        return [*super()._identity(), "seed", self._seed]
 
 
 class EntropyPipeline(Pipeline):
-    """A line whose outputs show how unsure of its colors a model is: dark where it is sure, bright where it is not.
+    """A pipeline whose outputs show how uncertain a model is of its colors: dark for certain, bright for uncertain.
 
     Args:
         pipeline: model and settings.
@@ -59,27 +59,26 @@ class EntropyPipeline(Pipeline):
             pipeline.model, options=pipeline.options, batch_size=pipeline.batch_size, name=f"{pipeline.name} entropy"
         )
 
-    def _ask(self, lightness: Tensor) -> Prediction:
-        bits = self.model.explain(lightness, **self.options)
-        return Prediction(bits, [{}] * len(bits))
+    def _predict(self, lightness: Tensor) -> Planes:
+        return self.model.explain_planes(lightness, **self.options)
 
-    def _deciding(self) -> list[object]:
-        return [*super()._deciding(), "entropy"]
+    def _identity(self) -> list[object]:
+        return [*super()._identity(), "entropy"]
 
-    def join(self, frame: Frame, chroma: Tensor) -> Frame:
-        """Draw the entropy that was predicted for a frame, (1, 1, h, w) in bits, at the frame's size."""
-        return Frame(entropy_picture(chroma, frame.pixels.shape[:2]), seconds=frame.seconds)
+    def join(self, frame: Frame, planes: Tensor) -> Frame:
+        """Draw the entropy of a frame, (1, 1, h, w) in bits, at the frame's size."""
+        return Frame(entropy_picture(planes, frame.pixels.shape[:2]), seconds=frame.seconds)
 
 
 def entropy_picture(bits: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Draw entropy in colors of one fixed scale, so that pictures and models can be compared.
+    """Draw entropy on a fixed color scale, so that pictures and models can be compared.
 
     Args:
         bits: (1, 1, h, w).
         size: (H, W) of the picture.
 
     Returns:
-        (H, W, 3) sRGB: 0 bits are black, `BITS` and more nearly white.
+        (H, W, 3) sRGB, from black for 0 bits to nearly white for `BITS` and more.
     """
     level = (bits.cpu() * (255 / BITS)).round().clamp(0, 255)
     level = functional.interpolate(level, size, mode="bilinear")[0, 0]

@@ -148,7 +148,7 @@ def floor(clip: Film, pipeline: Pipeline, target: Path) -> float:
     workers = threads if pipeline.model.device.device.type == "cpu" else 2
 
     def ask() -> None:
-        pipeline.predict_lightness(lightness).ab.cpu()
+        pipeline.predict_lightness(lightness).values.cpu()
 
     count = 0
     start = time.perf_counter()

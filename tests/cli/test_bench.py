@@ -30,7 +30,7 @@ def test_what_goes_wrong_in_the_measuring_process_is_told_as_ever(capsys):
     assert bench("-p", "temprature=1") == 2
     assert "no option 'temprature'" in capsys.readouterr().err
     assert main(["bench", "zhang", "--device", "cuda:99"]) == 1
-    assert "There is no device cuda:99 here" in capsys.readouterr().err
+    assert "Device not available: cuda:99" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

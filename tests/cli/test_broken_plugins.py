@@ -85,8 +85,8 @@ def test_what_does_not_load_is_listed_with_the_reason(how, broken, capsys):
 RUN = {
     "import error": "The plugin sunset ({distribution} 1.0) is broken: ModuleNotFoundError",
     "newer API": "The plugin sunset ({distribution} 1.0) is broken: it needs version 2 of the plugin API",
-    "wrong shape": "sunset gave chroma of shape (1, 3, 128, 128), where (1, 2, h, w) was expected",
-    "not a number": "sunset gave chroma that is not finite",
+    "wrong shape": "sunset returned chroma of shape (1, 3, 128, 128); expected a tensor of shape (1, 2, h, w)",
+    "not a number": "sunset returned chroma that is not finite",
     "name clash": "The plugin sunset ({distribution} 1.0) provides no colorizer sunset, but zhang.",
 }
 

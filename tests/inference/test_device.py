@@ -6,16 +6,16 @@ from colorcli.inference import device
 from colorcli.inference.device import choose
 
 
-def test_the_cpu_is_always_there():
+def test_the_cpu_is_always_available():
     assert choose("cpu").device == torch.device("cpu")
 
 
-def test_auto_takes_the_quickest_that_there_is():
+def test_auto_chooses_the_fastest_device():
     best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     assert choose().device.type == best
 
 
-def test_auto_computes_in_bf16_only_where_the_processor_does():
+def test_auto_uses_bf16_only_if_the_processor_supports_it():
     capabilities = torch.cpu.get_capabilities()
     has_bf16 = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
     assert choose("cpu").dtype == (torch.bfloat16 if has_bf16 else torch.float32)
@@ -24,30 +24,30 @@ def test_auto_computes_in_bf16_only_where_the_processor_does():
 @pytest.mark.parametrize(
     ("name", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
 )
-def test_a_precision_can_be_forced_and_is_told(name, dtype):
+def test_a_precision_can_be_chosen_and_is_shown(name, dtype):
     chosen = choose("cpu", name)
     assert chosen.dtype == dtype
     assert str(chosen) == f"cpu in {name}"
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "", "meta", "vulkan"])
-def test_a_device_that_is_not_here_is_an_error_that_names_one_that_is(name):
-    with pytest.raises(DeviceError, match=rf"There is no device {name} here\. .*\({choose().device}\)"):
+def test_an_unavailable_device_is_an_error_that_names_an_available_one(name):
+    with pytest.raises(DeviceError, match=rf"Device not available: {name}\. .*\({choose().device}\)"):
         choose(name)
 
 
-def test_a_precision_that_does_not_exist_is_an_error_that_names_those_that_do():
-    with pytest.raises(DeviceError, match=r"no precision fp8.* fp32, bf16, fp16"):
+def test_an_unknown_precision_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(DeviceError, match=r"precision must be auto, fp32, bf16, fp16, got fp8"):
         choose("cpu", "fp8")
 
 
 @pytest.fixture
 def openvino(monkeypatch):
-    """Whether it is installed or not, it counts as that."""
+    """Make OpenVINO count as installed."""
     monkeypatch.setattr(device, "is_installed", lambda: True)
 
 
-def test_openvino_computes_on_the_cpu_in_the_precision_that_it_is_quickest_in(openvino):
+def test_openvino_runs_on_the_cpu_in_its_fastest_precision(openvino):
     chosen = choose(engine="openvino")
     assert chosen.device.type == "cpu"
     assert chosen.dtype == choose("cpu").dtype
@@ -57,17 +57,17 @@ def test_openvino_computes_on_the_cpu_in_the_precision_that_it_is_quickest_in(op
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (("cuda", "auto", "openvino"), "computes on the CPU, not on cuda"),
-        (("cpu", "fp16", "openvino"), "in fp32 or bf16, not in fp16"),
-        (("cpu", "fp32", "tensorrt"), "no engine tensorrt. .*torch or openvino"),
+        (("cuda", "auto", "openvino"), "runs on the CPU only, got --device cuda"),
+        (("cpu", "fp16", "openvino"), "supports fp32 and bf16, got fp16"),
+        (("cpu", "fp32", "tensorrt"), "engine must be torch or openvino, got tensorrt"),
     ],
 )
-def test_what_does_not_go_together_is_an_error(openvino, asked, words):
+def test_contradictory_choices_are_an_error(openvino, asked, words):
     with pytest.raises(DeviceError, match=words):
         choose(*asked)
 
 
-def test_an_engine_that_is_not_installed_says_how_to_get_it(monkeypatch):
+def test_an_engine_that_is_not_installed_comes_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setattr(device, "is_installed", lambda: False)
     with pytest.raises(DeviceError, match="not installed") as error:
         choose("cpu", "fp32", "openvino")

@@ -13,7 +13,8 @@ from torch import nn
 import colorcli
 from colorcli import Colorizer, Prediction
 from colorcli.errors import PluginError, UnreadableMedia, UnwritableMedia, UsageError
-from colorcli.inference import batch as engine
+from colorcli.inference import batch as batches
+from colorcli.inference import pipeline as pipelines
 from colorcli.inference.batch import colorize_files
 from colorcli.inference.device import choose
 from colorcli.inference.model import Model
@@ -50,7 +51,7 @@ def pipeline_of(network=None, *, size=16, **settings):
 
 
 class Listening(nn.Module):
-    """Tells the shapes that it is asked for, and fails at a picture that is white."""
+    """Records the shapes of its inputs, and fails on a white picture."""
 
     def __init__(self):
         super().__init__()
@@ -130,7 +131,7 @@ def test_chroma_for_lightness_beyond_the_longest_side_has_the_size_of_the_lightn
 
 
 @pytest.mark.parametrize(("shape", "padded"), [((24, 32), (24, 32)), ((21, 35), (24, 40)), ((1, 1), (8, 8))])
-def test_a_network_without_a_size_of_its_own_sees_the_picture_padded_to_what_it_can_divide(shape, padded):
+def test_a_network_without_a_size_gets_the_picture_padded_to_multiples(shape, padded):
     network = Listening()
     pixels = np.full(shape, 128, np.uint8)
     (out,) = pipeline_of(network, size=None).colorize([Frame(pixels)])
@@ -138,14 +139,14 @@ def test_a_network_without_a_size_of_its_own_sees_the_picture_padded_to_what_it_
     assert out.pixels.shape == (*shape, 3)
 
 
-def test_chroma_that_comes_back_smaller_is_scaled_to_the_picture():
+def test_chroma_smaller_than_the_picture_is_scaled_up():
     (out,) = pipeline_of(nn.AvgPool2d(4), size=None).colorize([Frame(gray()[:21, :27])])
     assert out.pixels.shape == (21, 27, 3)
     assert np.ptp(out.pixels.astype(int), axis=2).max() > 3
 
 
 class Noting(Plain):
-    """Tells of each picture how light it is."""
+    """Notes the mean lightness of each picture."""
 
     def predict(self, network, lightness):
         ab = super().predict(network, lightness)
@@ -153,7 +154,7 @@ class Noting(Plain):
 
 
 @pytest.mark.parametrize("size", [16, None])
-def test_what_the_colorizer_tells_about_a_picture_comes_with_its_outcome(photos, size):
+def test_the_colorizers_notes_about_a_picture_are_in_its_outcome(photos, size):
     model = Model(Noting(size), nn.Identity(), choose("cpu", "fp32"), tag="test", fingerprint="0", size=size)
     outcomes = run(Pipeline(model, batch_size=2), photos)
     means = [Pipeline(model).model.predict(torch.full((1, 1, 16, 16), 30.0)).mean()]
@@ -162,7 +163,7 @@ def test_what_the_colorizer_tells_about_a_picture_comes_with_its_outcome(photos,
     assert len({outcome.notes["mean"] for outcome in outcomes}) == len(outcomes)
 
 
-def test_notes_that_are_not_one_a_picture_are_an_error():
+def test_a_wrong_number_of_notes_is_an_error():
     class Wrong(Plain):
         def predict(self, network, lightness):
             return Prediction(super().predict(network, lightness), [{}])
@@ -179,7 +180,7 @@ def test_a_frame_keeps_its_alpha_and_its_time():
     assert out.seconds == 0.25
 
 
-def test_settings_that_decide_the_colors_are_in_the_digest(tmp_path):
+def test_the_digest_covers_every_setting_that_affects_the_colors(tmp_path):
     tiny = colorcli.load("zhang", weights=write_tiny_weights(tmp_path / "a.safetensors"), device="cpu")
     other = colorcli.load("zhang", weights=write_tiny_weights(tmp_path / "b.safetensors", 1), device="cpu")
     pipelines = [
@@ -193,8 +194,8 @@ def test_settings_that_decide_the_colors_are_in_the_digest(tmp_path):
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
-def test_a_strength_beyond_0_to_1_is_refused(strength):
-    with pytest.raises(UsageError, match="0 to 1 was expected"):
+def test_a_strength_outside_0_to_1_is_refused(strength):
+    with pytest.raises(UsageError, match="strength must be between 0 and 1, got"):
         pipeline_of(strength=strength)
 
 
@@ -280,7 +281,7 @@ def test_every_page_and_frame_is_colored(tmp_path, pipeline):
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_all_that_takes_time_is_in_a_stage_and_in_one_alone(photos, monkeypatch, batch_size):
+def test_every_second_counts_in_exactly_one_stage(photos, monkeypatch, batch_size):
     pages = [Image.fromarray(gray(n)) for n in range(5)]
     pages[0].save(photos / "pages.tif", save_all=True, append_images=pages[1:])
     clock = Clock()
@@ -292,11 +293,17 @@ def test_all_that_takes_time_is_in_a_stage_and_in_one_alone(photos, monkeypatch,
 
         return slowed
 
-    for name, seconds in {"open_picture": 1, "small_lightness": 10, "join": 100, "write_picture": 1000}.items():
-        monkeypatch.setattr(engine, name, slow(seconds, getattr(engine, name)))
+    steps = (
+        (batches, "open_picture"),
+        (pipelines, "small_lightness"),
+        (pipelines, "join"),
+        (batches, "write_picture"),
+    )
+    for power, (module, name) in enumerate(steps):
+        monkeypatch.setattr(module, name, slow(10**power, getattr(module, name)))
     watch = Stopwatch(clock=clock)
     pipeline = pipeline_of(batch_size=batch_size, stopwatch=watch)
-    monkeypatch.setattr(pipeline.model, "predict_with_notes", slow(10000, pipeline.model.predict_with_notes))
+    monkeypatch.setattr(pipeline.model, "predict_planes", slow(10000, pipeline.model.predict_planes))
     assert not any(outcome.error for outcome in run(pipeline, photos))
     singles, frames = 9, 14
     assert watch.seconds == {
@@ -427,4 +434,4 @@ def test_a_picture_without_memory_for_it_is_an_error_and_not_a_traceback(photos,
     with caplog.at_level(logging.WARNING, "colorcli"):
         outcomes = run(pipeline_of(Full(), batch_size=9), photos)
     assert all("memory" in str(outcome.error) for outcome in outcomes)
-    assert "going on with batches of 4" in caplog.text
+    assert "Continuing with batches of 4" in caplog.text

@@ -117,5 +117,7 @@ def test_an_entropy_of_another_shape_is_the_plugins_fault():
         def explain(self, network, lightness):
             return lightness.expand(-1, 2, -1, -1)
 
-    with pytest.raises(PluginError, match=r"gave an entropy of shape \(1, 2, 16, 16\), where \(1, 1, h, w\)"):
+    with pytest.raises(
+        PluginError, match=r"returned entropy of shape \(1, 2, 16, 16\); expected a tensor of shape \(1, 1, h, w\)"
+    ):
         list(EntropyPipeline(pipeline_of(Wrong())).chroma([frame()]))

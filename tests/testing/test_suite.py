@@ -338,7 +338,7 @@ def test_bundled_weights_that_are_not_finite_are_found(tmp_path):
     write_state(file, network.state_dict(), Header("line", "best"))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     wrong = line(weights=weights(repo="", file=str(file), size=file.stat().st_size, sha256=digest))
-    with pytest.raises(AssertionError, match="the weights best: line gave chroma that is not finite"):
+    with pytest.raises(AssertionError, match="the weights best: line returned chroma that is not finite"):
         promises_of(wrong)[HERE]()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from colorcli.recipe import Recipe
 
 OptionValue: TypeAlias = bool | int | float | str
-_REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -128,21 +126,6 @@ class Weights:
     def bundled(self) -> bool:
         """Whether the file comes with the package."""
         return not self.repo
-
-    def problems(self) -> list[str]:
-        """Describe what is wrong with the values, a phrase each; an empty list means nothing is."""
-        texts = ("file", "license", "source", "trained_on")
-        found = [f"{name} must not be empty" for name in texts if not getattr(self, name)]
-        fine = {
-            "sha256 must be 64 lowercase hexadecimal digits": ("sha256", re.fullmatch("[0-9a-f]{64}", self.sha256)),
-            "size must be the file's bytes": ("size", self.size > 0),
-            "format must be safetensors or torch": ("format", self.format in {"safetensors", "torch"}),
-            "repo_type must be model or space": ("repo_type", self.repo_type in {"model", "space"}),
-            "repo must be owner/name": ("repo", not self.repo or _REPO.fullmatch(self.repo)),
-            "parameters must be their number": ("parameters", self.parameters >= 0),
-            "input_size must be a side in pixels": ("input_size", self.input_size is None or self.input_size > 0),
-        }
-        return found + [f"{what}, got {getattr(self, name)!r}" for what, (name, ok) in fine.items() if not ok]
 
 
 @dataclass(frozen=True)

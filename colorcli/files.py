@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import platform
 import re
 import secrets
+import stat
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +18,25 @@ from colorcli.errors import UnwritableMedia
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
 _HINT = "Check the disk's space and permissions."
 _TEMPORARY = re.compile(r"\.colorcli-([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.part")
 _swept: set[Path] = set()
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading; pipes and devices, which may block or never end, are refused without waiting for them.
+
+    Raises:
+        OSError: the file cannot be opened, or is not a regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def shown(path: Path | str) -> str:

@@ -1,10 +1,10 @@
-"""colorcli.toml in, the defaults of the command line out.
+"""Reading defaults for the command line from colorcli.toml.
 
     [run]
     model = "zhang"
     batch-size = 8
 
-Sections are commands, keys are their long options, with `-` or `_`. What the command line says goes before it.
+Sections are commands; keys are their long options, with `-` or `_`. The command line takes precedence.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from colorcli.documents import read_toml
 from colorcli.errors import UsageError, did_you_mean
 
 FILE = "colorcli.toml"
@@ -22,31 +23,33 @@ _KINDS: dict[type[click.ParamType[Any]], tuple[type, ...]] = {
     click.types.IntParamType: (int,),
     click.types.FloatParamType: (int, float),
 }
-_WORDS = {(bool,): "true or false", (int,): "a whole number", (int, float): "a number", (str,): "text"}
+_WORDS = {(bool,): "true or false", (int,): "an integer", (int, float): "a number", (str,): "text"}
 
 
 def read_settings(commands: click.Group, path: Path | None = None) -> dict[str, Any]:
-    """Read the settings file, checked against the commands, in the shape of click's `default_map`.
+    """Read the settings file, check it against the commands, and return it as click's `default_map`.
 
     Args:
-        commands: the group whose commands and options may be named.
-        path: the file; where None, colorcli.toml of the current folder, else of the user's configuration folder
-            (`click.get_app_dir("colorcli")`), else none.
+        commands: the group of the commands that may be configured.
+        path: the file; if None, colorcli.toml in the current folder or else in the user's configuration folder
+            (`click.get_app_dir("colorcli")`), if there is one.
 
     Raises:
-        UsageError: the file cannot be read, is not TOML, or has an unknown section or key or a value of the wrong
-            type; the message names the file, the hint the nearest known name.
+        UsageError: the file cannot be read, is not valid TOML, or has unknown sections or keys, or wrong values; the
+            message names the file and has a line for each of them.
     """
     path = path or _find()
     if path is None:
         return {}
-    import tomllib
-
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = read_toml(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.") from error
-    return {name: _section(path, commands, name, table) for name, table in settings.items()}
+        raise UsageError(f"Cannot read {path}: {error}.") from error
+    problems: list[str] = []
+    defaults = {name: _section(commands, name, table, problems) for name, table in settings.items()}
+    if problems:
+        raise UsageError(f"Invalid settings in {path}:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return defaults
 
 
 def _find() -> Path | None:
@@ -54,25 +57,29 @@ def _find() -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _section(path: Path, commands: click.Group, name: str, table: object) -> dict[str, Any]:
+def _section(commands: click.Group, name: str, table: object, problems: list[str]) -> dict[str, Any]:
+    """Return the defaults in a section, and add what is wrong with it to the problems."""
     command = commands.commands.get(name)
     if command is None:
-        raise UsageError(f"{path}: there is no command {name!r} to set.", did_you_mean(name, commands.commands))
+        problems.append(f"[{name}] is not a command. {did_you_mean(name, commands.commands)}")
+        return {}
     if not isinstance(table, dict):
-        raise UsageError(f"{path}: {name} stands outside of a section.", f"Write [{name}], and its options below.")
+        problems.append(f"{name} must be a section: write [{name}] and its options below")
+        return {}
     options = _options(command)
     section = {}
     for key, value in table.items():
-        where = f"{path}, [{name}]"
         option = options.get(key.replace("_", "-"))
         if option is None:
-            raise UsageError(f"{where}: there is no option {key!r}.", did_you_mean(key, options))
-        section[str(option.name)] = _checked(where, key, value, option)
+            problems.append(f"{name}.{key} is not an option. {did_you_mean(key, options)}")
+        else:
+            section[str(option.name)] = value
+            problems += _value_problems(f"{name}.{key}", value, option)
     return section
 
 
 def _options(command: click.Command) -> dict[str, click.Option]:
-    """By long name without the dashes."""
+    """Return the options of a command by their long names, without the dashes."""
     return {
         flag.removeprefix("--"): param
         for param in command.params
@@ -82,20 +89,20 @@ def _options(command: click.Command) -> dict[str, click.Option]:
     }
 
 
-def _checked(where: str, key: str, value: object, option: click.Option) -> object:
+def _value_problems(key: str, value: object, option: click.Option) -> list[str]:
     if not option.multiple:
-        return _checked_value(where, key, value, option)
+        return _item_problems(key, value, option)
     if not isinstance(value, list):
-        raise UsageError(f"{where}: {key} is {value!r}, where a list was expected.")
-    return [_checked_value(where, key, item, option) for item in value]
+        return [f"{key} must be a list, got {value!r}"]
+    return [problem for index, item in enumerate(value) for problem in _item_problems(f"{key}[{index}]", item, option)]
 
 
-def _checked_value(where: str, key: str, value: object, option: click.Option) -> object:
+def _item_problems(key: str, value: object, option: click.Option) -> list[str]:
     kinds = next((kinds for base, kinds in _KINDS.items() if isinstance(option.type, base)), (str,))
     if type(value) not in kinds:
-        raise UsageError(f"{where}: {key} is {value!r}, where {_WORDS[kinds]} was expected.")
+        return [f"{key} must be {_WORDS[kinds]}, got {value!r}"]
     try:
         option.type.convert(value, option, None)  # bounds and choices
     except click.BadParameter as error:
-        raise UsageError(f"{where}: {key}: {error.message}") from error
-    return value
+        return [f"{key}: {error.message.rstrip('.')}"]
+    return []

@@ -31,7 +31,7 @@ def models(as_json: bool) -> None:
 
 
 def _facts(colorizer: Colorizer) -> dict[str, Any]:
-    from colorcli.weights import is_here
+    from colorcli.weights import is_local
 
     return {
         "name": colorizer.name,
@@ -46,7 +46,7 @@ def _facts(colorizer: Colorizer) -> dict[str, Any]:
                 "trained_on": weights.trained_on,
                 "source": weights.source,
                 "bundled": weights.bundled,
-                "here": is_here(weights),
+                "here": is_local(weights),
             }
             for tag, weights in colorizer.weights.items()
         ],

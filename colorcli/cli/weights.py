@@ -1,4 +1,4 @@
-"""`colorcli weights`: weights on this machine and on the Hugging Face Hub."""
+"""`colorcli weights`: manage weights on this machine and on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from colorcli.colorizer import Colorizer, Weights
-    from colorcli.weights.hub import Watch
+    from colorcli.weights.hub import ProgressCallback
 
 
 @click.group()
 def weights() -> None:
-    """List, fetch, check, import and publish weights."""
+    """List, download, verify, import and publish weights."""
 
 
 @weights.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_weights(as_json: bool) -> None:
-    """List weights: size, license, where they are, and how their sha256 begins."""
-    facts = [_facts(*each) for each in _every()]
+    """List all weights with their size, license, location and the start of their sha256."""
+    facts = [_facts(*each) for each in _all_weights()]
     if as_json:
         import json
 
@@ -41,9 +41,9 @@ def list_weights(as_json: bool) -> None:
 
 
 def _facts(colorizer: Colorizer, tag: str, weights: Weights) -> dict[str, Any]:
-    from colorcli.weights.resolver import path_of
+    from colorcli.weights.resolver import local_path
 
-    path = path_of(weights)
+    path = local_path(weights)
     here, elsewhere = ("bundled", "missing") if weights.bundled else ("cached", "on the Hub")
     return {
         "name": f"{colorizer.name}.{tag}",
@@ -59,7 +59,7 @@ def _facts(colorizer: Colorizer, tag: str, weights: Weights) -> dict[str, Any]:
     }
 
 
-def _every() -> list[tuple[Colorizer, str, Weights]]:
+def _all_weights() -> list[tuple[Colorizer, str, Weights]]:
     from colorcli.plugin.registry import Registry
 
     colorizers = Registry().colorizers().values()
@@ -67,16 +67,16 @@ def _every() -> list[tuple[Colorizer, str, Weights]]:
 
 
 def _named(name: str) -> tuple[Colorizer, str, Weights]:
-    """Find the weights of a name; a bare one stands for the first."""
+    """Find weights by name; a colorizer's name selects its first tag."""
     from colorcli.errors import WeightsNotFound
     from colorcli.plugin.registry import Registry
-    from colorcli.weights.resolver import tagged
+    from colorcli.weights.resolver import find_tag
 
     colorizer, tag = Registry().resolve(name)
     if not colorizer.weights:
         raise WeightsNotFound(f"The colorizer {colorizer.name} has no weights.")
     tag = tag or next(iter(colorizer.weights))
-    return colorizer, tag, tagged(colorizer, tag)
+    return colorizer, tag, find_tag(colorizer, tag)
 
 
 def _megabytes(size: int) -> str:
@@ -88,26 +88,26 @@ def _megabytes(size: int) -> str:
 
 @weights.command()
 @click.argument("names", metavar="[MODEL]...", nargs=-1, shell_complete=complete_model)
-@click.option("--all", "everything", is_flag=True, help="All weights of all colorizers.")
+@click.option("--all", "everything", is_flag=True, help="Download all weights of all colorizers.")
 @license_option
 @offline_option
 def pull(names: tuple[str, ...], everything: bool, accept_license: bool, offline: bool) -> int:
-    """Fetch weights, verify them, and print where they are.
+    """Download weights, verify them, and print their paths.
 
-    MODEL is COLORIZER.TAG; a bare COLORIZER stands for its first tag.
+    MODEL is COLORIZER.TAG; COLORIZER alone selects its first tag.
     """
     from colorcli.weights import licenses, locate
 
     if bool(names) == everything:
-        raise UsageError("Give the names of models, or --all.", "`colorcli weights list` shows them.")
-    wanted = _every() if everything else [_named(name) for name in names]
+        raise UsageError("Give MODEL names or --all.", "`colorcli weights list` shows them.")
+    wanted = _all_weights() if everything else [_named(name) for name in names]
     failed = 0
     for colorizer, tag, weights in wanted:
         if accept_license:
             licenses.accept(colorizer, tag)
         try:
-            with _bar(f"{colorizer.name}.{tag}", weights.size) as watch:
-                click.echo(str(locate(colorizer, tag, offline=offline, watch=watch).path))
+            with _bar(f"{colorizer.name}.{tag}", weights.size) as progress:
+                click.echo(str(locate(colorizer, tag, offline=offline, progress=progress).path))
         except ColorcliError as error:
             if len(wanted) == 1:
                 raise
@@ -117,8 +117,8 @@ def pull(names: tuple[str, ...], everything: bool, accept_license: bool, offline
 
 
 @contextmanager
-def _bar(name: str, size: int) -> Iterator[Watch]:
-    """Show on a terminal how far a download is, from its first byte on."""
+def _bar(name: str, size: int) -> Iterator[ProgressCallback]:
+    """Show the progress of a download on a terminal, once its first byte has arrived."""
     progress = Progress(name, size, unit="bytes")
     try:
         yield lambda arrived: progress.advance(count=arrived)
@@ -132,90 +132,78 @@ def _bar(name: str, size: int) -> Iterator[Watch]:
 @weights.command()
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
 def verify(names: tuple[str, ...]) -> int:
-    """Read the weights that are here, and compare them with their manifests.
+    """Compare the weights on this machine with their manifests.
 
-    Without MODEL, all of them.
+    All of them, or only each MODEL.
     """
-    from colorcli.weights.resolver import path_of
-    from colorcli.weights.verification import verified
+    from colorcli.weights.resolver import local_path
+    from colorcli.weights.verification import verify as verify_file
 
     failed = 0
-    for colorizer, tag, weights in [_named(name) for name in names] or _every():
-        path, name = path_of(weights), f"{colorizer.name}.{tag}"
+    for colorizer, tag, weights in [_named(name) for name in names] or _all_weights():
+        path, name = local_path(weights), f"{colorizer.name}.{tag}"
         if path is None:
             failed += weights.bundled or bool(names)
-            click.echo(f"{name}: {'missing' if weights.bundled else 'not here'}")
+            click.echo(f"{name}: {'missing' if weights.bundled else 'not downloaded'}")
             continue
         try:
-            verified(path, weights, afresh=True)
+            verify_file(path, weights, reread=True)
         except ColorcliError as error:
             failed += 1
-            click.echo(f"{name}: wrong")
-            again = "Install the plugin again." if weights.bundled else f"Fetch it again: colorcli weights pull {name}"
+            click.echo(f"{name}: corrupt")
+            again = "Reinstall the plugin." if weights.bundled else f"Download it again: colorcli weights pull {name}"
             report_error(ColorcliError(error.message, again))
         else:
-            click.echo(f"{name}: as it should be")
+            click.echo(f"{name}: ok")
     return 1 if failed else 0
 
 
 @weights.command()
-@click.argument("name", metavar="MODEL")
-def path(name: str) -> None:
-    """Print where weights are on this machine.
-
-    MODEL is COLORIZER.TAG; a bare COLORIZER stands for the best that are here.
-    """
-    from colorcli.plugin.registry import Registry
-    from colorcli.weights import locate
-
-    located = locate(*Registry().resolve(name), offline=True)
-    click.echo(str(located.path))
-
-
-@weights.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def prune(yes: bool) -> None:
-    """Delete downloads that are not needed any more.
+    """Delete downloads that are no longer needed.
 
-    These are the ones that no manifest names any more, and what is left of downloads that were killed. What other
-    programs have downloaded stays.
+    Deletes downloads that no manifest names any more, and the remains of interrupted ones. Files that other programs
+    downloaded are kept.
     """
-    from colorcli.weights.cache import find_waste
+    from colorcli.weights.cache import find_unused
 
-    waste = find_waste(weights for _, _, weights in _pinned())
-    if not waste.files:
-        click.echo("There is nothing to delete.", err=True)
+    unused = find_unused(weights for _, _, weights in _pinned())
+    if not unused.sizes:
+        click.echo("Nothing to delete.", err=True)
         return
-    for name, size in waste.files.items():
+    for name, size in unused.sizes.items():
         click.echo(f"{name}  {_megabytes(size)}")
-    if _agreed(f"Delete {_megabytes(sum(waste.files.values()))}?", yes):
-        waste.remove()
+    if _confirm(f"Delete {_megabytes(sum(unused.sizes.values()))}?", yes):
+        unused.delete()
         click.echo("Deleted.", err=True)
 
 
 def _pinned() -> list[tuple[Colorizer, str, Weights]]:
-    """Give all weights that are in use, sure that none is forgotten."""
+    """Return all weights that are in use, and refuse if some may be missing from the list."""
     import os
 
     from colorcli.plugin.manager import ONLY
     from colorcli.plugin.registry import Registry
 
     if ONLY in os.environ:
-        raise UsageError(f"{ONLY} is set: what other plugins need is not known.", "Run once without it.")
+        raise UsageError(
+            f"Cannot prune while {ONLY} is set: other plugins may need the files.", "Run once without it."
+        )
     for plugin in Registry().plugins():
         if plugin.errors:
             raise PluginError(
-                f"The plugin {plugin.name} is broken: which weights it needs is not known.",
-                "Uninstall or repair it; `colorcli plugins` says what is wrong.",
+                f"Cannot prune while the plugin {plugin.name} is broken: it may need the files.",
+                "Uninstall or repair it; `colorcli plugins` shows the error.",
             )
-    return _every()
+    return _all_weights()
 
 
-def _agreed(question: str, yes: bool) -> bool:
+def _confirm(question: str, yes: bool) -> bool:
     import sys
 
     if not yes and not sys.stdin.isatty():
-        raise UsageError("Nobody is here to be asked.", "Add --yes.")
+        raise UsageError("Cannot ask for confirmation: standard input is not a terminal.", "Add --yes.")
     return yes or click.confirm(question, err=True)
 
 
@@ -224,12 +212,12 @@ def _agreed(question: str, yes: bool) -> bool:
 
 @weights.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--model", "name", required=True, help="COLORIZER, or COLORIZER.TAG whose network it has.")
+@click.option("--model", "name", required=True, help="COLORIZER, or COLORIZER.TAG with the same network.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write this file instead of FILE.safetensors.")
 def import_weights(file: Path, name: str, output: Path | None) -> None:
-    """Check a checkpoint, and write it as safetensors.
+    """Check a checkpoint and write it as safetensors.
 
-    FILE is safetensors, or what PyTorch saves, in the layout of the network or a published one. It has to fit the
+    FILE is a safetensors file or one saved by PyTorch, in the network's own layout or a published one. It must fit the
     network exactly. A manifest table is written beside the result.
     """
     from colorcli.plugin.registry import Registry
@@ -240,13 +228,20 @@ def import_weights(file: Path, name: str, output: Path | None) -> None:
 
 @weights.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--repo", required=True, metavar="OWNER/NAME", help="Repository on the Hub; made where there is none.")
-@click.option("--license", required=True, metavar="SPDX", help="Of the weights, as in CC-BY-4.0.")
-@click.option("--trained-on", metavar="TEXT", help="The data, in a sentence.")
-@click.option("--no-samples", is_flag=True, help="Leave out the sample sheet, which shows photographs of the data.")
-@click.option("--private", is_flag=True, help="Make a new repository private.")
-@click.option("--dry-run", type=click.Path(path_type=Path), metavar="FOLDER", help="Write it to FOLDER instead.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--repo", required=True, metavar="OWNER/NAME", help="Repository on the Hub; created if it does not exist."
+)
+@click.option("--license", required=True, metavar="SPDX", help="License of the weights, such as CC-BY-4.0.")
+@click.option("--trained-on", metavar="TEXT", help="Training data, in a sentence.")
+@click.option("--no-samples", is_flag=True, help="Leave out the sample sheet, which shows photographs from the data.")
+@click.option("--private", is_flag=True, help="Create the repository as private.")
+@click.option(
+    "--dry-run",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write the files to FOLDER and upload nothing.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def publish(
     run: Path,
     repo: str,
@@ -259,30 +254,30 @@ def publish(
 ) -> None:
     """Publish a training run on the Hub.
 
-    That is its best weights, their manifest table, a model card and pictures; what is uploaded is shown before.
+    Uploads its best weights with their manifest table, a model card and pictures, after showing them.
     """
     from tempfile import TemporaryDirectory
 
-    from colorcli.publishing.release import pack
+    from colorcli.publishing.release import make_bundle
     from colorcli.publishing.release import publish as upload
 
     with TemporaryDirectory(prefix="colorcli-") as folder:
-        parcel = pack(
+        bundle = make_bundle(
             run, dry_run or Path(folder), repo=repo, license=license, trained_on=trained_on, samples=not no_samples
         )
         if trained_on is None:
-            said = parcel.weights.trained_on
-            report_note(f"of the data the card says only: {said}. --trained-on TEXT says more.")
+            data = bundle.weights.trained_on
+            report_note(f"the card describes the data only as: {data}. Use --trained-on TEXT to say more.")
         if dry_run:
-            click.echo("\n".join(str(file) for file in parcel.files))
+            click.echo("\n".join(str(file) for file in bundle.files))
             return
-        _show(parcel.files)
-        where = "a private repository" if private else "where everybody sees it"
-        if _agreed(f"Upload this to {repo}, {where}?", yes):
-            click.echo(upload(parcel, private=private))
-            click.echo(f"To use it: --weights {parcel.uri}", err=True)
+        _print_files(bundle.files)
+        audience = "private" if private else "public"
+        if _confirm(f"Upload these files to {repo} ({audience})?", yes):
+            click.echo(upload(bundle, private=private))
+            click.echo(f"Use with: --weights {bundle.uri}", err=True)
 
 
-def _show(files: Sequence[Path]) -> None:
+def _print_files(files: Sequence[Path]) -> None:
     click.echo("\n".join(align([(file.name, _megabytes(file.stat().st_size)) for file in files])), err=True)
     click.echo("\n" + next(f for f in files if f.name == "README.md").read_text(encoding="utf-8"), err=True)

@@ -19,8 +19,8 @@ from colorcli.errors import DeviceError, PluginError, UsageError, did_you_mean
 from colorcli.inference.device import Device, choose
 from colorcli.inference.placement import place
 from colorcli.plugin.registry import Registry
-from colorcli.weights import describe, fetch, is_on_the_hub, locate, open_file, read_state
-from colorcli.weights.fitting import fitted
+from colorcli.weights import describe, fetch, is_hub_uri, locate, open_file, read_state
+from colorcli.weights.fitting import build_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -339,7 +339,7 @@ def load(
     if tag is not None and weights is not None and tag != weights:
         raise UsageError(f"The model {name} and the weights {weights} contradict each other.", "Give one of the two.")
     chosen = choose(device, precision, engine)
-    if is_on_the_hub(weights):
+    if is_hub_uri(weights):
         weights = fetch(str(weights), offline=offline)
     if weights is not None and weights not in colorizer.weights and _is_file(weights):
         return _load_file(colorizer, Path(weights), chosen)
@@ -347,7 +347,7 @@ def load(
         return _load_nothing(colorizer, chosen)
     located = locate(colorizer, tag or (None if weights is None else str(weights)), offline=offline)
     state = read_state(located.path, located.weights.format)
-    network = fitted(colorizer, state, located.weights.network, located.path)
+    network = build_network(colorizer, state, located.weights.network, located.path)
     return Model(
         colorizer,
         network,
@@ -382,7 +382,7 @@ def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
     header = describe(path, state, colorizer)
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
-    network = fitted(colorizer, state, header.network, path)
+    network = build_network(colorizer, state, header.network, path)
     return Model(
         colorizer,
         network,

@@ -9,12 +9,12 @@ import inspect
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from colorcli.colorizer import Colorizer, Option, Weights, declares
 from colorcli.errors import UsageError
+from colorcli.weights.manifest import weights_problems
 
 if TYPE_CHECKING:
     from colorcli.metric import Metric
@@ -120,18 +120,8 @@ def _weights(weights: object) -> list[str]:
         elif not isinstance(each, Weights):
             found.append(f"the weights {tag} must be a colorcli.Weights, got {_shown(each)}")
         else:
-            found += [f"the weights {tag}: {problem}" for problem in _fields(each) or each.problems()]
+            found += [f"the weights {tag}: {problem}" for problem in weights_problems(each)]
     return found
-
-
-def _fields(weights: Weights) -> list[str]:
-    """Check the types of the fields, which Python does not."""
-    kinds: dict[str, Any] = {"str": str, "int": int, "int | None": (int, type(None)), "Mapping[str, Any]": Mapping}
-    return [
-        f"{field.name} must be {field.type}, got {_shown(value)}"
-        for field in fields(Weights)
-        if not isinstance(value := getattr(weights, field.name), kinds[str(field.type)]) or isinstance(value, bool)
-    ]
 
 
 def _option(option: Option) -> list[str]:

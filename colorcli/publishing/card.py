@@ -1,4 +1,4 @@
-"""The model card of published weights: what they are, from what, how good, and how to use them."""
+"""Writing the model card of published weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from colorcli.documents import read_json
 from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.colorizer import Weights
-    from colorcli.publishing.release import Parcel
+    from colorcli.publishing.release import ReleaseBundle
 
 _FRONT = """---
 license: {license}
@@ -30,8 +31,8 @@ tags:
 
 {summary}
 
-These are weights for the colorizer `{colorizer}` of colorcli, which colorizes black-and-white photographs. They have
-{parameters:,} parameters, and the network works at {size}.
+Weights for the colorizer `{colorizer}` of colorcli, which colorizes black-and-white photographs. The network has
+{parameters:,} parameters and works at {size}.
 
 ## How to use
 
@@ -49,20 +50,20 @@ colored = model.colorize(picture)  # a PIL image
 
 _SAMPLES = """## Samples
 
-Photographs that it has not learned from, gray, colorized and as they are:
+Photographs it was not trained on: in gray, colorized, and the originals:
 
 ![Samples](samples.png)"""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the folder of a run tells of it.
+class RunFacts:
+    """The facts about a training run that its model card states.
 
     Attributes:
-        recipes: the recipe of every stage, by the stage's name; of a run without stages, by an empty one.
-        validation: the least validation figure, in words; empty where there is none.
-        figures: the table of the evaluation with its protocol, as Markdown; empty where there is none.
-        metrics: the same for the manifest.
+        recipes: the recipe of each stage, by the stage's name; the name is empty for a run without stages.
+        validation: the lowest validation loss, as a sentence; empty if the run was not validated.
+        figures: the table of the evaluation with its protocol, as Markdown; empty if it was not evaluated.
+        metrics: the same figures for the manifest.
     """
 
     recipes: Mapping[str, Mapping[str, Any]]
@@ -71,15 +72,15 @@ class Facts:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_facts(run: Path, weights: Weights) -> Facts:
-    """Read what the folder of a run tells of it.
+def read_facts(run: Path, weights: Weights) -> RunFacts:
+    """Read the facts about a run from its folder.
 
     Args:
         run: the folder.
-        weights: those that are published of it.
+        weights: the weights to publish.
 
     Raises:
-        UsageError: a file of it cannot be read, or evaluation.json is of other weights.
+        UsageError: a file cannot be read, or evaluation.json evaluates other weights.
     """
     evaluation = run / "evaluation.json"
     figures, metrics = _evaluated(evaluation, weights) if evaluation.is_file() else ("", {})
@@ -87,14 +88,14 @@ def read_facts(run: Path, weights: Weights) -> Facts:
     recipes = {
         path.parent.name if path.parent != run else "": _read(path)["recipe"] for path in settings if path.is_file()
     }
-    return Facts(recipes, _validated(run / "log.csv"), figures, metrics)
+    return RunFacts(recipes, _validated(run / "log.csv"), figures, metrics)
 
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.") from None
+        raise UsageError(f"Cannot read {path}: {error}.") from None
 
 
 def _evaluated(path: Path, weights: Weights) -> tuple[str, dict[str, Any]]:
@@ -107,12 +108,12 @@ def _evaluated(path: Path, weights: Weights) -> tuple[str, dict[str, Any]]:
         found = table.sections[0].rows
         text = markdown(report)
     except (ValueError, TypeError, AttributeError, IndexError) as error:
-        raise UsageError(f"{path} is not what `colorcli evaluate -o evaluation.json` writes.") from error
+        raise UsageError(f"{path} was not written by `colorcli evaluate -o evaluation.json`.") from error
     row = next((name for name, what in report.models.items() if what.endswith(weights.sha256[:12])), None)
     if row is None:
         raise UsageError(
-            f"{path} has figures of other weights than best.safetensors.",
-            "Evaluate these, or remove it: colorcli evaluate COLORIZER --weights best.safetensors DATA -o "
+            f"{path} does not evaluate best.safetensors.",
+            "Delete it, or write it again: colorcli evaluate COLORIZER --weights best.safetensors DATA -o "
             "evaluation.json",
         )
     figures = {name: round(each.value, 4) for name, each in found[row].items() if math.isfinite(each.value)}
@@ -121,7 +122,7 @@ def _evaluated(path: Path, weights: Weights) -> tuple[str, dict[str, Any]]:
 
 
 def _validated(log: Path) -> str:
-    """Say which validation was best: the first of its figures decides, as in training."""
+    """Describe the best validation; its first figure decides, as in training."""
     if not log.is_file():
         return ""
     with log.open(newline="", encoding="utf-8") as file:
@@ -133,18 +134,18 @@ def _validated(log: Path) -> str:
     return f"Best {best['loss']}: {float(best['value']):.4g}, after step {best['step']} of {own[-1]['step']}."
 
 
-def write_card(parcel: Parcel, colorizer: str, tag: str, facts: Facts) -> str:
-    """Write the model card as Markdown with the front matter that the Hub reads.
+def write_card(bundle: ReleaseBundle, colorizer: str, tag: str, facts: RunFacts) -> str:
+    """Write the model card: Markdown with the front matter that the Hub reads.
 
     Args:
-        parcel: with all of its other files.
-        colorizer: its name.
-        tag: of the weights.
-        facts: what the run tells.
+        bundle: the release, with all its other files.
+        colorizer: the colorizer's name.
+        tag: the weights' tag.
+        facts: about the training run.
     """
     from colorcli.plugin.registry import Registry
 
-    weights, plugin = parcel.weights, Registry().get(colorizer)
+    weights, plugin = bundle.weights, Registry().get(colorizer)
     size = weights.input_size or plugin.size
     front = _FRONT.format(
         license="other" if weights.license.startswith("LicenseRef") else weights.license.lower(),
@@ -152,10 +153,10 @@ def write_card(parcel: Parcel, colorizer: str, tag: str, facts: Facts) -> str:
         tag=tag,
         summary=plugin.summary,
         parameters=weights.parameters,
-        size=f"{size}x{size}" if size else "the picture's own size",
-        uri=parcel.uri,
+        size=f"{size}x{size}" if size else "the size of the picture",
+        uri=bundle.uri,
     )
-    pictures = {file.name for file in parcel.files}
+    pictures = {file.name for file in bundle.files}
     sections = [
         f"## Data\n\n{weights.trained_on}",
         _training(weights, facts, "curves.png" in pictures),
@@ -166,7 +167,7 @@ def write_card(parcel: Parcel, colorizer: str, tag: str, facts: Facts) -> str:
     return "\n\n".join([front.rstrip(), *filter(None, sections)]) + "\n"
 
 
-def _training(weights: Weights, facts: Facts, curves: bool) -> str:
+def _training(weights: Weights, facts: RunFacts, curves: bool) -> str:
     command = weights.source.startswith("colorcli ")
     parts = ["## Training", f"```sh\n{weights.source}\n```" if command else weights.source, facts.validation]
     for stage, recipe in facts.recipes.items():
@@ -176,6 +177,6 @@ def _training(weights: Weights, facts: Facts, curves: bool) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _figures(weights: Weights, facts: Facts) -> str:
+def _figures(weights: Weights, facts: RunFacts) -> str:
     metrics = "\n".join(f"- {name}: {value}" for name, value in weights.metrics.items())
-    return f"## Figures\n\n{facts.figures or metrics or 'It has not been evaluated.'}"
+    return f"## Figures\n\n{facts.figures or metrics or 'Not evaluated.'}"

@@ -1,4 +1,4 @@
-"""A training run out to the Hugging Face Hub: weights, manifest table, model card, pictures."""
+"""Publishing a training run on the Hugging Face Hub: weights, manifest table, model card and pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from colorcli.errors import ColorcliError, UsageError
 from colorcli.publishing.card import read_facts, write_card
 from colorcli.weights.files import read_header
 from colorcli.weights.manifest import format_table, read_manifest
-from colorcli.weights.verification import verified
+from colorcli.weights.verification import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +23,13 @@ _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True)
-class Parcel:
+class ReleaseBundle:
     """A folder that is ready to be published.
 
     Attributes:
         repo: owner/name on the Hub.
-        folder: where the files are.
-        weights: what the manifest table among them says.
+        folder: the folder of the files.
+        weights: the weights as the manifest table in the folder describes them.
     """
 
     repo: str
@@ -38,16 +38,16 @@ class Parcel:
 
     @property
     def uri(self) -> str:
-        """What `--weights` takes once they are published."""
+        """The value of `--weights` for the published weights."""
         return f"hf://{self.repo}/{self.weights.file}"
 
     @property
     def files(self) -> list[Path]:
-        """All of its files, by name."""
+        """All files, sorted by name."""
         return sorted(self.folder.iterdir())
 
 
-def pack(
+def make_bundle(
     run: Path,
     folder: Path,
     *,
@@ -55,34 +55,34 @@ def pack(
     license: str,  # noqa: A002  # the manifest's own word
     trained_on: str | None = None,
     samples: bool = True,
-) -> Parcel:
-    """Gather what is to be published of a training run: its best weights, and all that explains them.
+) -> ReleaseBundle:
+    """Collect what is published of a training run: its best weights and their documentation.
 
     Args:
-        run: the folder that `colorcli train` wrote. Where it has an evaluation.json, written by
-            `colorcli evaluate -o evaluation.json`, the figures are published too.
-        folder: where to put the files; there is none yet, or it is empty.
+        run: the folder that `colorcli train` wrote. If it has an evaluation.json, written by
+            `colorcli evaluate -o evaluation.json`, the figures are published as well.
+        folder: an empty or new folder for the files.
         repo: owner/name on the Hub.
         license: SPDX identifier.
-        trained_on: the data, in a sentence; None = as in the run's own table.
-        samples: whether the last sample sheet goes along, which shows photographs of the data.
+        trained_on: the training data, in a sentence; as in the run's own table if None.
+        samples: include the last sample sheet, which shows photographs from the data.
 
     Raises:
-        UsageError: this is no run with weights, or a name cannot be.
-        WeightsCorrupt: the weights are not those that the run's table describes.
+        UsageError: the folder has no finished run, or a name is not valid.
+        WeightsCorrupt: the weights differ from the run's own table.
     """
     if not _REPO.fullmatch(repo):
-        raise UsageError(f"{repo!r} is no repository.", "Write owner/name.")
+        raise UsageError(f"--repo must be owner/name, got {repo!r}.")
     if not _LICENSE.fullmatch(license) or license == "NOASSERTION":
         raise UsageError(
-            f"{license!r} is no license.",
-            "Give its SPDX identifier, as in --license CC-BY-4.0: see spdx.org/licenses.",
+            f"--license must be an SPDX identifier, got {license!r}.",
+            "For example --license CC-BY-4.0; spdx.org/licenses lists them.",
         )
     best = run / "best.safetensors"
     if not best.is_file() or not best.with_suffix(".toml").is_file():
-        raise UsageError(f"{run} holds no best.safetensors with its best.toml.", "Give the folder of a training run.")
+        raise UsageError(f"{run} must have best.safetensors and best.toml.", "Give the folder of a training run.")
     ((tag, weights),) = read_manifest("best", run).items()
-    verified(best, weights, afresh=True)
+    verify(best, weights, reread=True)
     colorizer = read_header(best).colorizer
     facts = read_facts(run, weights)
     weights = replace(
@@ -93,7 +93,7 @@ def pack(
         trained_on=trained_on or weights.trained_on,
         metrics=facts.metrics or weights.metrics,
     )
-    _make(folder)
+    _make_empty(folder)
     shutil.copyfile(best, folder / weights.file)
     (folder / f"{colorizer}-{tag}.toml").write_text(format_table(tag, weights), encoding="utf-8")
     pictures = {"curves.png": run / "curves.png"}
@@ -102,56 +102,58 @@ def pack(
     for name, picture in pictures.items():
         if picture.is_file():
             shutil.copyfile(picture, folder / name)
-    parcel = Parcel(repo, folder, weights)
-    (folder / "README.md").write_text(write_card(parcel, colorizer, tag, facts), encoding="utf-8")
-    return parcel
+    bundle = ReleaseBundle(repo, folder, weights)
+    (folder / "README.md").write_text(write_card(bundle, colorizer, tag, facts), encoding="utf-8")
+    return bundle
 
 
-def _make(folder: Path) -> None:
+def _make_empty(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be made: {error.strerror}.") from None
+        raise UsageError(f"Cannot create {folder}: {error.strerror}.") from None
     if any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty.", "Give another folder.")
+        raise UsageError(f"Folder is not empty: {folder}.", "Choose another folder.")
 
 
-def publish(parcel: Parcel, *, private: bool = False) -> str:
-    """Upload a parcel in one commit, into a repository that is made where there is none.
+def publish(bundle: ReleaseBundle, *, private: bool = False) -> str:
+    """Upload a bundle in one commit; a repository that does not exist is created.
 
     Returns:
-        The address of the commit.
+        The URL of the commit.
 
     Raises:
-        ColorcliError: the Hub cannot be reached, or does not take it.
+        ColorcliError: the Hub cannot be reached, or refuses.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi()
     try:
-        api.create_repo(parcel.repo, private=private or None, exist_ok=True)
-        files = [CommitOperationAdd(file.name, file) for file in parcel.files]
-        return str(api.create_commit(parcel.repo, files, commit_message=f"Weights {parcel.weights.file}").commit_url)
-    except Exception as error:  # the client's own, and its HTTP library's
-        raise _refused(parcel.repo, error) from error
+        api.create_repo(bundle.repo, private=private or None, exist_ok=True)
+        files = [CommitOperationAdd(file.name, file) for file in bundle.files]
+        return str(api.create_commit(bundle.repo, files, commit_message=f"Weights {bundle.weights.file}").commit_url)
+    except Exception as error:  # the client's own and its HTTP library's
+        raise _refused(bundle.repo, error) from error
 
 
 def _refused(repo: str, error: Exception) -> ColorcliError:
     from huggingface_hub import errors
 
-    login = "Log in with `hf auth login`, or set HF_TOKEN, with a token that may write there."
+    login = "Log in with `hf auth login`, or set HF_TOKEN to a token with write access."
     reason = f"{error}".strip().splitlines()[-1] if str(error).strip() else type(error).__name__
     match error:
         case errors.OfflineModeIsEnabled():
-            return ColorcliError("HF_HUB_OFFLINE forbids an upload.", "Run once without it.")
+            return ColorcliError("HF_HUB_OFFLINE forbids uploads.", "Run once without it.")
         case errors.HfHubHTTPError(response=response) if response.status_code in {401, 403, 404}:
-            return ColorcliError(f"The Hub does not let you write to {repo}: status {response.status_code}.", login)
+            return ColorcliError(f"The Hub denied write access to {repo}: status {response.status_code}.", login)
         case errors.HfHubHTTPError(response=response):
             return ColorcliError(
-                f"The Hub does not take {repo}: status {response.status_code}, {reason}", "Try again later."
+                f"The Hub refused {repo}: status {response.status_code}, {reason}", "Try again later."
             )
         case ValueError():
-            return ColorcliError(f"The Hub does not take the model card: {reason}", "Is --license one that it knows?")
+            return ColorcliError(
+                f"The Hub refused the model card: {reason}", "Check that the Hub knows the --license."
+            )
     return ColorcliError(
         f"{repo} was not published: {type(error).__name__}: {reason}", "Try again when the Hub can be reached."
     )

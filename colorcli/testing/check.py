@@ -71,9 +71,9 @@ class Check:
 
 def _promises_of(colorizer: Colorizer, side: int | None) -> Iterator[tuple[str, Callable[[], None]]]:
     """Give each promise with its test: of the network that people use here, and of the recipe that made it."""
-    from colorcli.weights import is_here
+    from colorcli.weights import is_local
 
-    tag = next((tag for tag, weights in colorizer.weights.items() if is_here(weights)), None)
+    tag = next((tag for tag, weights in colorizer.weights.items() if is_local(weights)), None)
     used, trained = (_used(colorizer.weights[tag]), _trained(colorizer, tag)) if tag else ({}, {})
     for name in _PROMISES:
         tried = {"colorizer": colorizer, **(trained if "training" in name else used)}

@@ -21,6 +21,7 @@ from colorcli.colorizer import Colorizer, Option, Prediction, Weights, chroma_of
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.plugin.validation import NAME
 from colorcli.recipe import Batch
+from colorcli.weights.manifest import weights_problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +76,7 @@ class ColorizerSuite:
         for tag, weights in self.colorizer.weights.items():
             assert _TAG.fullmatch(tag), f"the tag {tag!r} needs letters, digits, - and _"
             assert isinstance(weights, Weights), f"the weights {tag} are no colorcli.Weights"
-            assert not weights.problems(), f"the weights {tag}: {'; '.join(weights.problems())}"
+            assert not weights_problems(weights), f"the weights {tag}: {'; '.join(weights_problems(weights))}"
             assert _SPDX.fullmatch(weights.license), f"the weights {tag}: {weights.license!r} is no SPDX identifier"
 
     def test_every_option_is_documented_and_bounded(self) -> None:
@@ -99,16 +100,16 @@ class ColorizerSuite:
     def test_weights_that_are_here_fit_their_network_and_give_finite_chroma(self) -> None:
         """Bundled ones are here: whoever installs the plugin can use them without a network connection."""
         from colorcli.weights import read_state
-        from colorcli.weights.fitting import fitted
-        from colorcli.weights.resolver import path_of
-        from colorcli.weights.verification import verified
+        from colorcli.weights.fitting import build_network
+        from colorcli.weights.resolver import local_path
+        from colorcli.weights.verification import verify
 
         for tag, weights in self.colorizer.weights.items():
-            path = path_of(weights)
+            path = local_path(weights)
             assert path or not weights.bundled, f"the bundled weights {tag} are missing: there is no {weights.file}"
             if path:
-                state = read_state(verified(path, weights), weights.format)
-                network = fitted(self.colorizer, state, weights.network, path)
+                state = read_state(verify(path, weights), weights.format)
+                network = build_network(self.colorizer, state, weights.network, path)
                 size = weights.input_size or self.colorizer.size
                 lightness = self._pictures(size)[0]
                 try:

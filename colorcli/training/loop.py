@@ -41,7 +41,7 @@ from colorcli.training.data import (
 from colorcli.training.runs import Checkpoint, Run
 from colorcli.training.stopping import is_over
 from colorcli.weights import open_file
-from colorcli.weights.fitting import misfit
+from colorcli.weights.fitting import mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -345,7 +345,7 @@ def _give(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise WeightsCorrupt(f"{source} does not fit the network of the recipe: {misfit(error)}") from None
+        raise WeightsCorrupt(f"{source} does not fit the network of the recipe: {mismatch(error)}") from None
 
 
 @dataclass

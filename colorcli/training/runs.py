@@ -19,7 +19,7 @@ from colorcli.errors import UsageError, WeightsCorrupt
 from colorcli.files import replacing
 from colorcli.pages.sheet import Row, write_sheet
 from colorcli.weights import Header, open_file, write_state
-from colorcli.weights.fitting import misfit
+from colorcli.weights.fitting import mismatch
 from colorcli.weights.manifest import format_table
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class Run:
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
-            raise UsageError(f"The stages of {self.file.name} do not make its network: {misfit(error)}") from None
+            raise UsageError(f"The stages of {self.file.name} do not make its network: {mismatch(error)}") from None
         self.export(name, network)
 
 

@@ -1,20 +1,20 @@
-"""Weights in, a verified local file out: bundled, from the Hugging Face cache, or from the Hub.
+"""Finding, downloading, verifying and reading weights: bundled, cached, or on the Hugging Face Hub.
 
-Nothing opens a file before its size and sha256 are known to be those of the manifest, and nothing in it is ever run.
+A file is opened only after its size and sha256 match the manifest, and nothing in it is ever executed.
 """
 
 from colorcli.weights.files import Header, describe, open_file, read_header, read_state, write_state
-from colorcli.weights.hub import HUB_PATIENCE
-from colorcli.weights.resolver import Located, fetch, is_here, is_on_the_hub, locate
+from colorcli.weights.hub import HUB_TIMEOUT
+from colorcli.weights.resolver import LocatedWeights, fetch, is_hub_uri, is_local, locate
 
 __all__ = [
-    "HUB_PATIENCE",
+    "HUB_TIMEOUT",
     "Header",
-    "Located",
+    "LocatedWeights",
     "describe",
     "fetch",
-    "is_here",
-    "is_on_the_hub",
+    "is_hub_uri",
+    "is_local",
     "locate",
     "open_file",
     "read_header",

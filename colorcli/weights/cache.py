@@ -1,4 +1,4 @@
-"""What colorcli has downloaded and nobody needs any more."""
+"""Finding and deleting downloads that are no longer needed."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorcli.weights.verification import seals
+from colorcli.weights.verification import verification_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from colorcli.colorizer import Weights
 
-_ABANDONED = 3600.0  # seconds after which a download that does not grow is one that was killed
+_ABANDONED = 3600.0  # seconds without growth after which a partial download counts as abandoned
 
 
 @dataclass(frozen=True)
-class Waste:
-    """What can go from the Hugging Face cache.
+class UnusedFiles:
+    """Files that can be deleted from the Hugging Face cache.
 
     Attributes:
-        files: their names, with their sizes in bytes.
+        sizes: size in bytes by file name.
     """
 
-    files: dict[str, int]
-    _revisions: Any  # huggingface_hub's plan to delete them; None where there is no cache
-    _broken_off: tuple[Path, ...]
+    sizes: dict[str, int]
+    _revisions: Any  # huggingface_hub's plan for deleting revisions; None without a cache
+    _partial: tuple[Path, ...]
 
-    def remove(self) -> None:
-        """Delete it, and the seals of files that are not there any more."""
+    def delete(self) -> None:
+        """Delete the files, and the verification records of files that no longer exist."""
         if self._revisions is not None:
             self._revisions.execute()
-        for path in self._broken_off:
+        for path in self._partial:
             path.unlink(missing_ok=True)
-        for seal in seals():
-            if not seal.file.exists():
+        for record in verification_records():
+            if not record.file.exists():
                 with suppress(OSError):
-                    seal.note.unlink()
+                    record.path.unlink()
 
 
-def find_waste(pinned: Iterable[Weights]) -> Waste:
-    """Find revisions of which colorcli has fetched every file, and of which no manifest names any.
+def find_unused(pinned: Iterable[Weights]) -> UnusedFiles:
+    """Find revisions that colorcli downloaded completely and that no manifest names, and abandoned downloads.
 
-    What other programs have fetched stays. Of downloads that were killed, those of the manifests' repositories go.
+    Files that other programs downloaded are kept. Abandoned downloads are found in the manifests' repositories only.
 
     Args:
         pinned: the weights in the manifests of all colorizers.
@@ -55,24 +55,25 @@ def find_waste(pinned: Iterable[Weights]) -> Waste:
 
     pinned = list(pinned)
     wanted = {weights.sha256 for weights in pinned}
-    unwanted = {seal.file for seal in seals() if seal.sha256 not in wanted}
+    unwanted = {record.file for record in verification_records() if record.sha256 not in wanted}
     try:
         cache = scan_cache_dir(constants.HF_HUB_CACHE)
     except (CacheNotFound, ValueError):
-        return Waste({}, None, ())
-    files: dict[str, int] = {}
+        return UnusedFiles({}, None, ())
+    sizes: dict[str, int] = {}
     commits: list[str] = []
     for repo in cache.repos:
         for revision in repo.revisions:
             if revision.files and {file.blob_path.resolve() for file in revision.files} <= unwanted:
                 commits.append(revision.commit_hash)
-                files |= {f"{repo.repo_id}/{file.file_name}": file.size_on_disk for file in revision.files}
-    broken_off = tuple(_broken_off({(weights.repo, weights.repo_type) for weights in pinned if not weights.bundled}))
-    files |= {str(path): path.stat().st_size for path in broken_off}
-    return Waste(files, cache.delete_revisions(*commits), broken_off)
+                sizes |= {f"{repo.repo_id}/{file.file_name}": file.size_on_disk for file in revision.files}
+    repositories = {(weights.repo, weights.repo_type) for weights in pinned if not weights.bundled}
+    partial = tuple(_abandoned_downloads(repositories))
+    sizes |= {str(path): path.stat().st_size for path in partial}
+    return UnusedFiles(sizes, cache.delete_revisions(*commits), partial)
 
 
-def _broken_off(repositories: Iterable[tuple[str, str]]) -> Iterator[Path]:
+def _abandoned_downloads(repositories: Iterable[tuple[str, str]]) -> Iterator[Path]:
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 

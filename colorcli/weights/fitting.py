@@ -1,4 +1,4 @@
-"""A network built for its weights, and given every one of them."""
+"""Building a network and loading weights into it, strictly."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer
 
 
-def fitted(
+def build_network(
     colorizer: Colorizer, state: Mapping[str, Tensor], hyperparameters: Mapping[str, Any], path: Path
 ) -> nn.Module:
-    """Build the network and give it weights, every one of them and no other.
+    """Build a network and load its weights: every tensor must be used, and none may be missing.
 
     Args:
-        colorizer: whose network.
-        state: the tensors by name, in the network's layout or a published one.
+        colorizer: the colorizer whose network to build.
+        state: tensors by name, in the network's layout or a published one.
         hyperparameters: of the network.
-        path: of the file that they are from, for the error.
+        path: the file that the tensors were read from, for the error message.
 
     Raises:
-        WeightsCorrupt: they do not fit.
+        WeightsCorrupt: the weights do not fit the network.
     """
     try:
         network = colorizer.build(**hyperparameters)
-        # Not copied: what is never used is never read from the file.
+        # assign: tensors are not copied, so those that are never used are never read from the file.
         network.load_state_dict(colorizer.adapt(state, hyperparameters), strict=True, assign=True)
     except (RuntimeError, TypeError, ValueError) as error:
         raise WeightsCorrupt(
-            f"{path} does not fit the network of {colorizer.name}: {misfit(error)}",
-            f"It was built with {json.dumps(dict(hyperparameters))}.",
+            f"{path} does not fit the network of {colorizer.name}: {mismatch(error)}",
+            f"The network was built with {json.dumps(dict(hyperparameters))}.",
         ) from error
     return network
 
 
-def misfit(error: Exception) -> str:
-    """Say in a line why `load_state_dict` refused: torch names every key, which may be hundreds."""
+def mismatch(error: Exception) -> str:
+    """Shorten what `load_state_dict` raised to one line; torch lists every key, possibly hundreds."""
     return textwrap.shorten(str(error).splitlines()[-1], 240, placeholder=" ...")

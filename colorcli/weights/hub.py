@@ -1,4 +1,4 @@
-"""Files from the Hugging Face Hub, through its own client, cache and settings; what goes wrong, in sentences."""
+"""Files on the Hugging Face Hub, through its own client, cache and settings; its errors become plain sentences."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from colorcli.colorizer import Weights
 
-    Watch = Callable[[int], None]  # told how many more bytes have arrived; fewer, where the download begins anew
+    ProgressCallback = Callable[[int], None]  # takes the bytes that arrived; negative when a download starts over
 
-HUB_PATIENCE = 3.0  # seconds that the Hub has for its first answer
-_DEADLINE = 4.0  # with the look-up of its name, which knows no timeout of its own and can take half a minute
-_MEMORY = 60.0  # seconds for which a Hub that could not be reached is not asked again
-_LATER = "Try again when the Hub can be reached; HF_ENDPOINT names a mirror."
-_LOGIN = "Ask for access on the repository's page if need be, then log in with `hf auth login` or set HF_TOKEN."
+HUB_TIMEOUT = 3.0  # seconds for the Hub's first answer
+_DEADLINE = 4.0  # seconds including the DNS lookup, which has no timeout of its own and can take half a minute
+_REMEMBERED = 60.0  # seconds during which a Hub that could not be reached is not tried again
+_RETRY = "Try again when the Hub can be reached; HF_ENDPOINT selects a mirror."
+_LOGIN = "Request access on the repository's page if necessary, then run `hf auth login` or set HF_TOKEN."
 _URI = re.compile(
     r"hf://((?P<type>model|space)s/)?(?P<repo>[\w.-]+/[\w.-]+)(@(?P<first>[^/@]+))?/(?P<file>[^@]+?)(@(?P<last>[^@]+))?"
 )
@@ -33,8 +33,8 @@ _Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a file is on the Hub."""
+class HubFile:
+    """The location of a file on the Hub."""
 
     repo: str  # owner/name
     file: str
@@ -46,116 +46,118 @@ class Place:
 
     @property
     def pinned(self) -> bool:
-        """Whether it will be the same file for ever."""
+        """Whether the revision is a commit, whose file never changes."""
         return bool(re.fullmatch("[0-9a-f]{40}", self.revision))
 
     @classmethod
-    def of(cls, weights: Weights) -> Place:
-        """Give the place of weights that a manifest describes."""
+    def of(cls, weights: Weights) -> HubFile:
+        """Return the location that a manifest gives for weights."""
         return cls(weights.repo, weights.file, weights.revision, weights.repo_type)
 
     @classmethod
-    def parse(cls, uri: str) -> Place:
-        """Read `hf://owner/name/file`, with `@revision` behind it or, as the Hub's own tools write, behind the name.
+    def parse(cls, uri: str) -> HubFile:
+        """Parse `hf://owner/name/file`, with `@revision` at its end or, as the Hub's own tools write it, after name.
 
         Raises:
-            UsageError: the text is something else.
+            UsageError: the text has another form.
         """
         match = _URI.fullmatch(uri)
         if match is None or (match["first"] and match["last"]):
             raise UsageError(
-                f"{uri} is no file on the Hub.", "Write hf://owner/name/file or hf://owner/name/file@revision."
+                f"Not a file on the Hub: {uri}.", "Write hf://owner/name/file or hf://owner/name/file@revision."
             )
         return cls(match["repo"], match["file"], match["first"] or match["last"] or "", match["type"] or "model")
 
 
 @dataclass(frozen=True)
-class Found:
-    """A file that the Hub has."""
+class RemoteFile:
+    """What the Hub says about a file."""
 
-    place: Place
-    size: int | None  # in bytes, where the Hub says it
-    etag: str  # its sha256 where the Hub stores it as a large file
+    location: HubFile
+    size: int | None  # in bytes, if the Hub says so
+    etag: str  # the sha256 for files in the Hub's large-file storage
 
 
-def cached(place: Place) -> Path | None:
-    """Give the file where it is in the cache; the network is not asked."""
+def find_cached(location: HubFile) -> Path | None:
+    """Return the path of a file in the cache, None if it was not downloaded; never uses the network."""
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(place.repo, place.file, revision=place.revision or None, repo_type=place.repo_type)
+    path = try_to_load_from_cache(
+        location.repo, location.file, revision=location.revision or None, repo_type=location.repo_type
+    )
     return Path(path) if isinstance(path, str) else None
 
 
-def ask(place: Place) -> Found:
-    """Ask the Hub for a file, without fetching it: seconds where there is no network, and the client takes minutes.
+def look_up(location: HubFile) -> RemoteFile:
+    """Ask the Hub about a file, without downloading it. Without a network this takes seconds, not the client's minutes.
 
     Raises:
-        WeightsNotFound: the Hub does not give it, or cannot be reached.
+        WeightsNotFound: the Hub refuses, or cannot be reached.
     """
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     since, reason = _unreachable.get(constants.ENDPOINT, (0.0, None))
-    if reason and time.monotonic() - since < _MEMORY:
-        raise explain(reason, str(place))
-    url = hf_hub_url(place.repo, place.file, revision=place.revision or None, repo_type=place.repo_type)
+    if reason and time.monotonic() - since < _REMEMBERED:
+        raise explain(reason, str(location))
+    url = hf_hub_url(location.repo, location.file, revision=location.revision or None, repo_type=location.repo_type)
     try:
-        metadata = _within(_DEADLINE, lambda: get_hf_file_metadata(url, timeout=HUB_PATIENCE))
-    except Exception as error:  # the client's own, and its HTTP library's: all say why there is no answer
+        metadata = _within(_DEADLINE, lambda: get_hf_file_metadata(url, timeout=HUB_TIMEOUT))
+    except Exception as error:  # the client's own and its HTTP library's: each says why there was no answer
         if not isinstance(error, (HfHubHTTPError, OfflineModeIsEnabled)):
             _unreachable[constants.ENDPOINT] = time.monotonic(), error.with_traceback(None)
-        raise explain(error, str(place)) from error
+        raise explain(error, str(location)) from error
     if metadata.commit_hash is None or metadata.etag is None:
-        raise _no_hub(place)
-    return Found(place, metadata.size, metadata.etag)
+        raise _not_the_hub(location)
+    return RemoteFile(location, metadata.size, metadata.etag)
 
 
-def download(found: Found, watch: Watch | None = None) -> Path:
-    """Fetch a file into the cache; a connection that breaks is taken up again where it broke.
+def download(remote: RemoteFile, progress: ProgressCallback | None = None) -> Path:
+    """Download a file into the cache; a broken connection is resumed.
 
     Raises:
-        WeightsNotFound: it did not arrive, or cannot be stored.
+        WeightsNotFound: the download failed, or cannot be stored.
     """
     from huggingface_hub import hf_hub_download
 
-    place = found.place
+    location = remote.location
     try:
         return Path(
             hf_hub_download(
-                place.repo,
-                place.file,
-                revision=place.revision or None,
-                repo_type=place.repo_type,
-                tqdm_class=_bar(watch) if watch else None,
+                location.repo,
+                location.file,
+                revision=location.revision or None,
+                repo_type=location.repo_type,
+                tqdm_class=_progress_bar(progress) if progress else None,
             )
         )
-    except Exception as error:  # the client's own, its HTTP library's, and the disk's: all say why it is not here
-        raise explain(error, str(place), on_its_way=True) from error
+    except Exception as error:  # the client's own, its HTTP library's and the disk's: each says why it failed
+        raise explain(error, str(location), downloading=True) from error
 
 
 def etag_of(path: Path) -> str:
-    """Give the etag of a file in the cache: the name of what its link leads to, empty where the cache has no links."""
+    """Return the ETag of a cached file, which is the name of the blob it links to; empty for a cache without links."""
     return path.readlink().name if path.is_symlink() else ""
 
 
 def check_etag(path: Path, etag: str) -> None:
-    """Compare a file that no manifest describes with its etag, which is its sha256 where it is stored as a large file.
+    """Compare a file without a manifest with its ETag, which is the sha256 for files in large-file storage.
 
     Raises:
         WeightsCorrupt: they differ.
     """
     if re.fullmatch("[0-9a-f]{64}", etag) and sha256_of(path) != etag:
-        raise WeightsCorrupt(f"{path} is not what it is on the Hub.", "The next run fetches it again.")
+        raise WeightsCorrupt(f"{path} differs from the file on the Hub.", "The next run downloads it again.")
 
 
-def _within(seconds: float, ask: Callable[[], _Answer]) -> _Answer:
+def _within(seconds: float, call: Callable[[], _Answer]) -> _Answer:
     answers: list[_Answer] = []
     errors: list[Exception] = []
 
     def run() -> None:
         try:
-            answers.append(ask())
-        except Exception as error:  # raised again below, where somebody hears it
+            answers.append(call())
+        except Exception as error:  # raised again below, in the thread that waits
             errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
@@ -168,8 +170,8 @@ def _within(seconds: float, ask: Callable[[], _Answer]) -> _Answer:
     return answers[0]
 
 
-def _bar(watch: Watch) -> Any:
-    """Make what the client takes for a progress bar: one that tells `watch`, and draws nothing itself."""
+def _progress_bar(progress: ProgressCallback) -> Any:
+    """Make a tqdm class for the client that calls `progress` and draws nothing itself."""
     from huggingface_hub.utils.tqdm import tqdm
 
     class Bar(tqdm):
@@ -177,9 +179,9 @@ def _bar(watch: Watch) -> Any:
             super().__init__(*args, **settings | {"disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> None:
-            watch(int(n or 0))
+            progress(int(n or 0))
 
-        # The client's other protocol counts what has come and what is written; the latter is enough.
+        # The client's other protocol counts bytes received and bytes written; the latter are enough.
         def update_transfer(self, n: float) -> None: ...
 
         def set_transfer_postfix_str(self, text: str, refresh: bool = True) -> None: ...
@@ -187,76 +189,72 @@ def _bar(watch: Watch) -> Any:
     return Bar
 
 
-def _no_hub(place: Place) -> WeightsNotFound:
+def _not_the_hub(location: HubFile) -> WeightsNotFound:
     from huggingface_hub import constants
 
     return WeightsNotFound(
-        f"{place} cannot be had: what answers at {constants.ENDPOINT} is not the Hub, but a proxy, perhaps, "
-        "or a network that wants a login.",
-        "Open a web page to log in to the network, or set HTTPS_PROXY; HF_ENDPOINT names a mirror.",
+        f"Cannot download {location}: {constants.ENDPOINT} did not answer as the Hub does; "
+        "perhaps a proxy or a network login answered instead.",
+        "Log in to the network in a web browser, or set HTTPS_PROXY; HF_ENDPOINT selects a mirror.",
     )
 
 
-def explain(error: Exception, what: str, *, on_its_way: bool = False) -> WeightsNotFound:
-    """Turn what the client raised into a sentence and a next step.
+def explain(error: Exception, name: str, *, downloading: bool = False) -> WeightsNotFound:
+    """Turn an error of the client, its HTTP library or the disk into a sentence and a next step.
 
     Args:
-        error: the client's own, its HTTP library's, or the disk's.
-        what: was to be had.
-        on_its_way: whether the Hub had promised it before.
+        error: what was raised.
+        name: the file's name in the message.
+        downloading: whether the Hub had already answered and the download had begun.
     """
     from huggingface_hub import constants, errors
 
     cache = constants.HF_HUB_CACHE
     match error:
         case errors.OfflineModeIsEnabled():
-            said, hint = "is not here and HF_HUB_OFFLINE forbids a download", "Run once without it."
+            reason, hint = "is not in the cache and HF_HUB_OFFLINE forbids downloads", "Run once without it."
         case errors.GatedRepoError():
-            said, hint = "is shown by the Hub only to some", _LOGIN
+            reason, hint = "is in a gated repository that you cannot access", _LOGIN
         case errors.RepositoryNotFoundError():
-            said, hint = "is in a repository that the Hub does not have, or does not show to you", _LOGIN
+            reason, hint = "is in a repository that does not exist or is private", _LOGIN
         case errors.DisabledRepoError():
-            said, hint = "is in a repository that the Hub has closed", "Choose other weights with --weights."
+            reason, hint = "is in a repository that the Hub has disabled", "Choose other weights with --weights."
         case errors.RemoteEntryNotFoundError() | errors.RevisionNotFoundError():
-            said, hint = "is not on the Hub", "Check its name and revision; a newer colorcli may know where it went."
+            reason, hint = "was not found on the Hub", "Check its name and revision, or upgrade colorcli."
         case errors.HfHubHTTPError(response=response):
-            said, hint = _status(response.status_code)
-        case errors.LocalEntryNotFoundError(__cause__=Exception() as cause):  # the client's second question failed
-            return explain(cause, what, on_its_way=on_its_way)
+            reason, hint = _status(response.status_code)
+        case errors.LocalEntryNotFoundError(__cause__=Exception() as cause):  # the client's second request failed
+            return explain(cause, name, downloading=downloading)
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
-            said, hint = (
-                f"does not fit into {cache}: {error.strerror}",
-                "Make room, or set HF_HOME to a roomier folder.",
-            )
+            reason = f"does not fit into {cache}: {error.strerror}"
+            hint = "Free some space, or set HF_HOME to a folder with more."
         case OSError(errno=errno.EROFS | errno.EACCES | errno.EPERM):
-            said, hint = (
-                f"cannot be stored in {cache}: {error.strerror}",
-                "Set HF_HOME to a folder that can be written to.",
-            )
+            reason, hint = f"cannot be stored in {cache}: {error.strerror}", "Set HF_HOME to a writable folder."
         case OSError(errno=int(), filename=str()):
-            said, hint = f"cannot be stored: {error}", "HF_HOME says where downloads are kept."
-        case _ if on_its_way:
-            said, hint = f"broke off on its way ({_first_line(error)})", "The same command tries again."
+            reason, hint = f"cannot be stored: {error}", "HF_HOME is the folder for downloads."
+        case _ if downloading:
+            reason = f"was not downloaded completely ({_first_line(error)})"
+            hint = "Run the same command again to retry."
         case _:
-            said, hint = f"cannot be had: the Hub cannot be reached ({_first_line(error)})", _LATER
-    return WeightsNotFound(f"{what} {said}.", hint)
+            reason, hint = f"cannot be downloaded: the Hub cannot be reached ({_first_line(error)})", _RETRY
+    return WeightsNotFound(f"{name} {reason}.", hint)
 
 
 def _status(code: int) -> tuple[str, str]:
     match code:
         case 401:
             return (
-                "cannot be had: the Hub does not accept the token",
-                "Log in anew with `hf auth login`, or correct HF_TOKEN.",
+                "cannot be downloaded: the Hub rejected the token",
+                "Log in again with `hf auth login`, or correct HF_TOKEN.",
             )
         case 403:
-            return "cannot be had: the token has no right to it", _LOGIN
+            return "cannot be downloaded: the token does not have access to it", _LOGIN
         case 429:
             return (
-                "cannot be had: the Hub has had too many questions from here",
-                "Wait, or log in with `hf auth login`.",
+                "cannot be downloaded: too many requests to the Hub from here",
+                "Wait a while, or log in with `hf auth login`.",
             )
-    return f"cannot be had: the Hub answered with status {code}", _LATER
+    return f"cannot be downloaded: the Hub answered with status {code}", _RETRY
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""A checkpoint from anywhere in, weights that explain themselves out."""
+"""Importing a checkpoint from elsewhere: checked strictly, and written as safetensors with a header."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from colorcli.colorizer import Weights
 from colorcli.errors import UsageError
 from colorcli.weights.files import describe, open_file, write_state
 from colorcli.weights.manifest import format_table
-from colorcli.weights.resolver import tagged
+from colorcli.weights.resolver import find_tag
 from colorcli.weights.verification import sha256_of
 
 if TYPE_CHECKING:
@@ -20,59 +20,61 @@ if TYPE_CHECKING:
 
 
 def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, target: Path | None = None) -> Path:
-    """Check a checkpoint against the network, strictly, and write it as safetensors with a manifest table beside it.
+    """Check a checkpoint against the network, strictly, and write it as safetensors, with a manifest table beside it.
 
     Args:
-        source: safetensors, or what PyTorch saves, in the network's own layout or a published one.
-        colorizer: whose network it is for.
-        tag: of the weights in the manifest that have the same network, whatever the file says; None = what it says,
-            or the first.
-        target: the file to write; None = beside the source, with the suffix .safetensors.
+        source: a safetensors file or one saved by PyTorch, in the network's own layout or a published one.
+        colorizer: the colorizer whose network it is for.
+        tag: weights in the manifest that have the same network, whatever the file's header says; if None, the header
+            decides, or the first tag.
+        target: the file to write; beside the source, with the suffix .safetensors, if None.
 
     Returns:
         The file written; the table is beside it, with the suffix .toml.
 
     Raises:
-        UsageError: there is no such tag, there is a file already, or it cannot be written.
-        WeightsNotFound: there is no such file.
-        WeightsCorrupt: it holds no weights, would run code, or does not fit the network.
+        UsageError: the tag does not exist, the target exists, or it cannot be written.
+        WeightsNotFound: the source was not found.
+        WeightsCorrupt: the source has no weights, would execute code, or does not fit the network.
     """
     from safetensors import SafetensorError
 
-    from colorcli.weights.fitting import fitted
+    from colorcli.weights.fitting import build_network
 
     if tag is not None:
-        tagged(colorizer, tag)
+        find_tag(colorizer, tag)
     state, _ = open_file(source)
     header = describe(source, state, colorizer, tag)
-    network = fitted(colorizer, state, header.network, source)
+    network = build_network(colorizer, state, header.network, source)
     target = target or source.with_suffix(".safetensors")
     table = target.parent / f"{target.stem}.toml"
     for file in (target, table):
         if file.exists():
-            raise UsageError(f"{file} is there already.", "Choose another file with -o.")
+            raise UsageError(f"File already exists: {file}.", "Choose another file with -o.")
     digest = sha256_of(source)
-    known = next((name for name, weights in colorizer.weights.items() if weights.sha256 == digest), "")
-    header = replace(header, colorizer=colorizer.name, tag=header.tag or known or tag or "imported")
+    published = next((name for name, weights in colorizer.weights.items() if weights.sha256 == digest), "")
+    header = replace(header, colorizer=colorizer.name, tag=header.tag or published or tag or "imported")
     try:
         write_state(target, network.state_dict(), header)
         parameters = sum(parameter.numel() for parameter in network.parameters())
-        weights = _weights(source, target, parameters, header, colorizer.weights.get(known))
+        weights = _describe_target(source, target, parameters, header, colorizer.weights.get(published))
         table.write_text(format_table(header.tag, weights), encoding="utf-8")
     except (OSError, SafetensorError) as error:
-        raise UsageError(f"{target} cannot be written: {error}.", "Choose another file with -o.") from None
+        raise UsageError(f"Cannot write {target}: {error}.", "Choose another file with -o.") from None
     return target
 
 
-def _weights(source: Path, target: Path, parameters: int, header: Header, known: Weights | None) -> Weights:
-    """Describe the file; where the source is a published one, its license and origin are known."""
+def _describe_target(
+    source: Path, target: Path, parameters: int, header: Header, published: Weights | None
+) -> Weights:
+    """Describe the file written; license and origin are known if the source is a published file."""
     return Weights(
         file=target.name,
         sha256=sha256_of(target),
         size=target.stat().st_size,
-        license=known.license if known else "NOASSERTION",
-        source=known.source if known else source.name,
-        trained_on=known.trained_on if known else "unknown",
+        license=published.license if published else "NOASSERTION",
+        source=published.source if published else source.name,
+        trained_on=published.trained_on if published else "unknown",
         parameters=parameters,
         input_size=header.input_size,
         network=header.network,

@@ -1,7 +1,7 @@
-"""Licenses of downloaded weights: shown before their first use; those that do not allow every use are accepted once.
+"""Licenses of downloaded weights: shown before their first use; restricted ones must be accepted once.
 
-Bundled weights allow every use. What was shown and accepted is kept in licenses.txt in the user's data folder, a line
-for each.
+Bundled weights allow every use. The licenses shown and accepted are recorded, one per line, in licenses.txt in the
+user's data folder.
 """
 
 from __future__ import annotations
@@ -19,64 +19,64 @@ if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer, Weights
 
 _log = logging.getLogger("colorcli")
-_NO_COMMERCE = re.compile(r"\bNC\b|noncommercial|non-commercial", re.IGNORECASE)
-_UNKNOWN = {"NOASSERTION", "NONE"}  # SPDX: nobody has said, or there is none
-_this_process: set[str] = set()  # for a home that cannot be written to
+_NONCOMMERCIAL = re.compile(r"\bNC\b|noncommercial|non-commercial", re.IGNORECASE)
+_UNKNOWN = {"NOASSERTION", "NONE"}  # SPDX: not stated, or none
+_this_process: set[str] = set()  # for homes that cannot be written to
 
 
 def is_restricted(license: str) -> bool:  # noqa: A002  # the manifest's own word
-    """Tell whether a license, an SPDX identifier, forbids commercial use, or is not there at all."""
-    return license in _UNKNOWN or bool(_NO_COMMERCE.search(license))
+    """Check whether a license, an SPDX identifier, forbids commercial use or is missing."""
+    return license in _UNKNOWN or bool(_NONCOMMERCIAL.search(license))
 
 
 def check(name: str, weights: Weights) -> None:
-    """Let weights through whose license allows every use, or was accepted.
+    """Check that the license of weights allows every use, or was accepted.
 
     Raises:
-        LicenseNotAccepted: it was not.
+        LicenseNotAccepted: the license is restricted and was not accepted.
     """
-    if is_restricted(weights.license) and _line("accepted", name, weights) not in _known():
+    if is_restricted(weights.license) and _line("accepted", name, weights) not in _recorded():
         raise LicenseNotAccepted(
-            f"{name} is {_said(weights)}.",
-            f"If that suits you, accept it once: colorcli weights pull {name} --accept-license",
+            f"{name} is {_terms(weights)}.",
+            f"To accept this, once: colorcli weights pull {name} --accept-license",
         )
 
 
-def _said(weights: Weights) -> str:
+def _terms(weights: Weights) -> str:
     if weights.license in _UNKNOWN:
         return f"published without a license ({weights.source})"
     limit = ", which forbids commercial use" if is_restricted(weights.license) else ""
-    return f"under the license {weights.license}{limit} ({weights.source})"
+    return f"licensed under {weights.license}{limit} ({weights.source})"
 
 
 def accept(colorizer: Colorizer, tag: str | None) -> None:
-    """Remember that the user accepts the license of weights; None = the first."""
+    """Record that the user accepts the license of weights; the first tag if None."""
     tag = tag or next(iter(colorizer.weights), None)
     if tag is not None and tag in colorizer.weights and is_restricted(colorizer.weights[tag].license):
-        _remember(_line("accepted", f"{colorizer.name}.{tag}", colorizer.weights[tag]))
+        _record(_line("accepted", f"{colorizer.name}.{tag}", colorizer.weights[tag]))
 
 
 def show(name: str, weights: Weights) -> None:
-    """Say what the license is, once."""
+    """Log the license of weights, once."""
     line = _line("shown", name, weights)
-    if line not in _known():
-        _log.warning("%s is %s.", name, _said(weights))
-        _remember(line)
+    if line not in _recorded():
+        _log.warning("%s is %s.", name, _terms(weights))
+        _record(line)
 
 
-def _line(what: str, name: str, weights: Weights) -> str:
-    return f"{what} {name} {weights.license}"
+def _line(event: str, name: str, weights: Weights) -> str:
+    return f"{event} {name} {weights.license}"
 
 
-def _known() -> set[str]:
+def _recorded() -> set[str]:
     with suppress(OSError, UnicodeDecodeError):
         return _this_process | set(_file().read_text(encoding="utf-8").splitlines())
     return _this_process
 
 
-def _remember(line: str) -> None:
+def _record(line: str) -> None:
     _this_process.add(line)
-    with suppress(OSError):  # it is asked again next time
+    with suppress(OSError):  # the user is asked again next time
         _file().parent.mkdir(parents=True, exist_ok=True)
         with _file().open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")

@@ -1,121 +1,147 @@
-"""Manifests, `weights/<name>.toml`, in and out: a table for every tag, the best first.
+"""Reading and writing manifests: `weights/<colorizer>.toml`, one table for each tag, the best first.
 
-Colorizers read theirs while they are imported, so this must stay quick.
+Colorizers read their manifests while they are imported, so this module must stay fast.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
 
 from colorcli.colorizer import Weights
-from colorcli.errors import PluginError, did_you_mean
+from colorcli.documents import read_toml
+from colorcli.errors import PluginError
+from colorcli.validation import find_problems
+from colorcli.weights.names import is_inner_path, is_repo, is_revision, is_tag
 
-# In a wheel the manifests lie inside the package; in a checkout or an editable install, beside it.
-_HOMES = (Path(__file__).parents[1] / "_weights", Path(__file__).parents[2] / "weights")
-_TYPES = {"str": str, "int": int, "int | None": int, "Mapping[str, Any]": dict}
-_WORDS = {str: "text", int: "a whole number", dict: "a table"}
-_FIELDS = {field.name: field for field in fields(Weights)}
-_REQUIRED = {name for name, field in _FIELDS.items() if field.default is MISSING and field.default_factory is MISSING}
-_TAG = re.compile(r"[A-Za-z0-9_-]+")
+# In a wheel the manifests are inside the package; in a checkout or an editable install, beside it.
+_FOLDERS = (Path(__file__).parents[1] / "_weights", Path(__file__).parents[2] / "weights")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # terminals obey these characters instead of showing them
+_LONGEST = 2000  # characters of a text
+
+_Text = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(?!.*{_CONTROL.pattern}).+\Z",
+        max_length=_LONGEST,
+        description=f"1 to {_LONGEST} characters on one line",
+    ),
+]
+_Count = Annotated[int, Meta(ge=0, description="an integer of at least 0")]
+_Table = dict[str, Any]
+
+
+class _Entry(msgspec.Struct):
+    """The fields of a table, as `colorcli.colorizer.Weights` documents them, with their bounds."""
+
+    file: _Text
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", description="64 lowercase hexadecimal digits")]
+    size: Annotated[int, Meta(ge=1, description="a number of bytes, at least 1")]
+    license: _Text
+    source: _Text
+    trained_on: _Text
+    repo: str = ""
+    repo_type: Literal["model", "space"] = "model"
+    revision: str = ""
+    format: Literal["safetensors", "torch"] = "safetensors"
+    parameters: _Count = 0
+    input_size: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="a number of pixels, at least 1")] = None
+    network: _Table = {}
+    options: _Table = {}
+    metrics: _Table = {}
+
+
+_PATHS = {
+    "repo": (is_repo, "owner/name"),
+    "file": (is_inner_path, "a path inside the repository or beside the manifest"),
+    "revision": (is_revision, "a branch, a tag or a commit"),
+}
 
 
 def read_manifest(name: str, folder: Path | None = None) -> Mapping[str, Weights]:
     """Read the weights of a colorizer, by tag, the best first.
 
     Args:
-        name: of the colorizer; the file is `<name>.toml`.
-        folder: where the file is; colorcli's own manifests where None. A plugin with a manifest of its own beside
-            its module writes `read_manifest("sunset", Path(__file__).parent)`.
+        name: the colorizer's name; the file is `<name>.toml`.
+        folder: the folder of the file; colorcli's own manifests if None. A plugin with a manifest beside its module
+            writes `read_manifest("sunset", Path(__file__).parent)`.
 
     Returns:
-        Weights by tag; the `file` of bundled ones is a whole path.
+        Weights by tag; the `file` of bundled ones is an absolute path.
 
     Raises:
-        PluginError: there is no such file, it is not TOML, or a field is missing, unknown or wrong; the message names
-            file, table and field.
+        PluginError: the file was not found or is not valid TOML, or fields are missing, unknown or wrong; the message
+            has a line for each of them.
     """
-    import tomllib
-
     path = _find(name, folder)
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = read_toml(path)
     except (OSError, ValueError) as error:
-        raise PluginError(f"{path} cannot be read: {error}.") from error
+        raise PluginError(f"Cannot read {path}: {error}.") from error
+    problems = [problem for tag, table in tables.items() for problem in _table_problems(tag, table)]
     if not tables:
-        raise PluginError(f"{path} has no table: write one for each tag, as in [eccv16].")
-    return {tag: _weights(path, tag, table) for tag, table in tables.items()}
+        problems = ["the file must have a table for each tag, such as [eccv16]"]
+    if problems:
+        raise PluginError(f"Invalid manifest {path}:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return {tag: _weights(path, table) for tag, table in tables.items()}
 
 
 def _find(name: str, folder: Path | None) -> Path:
-    homes = _HOMES if folder is None else (folder,)
-    paths = [home / f"{name}.toml" for home in homes]
+    folders = _FOLDERS if folder is None else (folder,)
+    paths = [folder / f"{name}.toml" for folder in folders]
     for path in paths:
         if path.is_file():
             return path
-    raise PluginError(f"The colorizer {name} has no manifest: {' nor '.join(map(str, paths))} is there.")
+    raise PluginError(f"The colorizer {name} has no manifest; looked for {' and '.join(map(str, paths))}.")
 
 
-def _weights(path: Path, tag: str, table: object) -> Weights:
-    where = f"{path}, [{tag}]"
+def _table_problems(tag: str, table: object) -> list[str]:
     if not isinstance(table, dict):
-        raise PluginError(f"{path}: {tag} stands outside of a table; every table is a tag, as in [eccv16].")
-    if not _TAG.fullmatch(tag):
-        raise PluginError(f"{where}: a tag has letters, digits, - and _ only.")
-    for key, value in table.items():
-        _check_field(where, key, value)
-    for key in sorted(_REQUIRED - table.keys()):
-        raise PluginError(f"{where}: the field {key} is missing.")
+        return [f"{tag} must be inside a table; each table is a tag, such as [eccv16]"]
+    if not is_tag(tag):
+        return [f"the tag {tag!r} must have 1 to 64 letters, digits, - and _"]
+    return find_problems(table, _Entry, tag) + _path_problems(table, f"{tag}.")
+
+
+def _path_problems(table: Mapping[str, Any], prefix: str) -> list[str]:
+    return [
+        f"{prefix}{key} must be {expected}, got {value!r}"
+        for key, (is_fine, expected) in _PATHS.items()
+        if isinstance(value := table.get(key), str) and value and not is_fine(value)
+    ]
+
+
+def _weights(path: Path, table: Mapping[str, Any]) -> Weights:
     weights = Weights(**table)
-    for problem in weights.problems():
-        raise PluginError(f"{where}: {problem}.")
     return replace(weights, file=str(path.parent / weights.file)) if weights.bundled else weights
 
 
-def _check_field(where: str, key: str, value: object) -> None:
-    if key not in _FIELDS:
-        raise PluginError(f"{where}: there is no field {key}.", did_you_mean(key, _FIELDS))
-    expected = _TYPES[str(_FIELDS[key].type)]
-    if type(value) is not expected:
-        raise PluginError(f"{where}: {key} is {value!r}, where {_WORDS[expected]} was expected.")
+def weights_problems(weights: Weights) -> list[str]:
+    """Check the values of weights that were made in code; a phrase for each wrong one, none when all is well."""
+    table = {field.name: getattr(weights, field.name) for field in fields(weights)}
+    table |= {name: dict(value) for name, value in table.items() if isinstance(value, Mapping)}
+    if weights.bundled and isinstance(weights.file, str):  # by now an absolute path
+        table["file"] = Path(weights.file).name
+    return find_problems(table, _Entry, "") + _path_problems(table, "")
 
 
 def format_table(tag: str, weights: Weights) -> str:
-    """Write one table of a manifest as TOML text, fields with their default values left out."""
-    lines = [f"[{tag}]"]
-    tables = []
-    for name, field in _FIELDS.items():
-        value = getattr(weights, name)
-        if isinstance(value, Mapping):
-            tables += ["", f"[{tag}.{name}]", *_pairs(value)] if value else []
-        elif value != field.default:
-            lines.append(f"{name} = {_toml(value)}")
-    return "\n".join([*lines, *tables]) + "\n"
+    """Write one table of a manifest as TOML, without the fields that have their default values.
 
+    Texts become single lines: a source may be a command with any file name in it.
+    """
+    import tomli_w
 
-def _pairs(table: Mapping[str, Any]) -> list[str]:
-    return [f"{_key(key)} = {_toml(value)}" for key, value in table.items()]
-
-
-def _key(key: str) -> str:
-    return key if _TAG.fullmatch(key) else _toml(key)
-
-
-def _toml(value: object) -> str:
-    import json
-
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return repr(value)
-        case str():
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-        case Mapping():
-            return "{ " + ", ".join(_pairs(value)) + " }"
-        case list() | tuple():
-            return "[" + ", ".join(map(_toml, value)) + "]"
-    raise TypeError(f"{value!r} has no place in a manifest")
+    table = {}
+    for field in fields(Weights):
+        value = getattr(weights, field.name)
+        if value not in (field.default, {}):
+            table[field.name] = _CONTROL.sub(" ", value)[:_LONGEST] if isinstance(value, str) else value
+    return tomli_w.dumps({tag: table})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from colorcli.errors import LicenseNotAccepted, UsageError, WeightsCorrupt, WeightsNotFound, did_you_mean
 from colorcli.weights import hub, licenses
-from colorcli.weights.verification import discard, verified
+from colorcli.weights.verification import discard, verify
 
 if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer, Weights
@@ -18,87 +18,91 @@ _log = logging.getLogger("colorcli")
 
 
 @dataclass(frozen=True)
-class Located:
-    """A file whose content is the one that the manifest promises."""
+class LocatedWeights:
+    """A file that matches the manifest."""
 
     tag: str
     weights: Weights
     path: Path
-    note: str  # a line for the user where it is not the best there is, or empty
+    note: str  # a line for the user if these are not the best weights; otherwise empty
 
 
 def locate(
-    colorizer: Colorizer, tag: str | None = None, *, offline: bool = False, watch: hub.Watch | None = None
-) -> Located:
-    """Find the weights of a colorizer, download them if need be, and verify them.
+    colorizer: Colorizer,
+    tag: str | None = None,
+    *,
+    offline: bool = False,
+    progress: hub.ProgressCallback | None = None,
+) -> LocatedWeights:
+    """Find the weights of a colorizer, download them if necessary, and verify them.
 
     Args:
-        colorizer: whose weights.
-        tag: which of them, and no other; None = the best that can be had: the first tag, or, where that cannot be
-            had, the first bundled one, with a note that says so.
-        offline: never touch the network; HF_HUB_OFFLINE=1 says the same.
-        watch: told how many more bytes of a download have arrived.
+        colorizer: the colorizer.
+        tag: exactly these weights; if None, the first tag, or, if that is not available, the first bundled one, with
+            a note that says so.
+        offline: never use the network; so does HF_HUB_OFFLINE=1.
+        progress: called with the number of bytes that arrived.
 
     Raises:
-        UsageError: there is no such tag.
-        LicenseNotAccepted: their license does not allow every use, and the user has not accepted it.
-        WeightsNotFound: the weights are neither here nor to be had.
-        WeightsCorrupt: the file is not the one that the manifest promises. One from the Hub is removed.
+        UsageError: the tag does not exist.
+        LicenseNotAccepted: the license is restricted and the user has not accepted it.
+        WeightsNotFound: the weights are not on this machine and cannot be downloaded.
+        WeightsCorrupt: the file differs from its manifest. A downloaded one is removed.
     """
     if tag is not None:
-        weights = tagged(colorizer, tag)
-        return Located(tag, weights, _file(f"{colorizer.name}.{tag}", weights, offline, watch), "")
+        weights = find_tag(colorizer, tag)
+        return LocatedWeights(tag, weights, _file(f"{colorizer.name}.{tag}", weights, offline, progress), "")
     if not colorizer.weights:
         raise WeightsNotFound(f"The colorizer {colorizer.name} has no weights.")
     best = next(iter(colorizer.weights))
     try:
-        return locate(colorizer, best, offline=offline, watch=watch)
+        return locate(colorizer, best, offline=offline, progress=progress)
     except (WeightsNotFound, LicenseNotAccepted) as error:
         bundled = next((tag for tag, weights in colorizer.weights.items() if weights.bundled and tag != best), None)
         if bundled is None:
             raise
-        note = f"Using {colorizer.name}.{bundled}, not the better {colorizer.name}.{best}: {error}"
+        note = f"Using {colorizer.name}.{bundled} instead of {colorizer.name}.{best}, which is better: {error}"
         located = locate(colorizer, bundled, offline=offline)
-        return Located(bundled, located.weights, located.path, note)
+        return LocatedWeights(bundled, located.weights, located.path, note)
 
 
-def tagged(colorizer: Colorizer, tag: str) -> Weights:
-    """Give what the manifest says of a tag.
+def find_tag(colorizer: Colorizer, tag: str) -> Weights:
+    """Return the manifest's description of a tag.
 
     Raises:
-        UsageError: there is no such tag.
+        UsageError: the tag does not exist.
     """
     if tag in colorizer.weights:
         return colorizer.weights[tag]
     raise UsageError(
         f"The colorizer {colorizer.name} has no weights {tag!r}.",
-        f"{did_you_mean(tag, colorizer.weights)} A file is given as --weights FILE.",
+        f"{did_you_mean(tag, colorizer.weights)} For a file, use --weights FILE.",
     )
 
 
-def path_of(weights: Weights) -> Path | None:
-    """Give the file where it is on this machine, bundled or in the cache, unverified; the network is not asked."""
+def local_path(weights: Weights) -> Path | None:
+    """Return the file if it is bundled or cached, unverified; never uses the network."""
     if weights.bundled:
         return Path(weights.file) if Path(weights.file).is_file() else None
-    return hub.cached(hub.Place.of(weights))
+    return hub.find_cached(hub.HubFile.of(weights))
 
 
-def is_here(weights: Weights) -> bool:
-    """Whether the file is on this machine, bundled or in the Hugging Face cache; the network is not asked."""
-    return path_of(weights) is not None
+def is_local(weights: Weights) -> bool:
+    """Check whether the file is on this machine, bundled or cached; never uses the network."""
+    return local_path(weights) is not None
 
 
-def _file(name: str, weights: Weights, offline: bool, watch: hub.Watch | None) -> Path:
+def _file(name: str, weights: Weights, offline: bool, progress: hub.ProgressCallback | None) -> Path:
     if weights.bundled:
-        path = path_of(weights)
+        path = local_path(weights)
         if path is None:
-            raise WeightsNotFound(f"The bundled weights {weights.file} are missing.", "Install the plugin again.")
-        return verified(path, weights)
+            raise WeightsNotFound(f"Bundled weights not found: {weights.file}.", "Reinstall the plugin.")
+        return verify(path, weights)
     licenses.check(name, weights)
-    path = path_of(weights)
+    path = local_path(weights)
     if path is not None:
         try:
-            _verified_or_removed(path, weights)
+            _verify_or_remove(path, weights)
         except WeightsCorrupt as error:
             if offline:
                 raise
@@ -106,65 +110,68 @@ def _file(name: str, weights: Weights, offline: bool, watch: hub.Watch | None) -
         else:
             licenses.show(name, weights)
             return path
-    return _downloaded(name, weights, offline, watch)
+    return _download(name, weights, offline, progress)
 
 
-def _downloaded(name: str, weights: Weights, offline: bool, watch: hub.Watch | None) -> Path:
-    found = hub.ask(_asked(hub.Place.of(weights), offline))
-    if found.size not in {None, weights.size}:
+def _download(name: str, weights: Weights, offline: bool, progress: hub.ProgressCallback | None) -> Path:
+    location = hub.HubFile.of(weights)
+    _forbid_offline(location, offline)
+    remote = hub.look_up(location)
+    if remote.size not in {None, weights.size}:
         raise WeightsCorrupt(
-            f"{found.place} on the Hub has {found.size:,} bytes, where {weights.size:,} were expected: "
-            "not downloaded.",
+            f"{location} has {remote.size:,} bytes on the Hub, expected {weights.size:,}: not downloaded.",
             "Choose other weights with --weights; `colorcli weights list` shows them.",
         )
     licenses.show(name, weights)
-    path = hub.download(found, watch)
-    _verified_or_removed(path, weights)
+    path = hub.download(remote, progress)
+    _verify_or_remove(path, weights)
     return path
 
 
-def _asked(place: hub.Place, offline: bool) -> hub.Place:
+def _forbid_offline(location: hub.HubFile, offline: bool) -> None:
     if offline:
-        raise WeightsNotFound(f"{place} is not here and --offline forbids a download.", "Run once without --offline.")
-    return place
+        raise WeightsNotFound(
+            f"{location} is not in the cache and --offline forbids downloads.", "Run once without --offline."
+        )
 
 
-def _verified_or_removed(path: Path, weights: Weights) -> None:
+def _verify_or_remove(path: Path, weights: Weights) -> None:
     try:
-        verified(path, weights)
+        verify(path, weights)
     except WeightsCorrupt as error:
-        gone = "It was not opened, and is removed." if discard(path) else f"It was not opened. Delete {path}."
+        outcome = "It was not opened, and was removed." if discard(path) else f"It was not opened. Delete {path}."
         raise WeightsCorrupt(
-            error.message, f"{gone} The next run fetches it again; --weights takes others."
+            error.message, f"{outcome} The next run downloads it again; --weights selects others."
         ) from error
 
 
-def is_on_the_hub(weights: object) -> bool:
-    """Tell whether what was given for weights is a file on the Hub, `hf://owner/name/file`."""
+def is_hub_uri(weights: object) -> bool:
+    """Check whether a value for `weights` is a file on the Hub, `hf://owner/name/file`."""
     return isinstance(weights, str) and weights.startswith("hf://")
 
 
 def fetch(uri: str, *, offline: bool = False) -> Path:
-    """Fetch a weights file that no manifest describes, `hf://owner/name/file@revision`, or find it in the cache.
+    """Download a weights file that no manifest describes, `hf://owner/name/file@revision`, or find it in the cache.
 
     Raises:
-        UsageError: that is no file on the Hub.
-        WeightsNotFound: it is neither here nor to be had.
-        WeightsCorrupt: it did not arrive as it is on the Hub.
+        UsageError: the URI has another form.
+        WeightsNotFound: the file is not in the cache and cannot be downloaded.
+        WeightsCorrupt: the file differs from the one on the Hub.
     """
     from huggingface_hub import constants
 
-    place = hub.Place.parse(uri)
-    path = hub.cached(place)
+    location = hub.HubFile.parse(uri)
+    path = hub.find_cached(location)
     etag = hub.etag_of(path) if path else ""
-    if path is None or not (place.pinned or offline or constants.HF_HUB_OFFLINE):
+    if path is None or not (location.pinned or offline or constants.HF_HUB_OFFLINE):
         try:
-            found = hub.ask(_asked(place, offline))
-            path, etag = hub.download(found), found.etag
+            _forbid_offline(location, offline)
+            remote = hub.look_up(location)
+            path, etag = hub.download(remote), remote.etag
         except WeightsNotFound as error:
             if path is None:
                 raise
-            _log.warning("Using %s as it was when it was downloaded: %s", uri, error)
+            _log.warning("Using the cached %s: %s", uri, error)
     try:
         hub.check_etag(path, etag)
     except WeightsCorrupt:

@@ -1,4 +1,4 @@
-"""Whether a file is the one that a manifest promises."""
+"""Checking that a file is the one its manifest describes."""
 
 from __future__ import annotations
 
@@ -19,51 +19,54 @@ if TYPE_CHECKING:
 _HTML = (b"<!doctype html", b"<html")
 
 
-def verified(path: Path, weights: Weights, *, afresh: bool = False) -> Path:
-    """Compare size and sha256 with those of the manifest.
+def verify(path: Path, weights: Weights, *, reread: bool = False) -> Path:
+    """Compare the size and sha256 of a file with the manifest.
 
     Args:
-        path: of the file.
-        weights: what it should be.
-        afresh: read it even if it was verified before and has not changed since.
+        path: the file.
+        weights: the manifest's description.
+        reread: hash the file even if it was verified before and has not changed since.
+
+    Returns:
+        The path.
 
     Raises:
-        WeightsCorrupt: it is another file; it is left where it is.
-        WeightsNotFound: it cannot be read.
+        WeightsCorrupt: the file differs; it is left in place.
+        WeightsNotFound: the file cannot be read.
     """
     try:
-        return _verified(path, weights, afresh)
+        return _verify(path, weights, reread)
     except OSError as error:
-        raise WeightsNotFound(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise WeightsNotFound(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
-def _verified(path: Path, weights: Weights, afresh: bool) -> Path:
+def _verify(path: Path, weights: Weights, reread: bool) -> Path:
     stat = path.stat()
     if stat.st_size != weights.size:
-        raise _corrupt(path, f"has {stat.st_size:,} bytes, where {weights.size:,} were expected")
-    seal = _seals() / weights.sha256
+        raise _corrupt(path, f"has {stat.st_size:,} bytes, expected {weights.size:,}")
+    record = _record_folder() / weights.sha256
     text = f"{path.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}\n"
     with suppress(OSError, UnicodeDecodeError):
-        if not afresh and seal.read_text(encoding="utf-8") == text:
+        if not reread and record.read_text(encoding="utf-8") == text:
             return path
     found = sha256_of(path)
     if found != weights.sha256:
-        raise _corrupt(path, f"has the sha256 {found}, where {weights.sha256} was expected")
-    with suppress(OSError):  # a home that cannot be written to only costs the time to read the file again
-        seal.parent.mkdir(parents=True, exist_ok=True)
-        seal.write_text(text, encoding="utf-8")
+        raise _corrupt(path, f"has the sha256 {found}, expected {weights.sha256}")
+    with suppress(OSError):  # in a read-only home the file is hashed again next time
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(text, encoding="utf-8")
     return path
 
 
 def sha256_of(path: Path) -> str:
-    """Give the sha256 of a file in hexadecimal digits."""
+    """Compute the sha256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _corrupt(path: Path, what: str) -> WeightsCorrupt:
-    page = " It is a web page: of a proxy, perhaps, or of a network that wants a login." if _is_html(path) else ""
-    return WeightsCorrupt(f"{path} {what}.{page}", "It was not opened. Choose other weights with --weights.")
+def _corrupt(path: Path, problem: str) -> WeightsCorrupt:
+    page = " It is a web page, perhaps of a proxy or of a network login." if _is_html(path) else ""
+    return WeightsCorrupt(f"{path} {problem}.{page}", "It was not opened. Choose other weights with --weights.")
 
 
 def _is_html(path: Path) -> bool:
@@ -72,9 +75,12 @@ def _is_html(path: Path) -> bool:
 
 
 def discard(path: Path) -> bool:
-    """Remove a file from the Hugging Face cache: the link in the snapshot, and what it leads to; tell whether it went.
+    """Remove a file from the Hugging Face cache: the link in the snapshot and the blob it points to.
 
-    Whoever else needs it has the client fetch it again: that is what a cache is for.
+    Other programs that need the file download it again.
+
+    Returns:
+        Whether the file was removed.
     """
     with suppress(OSError):
         while path.is_symlink():
@@ -86,25 +92,25 @@ def discard(path: Path) -> bool:
     return False
 
 
-# Seals: notes of what was verified, so that it is not read again in every run, and of what colorcli has fetched
+# Verification records: verified files are not hashed again in every run, and `prune` knows what colorcli downloaded.
 
 
 @dataclass(frozen=True)
-class Seal:
-    """A note that a file was once found to be what a manifest promised."""
+class VerificationRecord:
+    """A record that a file once matched its manifest."""
 
     sha256: str
-    file: Path  # as it was then, with all links followed
-    note: Path
+    file: Path  # with all links resolved, at that time
+    path: Path  # of the record itself
 
 
-def seals() -> Iterator[Seal]:
-    """Give all seals; one that cannot be read is left out."""
+def verification_records() -> Iterator[VerificationRecord]:
+    """Read all records; unreadable ones are skipped."""
     with suppress(OSError):
-        for note in sorted(_seals().iterdir()):
+        for path in sorted(_record_folder().iterdir()):
             with suppress(OSError, UnicodeDecodeError, IndexError):
-                yield Seal(note.name, Path(note.read_text(encoding="utf-8").splitlines()[0]), note)
+                yield VerificationRecord(path.name, Path(path.read_text(encoding="utf-8").splitlines()[0]), path)
 
 
-def _seals() -> Path:
+def _record_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "colorcli" / "verified"

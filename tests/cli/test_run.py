@@ -239,7 +239,7 @@ def test_wrong_usage_exits_with_2_writes_nothing_and_says_why(colorcli, photos, 
 def test_weights_that_are_not_there_are_an_error(colorcli, photos):
     code, _, err = colorcli("photos", "--weights", "none.safetensors")
     assert code == 1
-    assert err == "error: There is no weights file none.safetensors.\n"
+    assert err == "error: Weights file not found: none.safetensors.\n"
 
 
 def test_an_input_that_is_not_there_is_an_error_and_the_rest_go_on(colorcli, photos):

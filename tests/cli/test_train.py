@@ -174,7 +174,7 @@ def test_weights_to_start_from_are_named_as_everywhere(photographs, tmp_path, ca
     with connected(monkeypatch, tmp_path):
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         assert train(photographs, recipe, tmp_path / "run", "--from", name) == 0
-    assert ("Using zhang.starter, not the better zhang.eccv16" in capsys.readouterr().err) == (name == "zhang")
+    assert ("Using zhang.starter instead of zhang.eccv16" in capsys.readouterr().err) == (name == "zhang")
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ TABLES = {
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """A Hub with the weights of a colorizer that is installed beside ours."""
+    """A Hub with the weights of a third-party colorizer."""
     with connected(monkeypatch, tmp_path) as hub:
         hub.files |= {"someone/something/best.bin": BEST, "someone/something/limited.bin": STARTER}
         yield hub
@@ -66,7 +66,7 @@ def pin(site, **tables):
 
 
 def process(hub, tmp_path, *words, **settings):
-    """Run the command in a process of its own, as a user does."""
+    """Run the command in another process, as users do."""
     command = [sys.executable, "-m", "colorcli", "weights", *words]
     settings = environment(hub, tmp_path, PYTHONPATH=str(tmp_path / "site"), **settings)
     return subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
@@ -82,7 +82,7 @@ def weights(site, capsys):
 
 
 @pytest.mark.parametrize("command", colorcli.commands["weights"].commands)
-def test_help_of_every_command_is_quick(command):
+def test_the_help_of_every_command_imports_nothing_slow(command):
     program = f"""
 import sys
 from colorcli.cli import main
@@ -96,7 +96,7 @@ print(sorted({{"torch", "numpy", "rich", "huggingface_hub", "safetensors"}} & se
 # list
 
 
-def test_list_says_of_all_weights_where_they_are(weights):
+def test_list_shows_where_weights_are(weights):
     def rows():
         return {line.split()[0]: line.split()[1:] for line in weights("list")[1].splitlines()}
 
@@ -107,7 +107,7 @@ def test_list_says_of_all_weights_where_they_are(weights):
     assert rows()["plain.best"][3] == "cached"
 
 
-def test_list_as_json_has_all_facts(weights):
+def test_list_as_json_has_every_field(weights):
     code, output, _ = weights("list", "--json")
     facts = {each["name"]: each for each in json.loads(output)}
     assert code == 0
@@ -126,25 +126,25 @@ def test_list_as_json_has_all_facts(weights):
     assert Path(facts["plain.starter"]["path"]).read_bytes() == STARTER
 
 
-# pull and path
+# pull
 
 
-def test_pull_fetches_and_prints_where(weights):
+def test_pull_downloads_and_prints_the_path(weights):
     code, output, errors = weights("pull", "plain.best")
     assert code == 0
     assert Path(output.strip()).read_bytes() == BEST
     assert errors == ""  # standard error is no terminal: no bar
-    assert weights("path", "plain.best")[1] == output
+    assert weights("pull", "plain.best", "--offline")[1] == output
 
 
-def test_pull_of_a_bare_name_is_of_its_first_tag(weights):
-    assert weights("pull", "plain")[1] == weights("path", "plain.best")[1]
+def test_pull_of_a_colorizer_downloads_its_first_tag(weights):
+    assert weights("pull", "plain")[1] == weights("pull", "plain.best", "--offline")[1]
 
 
-def test_pull_in_a_process_of_its_own_shows_the_license_first(hub, site, tmp_path):
+def test_pull_shows_the_license_first(hub, site, tmp_path):
     done = process(hub, tmp_path, "pull", "plain.best")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "plain.best is under the license MIT (tests).\n"
+    assert done.stderr == "plain.best is licensed under MIT (tests).\n"
     path = Path(done.stdout.strip())
     assert path.is_relative_to(tmp_path / "home")
     assert path.read_bytes() == BEST
@@ -153,7 +153,7 @@ def test_pull_in_a_process_of_its_own_shows_the_license_first(hub, site, tmp_pat
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a terminal of Unix")
-def test_pull_on_a_terminal_shows_a_bar(hub, site, tmp_path):
+def test_pull_on_a_terminal_shows_a_progress_bar(hub, site, tmp_path):
     hub.pause = 0.2
     shown = on_a_terminal(hub, tmp_path, "pull", "plain.best")
     assert "plain.best" in shown
@@ -162,7 +162,7 @@ def test_pull_on_a_terminal_shows_a_bar(hub, site, tmp_path):
 
 
 def on_a_terminal(hub, tmp_path, *words, answer=""):
-    """What a command shows on a terminal, and asks there."""
+    """Return what a command prints on a terminal."""
     import pty
 
     ours, theirs = pty.openpty()
@@ -175,7 +175,7 @@ def on_a_terminal(hub, tmp_path, *words, answer=""):
     while True:
         try:
             part = os.read(ours, 4096)
-        except OSError:  # how a terminal says that nobody is there any more
+        except OSError:  # the terminal was closed
             break
         if not part:
             break
@@ -185,66 +185,57 @@ def on_a_terminal(hub, tmp_path, *words, answer=""):
     return shown.decode()
 
 
-def test_pull_says_what_is_wrong_and_what_to_do(weights, hub):
+def test_pull_reports_errors_with_a_hint(weights, hub):
     hub.status = 503
     code, output, errors = weights("pull", "plain.best")
     assert (code, output) == (1, "")
     assert errors.startswith(
-        "error: someone/something/best.bin cannot be had: the Hub answered with status 503.\nhint: "
+        "error: someone/something/best.bin cannot be downloaded: the Hub answered with status 503.\nhint: "
     )
 
 
-def test_pull_of_several_goes_on_after_an_error(weights, hub):
+def test_pull_of_several_continues_after_an_error(weights, hub):
     del hub.files["someone/something/best.bin"]
     code, output, errors = weights("pull", "plain.best", "plain.starter")
     assert code == 1
-    assert output == f"{weights('path', 'plain.starter')[1]}"
-    assert "best.bin is not on the Hub" in errors
+    assert output == f"{weights('pull', 'plain.starter')[1]}"
+    assert "best.bin was not found on the Hub" in errors
 
 
-def test_pull_all_fetches_all_of_all_colorizers(weights, hub):
-    """Of ours, which this Hub does not have, it says so."""
+def test_pull_all_downloads_all_weights_of_all_colorizers(weights, hub):
+    """Ours are not on this Hub, which is reported."""
     code, output, errors = weights("pull", "--all", "--accept-license")
     assert code == 1
     fetched = [Path(line).name for line in output.splitlines()]
     assert {"best.bin", "limited.bin", "starter.bin", "zhang-starter.safetensors"} <= set(fetched)
-    assert "ckpt/colorization/colorization_release_v2-9b330a0b.pth is in a repository that the Hub does not" in errors
+    assert "ckpt/colorization/colorization_release_v2-9b330a0b.pth is in a repository that does not exist" in errors
 
 
 @pytest.mark.parametrize("words", [[], ["plain.best", "--all"]], ids=str)
-def test_pull_wants_names_or_all(weights, words):
+def test_pull_requires_names_or_all(weights, words):
     code, _, errors = weights("pull", *words)
     assert code == 2
     assert "or --all" in errors
 
 
-def test_a_limited_license_is_accepted_once(weights):
+def test_a_restricted_license_is_accepted_once(weights):
     code, _, errors = weights("pull", "plain.limited")
     assert code == 1
     assert "CC-BY-NC-4.0, which forbids commercial use" in errors
-    assert "hint: If that suits you, accept it once: colorcli weights pull plain.limited --accept-license" in errors
+    assert "hint: To accept this, once: colorcli weights pull plain.limited --accept-license" in errors
     assert weights("pull", "plain.limited", "--accept-license")[0] == 0
     assert weights("pull", "plain.limited")[0] == 0
 
 
-def test_a_limited_license_is_accepted_by_a_run_too(site, tmp_path, monkeypatch, capsys):
+def test_a_run_can_accept_a_restricted_license(site, tmp_path, monkeypatch, capsys):
     picture = tmp_path / "a.png"
     assert main(["run", "--model", "plain.limited", "--accept-license", "--dry-run", str(picture)]) == 1
     capsys.readouterr()
     assert main(["weights", "pull", "plain.limited"]) == 0
 
 
-def test_path_is_that_of_the_best_that_is_here(weights):
-    assert weights("path", "plain")[1].strip().endswith("starter.bin")
-    code, _, errors = weights("path", "plain.best")
-    assert code == 1
-    assert "best.bin is not here" in errors
-    weights("pull", "plain.best")
-    assert weights("path", "plain")[1].strip().endswith("best.bin")
-
-
-@pytest.mark.parametrize("command", ["pull", "path", "verify"])
-def test_a_misspelled_name_is_told(weights, command):
+@pytest.mark.parametrize("command", ["pull", "verify"])
+def test_a_misspelled_name_is_reported(weights, command):
     code, _, errors = weights(command, "plain.bst")
     assert code == 2
     assert "Did you mean best?" in errors
@@ -254,29 +245,29 @@ def test_a_misspelled_name_is_told(weights, command):
 # verify
 
 
-def test_verify_reads_all_that_is_here(weights):
+def test_verify_checks_all_local_files(weights):
     weights("pull", "plain.best")
     code, output, errors = weights("verify")
     assert code == 0, errors
     lines = output.splitlines()
-    assert {"plain.best: as it should be", "plain.limited: not here", "plain.starter: as it should be"} <= set(lines)
+    assert {"plain.best: ok", "plain.limited: not downloaded", "plain.starter: ok"} <= set(lines)
 
 
-def test_verify_finds_what_a_glance_would_not(weights):
+def test_verify_notices_changes_that_keep_size_and_time(weights):
     path = Path(weights("pull", "plain.best")[1].strip()).resolve()
     stat = path.stat()
     path.write_bytes(BEST[:-1] + b"!")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     code, output, errors = weights("verify", "plain.best", "plain.starter")
     assert code == 1
-    assert output == "plain.best: wrong\nplain.starter: as it should be\n"
+    assert output == "plain.best: corrupt\nplain.starter: ok\n"
     assert "best.bin has the sha256" in errors
     assert "colorcli weights pull plain.best" in errors
     assert path.exists()
 
 
-def test_verify_misses_what_was_asked_for(weights, site):
-    assert weights("verify", "plain.best")[:2] == (1, "plain.best: not here\n")
+def test_verify_reports_missing_files(weights, site):
+    assert weights("verify", "plain.best")[:2] == (1, "plain.best: not downloaded\n")
     (site.folder / "starter.bin").unlink()
     assert weights("verify", "plain.starter")[:2] == (1, "plain.starter: missing\n")
 
@@ -286,7 +277,7 @@ def test_verify_misses_what_was_asked_for(weights, site):
 
 @pytest.fixture
 def outdated(weights, site):
-    """Weights were fetched that the manifest does not name any more."""
+    """Downloaded weights that the manifest does not name any more."""
     path = Path(weights("pull", "plain.best")[1].strip())
     pin(site, newer=replace(TABLES["best"], sha256="0" * 64), starter=TABLES["starter"])
     return path
@@ -302,19 +293,19 @@ def test_prune_asks_before_it_deletes(outdated, hub, site, tmp_path):
     done = process(hub, tmp_path, "prune", "--yes", **settings)
     assert done.returncode == 0, done.stderr
     assert not outdated.exists()
-    assert "nothing to delete" in process(hub, tmp_path, "prune", **settings).stderr
+    assert "Nothing to delete" in process(hub, tmp_path, "prune", **settings).stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a terminal of Unix")
 @pytest.mark.parametrize(("answer", "there"), [("n\n", True), ("y\n", False)])
-def test_prune_does_as_it_is_answered(hub, site, tmp_path, answer, there):
+def test_prune_obeys_the_answer(hub, site, tmp_path, answer, there):
     path = Path(process(hub, tmp_path, "pull", "plain.best").stdout.strip())
     pin(site, starter=TABLES["starter"])
     assert "Delete 0.2 MB?" in on_a_terminal(hub, tmp_path, "prune", answer=answer)
     assert path.exists() == there
 
 
-def test_prune_refuses_where_it_cannot_know_what_is_needed(weights, site, monkeypatch):
+def test_prune_refuses_if_plugins_are_unknown(weights, site, monkeypatch):
     monkeypatch.setenv("COLORCLI_PLUGINS", "zhang")
     code, _, errors = weights("prune", "--yes")
     assert code == 2
@@ -323,20 +314,20 @@ def test_prune_refuses_where_it_cannot_know_what_is_needed(weights, site, monkey
     site.add("weights-broken", "import nothing_of_that_name", "broken")
     code, _, errors = weights("prune", "--yes")
     assert code == 1
-    assert "The plugin broken is broken" in errors
+    assert "the plugin broken is broken" in errors
 
 
 # import
 
 
-def test_import_writes_weights_that_run_takes(weights, tmp_path):
+def test_import_writes_weights(weights, tmp_path):
     ours = write_tiny_weights(tmp_path / "ours.safetensors")
     code, output, errors = weights("import", ours, "--model", "zhang", "-o", tmp_path / "mine.safetensors")
     assert (code, output) == (0, f"{tmp_path / 'mine.safetensors'}\n"), errors
     assert tomllib.loads((tmp_path / "mine.toml").read_text())["tiny"]["file"] == "mine.safetensors"
 
 
-def test_import_refuses_what_does_not_fit(weights, tmp_path):
+def test_import_refuses_weights_that_do_not_fit(weights, tmp_path):
     torch.save(tiny_network().state_dict(), tmp_path / "theirs.pth")  # without a header, it should be as zhang.starter
     code, _, errors = weights("import", tmp_path / "theirs.pth", "--model", "zhang.starter")
     assert code == 1
@@ -346,18 +337,18 @@ def test_import_refuses_what_does_not_fit(weights, tmp_path):
 # publish
 
 
-def test_publish_shows_what_it_uploads_and_asks(hub, site, run, tmp_path):  # noqa: F811
+def test_publish_shows_the_files_and_asks(hub, site, run, tmp_path):  # noqa: F811
     words = ["publish", str(run), "--repo", "me/mine", "--license", "CC-BY-4.0"]
     done = process(hub, tmp_path, *words, HF_TOKEN=TOKEN)
     assert done.returncode == 2
     assert "zhang-tiny.safetensors" in done.stderr
     assert "# zhang.tiny" in done.stderr
-    assert "--trained-on TEXT says more" in done.stderr
+    assert "Use --trained-on TEXT to say more" in done.stderr
     assert "Add --yes" in done.stderr
     assert not any(name.startswith("me/") for name in hub.files)
 
 
-def test_what_is_published_can_be_run(hub, site, run, tmp_path, weights, monkeypatch):  # noqa: F811
+def test_published_weights_can_be_run(hub, site, run, tmp_path, weights, monkeypatch):  # noqa: F811
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     words = [
         "--repo",
@@ -372,8 +363,8 @@ def test_what_is_published_can_be_run(hub, site, run, tmp_path, weights, monkeyp
     code, output, errors = weights("publish", run, *words)
     assert code == 0, errors
     assert output == f"{hub.endpoint}/me/mine/commit/{hub.commits['me/mine']}\n"
-    assert "says more" not in errors
-    uri = errors.splitlines()[-1].removeprefix("To use it: --weights ")
+    assert "to say more" not in errors
+    uri = errors.splitlines()[-1].removeprefix("Use with: --weights ")
     from PIL import Image
 
     Image.linear_gradient("L").save(tmp_path / "a.png")
@@ -381,7 +372,7 @@ def test_what_is_published_can_be_run(hub, site, run, tmp_path, weights, monkeyp
     assert (tmp_path / "a-color.png").exists()
 
 
-def test_publish_can_be_tried_without_a_hub(weights, hub, run, tmp_path):  # noqa: F811
+def test_publish_has_a_dry_run(weights, hub, run, tmp_path):  # noqa: F811
     code, output, _ = weights(
         "publish", run, "--repo", "me/mine", "--license", "MIT", "--no-samples", "--dry-run", tmp_path / "dry"
     )
@@ -391,7 +382,7 @@ def test_publish_can_be_tried_without_a_hub(weights, hub, run, tmp_path):  # noq
     assert hub.requests == []
 
 
-def test_publish_wants_a_license(weights, run):  # noqa: F811
+def test_publish_requires_a_license(weights, run):  # noqa: F811
     code, _, errors = weights("publish", run, "--repo", "me/mine")
     assert code == 2
     assert "--license" in errors
@@ -401,7 +392,7 @@ def test_publish_wants_a_license(weights, run):  # noqa: F811
 
 
 @pytest.mark.parametrize("command", ["run", "evaluate", "compare"])
-def test_a_file_on_the_hub_is_taken_wherever_weights_are(hub, tmp_path, command, capsys):
+def test_every_command_takes_weights_from_the_hub(hub, tmp_path, command, capsys):
     from PIL import Image
 
     hub.files["me/mine/tiny.safetensors"] = write_tiny_weights(tmp_path / "tiny.safetensors").read_bytes()
@@ -418,7 +409,7 @@ def test_a_file_on_the_hub_is_taken_wherever_weights_are(hub, tmp_path, command,
     assert "GET /me/mine/resolve/" + COMMIT + "/tiny.safetensors" in hub.requests
 
 
-def test_a_run_without_a_hub_says_so_once_and_goes_on(hub, tmp_path):
+def test_a_run_without_the_hub_uses_bundled_weights_and_says_so_once(hub, tmp_path):
     from PIL import Image
 
     for name in "ab":
@@ -429,4 +420,4 @@ def test_a_run_without_a_hub_says_so_once_and_goes_on(hub, tmp_path):
     assert done.returncode == 0, done.stderr
     notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
     assert len(notes) == 1
-    assert notes[0].startswith("note: Using zhang.starter, not the better zhang.eccv16: ")
+    assert notes[0].startswith("note: Using zhang.starter instead of zhang.eccv16, which is better: ")

@@ -108,7 +108,7 @@ def test_an_unknown_tag_is_an_error_that_suggests_another():
 
 
 def test_a_weights_file_that_does_not_exist_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(WeightsNotFound, match=r"There is no weights file .*none\.safetensors"):
+    with pytest.raises(WeightsNotFound, match=r"Weights file not found: .*none\.safetensors"):
         colorcli.load("zhang", weights=tmp_path / "none.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""Published to a Hub on loopback by the real client, and fetched from it again."""
+"""Publishing to a Hub on loopback with the real client, and downloading from it."""
 
 import json
 import tomllib
@@ -15,7 +15,7 @@ from colorcli.cli import main
 from colorcli.errors import ColorcliError, UsageError, WeightsCorrupt
 from colorcli.evaluation.export import to_json
 from colorcli.evaluation.tables import Column, Figure, Report, Section, Table
-from colorcli.publishing.release import pack, publish
+from colorcli.publishing.release import make_bundle, publish
 from colorcli.weights.manifest import format_table, read_manifest
 from colorcli.weights.verification import sha256_of
 from tests.hub import READ_ONLY, TOKEN, turn_to
@@ -24,7 +24,7 @@ from tests.tiny import WIDTHS, write_tiny_weights
 
 @pytest.fixture
 def run(tmp_path):
-    """The folder of a training run, as `colorcli train` leaves it."""
+    """The folder of a training run, as `colorcli train` writes it."""
     run = tmp_path / "run"
     (run / "samples").mkdir(parents=True)
     best = write_tiny_weights(run / "best.safetensors")
@@ -41,53 +41,53 @@ def run(tmp_path):
     return run
 
 
-def packed(run, **more):
-    return pack(run, run.parent / "parcel", repo="me/mine", **{"license": "CC-BY-4.0"} | more)
+def bundle_of(run, **more):
+    return make_bundle(run, run.parent / "bundle", repo="me/mine", **{"license": "CC-BY-4.0"} | more)
 
 
-def card(parcel):
-    return (parcel.folder / "README.md").read_text()
+def card(bundle):
+    return (bundle.folder / "README.md").read_text()
 
 
-# What is published
+# Bundles
 
 
-def test_a_parcel_has_weights_table_card_and_pictures(run):
-    parcel = packed(run)
-    names = [file.name for file in parcel.files]
+def test_a_bundle_has_weights_table_card_and_pictures(run):
+    bundle = bundle_of(run)
+    names = [file.name for file in bundle.files]
     assert names == ["README.md", "curves.png", "samples.png", "zhang-tiny.safetensors", "zhang-tiny.toml"]
-    assert (parcel.folder / "zhang-tiny.safetensors").read_bytes() == (run / "best.safetensors").read_bytes()
-    assert (parcel.folder / "samples.png").read_bytes() == (run / "samples" / "0000012.png").read_bytes()
+    assert (bundle.folder / "zhang-tiny.safetensors").read_bytes() == (run / "best.safetensors").read_bytes()
+    assert (bundle.folder / "samples.png").read_bytes() == (run / "samples" / "0000012.png").read_bytes()
 
 
-def test_the_table_of_a_parcel_is_a_manifest_that_points_at_the_hub(run):
-    weights = read_manifest("zhang-tiny", packed(run, trained_on="Our own photographs.").folder)["tiny"]
+def test_the_table_of_a_bundle_is_a_manifest_that_points_at_the_hub(run):
+    weights = read_manifest("zhang-tiny", bundle_of(run, trained_on="Our own photographs.").folder)["tiny"]
     assert (weights.repo, weights.file) == ("me/mine", "zhang-tiny.safetensors")
     assert (weights.license, weights.trained_on) == ("CC-BY-4.0", "Our own photographs.")
     assert weights.sha256 == sha256_of(run / "best.safetensors")
 
 
-def test_the_card_says_what_it_is_and_how_to_use_it(run):
-    text = card(packed(run))
+def test_the_card_describes_the_weights_and_their_use(run):
+    text = card(bundle_of(run))
     assert text.startswith("---\nlicense: cc-by-4.0\n")
-    for said in (
+    for text_part in (
         "# zhang.tiny",
         "--weights hf://me/mine/zhang-tiny.safetensors",
         "colorcli train zhang --recipe tiny",
         '"epochs": 2',
         "validation loss: 3.25, after step 8 of 12",
-        "It has not been evaluated.",
+        "Not evaluated.",
         "![Samples](samples.png)",
         "## License\n\nCC-BY-4.0",
     ):
-        assert said in text
+        assert text_part in text
     assert "/home/me" not in text
 
 
-def test_photographs_of_the_data_are_left_out_if_so_wished(run):
-    parcel = packed(run, samples=False)
-    assert "samples.png" not in [file.name for file in parcel.files]
-    assert "Samples" not in card(parcel)
+def test_samples_can_be_left_out(run):
+    bundle = bundle_of(run, samples=False)
+    assert "samples.png" not in [file.name for file in bundle.files]
+    assert "Samples" not in card(bundle)
 
 
 def test_figures_are_published_with_their_protocol(run, tmp_path, monkeypatch):
@@ -98,20 +98,20 @@ def test_figures_are_published_with_their_protocol(run, tmp_path, monkeypatch):
     weights = str(run / "best.safetensors")
     output = str(run / "evaluation.json")
     assert main(["evaluate", "zhang", "data", "--weights", weights, "--size", "64", "-o", output]) == 0
-    parcel = packed(run)
-    assert "| zhang.best |" in card(parcel)
-    assert "data: 1 photograph, each whole at 64x64" in card(parcel)
-    metrics = tomllib.loads((parcel.folder / "zhang-tiny.toml").read_text())["tiny"]["metrics"]
+    bundle = bundle_of(run)
+    assert "| zhang.best |" in card(bundle)
+    assert "data: 1 photograph, each whole at 64x64" in card(bundle)
+    metrics = tomllib.loads((bundle.folder / "zhang-tiny.toml").read_text())["tiny"]["metrics"]
     assert metrics["protocol"].startswith("data: 1 photograph, each whole at 64x64")
     assert metrics["command"].startswith("colorcli evaluate")
     assert 0 < metrics["auc"] < 100
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"data": "a", "command": "b", "rows": {}}'])
-def test_figures_that_cannot_be_read_are_an_error(run, text):
+def test_an_unreadable_evaluation_is_an_error(run, text):
     (run / "evaluation.json").write_text(text)
     with pytest.raises(UsageError, match=r"evaluation\.json"):
-        packed(run)
+        bundle_of(run)
 
 
 def test_figures_of_other_weights_are_not_published(run):
@@ -119,8 +119,8 @@ def test_figures_of_other_weights_are_not_published(run):
     table = Table("Photographs", [Column("auc", "AuC")], [section], protocol=["1 photograph"])
     report = Report("a", "b", {"zhang.best": "network at 256x256, 0123456789ab"}, {}, [table])
     (run / "evaluation.json").write_text(to_json(report))
-    with pytest.raises(UsageError, match="figures of other weights"):
-        packed(run)
+    with pytest.raises(UsageError, match="does not evaluate best"):
+        bundle_of(run)
 
 
 def test_a_run_in_stages_shows_the_recipe_of_each(run):
@@ -129,29 +129,29 @@ def test_a_run_in_stages_shows_the_recipe_of_each(run):
         (run / stage).mkdir()
         (run / stage / "run.json").write_text(settings.read_text().replace("tests", f"of {stage}"))
     settings.unlink()
-    assert "recipe of the stage router" in card(packed(run))
+    assert "recipe of the stage router" in card(bundle_of(run))
 
 
 @pytest.mark.parametrize("license", ["", "NOASSERTION", "my own", "Apache 2.0"])
-def test_a_license_is_asked_for(run, license):  # noqa: A002
-    with pytest.raises(UsageError, match="is no license") as caught:
-        packed(run, license=license)
+def test_an_invalid_license_is_an_error(run, license):  # noqa: A002
+    with pytest.raises(UsageError, match="--license must be an SPDX identifier") as caught:
+        bundle_of(run, license=license)
     assert "spdx.org" in caught.value.hint
 
 
-def test_weights_that_are_not_those_of_the_table_are_not_published(run):
+def test_weights_that_differ_from_their_table_are_not_published(run):
     write_tiny_weights(run / "best.safetensors", seed=1)
     with pytest.raises(WeightsCorrupt, match="has the sha256"):
-        packed(run)
+        bundle_of(run)
 
 
-def test_another_folder_than_a_runs_is_an_error(tmp_path, run):
-    with pytest.raises(UsageError, match=r"holds no best\.safetensors"):
-        pack(tmp_path, tmp_path / "parcel", repo="me/mine", license="MIT")
-    with pytest.raises(UsageError, match="'mine' is no repository"):
-        pack(run, tmp_path / "parcel", repo="mine", license="MIT")
-    with pytest.raises(UsageError, match="is not empty"):
-        pack(run, run, repo="me/mine", license="MIT")
+def test_invalid_folders_and_repositories_are_errors(tmp_path, run):
+    with pytest.raises(UsageError, match=r"must have best\.safetensors"):
+        make_bundle(tmp_path, tmp_path / "bundle", repo="me/mine", license="MIT")
+    with pytest.raises(UsageError, match="--repo must be owner/name, got 'mine'"):
+        make_bundle(run, tmp_path / "bundle", repo="mine", license="MIT")
+    with pytest.raises(UsageError, match="Folder is not empty"):
+        make_bundle(run, run, repo="me/mine", license="MIT")
 
 
 # Publishing
@@ -164,14 +164,14 @@ def token(hub, monkeypatch):
 
 @pytest.fixture(params=["small files", "large files"])
 def way(request, hub, token, monkeypatch):
-    """Both ways in: in the commit itself, and as large files beside it."""
+    """Both kinds of uploads: inside the commit, and as large files beside it."""
     if request.param == "large files":
         hub.large = (".safetensors", ".png")
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # whose storage does not run on loopback
 
 
-def test_what_is_published_comes_back_the_same(hub, way, run):
-    address = publish(packed(run))
+def test_published_weights_are_downloaded_unchanged(hub, way, run):
+    address = publish(bundle_of(run))
     assert address == f"{hub.endpoint}/me/mine/commit/{hub.commits['me/mine']}"
     uri = f"hf://me/mine/zhang-tiny.safetensors@{hub.commits['me/mine']}"
     model, own = colorcli.load("zhang", weights=uri), colorcli.load("zhang", weights=run / "best.safetensors")
@@ -181,49 +181,49 @@ def test_what_is_published_comes_back_the_same(hub, way, run):
 
 
 def test_everything_arrives_in_one_commit(hub, way, run):
-    parcel = packed(run)
-    publish(parcel)
+    bundle = bundle_of(run)
+    publish(bundle)
     published = {name.removeprefix("me/mine/"): data for name, data in hub.files.items() if name.startswith("me/mine")}
-    assert published == {file.name: file.read_bytes() for file in parcel.files}
+    assert published == {file.name: file.read_bytes() for file in bundle.files}
     assert len([request for request in hub.requests if "/commit/" in request]) == 1
     assert len([request for request in hub.requests if request.startswith("PUT")]) == (3 if hub.large else 0)
     assert "me/mine" not in hub.private
 
 
-def test_a_repository_is_made_private_and_is_published_to_again(hub, token, run):
-    parcel = packed(run)
-    publish(parcel, private=True)
+def test_a_private_repository_can_be_updated(hub, token, run):
+    bundle = bundle_of(run)
+    publish(bundle, private=True)
     assert "me/mine" in hub.private
-    assert colorcli.load("zhang", weights=parcel.uri).tag == "zhang-tiny"
-    (parcel.folder / "README.md").write_text(card(parcel) + "More.\n")
-    publish(parcel)
+    assert colorcli.load("zhang", weights=bundle.uri).tag == "zhang-tiny"
+    (bundle.folder / "README.md").write_text(card(bundle) + "More.\n")
+    publish(bundle)
     assert hub.files["me/mine/README.md"].endswith(b"More.\n")
 
 
 @pytest.mark.parametrize("token", ["", READ_ONLY, "hf_stale"])
-def test_who_may_not_write_is_told_how_to_log_in(hub, run, monkeypatch, token):
+def test_without_write_access_the_hint_says_how_to_log_in(hub, run, monkeypatch, token):
     if token:
         monkeypatch.setenv("HF_TOKEN", token)
-    with pytest.raises(ColorcliError, match="does not let you write to me/mine") as caught:
-        publish(packed(run))
+    with pytest.raises(ColorcliError, match="denied write access to me/mine") as caught:
+        publish(bundle_of(run))
     assert "hf auth login" in caught.value.hint
 
 
-def test_a_license_that_the_hub_does_not_know_is_told(hub, token, run):
-    with pytest.raises(ColorcliError, match=r"does not take the model card: .*license") as caught:
-        publish(packed(run, license="WTFPL"))
+def test_a_license_that_the_hub_does_not_know_is_reported(hub, token, run):
+    with pytest.raises(ColorcliError, match=r"refused the model card: .*license") as caught:
+        publish(bundle_of(run, license="WTFPL"))
     assert "--license" in caught.value.hint
 
 
-def test_a_hub_that_is_ill_or_not_there_is_told(hub, token, run, monkeypatch):
-    parcel = packed(run)
+def test_errors_of_the_hub_are_reported(hub, token, run, monkeypatch):
+    bundle = bundle_of(run)
     hub.status = 500
     with pytest.raises(ColorcliError, match="status 500"):
-        publish(parcel)
+        publish(bundle)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ColorcliError, match="HF_HUB_OFFLINE forbids an upload"):
-        publish(parcel)
+    with pytest.raises(ColorcliError, match="HF_HUB_OFFLINE forbids uploads"):
+        publish(bundle)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     turn_to("http://127.0.0.1:1", monkeypatch)
     with pytest.raises(ColorcliError, match="me/mine was not published"):
-        publish(parcel)
+        publish(bundle)

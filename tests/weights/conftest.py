@@ -11,14 +11,14 @@ STARTER = b"the bundled weights"
 
 
 def describe(file, content, repo="", **more):
-    """What a manifest says of a file."""
+    """Describe a file as a manifest does."""
     digest = hashlib.sha256(content).hexdigest()
     return Weights(file, digest, len(content), more.pop("license", "MIT"), "tests", "nothing", repo, **more)
 
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """A Hub with the best weights, and caches that are empty."""
+    """A Hub with the best weights, and empty caches."""
     with connected(monkeypatch, tmp_path) as hub:
         hub.files["someone/something/best.bin"] = BEST
         yield hub
@@ -26,7 +26,7 @@ def hub(monkeypatch, tmp_path):
 
 @pytest.fixture
 def no_hub(hub, monkeypatch):
-    """A port on which nobody listens."""
+    """A port without a server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         turn_to(f"http://127.0.0.1:{free.getsockname()[1]}", monkeypatch)
@@ -35,7 +35,7 @@ def no_hub(hub, monkeypatch):
 
 @pytest.fixture
 def plain(tmp_path):
-    """A colorizer with weights on the Hub and bundled ones."""
+    """A colorizer with weights on the Hub and bundled weights."""
     starter = tmp_path / "starter.bin"
     starter.write_bytes(STARTER)
 

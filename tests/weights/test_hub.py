@@ -1,4 +1,4 @@
-"""The real client against a Hub on loopback that misbehaves."""
+"""The real client with a misbehaving Hub on loopback."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ from huggingface_hub import constants
 
 from colorcli.errors import UsageError, WeightsNotFound
 from colorcli.weights import locate
-from colorcli.weights.hub import Place
+from colorcli.weights.hub import HubFile
 from tests.hub import COMMIT, READ_ONLY, TOKEN, environment, turn_to
 from tests.weights.conftest import BEST, describe
 
@@ -34,7 +34,7 @@ def program(content=BEST):
 
 
 def start(hub, folder, content=BEST, **keywords):
-    """Pull in a process of its own, whose client is turned to the Hub by HF_ENDPOINT."""
+    """Pull in another process, whose client finds the Hub by HF_ENDPOINT."""
     command = [sys.executable, "-c", program(content)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment(hub, folder), **pipes, **keywords)
@@ -69,7 +69,7 @@ def test_endpoint_home_and_token_come_from_the_environment(hub, tmp_path):
 
 def test_the_clients_own_offline_switch_is_honored(hub, plain, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(WeightsNotFound, match="HF_HUB_OFFLINE forbids"):
+    with pytest.raises(WeightsNotFound, match="HF_HUB_OFFLINE forbids downloads"):
         locate(plain, "best")
     assert hub.requests == []
 
@@ -82,18 +82,18 @@ def test_a_pinned_commit_and_a_space_are_asked_for_as_such(hub, plain):
     assert gets(hub) == [f"GET /spaces/someone/page/resolve/{COMMIT}/best.bin"]
 
 
-# What the Hub refuses
+# Refusals by the Hub
 
 REFUSALS = {
     "a file that is gone": (
         lambda hub: hub.files.update({"someone/something/b": b""}),
-        "is not on the Hub",
-        "newer",
+        "was not found on the Hub",
+        "upgrade colorcli",
     ),
-    "a repository that is gone": (lambda hub: None, "repository that the Hub does not have", "hf auth login"),
+    "a repository that is gone": (lambda hub: None, "repository that does not exist", "hf auth login"),
     "a private repository": (
         lambda hub: (hub.files.update({"someone/something/best.bin": BEST}), hub.private.add("someone/something")),
-        "does not show to you",
+        "or is private",
         "hf auth login",
     ),
     "a gated file": (
@@ -101,18 +101,18 @@ REFUSALS = {
             hub.files.update({"someone/something/best.bin": BEST}),
             hub.gated.add("someone/something/best.bin"),
         ),
-        "only to some",
-        "Ask for access",
+        "gated repository",
+        "Request access",
     ),
-    "a closed repository": (lambda hub: hub.closed.add("someone/something"), "the Hub has closed", "--weights"),
-    "401": (lambda hub: setattr(hub, "status", 401), "does not accept the token", "HF_TOKEN"),
-    "403": (lambda hub: setattr(hub, "status", 403), "no right to it", "hf auth login"),
-    "429": (lambda hub: setattr(hub, "status", 429), "too many questions", "Wait"),
+    "a closed repository": (lambda hub: hub.closed.add("someone/something"), "the Hub has disabled", "--weights"),
+    "401": (lambda hub: setattr(hub, "status", 401), "rejected the token", "HF_TOKEN"),
+    "403": (lambda hub: setattr(hub, "status", 403), "does not have access", "hf auth login"),
+    "429": (lambda hub: setattr(hub, "status", 429), "too many requests", "Wait"),
     "500": (lambda hub: setattr(hub, "status", 500), "status 500", "Try again"),
     "503": (lambda hub: setattr(hub, "status", 503), "status 503", "Try again"),
     "a proxy's page": (
         lambda hub: setattr(hub, "page", b"<html>Log in</html>"),
-        "is not the Hub, but a proxy",
+        "perhaps a proxy",
         "HTTPS",
     ),
 }
@@ -130,15 +130,15 @@ def test_each_refusal_is_a_sentence_and_the_next_step(hub, plain, break_it, mess
 
 
 @pytest.mark.parametrize("token", [TOKEN, READ_ONLY])
-def test_who_has_a_token_gets_gated_files(hub, plain, monkeypatch, token):
+def test_a_token_gives_access_to_gated_files(hub, plain, monkeypatch, token):
     hub.gated.add("someone/something/best.bin")
     monkeypatch.setenv("HF_TOKEN", token)
     assert locate(plain, "best").path.read_bytes() == BEST
 
 
-def test_a_token_that_is_not_accepted_is_told(hub, plain, monkeypatch):
+def test_a_rejected_token_is_reported(hub, plain, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_stale")
-    with pytest.raises(WeightsNotFound, match="does not accept the token"):
+    with pytest.raises(WeightsNotFound, match="rejected the token"):
         locate(plain, "best")
 
 
@@ -151,7 +151,7 @@ def test_a_repository_that_has_moved_is_followed(hub, plain):
 # A Hub that cannot be reached
 
 
-def test_a_hub_that_never_answers_is_given_up_within_five_seconds(hub, plain, monkeypatch):
+def test_a_hub_that_never_answers_takes_less_than_five_seconds(hub, plain, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         turn_to(f"http://127.0.0.1:{silent.getsockname()[1]}", monkeypatch)
         started = time.monotonic()
@@ -161,7 +161,7 @@ def test_a_hub_that_never_answers_is_given_up_within_five_seconds(hub, plain, mo
         assert "\n" not in located.note
 
 
-def test_a_hub_that_was_not_reached_is_not_asked_again_for_a_while(no_hub, plain, monkeypatch):
+def test_an_unreachable_hub_is_not_tried_again_for_a_while(no_hub, plain, monkeypatch):
     first = locate(plain).note
     dialled = []
     monkeypatch.setattr(socket.socket, "connect", lambda *address: dialled.append(address))
@@ -169,39 +169,39 @@ def test_a_hub_that_was_not_reached_is_not_asked_again_for_a_while(no_hub, plain
     assert dialled == []
 
 
-# Downloads that break
+# Interrupted downloads
 
 
-def test_a_connection_that_is_cut_is_taken_up_where_it_broke(hub, plain):
+def test_a_broken_connection_is_resumed(hub, plain):
     """The client keeps whole chunks of 10 MiB."""
     content = os.urandom(24 << 20)
     hub.files["someone/something/best.bin"] = content
     type(plain).weights = {"best": describe("best.bin", content, "someone/something")}
     hub.cuts = [12 << 20, 11 << 20]
     arrived = []
-    assert locate(plain, "best", watch=arrived.append).path.read_bytes() == content
+    assert locate(plain, "best", progress=arrived.append).path.read_bytes() == content
     path = "GET /someone/something/resolve/main/best.bin"
     assert gets(hub) == [path, f"{path} bytes={10 << 20}-", f"{path} bytes={20 << 20}-"]
     assert sum(arrived) == len(content)
 
 
-def test_a_connection_that_is_reset_is_an_error_and_leaves_nothing_behind(hub, plain, tmp_path):
+def test_a_reset_connection_is_an_error_and_leaves_no_files(hub, plain, tmp_path):
     hub.resets = [70_000]
-    with pytest.raises(WeightsNotFound, match="broke off on its way") as caught:
+    with pytest.raises(WeightsNotFound, match="was not downloaded completely") as caught:
         locate(plain, "best")
-    assert "tries again" in caught.value.hint
+    assert "to retry" in caught.value.hint
     assert leftovers(tmp_path) == []
     assert locate(plain, "best").path.read_bytes() == BEST
 
 
-def test_a_page_in_the_place_of_a_file_never_arrives(hub, plain, tmp_path):
+def test_a_web_page_instead_of_a_file_is_not_stored(hub, plain, tmp_path):
     hub.instead["someone/something/best.bin"] = b"<html>Log in</html>"
-    with pytest.raises(WeightsNotFound, match=r"broke off on its way .*Consistency check"):
+    with pytest.raises(WeightsNotFound, match=r"was not downloaded completely .*Consistency check"):
         locate(plain, "best")
     assert leftovers(tmp_path) == []
 
 
-def test_a_killed_download_begins_anew(hub, tmp_path):
+def test_a_killed_download_starts_over(hub, tmp_path):
     hub.files["someone/something/best.bin"] = LARGE
     hub.pause = 0.05
     process = start(hub, tmp_path, LARGE)
@@ -215,7 +215,7 @@ def test_a_killed_download_begins_anew(hub, tmp_path):
     assert pulled(start(hub, tmp_path, LARGE)).read_bytes() == LARGE
 
 
-def test_two_processes_that_pull_at_once_get_the_same_file_and_fetch_it_once(hub, tmp_path):
+def test_two_processes_that_pull_at_once_download_the_file_once(hub, tmp_path):
     hub.files["someone/something/best.bin"] = LARGE
     hub.pause = 0.01
     both = [start(hub, tmp_path, LARGE) for _ in range(2)]
@@ -226,10 +226,10 @@ def test_two_processes_that_pull_at_once_get_the_same_file_and_fetch_it_once(hub
     assert leftovers(tmp_path) == []
 
 
-# What cannot be stored
+# Storage errors
 
 
-def test_a_cache_that_cannot_be_made_is_told(hub, plain, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_created_is_reported(hub, plain, tmp_path, monkeypatch):
     (tmp_path / "a file").touch()
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "a file" / "huggingface"))
     with pytest.raises(WeightsNotFound, match="cannot be stored") as caught:
@@ -238,14 +238,14 @@ def test_a_cache_that_cannot_be_made_is_told(hub, plain, tmp_path, monkeypatch):
 
 
 def limit_files():
-    """Before a process begins: no file may be larger than half of what it will fetch."""
+    """Limit files, before a process starts, to half of what it will download."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(BEST) // 2,) * 2)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits are those of Unix")
-def test_no_room_is_told(hub, tmp_path):
+def test_a_full_disk_is_reported(hub, tmp_path):
     process = start(hub, tmp_path, preexec_fn=limit_files)
     _, errors = process.communicate(timeout=60)
     assert f"best.bin does not fit into {tmp_path}" in errors
@@ -254,39 +254,39 @@ def test_no_room_is_told(hub, tmp_path):
 
 
 def obey_permissions():
-    """Before a process begins: even root may write only where the permissions say so."""
+    """Make file permissions apply to root as well, before a process starts."""
     for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
         ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="root is held to permissions by Linux only")
-def test_a_cache_that_may_not_be_written_to_is_told(hub, tmp_path):
+def test_a_read_only_cache_is_reported(hub, tmp_path):
     (tmp_path / "home").mkdir(mode=0o555)
     _, errors = start(hub, tmp_path, preexec_fn=obey_permissions).communicate(timeout=60)
     (tmp_path / "home").chmod(0o755)
     assert f"best.bin cannot be stored in {tmp_path}" in errors
-    assert "HF_HOME to a folder that can be written to" in errors
+    assert "HF_HOME to a writable folder" in errors
 
 
-# Names of files on the Hub
+# Links
 
 
 @pytest.mark.parametrize(
     ("uri", "place"),
     [
-        ("hf://me/mine/a.safetensors", Place("me/mine", "a.safetensors")),
-        ("hf://me/mine/deep/a.pt@v1.0", Place("me/mine", "deep/a.pt", "v1.0")),
-        ("hf://me/mine@refs/a.pt", Place("me/mine", "a.pt", "refs")),
-        ("hf://spaces/me/mine/a.pt@" + COMMIT, Place("me/mine", "a.pt", COMMIT, "space")),
-        ("hf://models/me/mine/a.pt", Place("me/mine", "a.pt")),
+        ("hf://me/mine/a.safetensors", HubFile("me/mine", "a.safetensors")),
+        ("hf://me/mine/deep/a.pt@v1.0", HubFile("me/mine", "deep/a.pt", "v1.0")),
+        ("hf://me/mine@refs/a.pt", HubFile("me/mine", "a.pt", "refs")),
+        ("hf://spaces/me/mine/a.pt@" + COMMIT, HubFile("me/mine", "a.pt", COMMIT, "space")),
+        ("hf://models/me/mine/a.pt", HubFile("me/mine", "a.pt")),
     ],
 )
-def test_a_file_on_the_hub_has_a_name(uri, place):
-    assert Place.parse(uri) == place
+def test_links_to_files_on_the_hub_are_parsed(uri, place):
+    assert HubFile.parse(uri) == place
 
 
 @pytest.mark.parametrize("uri", ["hf://me/mine", "hf://a.pt", "hf:///me/mine/a.pt", "hf://me/mine@a/b.pt@c", "hf://"])
-def test_another_name_is_an_error_that_shows_how_it_is_written(uri):
-    with pytest.raises(UsageError, match="no file on the Hub") as caught:
-        Place.parse(uri)
+def test_other_links_are_errors_that_show_the_form(uri):
+    with pytest.raises(UsageError, match="Not a file on the Hub") as caught:
+        HubFile.parse(uri)
     assert "hf://owner/name/file" in caught.value.hint

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from colorcli.errors import LicenseNotAccepted, UsageError, WeightsCorrupt, WeightsNotFound
-from colorcli.weights import fetch, is_here, is_on_the_hub, licenses, locate
+from colorcli.weights import fetch, is_local, is_hub_uri, licenses, locate
 from tests.hub import COMMIT
 from tests.weights.conftest import BEST, STARTER, describe
 
@@ -12,21 +12,21 @@ FILE = "someone/something/best.bin"
 
 
 def blobs(folder):
-    """What the client has stored, links left out."""
+    """Return the files that the client stored, without links."""
     return [path for path in (folder / "huggingface").rglob("*") if path.is_file() and path.parent.name == "blobs"]
 
 
-# What a name stands for
+# Names
 
 
-def test_a_bare_name_gets_the_first_tag_from_the_hub(hub, plain):
+def test_a_colorizers_name_selects_the_first_tag(hub, plain):
     located = locate(plain)
     assert (located.tag, located.note) == ("best", "")
     assert located.path.read_bytes() == BEST
     assert located.weights is plain.weights["best"]
 
 
-def test_what_was_downloaded_once_is_found_without_asking_the_hub(hub, plain):
+def test_a_cached_file_is_found_without_asking_the_hub(hub, plain):
     locate(plain)
     hub.requests.clear()
     assert locate(plain, offline=True).tag == "best"
@@ -34,30 +34,32 @@ def test_what_was_downloaded_once_is_found_without_asking_the_hub(hub, plain):
     assert hub.requests == []
 
 
-def test_a_bare_name_gets_the_bundled_weights_where_the_hub_cannot_be_reached(no_hub, plain):
+def test_a_colorizers_name_falls_back_to_bundled_weights_if_the_hub_is_unreachable(no_hub, plain):
     located = locate(plain)
     assert located.tag == "starter"
     assert located.path.read_bytes() == STARTER
-    assert located.note.startswith("Using plain.starter, not the better plain.best: someone/something/best.bin cannot")
+    assert located.note.startswith(
+        "Using plain.starter instead of plain.best, which is better: someone/something/best.bin cannot"
+    )
     assert "\n" not in located.note
 
 
-def test_a_bare_name_gets_the_bundled_weights_where_a_download_breaks_off(hub, plain):
+def test_a_colorizers_name_falls_back_to_bundled_weights_if_a_download_fails(hub, plain):
     hub.resets = [70_000]
     located = locate(plain)
     assert located.tag == "starter"
-    assert "broke off" in located.note
+    assert "was not downloaded completely" in located.note
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_bare_name_gets_the_bundled_weights_where_the_hub_is_ill(hub, plain, status):
+def test_a_colorizers_name_falls_back_to_bundled_weights_on_server_errors(hub, plain, status):
     hub.status = status
     located = locate(plain)
     assert located.tag == "starter"
     assert f"status {status}" in located.note
 
 
-def test_a_bare_name_gets_the_bundled_weights_where_a_proxy_answers(hub, plain):
+def test_a_colorizers_name_falls_back_to_bundled_weights_if_a_proxy_answers(hub, plain):
     hub.page = b"<html>Log in</html>"
     assert locate(plain).tag == "starter"
 
@@ -65,7 +67,7 @@ def test_a_bare_name_gets_the_bundled_weights_where_a_proxy_answers(hub, plain):
 def test_offline_never_asks_the_hub(hub, plain):
     located = locate(plain, offline=True)
     assert located.tag == "starter"
-    assert "--offline forbids a download" in located.note
+    assert "--offline forbids downloads" in located.note
     assert hub.requests == []
 
 
@@ -81,7 +83,7 @@ def test_an_unknown_tag_is_an_error_that_lists_the_tags(plain):
     assert "best, starter" in caught.value.hint
 
 
-def test_a_colorizer_without_weights_has_nothing_to_locate(plain, monkeypatch):
+def test_a_colorizer_without_weights_is_an_error(plain, monkeypatch):
     monkeypatch.setattr(type(plain), "weights", {})
     with pytest.raises(WeightsNotFound, match="plain has no weights"):
         locate(plain)
@@ -89,67 +91,67 @@ def test_a_colorizer_without_weights_has_nothing_to_locate(plain, monkeypatch):
 
 def test_missing_bundled_weights_are_an_error(plain):
     Path(plain.weights["starter"].file).unlink()
-    with pytest.raises(WeightsNotFound, match=r"starter\.bin are missing"):
+    with pytest.raises(WeightsNotFound, match=r"Bundled weights not found: .*starter\.bin"):
         locate(plain, "starter")
 
 
-def test_what_is_here_is_known_without_asking_the_hub(hub, plain):
-    assert is_here(plain.weights["starter"])
-    assert not is_here(plain.weights["best"])
+def test_local_files_are_found_without_asking_the_hub(hub, plain):
+    assert is_local(plain.weights["starter"])
+    assert not is_local(plain.weights["best"])
     locate(plain, "best")
     hub.requests.clear()
-    assert is_here(plain.weights["best"])
+    assert is_local(plain.weights["best"])
     assert hub.requests == []
 
 
-# Wrong files
+# Damaged files
 
 
-def test_a_file_of_another_size_on_the_hub_is_not_even_downloaded(hub, plain):
+def test_a_file_of_another_size_on_the_hub_is_not_downloaded(hub, plain):
     hub.files[FILE] = BEST[:18]
-    with pytest.raises(WeightsCorrupt, match="has 18 bytes, where 210,000 were expected"):
+    with pytest.raises(WeightsCorrupt, match="has 18 bytes on the Hub, expected 210,000"):
         locate(plain)
     assert not any(request.startswith("GET") for request in hub.requests)
 
 
 @pytest.mark.parametrize("on_the_way", [True, False])
-def test_a_file_of_other_content_is_named_and_removed(hub, plain, tmp_path, on_the_way):
+def test_a_file_with_other_content_is_named_and_removed(hub, plain, tmp_path, on_the_way):
     (hub.instead if on_the_way else hub.files)[FILE] = WRONG
     with pytest.raises(WeightsCorrupt, match=r"best\.bin has the sha256") as caught:
         locate(plain)
     assert "removed" in caught.value.hint
     assert blobs(tmp_path) == []
-    assert not is_here(plain.weights["best"])
+    assert not is_local(plain.weights["best"])
     hub.instead.clear()
     hub.files[FILE] = BEST
     assert locate(plain).path.read_bytes() == BEST
 
 
-def test_a_file_that_turned_wrong_is_fetched_again(hub, plain, caplog):
+def test_a_damaged_file_is_downloaded_again(hub, plain, caplog):
     locate(plain).path.resolve().write_bytes(WRONG)
     assert locate(plain).path.read_bytes() == BEST
     assert "best.bin has the sha256" in caplog.text
     assert "Downloading it again" in caplog.text
 
 
-def test_a_file_that_turned_wrong_is_removed_where_it_cannot_be_fetched_again(hub, plain, tmp_path):
+def test_a_damaged_file_is_removed_if_it_cannot_be_downloaded_again(hub, plain, tmp_path):
     locate(plain).path.resolve().write_bytes(WRONG)
     with pytest.raises(WeightsCorrupt, match="has the sha256"):
         locate(plain, offline=True)
     assert blobs(tmp_path) == []
 
 
-def test_a_web_page_is_known_for_one(hub, plain):
+def test_a_web_page_is_recognized(hub, plain):
     page = b"<!DOCTYPE html>Log in".ljust(len(BEST))
     hub.files[FILE] = page
     with pytest.raises(WeightsCorrupt, match="is a web page"):
         locate(plain)
 
 
-def test_a_wrong_bundled_file_is_refused_and_left_where_it_is(plain):
+def test_a_damaged_bundled_file_is_refused_and_left_in_place(plain):
     file = Path(plain.weights["starter"].file)
     file.write_bytes(STARTER[:-1])
-    with pytest.raises(WeightsCorrupt, match="has 18 bytes, where 19 were expected"):
+    with pytest.raises(WeightsCorrupt, match="has 18 bytes, expected 19"):
         locate(plain, "starter")
     assert file.exists()
 
@@ -166,14 +168,14 @@ def limited(plain):
     return plain
 
 
-def test_weights_that_may_not_be_used_for_everything_are_not_even_asked_for(hub, limited):
+def test_restricted_weights_are_not_requested_before_their_license_is_accepted(hub, limited):
     with pytest.raises(LicenseNotAccepted, match=r"CC-BY-NC-4\.0, which forbids commercial use") as caught:
         locate(limited, "best")
     assert "colorcli weights pull plain.best --accept-license" in caught.value.hint
     assert hub.requests == []
 
 
-def test_a_bare_name_gets_the_bundled_weights_until_the_license_is_accepted(hub, limited):
+def test_a_colorizers_name_falls_back_to_bundled_weights_until_the_license_is_accepted(hub, limited):
     located = locate(limited)
     assert located.tag == "starter"
     assert "forbids commercial use" in located.note
@@ -183,30 +185,30 @@ def test_a_bare_name_gets_the_bundled_weights_until_the_license_is_accepted(hub,
 
 def test_the_license_is_shown_before_the_download_and_once(hub, plain, caplog):
     hub.resets = [70_000]
-    with pytest.raises(WeightsNotFound, match="broke off"):
+    with pytest.raises(WeightsNotFound, match="was not downloaded completely"):
         locate(plain, "best")
-    assert caplog.messages == ["plain.best is under the license MIT (tests)."]
+    assert caplog.messages == ["plain.best is licensed under MIT (tests)."]
     for _ in range(2):
         locate(plain, "best")
     assert len(caplog.messages) == 1
 
 
-def test_no_license_is_shown_of_weights_that_are_not_to_be_had(no_hub, plain, caplog):
+def test_no_license_is_shown_for_weights_that_are_not_available(no_hub, plain, caplog):
     locate(plain)
     assert caplog.messages == []
 
 
-# Files that no manifest describes
+# Files without a manifest
 
 URI = f"hf://{FILE}"
 
 
-def test_only_names_of_the_hub_are_on_the_hub():
-    assert is_on_the_hub(URI)
-    assert not any(map(is_on_the_hub, ["best", "a.safetensors", Path("a.safetensors"), None]))
+def test_only_hub_links_are_hub_uris():
+    assert is_hub_uri(URI)
+    assert not any(map(is_hub_uri, ["best", "a.safetensors", Path("a.safetensors"), None]))
 
 
-def test_a_file_on_the_hub_is_fetched_and_found_again(hub):
+def test_a_file_on_the_hub_is_downloaded_once(hub):
     path = fetch(URI)
     assert path.read_bytes() == BEST
     hub.requests.clear()
@@ -215,30 +217,30 @@ def test_a_file_on_the_hub_is_fetched_and_found_again(hub):
     assert hub.requests == []
 
 
-def test_a_newer_file_on_the_hub_is_fetched(hub):
+def test_a_newer_file_on_the_hub_is_downloaded(hub):
     fetch(URI)
     hub.files[FILE], hub.commits["someone/something"] = STARTER, "beef" * 10
     assert fetch(URI).read_bytes() == STARTER
     assert fetch(f"{URI}@{COMMIT}").read_bytes() == BEST
 
 
-def test_a_file_in_the_cache_does_where_the_hub_cannot_be_reached(hub, caplog):
+def test_a_cached_file_is_used_if_the_hub_cannot_be_reached(hub, caplog):
     path = fetch(URI)
     hub.status = 503
     assert fetch(URI) == path
     assert "status 503" in caplog.text
 
 
-def test_a_file_that_is_neither_here_nor_there_is_an_error(hub):
+def test_a_file_that_is_not_available_is_an_error(hub):
     with pytest.raises(WeightsNotFound, match="--offline forbids"):
         fetch(URI, offline=True)
-    with pytest.raises(WeightsNotFound, match="is not on the Hub"):
+    with pytest.raises(WeightsNotFound, match="was not found on the Hub"):
         fetch(f"{URI}@v2")
 
 
-def test_a_file_that_arrives_changed_is_removed(hub, tmp_path):
+def test_a_file_that_differs_from_its_etag_is_removed(hub, tmp_path):
     hub.instead[FILE] = WRONG
-    with pytest.raises(WeightsCorrupt, match="is not what it is on the Hub"):
+    with pytest.raises(WeightsCorrupt, match="differs from the file on the Hub"):
         fetch(URI)
     assert blobs(tmp_path) == []
     hub.instead.clear()

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from colorcli.errors import WeightsCorrupt, WeightsNotFound
-from colorcli.weights.verification import discard, seals, verified
+from colorcli.weights.verification import discard, verification_records, verify
 from tests.weights.conftest import STARTER, describe
 
 
@@ -16,45 +16,45 @@ def file(tmp_path, monkeypatch):
 
 
 def change(file):
-    """Give a file another content of the same size and age."""
+    """Change the content of a file, but not its size and modification time."""
     stat = file.stat()
     file.write_bytes(STARTER[:-1] + b"!")
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-def test_a_verified_file_is_not_read_again_until_it_changes(file):
+def test_a_verified_file_is_not_hashed_again_until_it_changes(file):
     weights = describe(str(file), STARTER)
-    verified(file, weights)
+    verify(file, weights)
     change(file)
-    assert verified(file, weights) == file  # nothing that a glance would notice has changed
+    assert verify(file, weights) == file
     os.utime(file)
     with pytest.raises(WeightsCorrupt, match="has the sha256"):
-        verified(file, weights)
+        verify(file, weights)
 
 
-def test_a_verified_file_is_read_again_if_so_wished(file):
+def test_a_verified_file_is_hashed_again_on_request(file):
     weights = describe(str(file), STARTER)
-    verified(file, weights)
+    verify(file, weights)
     change(file)
     with pytest.raises(WeightsCorrupt):
-        verified(file, weights, afresh=True)
+        verify(file, weights, reread=True)
 
 
-def test_what_was_verified_is_noted(file):
-    assert list(seals()) == []
+def test_verified_files_are_recorded(file):
+    assert list(verification_records()) == []
     weights = describe(str(file), STARTER)
-    verified(file, weights)
-    (seal,) = seals()
-    assert (seal.sha256, seal.file) == (weights.sha256, file)
+    verify(file, weights)
+    (record,) = verification_records()
+    assert (record.sha256, record.file) == (weights.sha256, file)
 
 
-def test_a_cache_that_cannot_be_written_to_is_no_obstacle(file, tmp_path):
+def test_a_read_only_home_is_not_an_error(file, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert verified(file, describe(str(file), STARTER)) == file
-    assert list(seals()) == []
+    assert verify(file, describe(str(file), STARTER)) == file
+    assert list(verification_records()) == []
 
 
-def test_a_file_is_discarded_with_the_links_that_lead_to_it(file, tmp_path):
+def test_a_file_is_discarded_with_the_links_to_it(file, tmp_path):
     (tmp_path / "blob").symlink_to(file.name)
     (tmp_path / "snapshot").symlink_to("blob")
     assert discard(tmp_path / "snapshot")
@@ -62,6 +62,6 @@ def test_a_file_is_discarded_with_the_links_that_lead_to_it(file, tmp_path):
     assert not discard(tmp_path / "snapshot")
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path):
-    with pytest.raises(WeightsNotFound, match=r"nothing\.bin cannot be read"):
-        verified(tmp_path / "nothing.bin", describe("nothing.bin", STARTER))
+def test_an_unreadable_file_is_reported(tmp_path):
+    with pytest.raises(WeightsNotFound, match=r"Cannot read .*nothing\.bin"):
+        verify(tmp_path / "nothing.bin", describe("nothing.bin", STARTER))

@@ -1,0 +1,3 @@
+from tests.weights.conftest import hub
+
+__all__ = ["hub"]

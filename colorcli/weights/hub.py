@@ -89,7 +89,7 @@ def find_cached(location: HubFile) -> Path | None:
 
 
 def look_up(location: HubFile) -> RemoteFile:
-    """Ask the Hub about a file, without downloading it. Without a network this takes seconds, not the client's minutes.
+    """Ask the Hub about a file without downloading it; without a network this takes seconds, not minutes.
 
     Raises:
         WeightsNotFound: the Hub refuses, or cannot be reached.

@@ -127,7 +127,7 @@ def test_a_weights_file_needs_no_suffix(tmp_path, monkeypatch):
 def test_weights_of_another_colorizer_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     write_state(path, tiny_network().state_dict(), Header(colorizer="iizuka", network={"widths": WIDTHS}))
-    with pytest.raises(WeightsCorrupt, match="holds weights for iizuka, not for zhang"):
+    with pytest.raises(WeightsCorrupt, match="has weights for iizuka, not for zhang"):
         colorcli.load("zhang", weights=path)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from colorcli.errors import LicenseNotAccepted, UsageError, WeightsCorrupt, WeightsNotFound
-from colorcli.weights import fetch, is_local, is_hub_uri, licenses, locate
+from colorcli.weights import fetch, is_hub_uri, is_local, licenses, locate
 from tests.hub import COMMIT
 from tests.weights.conftest import BEST, STARTER, describe
 

@@ -100,13 +100,13 @@ def _read(path: Path) -> Any:
 
 def _evaluated(path: Path, weights: Weights) -> tuple[str, dict[str, Any]]:
     from colorcli.evaluation.export import from_json
-    from colorcli.evaluation.tables import markdown
+    from colorcli.evaluation.markdown import to_markdown
 
     try:
         report = from_json(json.dumps(_read(path)))
         table = report.tables[0]
         found = table.sections[0].rows
-        text = markdown(report)
+        text = to_markdown(report)
     except (ValueError, TypeError, AttributeError, IndexError) as error:
         raise UsageError(f"{path} was not written by `colorcli evaluate -o evaluation.json`.") from error
     row = next((name for name, what in report.models.items() if what.endswith(weights.sha256[:12])), None)

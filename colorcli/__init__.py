@@ -11,18 +11,17 @@ besides this one are `colorcli.color`, `colorcli.encoders`, `colorcli.errors`, `
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from colorcli.colorizer import Colorizer, Option, Prediction, Weights
-from colorcli.errors import ColorcliError
-from colorcli.metric import Colors, Metric
-from colorcli.plugin.spec import API_VERSION, hookimpl
-from colorcli.recipe import Batch, Recipe
-from colorcli.weights.manifest import read_manifest
-
 if TYPE_CHECKING:
+    from colorcli.colorizer import Colorizer, Option, Prediction, Weights
+    from colorcli.errors import ColorcliError
     from colorcli.inference.model import Model, load
     from colorcli.inference.placement import defer
+    from colorcli.metric import Colors, Metric
     from colorcli.plugin.registry import Registry
+    from colorcli.plugin.spec import API_VERSION, hookimpl
+    from colorcli.recipe import Batch, Recipe
     from colorcli.weights import fetch, locate, open_file
+    from colorcli.weights.manifest import read_manifest
 
 __all__ = [
     "API_VERSION",
@@ -46,20 +45,32 @@ __all__ = [
     "read_manifest",
 ]
 
-_LATE = {  # name -> module, imported when first used: those who write a plugin or ask for help need no engine
+_MODULES = {  # of the public names, imported on first use: writing a plugin needs no torch, --help none of them
+    "API_VERSION": "colorcli.plugin.spec",
+    "Batch": "colorcli.recipe",
+    "ColorcliError": "colorcli.errors",
+    "Colorizer": "colorcli.colorizer",
+    "Colors": "colorcli.metric",
+    "Metric": "colorcli.metric",
     "Model": "colorcli.inference.model",
+    "Option": "colorcli.colorizer",
+    "Prediction": "colorcli.colorizer",
+    "Recipe": "colorcli.recipe",
     "Registry": "colorcli.plugin.registry",
+    "Weights": "colorcli.colorizer",
     "defer": "colorcli.inference.placement",
     "fetch": "colorcli.weights",
+    "hookimpl": "colorcli.plugin.spec",
     "load": "colorcli.inference.model",
     "locate": "colorcli.weights",
     "open_file": "colorcli.weights",
+    "read_manifest": "colorcli.weights.manifest",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name in _LATE:
-        return getattr(import_module(_LATE[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     if name == "__version__":
         from importlib.metadata import version
 

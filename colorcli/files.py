@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-import platform
 import re
-import secrets
 import stat
 import sys
 from pathlib import Path
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
 _HINT = "Check the disk's space and permissions."
 _TEMPORARY = re.compile(r"\.colorcli-([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.part")
 _swept: set[Path] = set()
+_temporaries: set[Path] = set()  # that this process is writing
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -47,6 +45,8 @@ def shown(path: Path | str) -> str:
 
 def temporary_beside(target: Path) -> Path:
     """Return an unused name in the target's folder; it says which process on which machine is writing there."""
+    import secrets
+
     return target.with_name(f".colorcli-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
@@ -65,6 +65,7 @@ def replacing(target: Path, hint: str = _HINT, *, overwrite: bool = True) -> Ite
         UnwritableMedia: the disk refuses, or the target is there and must not be replaced.
     """
     temporary = temporary_beside(target)
+    _temporaries.add(temporary)
     with disk_errors(target, hint):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +79,14 @@ def replacing(target: Path, hint: str = _HINT, *, overwrite: bool = True) -> Ite
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+            _temporaries.discard(temporary)
+
+
+def remove_temporaries() -> None:
+    """Remove the temporary files of this process, which is about to end without finishing them."""
+    for temporary in list(_temporaries):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 @contextlib.contextmanager
@@ -147,6 +156,9 @@ def _flush(path: Path) -> None:
 
 def _machine() -> str:
     """Return six hex digits for this machine: outputs may lie on a disk that several machines write to."""
+    import hashlib  # slow to import, as secrets and platform are, and not needed by --help
+    import platform
+
     return hashlib.sha256(platform.node().encode("utf-8", "surrogateescape")).hexdigest()[:6]
 
 

@@ -1,13 +1,12 @@
-"""The command line: a module for each command, and one door, `main`, through which every error goes out.
+"""The command line: a module for each command, and `main`, which prints every error.
 
-What stands at the top of these modules is paid for by `colorcli --help`: click, and nothing that is slower.
+Only click and what is as fast to import is imported at the top of these modules, so that `colorcli --help` is quick.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,22 +15,59 @@ import click
 from colorcli.cli.bench import bench
 from colorcli.cli.compare import compare
 from colorcli.cli.evaluate import evaluate
+from colorcli.cli.messages import error_text, traceback_of
 from colorcli.cli.models import models
 from colorcli.cli.plugins import plugins
 from colorcli.cli.run import run
+from colorcli.cli.signals import Interruption
 from colorcli.cli.train import train
 from colorcli.cli.turing import turing
 from colorcli.cli.weights import weights
-from colorcli.errors import ColorcliError
+from colorcli.errors import ColorcliError, UnwritableMedia, UsageError, did_you_mean
+from colorcli.files import shown
 from colorcli.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INTERRUPTED = 130  # what shells say of a program that Ctrl-C stopped
+
+class _Commands(click.Group):
+    """The commands; files and folders in the place of a command are inputs of `run`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command to run.
+
+        Raises:
+            UsageError: there is no command, file or folder of this name.
+        """
+        word = args[0]
+        if word in self.commands or word.startswith("-"):
+            return super().resolve_command(ctx, args)
+        if os.path.lexists(word):
+            return super().resolve_command(ctx, ["run", *args])
+        if "." in word or os.sep in word:
+            raise UsageError(f"File, folder or command not found: {shown(word)}.")
+        raise UsageError(f"Command not found: {shown(word)}.", did_you_mean(word, self.commands))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _show_versions(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    import platform
+    from importlib.metadata import version
+
+    from colorcli.inference.device import choose
+
+    click.echo(f"colorcli {version('colorcli')}")
+    click.echo(f"torch {version('torch')}")
+    click.echo(f"Python {platform.python_version()}")
+    click.echo(f"device: {choose()}")
+    ctx.exit()
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--debug", is_flag=True, envvar="COLORCLI_DEBUG", help="Show the traceback of every error.")
 @click.option(
     "--settings",
@@ -39,12 +75,19 @@ INTERRUPTED = 130  # what shells say of a program that Ctrl-C stopped
     metavar="FILE",
     help="Read defaults from FILE instead of colorcli.toml.",
 )
-@click.version_option(package_name="colorcli", prog_name="colorcli", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_versions,
+    help="Show the versions of colorcli, torch and Python, and the default device.",
+)
 @click.pass_context
 def colorcli(ctx: click.Context, debug: bool, settings: Path | None) -> None:
-    """Colorize black-and-white photographs and films, with the colorizer of your choice.
+    """Colorize black-and-white photographs and films with the colorizer of your choice.
 
-    colorcli run --model zhang photos/ writes them, in color, to photos-color/.
+    `colorcli run photos/` writes colored copies to photos-color/; `colorcli photos/` is short for it.
     """
     ctx.obj["debug"] = debug
     ctx.default_map = read_settings(colorcli, settings)
@@ -62,42 +105,77 @@ colorcli.add_command(weights)
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+    """Run the command line and print the error if it fails.
 
     Args:
-        args: what follows the program's name; `sys.argv` where None.
+        args: the arguments after the program's name; None for `sys.argv`.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted (128 and the number of another signal).
     """
     session = {"debug": False}
+    interruption = Interruption()
     try:
-        code = colorcli.main(args, prog_name="colorcli", standalone_mode=False, obj=session)
-        sys.stdout.flush()  # here, where a reader who has gone can still be noticed quietly
-    except BrokenPipeError:  # `colorcli models | head -1`: whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the flush at exit complain
-        return 1
+        with interruption.raised():
+            code = colorcli.main(args, prog_name="colorcli", standalone_mode=False, obj=session)
+            sys.stdout.flush()  # here, where an error can still be reported
     except click.Abort as error:
-        if isinstance(error.__cause__, EOFError):  # click takes both for a wish to stop; this one is a bug
+        if isinstance(error.__cause__, EOFError):  # click treats it like Ctrl-C, but here it is a bug
             raise error.__cause__ from None
         click.echo("Interrupted.", err=True)
-        return INTERRUPTED
-    except (ColorcliError, click.ClickException) as error:
+        return interruption.exit_code
+    except BrokenPipeError:  # such as `colorcli models | head -1`: the reader has closed the pipe
+        _discard_output()
+        return 1
+    except (ColorcliError, click.ClickException, OSError) as error:
         if session["debug"]:
-            traceback.print_exc()
-        _explain(error)
-        return error.exit_code
+            click.echo(traceback_of(error), err=True)
+        return _report(error)
     return code if isinstance(code, int) else 0
 
 
-def _explain(error: ColorcliError | click.ClickException) -> None:
+def _report(error: ColorcliError | click.ClickException | OSError) -> int:
+    """Print an error that ends the command; return the exit code."""
     match error:
         case click.exceptions.NoArgsIsHelpError():
             error.show()
-            return
+            return error.exit_code
+        case OSError():
+            error = _explained(error)
+            message, hint = error.message, error.hint
         case ColorcliError():
             message, hint = error.message, error.hint
         case click.UsageError(ctx=click.Context(command_path=command)):
-            message, hint = error.format_message(), f"`{command} --help` shows what there is."
+            message, hint = error.format_message(), f"Run `{command} --help` for usage."
         case _:
             message, hint = error.format_message(), ""
-    click.echo(f"error: {message}", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
+    click.echo(error_text(message, hint), err=True)
+    return error.exit_code
+
+
+def _explained(error: OSError) -> ColorcliError:
+    """Turn an error of the system into one for the user.
+
+    Raises:
+        OSError: it names no file, so that it must be a bug.
+    """
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return ColorcliError(f"{shown(str(error.filename))}: {reason}.")
+    if not _is_from_output(error):
+        raise error
+    _discard_output()
+    return UnwritableMedia(f"standard output: {reason}.", "Free some space, or write to another place.")
+
+
+def _is_from_output(error: OSError) -> bool:
+    """Whether `click.echo` raised an error, or the flush in `main`: nothing else writes to standard output."""
+    last = error.__traceback__
+    while last and last.tb_next:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_globals["__name__"] in {"click.utils", __name__}
+
+
+def _discard_output() -> None:
+    """Discard what standard output still has to write, so that Python does not fail to write it when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from colorcli.cli.option_groups import option_group
 from colorcli.errors import UsageError
-from colorcli.media import shown
+from colorcli.files import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

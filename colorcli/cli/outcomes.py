@@ -9,8 +9,8 @@ import click
 
 from colorcli.cli.messages import report_error, report_note, write_line
 from colorcli.cli.option_groups import option_group
+from colorcli.files import shown
 from colorcli.inference.outcomes import FilmOutcome, PictureOutcome
-from colorcli.media import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

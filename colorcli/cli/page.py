@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from colorcli.errors import ColorcliError
-from colorcli.media import shown
+from colorcli.files import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from colorcli.cli.option_groups import option_group
-from colorcli.colorizer import Colorizer, declares
 from colorcli.errors import UsageError
-from colorcli.jobs import numbered, of_entropy
-from colorcli.media import shown
+from colorcli.files import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from colorcli.colorizer import Colorizer
     from colorcli.inference.outcomes import PictureKind
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
@@ -85,6 +84,8 @@ def plan_passes(jobs: Sequence[Job], options: PassOptions) -> list[Pass]:
     Raises:
         UsageError: a job is a film, which has one coloring.
     """
+    from colorcli.jobs import numbered, of_entropy
+
     films = [job for job in jobs if job.film]
     if films and (options.samples or options.explain):
         option = "--samples" if options.samples else "--explain"
@@ -103,6 +104,8 @@ def check_capabilities(colorizer: Colorizer, options: PassOptions) -> None:
     Raises:
         UsageError: it has no `sample`, or no `explain`.
     """
+    from colorcli.colorizer import declares
+
     for wanted, method, option in (
         (options.samples, "sample", "--samples"),
         (options.explain, "explain", "--explain"),
@@ -115,6 +118,7 @@ def check_capabilities(colorizer: Colorizer, options: PassOptions) -> None:
 
 
 def _colorizers_with(method: str) -> list[str]:
+    from colorcli.colorizer import declares
     from colorcli.plugin.registry import Registry
 
     return sorted(name for name, colorizer in Registry().colorizers().items() if declares(colorizer, method))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import click
 
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import device_option, license_option, offline_option, precision_option
+from colorcli.cli.signals import Interruption
 from colorcli.errors import NotTrainable, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _train(colorizer: Colorizer, recipe: Path, data: Path, run: Path, start: Pat
         click.echo("Looking at the photographs.", err=True)
     else:
         logging.getLogger("colorcli").setLevel(logging.ERROR)
-    asked: list[int] = []
+    interruption = Interruption()
     steps = steps_of(
         colorizer,
         read_recipe(recipe),
@@ -144,29 +145,29 @@ def _train(colorizer: Colorizer, recipe: Path, data: Path, run: Path, start: Pat
         precision=where.precision,
         devices=where.devices,
         nodes=where.nodes,
-        stop=lambda: bool(asked),
+        stop=lambda: bool(interruption),
     )
     with closing(steps):
         begun = next(steps)
-        with _stop_requested(asked):
-            if alone:
-                return _follow(begun, steps, run)
-            for _ in steps:
-                pass
-    return 0
+        with interruption.noted():  # the step is finished, and then the checkpoint is written
+            if not alone:
+                for _ in steps:
+                    pass
+                return 0
+            finished = _follow(begun, steps, run)
+    return 0 if finished else interruption.exit_code
 
 
-def _follow(start: Progress, steps: Iterator[Progress], run: Path) -> int:
-    """Show the steps of a run, stage by stage where it has several, and say how it ended."""
+def _follow(start: Progress, steps: Iterator[Progress], run: Path) -> bool:
+    """Show the steps of a run, stage by stage; return whether the run is finished."""
     from itertools import chain, groupby
 
     progress = start
     for stage, of_stage in groupby(chain([start], steps), key=lambda progress: progress.stage):
         progress = _follow_stage(stage, of_stage)
-    if not progress.finished:
-        return 130
-    click.echo(str(run / ("best.safetensors" if progress.stage else "last.safetensors")))
-    return 0
+    if progress.finished:
+        click.echo(str(run / ("best.safetensors" if progress.stage else "last.safetensors")))
+    return progress.finished
 
 
 def _follow_stage(stage: str, steps: Iterator[Progress]) -> Progress:
@@ -185,28 +186,12 @@ def _follow_stage(stage: str, steps: Iterator[Progress]) -> Progress:
         if progress.over:
             bar.note(f"Stopped early after epoch {progress.epoch + 1}: validation gets worse.")
         elif not progress.finished:
-            bar.note(f"Stopped after step {progress.step}: the same command goes on from here.")
+            bar.note(f"Stopped after step {progress.step}. Run the same command to resume.")
     return progress
 
 
 def _losses(progress: Progress) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
-
-
-@contextmanager
-def _stop_requested(asked: list[int]) -> Iterator[None]:
-    """Note Ctrl-C and SIGTERM, so that the step is finished and the checkpoint is of a whole one."""
-    import signal
-
-    before = {
-        number: signal.signal(number, lambda number, _: asked.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _recipe_path(colorizer: Colorizer, recipe: str) -> Path:

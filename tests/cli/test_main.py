@@ -1,10 +1,16 @@
+import errno
 import importlib.metadata
 import os
+import platform
+import re
+import signal
 import subprocess
 import sys
+import threading
 
 import click
 import pytest
+from PIL import Image
 
 from colorcli.cli import colorcli, main
 from colorcli.errors import ColorcliError, UsageError
@@ -44,13 +50,17 @@ print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
     assert done.stderr.strip() == "[]"
 
 
-def test_every_command_says_what_it_does():
+def test_every_command_has_a_short_help():
     assert all(command.get_short_help_str() for command in colorcli.commands.values())
 
 
-def test_the_version_is_that_of_the_distribution(capsys):
+def test_the_version_names_what_a_bug_report_needs(capsys):
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"colorcli {importlib.metadata.version('colorcli')}\n"
+    ours, torch, python, device = capsys.readouterr().out.splitlines()
+    assert ours == f"colorcli {importlib.metadata.version('colorcli')}"
+    assert torch == f"torch {importlib.metadata.version('torch')}"
+    assert python == f"Python {platform.python_version()}"
+    assert re.fullmatch(r"device: (cpu|mps|cuda) in (fp32|bf16|fp16)", device)
 
 
 def test_an_error_is_one_line_and_a_hint_on_stderr(fails, capsys):
@@ -69,13 +79,45 @@ def test_the_exit_code_is_that_of_the_error(fails):
     assert main(fails(UsageError("No."))) == 2
 
 
-@pytest.mark.parametrize("args", [["--nothing"], ["nothing"], ["models", "--nothing"], ["models", "nothing"]])
-def test_a_wrong_command_line_exits_with_2_and_points_at_the_help(args, capsys):
+@pytest.mark.parametrize("args", [["--nothing"], ["models", "--nothing"], ["models", "nothing", "nothing"]])
+def test_a_wrong_command_line_exits_with_2_and_points_to_the_help(args, capsys):
     assert main(args) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ")
-    assert "--help` shows" in captured.err
+    assert re.search(r"hint: Run `colorcli( models)? --help` for usage\.", captured.err)
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "answer"),
+    [
+        ("modles", "error: Command not found: modles.\nhint: Did you mean models"),
+        ("xyz", "error: Command not found: xyz.\nhint: Available: bench, "),
+        ("photo.jpg", "error: File, folder or command not found: photo.jpg.\n"),
+        ("photos/", "error: File, folder or command not found: photos/.\n"),
+    ],
+)
+def test_a_word_that_is_no_command_and_no_file_is_an_error(word, answer, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([word]) == 2
+    assert capsys.readouterr().err.startswith(answer)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_files_and_folders_in_the_place_of_a_command_are_colorized(options, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    Image.linear_gradient("L").resize((60, 80)).save("photos/a.png")
+    Image.linear_gradient("L").resize((60, 80)).save("b.png")
+    assert main(["photos", "b.png", "--dry-run", *options]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_command_wins_over_a_file_of_the_same_name(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    assert main(["models"]) == 0
+    assert "zhang" in capsys.readouterr().out
 
 
 def test_without_a_command_the_help_is_shown(capsys):
@@ -83,7 +125,7 @@ def test_without_a_command_the_help_is_shown(capsys):
     assert "Commands:" in capsys.readouterr().err
 
 
-def test_an_error_that_we_did_not_foresee_keeps_its_traceback(fails):
+def test_an_unexpected_error_keeps_its_traceback(fails):
     with pytest.raises(ZeroDivisionError):
         main(fails(ZeroDivisionError()))
     with pytest.raises(EOFError):
@@ -106,6 +148,70 @@ def test_ctrl_c_exits_with_130_and_one_line(fails, capsys):
     assert capsys.readouterr().err.strip() == "Interrupted."
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_programs_exits_like_ctrl_c(name, monkeypatch, capsys):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+
+    @click.command()
+    def wait():
+        os.kill(os.getpid(), number)
+        threading.Event().wait(10)
+
+    monkeypatch.setitem(colorcli.commands, "wait", wait)
+    assert main(["wait"]) == 128 + number
+    assert capsys.readouterr().err.strip() == "Interrupted."
+    assert signal.getsignal(number) is before
+
+
+def test_an_ignored_signal_stays_ignored(monkeypatch):
+    """`nohup colorcli run photos/` survives the end of its terminal."""
+
+    @click.command()
+    def go_on():
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    monkeypatch.setitem(colorcli.commands, "go-on", go_on)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main(["go-on"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_second_signal_ends_a_command_that_hangs_and_removes_its_temporary_files(tmp_path):
+    program = """
+import sys, threading, click
+from pathlib import Path
+from colorcli.cli import colorcli, main
+from colorcli.files import replacing
+
+@click.command()
+def hang():
+    with replacing(Path("target")) as temporary:
+        temporary.write_bytes(b"half")
+        try:
+            print("ready", flush=True)
+            threading.Event().wait(60)
+        finally:
+            print("stopping", flush=True)
+            while True:
+                threading.Event().wait(60)
+
+colorcli.add_command(hang)
+sys.exit(main(["hang"]))
+"""
+    running = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for line in ("ready", "stopping"):
+        assert running.stdout.readline().strip() == line
+        running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (130, "")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_command_returns_or_exits_with_is_the_exit_code(monkeypatch):
     @click.command()
     @click.pass_context
@@ -116,9 +222,40 @@ def test_what_a_command_returns_or_exits_with_is_the_exit_code(monkeypatch):
     assert main(["leave"]) == 3
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", [["models"], ["plugins", "--json"], ["--help"]], ids=" ".join)
+def test_a_full_disk_behind_standard_output_is_an_error_and_not_a_traceback(command, unbuffered, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "colorcli", *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.stderr == (
+        "error: standard output: No space left on device.\nhint: Free some space, or write to another place.\n"
+    )
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "locked/a.jpg"), "locked/a.jpg: Permission denied."),
+        (OSError(errno.EIO, "Input/output error", "disk/a.jpg"), "disk/a.jpg: Input/output error."),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a\nb"), "'a\\nb': File name too long."),
+    ],
+)
+def test_a_file_that_the_system_refuses_is_an_error_that_names_it(fails, capsys, error, message):
+    command = fails(error)
+    assert main(command) == 1
+    assert capsys.readouterr().err == f"error: {message}\n"
+    assert main(["--debug", *command]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell with pipes")
 @pytest.mark.parametrize("command", ["models", "plugins"])
-def test_a_reader_who_leaves_early_is_no_error(command):
+def test_a_reader_that_closes_the_pipe_early_is_not_an_error(command):
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(

@@ -107,7 +107,7 @@ def test_ctrl_c_stops_after_a_whole_step_and_the_command_goes_on_exactly(photogr
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the processes that decode, too
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert "the same command goes on from here" in err
+    assert "Run the same command to resume" in err
     assert "Traceback" not in err
     assert out == ""
     done = steps_in(tmp_path / "run")

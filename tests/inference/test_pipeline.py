@@ -127,7 +127,7 @@ def test_a_network_with_a_longest_side_sees_larger_pictures_at_that_size(shape, 
 
 def test_chroma_for_lightness_beyond_the_longest_side_has_the_size_of_the_lightness():
     model = Model(Bounded(None), Listening(), choose("cpu", "fp32"), tag="test", fingerprint="0", size=None)
-    assert Pipeline(model).predict_lightness(torch.full((1, 1, 50, 100), 30.0)).ab.shape == (1, 2, 50, 100)
+    assert Pipeline(model).predict_lightness(torch.full((1, 1, 50, 100), 30.0)).values.shape == (1, 2, 50, 100)
 
 
 @pytest.mark.parametrize(("shape", "padded"), [((24, 32), (24, 32)), ((21, 35), (24, 40)), ((1, 1), (8, 8))])

@@ -20,6 +20,7 @@ from colorcli.bench.speed import Facts, Round, Setting
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.film.colorize import FilmSettings, colorize_film
 from colorcli.inference.batch import colorize_files, count_workers
+from colorcli.inference.device import cpu_capabilities
 from colorcli.inference.model import load
 from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.stopwatch import Stopwatch
@@ -143,7 +144,7 @@ class Measurement:
         """Tell what is left to tell."""
         memory, device = _peak_memory(), self._pipeline.model.device.device
         on_cuda = device.type == "cuda"
-        capabilities = torch.cpu.get_capabilities()
+        capabilities = cpu_capabilities()
         packages = ["colorcli", "torch", *(["openvino"] if self._setting.engine == "openvino" else [])]
         return Facts(
             model=self._pipeline.model.name,

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from colorcli.inference.model import Model
     from colorcli.inference.pipeline import Pipeline
 
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType  # not generic in older versions of click
+
 _PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _ENGINES = ("torch", "openvino")
 
 
-class Several(click.ParamType[str]):
+class Several(_Text):
     """Values separated by commas, each of which is checked; the text stays as it is.
 
     Args:

@@ -123,6 +123,9 @@ def _start(colorizer: Colorizer, start: str | None, *, offline: bool, accept_lic
 def _train(colorizer: Colorizer, recipe: Path, data: Path, run: Path, start: Path | None, where: Where) -> int:
     import logging
 
+    from colorcli.training import require_extra
+
+    require_extra()
     from lightning_fabric.utilities.rank_zero import rank_zero_only
 
     from colorcli.training.loop import train as steps_of

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from colorcli.errors import DeviceError
 from colorcli.inference.openvino import is_installed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Engine = Literal["torch", "openvino"]
@@ -51,6 +54,19 @@ def choose(device: str = "auto", precision: str = "auto", engine: str = "torch")
     return Device(chosen, DTYPES[precision])
 
 
+def cpu_capabilities() -> Mapping[str, Any]:
+    """Return which instructions this CPU has, by torch's names for them: `avx512_bf16` and so on."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        found: Mapping[str, Any] = torch.cpu.get_capabilities()
+        return found
+    return {  # older torch
+        "avx2": torch.cpu._is_avx2_supported(),
+        "avx512_f": torch.cpu._is_avx512_supported(),
+        "avx512_bf16": torch.cpu._is_avx512_bf16_supported(),
+        "amx_bf16": torch.cpu._is_amx_tile_supported(),
+    }
+
+
 def _with_openvino(device: str, precision: str) -> Device:
     if not is_installed():
         raise DeviceError("The openvino engine is not installed.", 'Install it: pip install "colorcli[openvino]"')
@@ -82,6 +98,6 @@ def _named(name: str) -> torch.device:
 def _fastest(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    capabilities = cpu_capabilities() if device.type == "cpu" else {}
     computes_in_bf16 = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
     return torch.bfloat16 if computes_in_bf16 else torch.float32

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from colorcli.inference.model import Planes
 
 BITS = 8.0  # of entropy get the brightest color: 256 equally likely colors
-COLORS = "magma"  # perceptually uniform, from nearly black to nearly white
 
 
 class SamplingPipeline(Pipeline):
@@ -88,7 +87,9 @@ def entropy_picture(bits: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 @cache
 def _colors() -> NDArray[np.uint8]:
-    import matplotlib
+    """The color map magma: perceptually uniform, from nearly black to nearly white."""
+    import cv2
     import numpy as np
 
-    return np.asarray(matplotlib.colormaps[COLORS](np.arange(256), bytes=True)[:, :3], np.uint8)
+    bgr = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_MAGMA)
+    return np.ascontiguousarray(bgr[:, 0, ::-1])

@@ -323,7 +323,12 @@ class ColorizerSuite:
         return told
 
     def _trainable(self) -> bool:
-        return declares(self.colorizer, "recipe")
+        if not declares(self.colorizer, "recipe"):
+            return False
+        from colorcli.training import require_extra
+
+        require_extra()
+        return True
 
     def _start(self, recipe: Recipe, hyperparameters: Mapping[str, Any]) -> nn.Module:
         from lightning_fabric import Fabric

@@ -3,7 +3,7 @@ import torch
 
 from colorcli.errors import DeviceError
 from colorcli.inference import device
-from colorcli.inference.device import choose
+from colorcli.inference.device import choose, cpu_capabilities
 
 
 def test_the_cpu_is_always_available():
@@ -16,7 +16,7 @@ def test_auto_chooses_the_fastest_device():
 
 
 def test_auto_uses_bf16_only_if_the_processor_supports_it():
-    capabilities = torch.cpu.get_capabilities()
+    capabilities = cpu_capabilities()
     has_bf16 = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
     assert choose("cpu").dtype == (torch.bfloat16 if has_bf16 else torch.float32)
 

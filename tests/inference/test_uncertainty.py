@@ -15,7 +15,12 @@ from colorcli.inference.uncertainty import EntropyPipeline, SamplingPipeline, en
 from colorcli.jobs import Job
 from colorcli.media.pictures.files import Frame
 
-MAGMA = matplotlib.colormaps["magma"](np.arange(256), bytes=True)[:, :3]
+MAGMA = matplotlib.colormaps["magma"](np.arange(256), bytes=True)[:, :3].astype(int)
+
+
+def near(pixels, expected):
+    """Whether they are the same but for rounding: OpenCV, which draws them, rounds the map differently."""
+    return np.abs(pixels - expected).max() <= 1
 
 
 class Guessing(Colorizer):
@@ -69,13 +74,13 @@ def test_an_entropy_is_drawn_at_the_pictures_size_whatever_its_depth_and_the_str
     pipeline = EntropyPipeline(pipeline_of(size=size, strength=0))
     black, white = (next(pipeline.colorize([frame(level, dtype=dtype)])) for level in (0, np.iinfo(dtype).max))
     assert (black.pixels.shape, black.pixels.dtype) == ((20, 30, 3), np.uint8)
-    assert np.array_equal(black.pixels[0, 0], MAGMA[0])
-    assert np.array_equal(white.pixels[0, 0], MAGMA[255])
+    assert near(black.pixels[0, 0], MAGMA[0])
+    assert near(white.pixels[0, 0], MAGMA[255])
 
 
 def test_the_scale_is_fixed_from_0_to_8_bits():
     bits = torch.tensor([-0.1, 0.0, 4.0, 8.0, 9.0]).reshape(1, 1, 1, 5)
-    assert np.array_equal(entropy_picture(bits, (1, 5))[0], MAGMA[[0, 0, 128, 255, 255]])
+    assert near(entropy_picture(bits, (1, 5))[0], MAGMA[[0, 0, 128, 255, 255]])
 
 
 def test_a_transparent_picture_has_an_opaque_entropy():

@@ -31,8 +31,8 @@ PUBLIC = {
     "colorcli.training.optimization",
 }
 
-# Within a room no module imports one that imports it, except that a `Model` colorizes through a line, and a line
-# recovers when its model runs out of memory.
+# Within a room no module imports one that imports it, except that a `Model` colorizes through a pipeline, and a
+# pipeline recovers when its model runs out of memory.
 BACK_EDGE = ("colorcli.inference.model", "colorcli.inference.pipeline")
 
 

@@ -31,6 +31,8 @@ from tests.documentation import PAGES, README, ROOT, SETUP, blocks, first_cells,
 from tests.media.films.clips import make_clip
 
 DOCS = ROOT / "docs"
+GITHUB = ROOT / ".github"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EVERY_PAGE = [README, *PAGES]
 EXIT_CODE = re.compile(r"# exit code (\d+)$")
 ERRORS = [value for value in vars(errors).values() if inspect.isclass(value) and value.__module__ == errors.__name__]
@@ -174,17 +176,21 @@ def test_the_readme_sets_up_in_two_commands():
 
 STAND_IN = """#!/usr/bin/env bash
 name=$(basename "$0")
-echo "$name $*" >> called
-case "$name" in
-    python3) mkdir -p .venv/bin; for each in pip colorcli python ruff mypy; do ln -sf "$0" ".venv/bin/$each"; done;;
-    colorcli) cp -r docs/photographs docs/photographs-color; eval "${FAULT:-}";;
+echo "$(basename "$(dirname "$(dirname "$0")")")/$name $*" >> called
+programs="pip colorcli python ruff mypy codespell mkdocs"
+case "$name $*" in
+    python3*) mkdir -p "${@: -1}/bin"; for each in $programs; do ln -sf "$0" "${@: -1}/bin/$each"; done;;
+    colorcli*) cp -r docs/photographs docs/photographs-color; eval "${FAULT:-}";;
 esac
 """
+LINTERS = ["ruff check", "ruff format --check", "mypy", "codespell"]
+SITE = "mkdocs build --strict --quiet -f docs/mkdocs.yml"
+FLOOR = ["pip install -q -e .[dev] -c .ci/floor.txt", "python -m pytest -q"]
 
 
 @pytest.fixture
 def ci(tmp_path):
-    """Run .ci/run in a folder where stand-ins are called for every program; what was called, and what CI says."""
+    """Run .ci/run in a folder where stand-ins replace every program; return the process and what was called."""
     (tmp_path / "bin").mkdir()
     for name in ("python3", "chromium", "apt-get"):
         (tmp_path / "bin" / name).write_text(STAND_IN)
@@ -201,24 +207,30 @@ def ci(tmp_path):
     def run(fault=""):
         environment = {"PATH": f"{python3.parent}{os.pathsep}{os.environ['PATH']}", "FAULT": fault}
         done = subprocess.run([checkout / ".ci" / "run"], env=environment, capture_output=True, text=True, check=False)
-        return done, (checkout / "called").read_text().splitlines() if (checkout / "called").exists() else []
+        called = (checkout / "called").read_text().splitlines() if (checkout / "called").exists() else []
+        return done, [line.strip() for line in called]
 
     run.readme = checkout / "README.md"
     run.programs = tmp_path / "bin"
     return run
 
 
-def test_ci_runs_exactly_the_commands_of_the_readme_and_then_the_linters(ci):
+def test_ci_runs_the_commands_of_the_readme_then_the_linters_the_site_and_the_floor(ci):
     done, called = ci()
     assert done.returncode == 0, done.stderr
-    assert [line.removeprefix("+ ") for line in done.stdout.splitlines() if line.startswith("+ ")] == setup_commands()
-    parts = [part.removeprefix(".venv/bin/") for command in setup_commands() for part in command.split(" && ")]
-    assert called[: len(parts)] == [" ".join(shlex.split(part)) for part in parts]
-    assert [line.strip() for line in called[len(parts) :]] == ["ruff check", "ruff format --check", "mypy"]
+    first, second, _ = [line.removeprefix("+ ") for line in done.stdout.splitlines() if line.startswith("+ ")]
+    assert [first, second] == setup_commands()
+    parts = [shlex.split(part) for command in setup_commands() for part in command.split(" && ")]
+    expected = [" ".join([Path(program).name, *arguments]) for program, *arguments in parts]
+    expected += [*LINTERS, SITE, "python3 -m venv .floor", *FLOOR]
+    assert [line.partition("/")[2] for line in called] == expected
+    floor = called.index(next(line for line in called if line.endswith("venv .floor")))
+    assert {line.partition("/")[0] for line in called[:floor] if "python3" not in line} == {".venv"}
+    assert {line.partition("/")[0] for line in called[floor + 1 :]} == {".floor"}
 
 
 @pytest.mark.parametrize("exit_code", [0, 1])
-def test_ci_fetches_a_chromium_where_there_is_none_and_goes_on_without(ci, monkeypatch, exit_code):
+def test_ci_installs_chromium_if_it_can_and_continues_without_it_otherwise(ci, monkeypatch, exit_code):
     for name in ("bash", "env", "dirname", "basename", "grep", "rm", "cp", "ln", "mkdir", "diff", "find", "sort"):
         (ci.programs / name).symlink_to(shutil.which(name))
     monkeypatch.setenv("PATH", "")
@@ -227,29 +239,70 @@ def test_ci_fetches_a_chromium_where_there_is_none_and_goes_on_without(ci, monke
     done, called = ci()
     assert done.returncode == 0, done.stderr
     assert ("apt-get install -y -q chromium" in called) == (exit_code == 0)
-    assert ("there is no Chromium" in done.stdout) == (exit_code == 1)
-    assert "mypy " in called
+    assert ("Chromium not found" in done.stdout) == (exit_code == 1)
+    assert ".venv/mypy" in called
 
 
-def test_ci_fails_where_a_photograph_was_not_colorized(ci):
+def test_ci_fails_if_a_photograph_was_not_colorized(ci):
     done, called = ci(fault="rm docs/photographs-color/a.jpg")
     assert done.returncode != 0
     assert "docs/photographs-color" in done.stdout + done.stderr
-    assert "mypy" not in called
+    assert ".venv/mypy" not in called
 
 
-def test_ci_fails_where_the_first_command_does(ci):
+def test_ci_fails_if_the_first_command_fails(ci):
     done, called = ci(fault="exit 1")
     assert done.returncode != 0
-    assert called[-1].startswith("colorcli run")
+    assert called[-1].startswith(".venv/colorcli run")
 
 
-def test_ci_fails_where_the_readme_has_another_number_of_commands(ci):
+def test_ci_fails_if_the_readme_has_another_number_of_commands(ci):
     ci.readme.write_text(read(README) + f"\n{SETUP} .venv\n")
     done, called = ci()
     assert done.returncode != 0
-    assert "two commands, not 3" in done.stdout
+    assert "must have two setup commands, got 3" in done.stdout
     assert not called
+
+
+def workflow(name):
+    return read(GITHUB / "workflows" / f"{name}.yml")
+
+
+def test_the_test_workflow_runs_the_commands_of_the_readme_on_every_system():
+    run = [line.partition("run: ")[2] for line in workflow("test").splitlines() if f"run: {SETUP}" in line]
+    windows = [command.replace("/bin/", "/Scripts/") for command in setup_commands()]
+    assert run[:4] == [*setup_commands(), *windows]
+    for system in ("ubuntu-latest", "macos-latest", "windows-latest"):
+        assert system in workflow("test")
+
+
+def test_the_test_workflow_starts_from_the_oldest_python_and_the_oldest_dependencies():
+    (oldest,) = re.findall(r'dependencies: oldest\n +python: "([\d.]+)"\n +constraints: (\S+)', workflow("test"))
+    assert oldest[0] == PROJECT["requires-python"].removeprefix(">=")
+    assert (ROOT / oldest[1]).is_file()
+
+
+def test_ci_and_the_documentation_workflow_build_the_same_site():
+    assert f"run: .venv/bin/{SITE.replace(' --quiet', '')}" in workflow("docs")
+    assert f".venv/bin/{SITE}" in read(ROOT / ".ci" / "run")
+
+
+def test_pre_commit_runs_the_linters_of_ci():
+    hooks = read(ROOT / ".pre-commit-config.yaml")
+    assert [linter for linter in LINTERS if f"entry: .venv/bin/{linter.removesuffix(' --check')}" not in hooks] == []
+
+
+def test_the_newest_changes_are_those_of_this_version():
+    version, date = re.search(r"^## (\S+) \((.+)\)$", read(DOCS / "changelog.md"), flags=re.MULTILINE).groups()
+    assert version == PROJECT["version"]
+    assert date == "unreleased" or re.fullmatch(r"\d{4}-\d\d-\d\d", date)
+
+
+def test_no_other_file_states_the_version():
+    """`colorcli.__version__` and `--version` read it from the installed distribution."""
+    version = re.escape(PROJECT["version"])
+    sources = [path for folder in ("colorcli", "plugins") for path in (ROOT / folder).rglob("*.py")]
+    assert [path for path in sources if re.search(rf"['\"]{version}['\"]", read(path))] == []
 
 
 # Completeness
@@ -286,6 +339,14 @@ def test_every_public_name_is_mentioned():
     text = "".join(map(read, PAGES))
     for name in colorcli.__all__:
         assert re.search(rf"\b{name}\b", text), f"colorcli.{name} is not in the documentation"
+
+
+def test_every_public_name_is_in_the_reference():
+    described = set(re.findall(r"^::: ([\w.]+)$", read(DOCS / "reference.md"), flags=re.MULTILINE))
+    for name in colorcli.__all__:
+        value = getattr(colorcli, name)
+        module = "colorcli.plugin.spec" if name in {"API_VERSION", "hookimpl"} else value.__module__
+        assert {module, f"{module}.{name}"} & described, f"colorcli.{name} is not in docs/reference.md"
 
 
 def commands(command, *words):
@@ -336,7 +397,9 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings(page)}
 
 
-@pytest.mark.parametrize("page", [*EVERY_PAGE, *DOCS.glob("*/*.md")], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page", [*EVERY_PAGE, *DOCS.glob("*/*.md"), *GITHUB.glob("*.md")], ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_every_link_leads_somewhere(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if "://" in link:
@@ -349,7 +412,7 @@ def test_every_link_leads_somewhere(page):
 
 def test_every_page_is_reached_from_another():
     linked = {name for page in EVERY_PAGE for name in re.findall(r"\((?:docs/)?([\w-]+\.md)[#)]", prose(page))}
-    assert {page.name for page in PAGES} - linked == set()
+    assert {page.name for page in PAGES} - linked == {"index.md"}, "the first page of the site"
 
 
 def test_the_architecture_names_every_module_of_the_host():

@@ -210,6 +210,7 @@ def explain(error: Exception, name: str, *, downloading: bool = False) -> Weight
     from huggingface_hub import constants, errors
 
     cache = constants.HF_HUB_CACHE
+    cached = isinstance(error, errors.LocalEntryNotFoundError)  # in older clients a kind of HfHubHTTPError, too
     match error:
         case errors.OfflineModeIsEnabled():
             reason, hint = "is not in the cache and HF_HUB_OFFLINE forbids downloads", "Run once without it."
@@ -219,9 +220,9 @@ def explain(error: Exception, name: str, *, downloading: bool = False) -> Weight
             reason, hint = "is in a repository that does not exist or is private", _LOGIN
         case errors.DisabledRepoError():
             reason, hint = "is in a repository that the Hub has disabled", "Choose other weights with --weights."
-        case errors.RemoteEntryNotFoundError() | errors.RevisionNotFoundError():
+        case errors.EntryNotFoundError() | errors.RevisionNotFoundError() if not cached:
             reason, hint = "was not found on the Hub", "Check its name and revision, or upgrade colorcli."
-        case errors.HfHubHTTPError(response=response):
+        case errors.HfHubHTTPError(response=response) if not cached:
             reason, hint = _status(response.status_code)
         case errors.LocalEntryNotFoundError(__cause__=Exception() as cause):  # the client's second request failed
             return explain(cause, name, downloading=downloading)

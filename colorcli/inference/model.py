@@ -6,8 +6,7 @@ import hashlib
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -15,15 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.colorizer import Prediction
-from colorcli.errors import DeviceError, PluginError, UsageError, did_you_mean
+from colorcli.errors import DeviceError, UsageError, did_you_mean
+from colorcli.inference.answers import CHROMA, ENTROPY, Planes, checked_planes
 from colorcli.inference.device import Device, choose
 from colorcli.inference.placement import place
+from colorcli.isolation import origin
+from colorcli.isolation.guard import failure, guard
 from colorcli.plugin.registry import Registry
+from colorcli.plugin.validation import RANDOM
 from colorcli.weights import describe, fetch, is_hub_uri, locate, open_file, read_state
-from colorcli.weights.fitting import build_network
+from colorcli.weights.fitting import build, build_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -34,24 +37,9 @@ if TYPE_CHECKING:
     from colorcli.media.pictures.files import Frame
 
     Picture = TypeVar("Picture", Image.Image, NDArray[np.generic])
-    _Method = Callable[..., Tensor | Prediction]  # of a colorizer: network, lightness, **options
 
 _log = logging.getLogger("colorcli")
-_CHROMA, _ENTROPY = 2, 1  # planes
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
-
-
-@dataclass(frozen=True)
-class Planes:
-    """What a colorizer predicted for a batch of pictures: two planes of chroma, or one of entropy, for each.
-
-    Attributes:
-        values: (B, C, h, w) float32: ab, or bits.
-        notes: for each picture, what the colorizer reports about it.
-    """
-
-    values: Tensor
-    notes: Sequence[Mapping[str, str | float]]
 
 
 class Model:
@@ -95,6 +83,11 @@ class Model:
     def name(self) -> str:
         """The full name, such as `zhang.starter`."""
         return f"{self.colorizer.name}.{self.tag}" if self.tag else self.colorizer.name
+
+    @cached_property
+    def origin(self) -> str:
+        """A digest of the colorizer's name, distribution, version and source: changes whenever the plugin does."""
+        return origin.digest(self.colorizer)
 
     @property
     def device(self) -> Device:
@@ -158,7 +151,7 @@ class Model:
 
     def predict_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
         """Predict chroma as `predict` does, as the planes that a `Pipeline` works with."""
-        return self._planes(self.colorizer.predict, lightness, options, _CHROMA)
+        return self._planes("predict", lightness, options, CHROMA)
 
     def sample(self, lightness: Tensor, *, seed: int, **options: OptionValue) -> Tensor:
         """Draw one of several plausible colorings.
@@ -178,7 +171,7 @@ class Model:
 
     def sample_planes(self, lightness: Tensor, *, seed: int, **options: OptionValue) -> Planes:
         """Draw a coloring as `sample` does, as the planes that a `Pipeline` works with."""
-        return self._planes(partial(self.colorizer.sample, seed=seed), lightness, options, _CHROMA)
+        return self._planes("sample", lightness, options, CHROMA, seed=seed)
 
     def explain(self, lightness: Tensor, **options: OptionValue) -> Tensor:
         """Measure how uncertain the colorizer is of its colors.
@@ -197,15 +190,17 @@ class Model:
 
     def explain_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
         """Measure entropy as `explain` does, as the planes that a `Pipeline` works with."""
-        return self._planes(self.colorizer.explain, lightness, options, _ENTROPY)
+        return self._planes("explain", lightness, options, ENTROPY)
 
-    def _planes(self, method: _Method, lightness: Tensor, options: Mapping[str, OptionValue], channels: int) -> Planes:
-        checked = self.options(options)
+    def _planes(
+        self, method: str, lightness: Tensor, options: Mapping[str, OptionValue], channels: int, **more: int
+    ) -> Planes:
+        checked = {**self.options(options), **more}
         with torch.inference_mode():
             return self._with_memory(method, lightness.float(), checked, channels)
 
     def _with_memory(
-        self, method: _Method, lightness: Tensor, options: Mapping[str, OptionValue], channels: int
+        self, method: str, lightness: Tensor, options: Mapping[str, OptionValue], channels: int
     ) -> Planes:
         """Call a method of the colorizer where there is enough memory for it."""
         device, network = place = self._place
@@ -215,7 +210,7 @@ class Model:
             with self._moving:
                 moved = self._place is not place  # by another thread, while this one was using it
             if not moved and not is_out_of_memory(error):
-                raise
+                raise failure(self.colorizer, method, error) from error
         if moved:
             return self._with_memory(method, lightness, options, channels)
         if device.device.type == "cuda":
@@ -231,7 +226,7 @@ class Model:
 
     def _call(
         self,
-        method: _Method,
+        method: str,
         device: Device,
         network: nn.Module,
         lightness: Tensor,
@@ -240,26 +235,12 @@ class Model:
     ) -> Planes:
         lightness = lightness.to(device.device).contiguous(memory_format=torch.channels_last)
         reduced = device.dtype != torch.float32
-        with torch.autocast(device.device.type, device.dtype if reduced else None, enabled=reduced):
-            returned = method(network, lightness, **options)
-        return self._checked(returned, len(lightness), channels)
-
-    def _checked(self, returned: object, pictures: int, channels: int) -> Planes:
-        values, notes = (
-            (returned.ab, returned.notes) if isinstance(returned, Prediction) else (returned, [{}] * pictures)
-        )
-        what = "chroma" if channels == _CHROMA else "entropy"
-        expected = f"expected a tensor of shape ({pictures}, {channels}, h, w)"
-        if not isinstance(values, Tensor):
-            raise PluginError(f"{self.name} returned {type(values).__name__} as {what}; {expected}.")
-        if values.ndim != 4 or values.shape[:2] != (pictures, channels):
-            raise PluginError(f"{self.name} returned {what} of shape {tuple(values.shape)}; {expected}.")
-        values = values.float()
-        if not torch.isfinite(values).all():
-            raise PluginError(f"{self.name} returned {what} that is not finite.", "Try --precision fp32.")
-        if len(notes) != pictures:
-            raise PluginError(f"{self.name} returned {len(notes)} notes for {pictures} pictures.")
-        return Planes(values, notes)
+        with (
+            guard(self.colorizer, method, passing=_is_of_the_device),
+            torch.autocast(device.device.type, device.dtype if reduced else None, enabled=reduced),
+        ):
+            returned = getattr(self.colorizer, method)(network, lightness, **options)
+        return checked_planes(self.name, returned, lightness, channels)
 
     def _move_to_cpu(self, device: Device) -> None:
         """Leave a device that has no memory even for one picture, unless another thread has done so already."""
@@ -323,8 +304,8 @@ def load(
 
     Args:
         name: `zhang`, or with the tag of its weights `zhang.eccv16`.
-        weights: a tag, a file, or a file on the Hub, `hf://owner/name/file@revision`; None for the tag in the name, or
-            else the best available ones.
+        weights: a tag, a file, a file on the Hub, `hf://owner/name/file@revision`, or `random` for an untrained
+            network; None for the tag in the name, or else the best available ones.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto`, `fp32`, `bf16`, `fp16`.
         engine: `torch`, or `openvino` for CPUs.
@@ -344,7 +325,9 @@ def load(
     if weights is not None and weights not in colorizer.weights and _is_file(weights):
         return _load_file(colorizer, Path(weights), chosen)
     if tag is None and weights is None and not colorizer.weights:
-        return _load_nothing(colorizer, chosen)
+        return _load_untrained(colorizer, chosen)
+    if RANDOM in {tag, weights}:
+        return _load_untrained(colorizer, chosen, RANDOM)
     located = locate(colorizer, tag or (None if weights is None else str(weights)), offline=offline)
     state = read_state(located.path, located.weights.format)
     network = build_network(colorizer, state, located.weights.network, located.path)
@@ -365,16 +348,28 @@ def _is_file(weights: str | Path) -> bool:
     return isinstance(weights, Path) or any(mark in weights for mark in "./\\") or Path(weights).is_file()
 
 
-def _load_nothing(colorizer: Colorizer, device: Device) -> Model:
-    """Load a colorizer without weights, such as a formula."""
+def _load_untrained(colorizer: Colorizer, device: Device, tag: str = "") -> Model:
+    """Load a colorizer without weights, such as a formula, or with random ones, to try it."""
     from safetensors.torch import save
 
+    first = next(iter(colorizer.weights.values()), None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # the same picture gets the same colors in every run
-        network = colorizer.build()
+        try:
+            network = build(colorizer, first.network if first else {})
+        except (TypeError, ValueError) as error:
+            raise failure(colorizer, "build", error) from error
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    fingerprint = hashlib.sha256(save(state)).hexdigest()
-    return Model(colorizer, network, device, tag="", fingerprint=fingerprint, size=colorizer.size)
+    return Model(
+        colorizer,
+        network,
+        device,
+        tag=tag,
+        fingerprint=hashlib.sha256(save(state)).hexdigest(),
+        size=(first and first.input_size) or colorizer.size,
+        defaults=first.options if first else {},
+        note="The weights are random, to try the plugin; the colors mean nothing." if tag else "",
+    )
 
 
 def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
@@ -399,6 +394,11 @@ def is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def _is_of_the_device(error: BaseException) -> bool:
+    """Whether an error may come from a device that is full, or that another thread has just left."""
+    return isinstance(error, (RuntimeError, MemoryError))
 
 
 def _is_picture(image: object) -> bool:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from colorcli.colorizer import OptionValue
-    from colorcli.inference.model import Model, Planes
+    from colorcli.inference.answers import Planes
+    from colorcli.inference.model import Model
     from colorcli.inference.stopwatch import Stopwatch
 
 _Result = TypeVar("_Result")
@@ -82,7 +83,13 @@ class Pipeline:
 
     def _identity(self) -> list[object]:
         """List everything that affects the colors."""
-        return [self.model.fingerprint, self.model.size, self.strength, sorted(self.options.items())]
+        return [
+            self.model.origin,
+            self.model.fingerprint,
+            self.model.size,
+            self.strength,
+            sorted(self.options.items()),
+        ]
 
     def colorize(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Colorize a stream of frames of any sizes, in order, with one batch at a time in memory.

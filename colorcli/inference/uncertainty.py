@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from colorcli.inference.model import Planes
+    from colorcli.inference.answers import Planes
 
 BITS = 8.0  # of entropy get the brightest color: 256 equally likely colors
 

@@ -15,9 +15,7 @@ import pluggy
 
 from colorcli.colorizer import Colorizer
 from colorcli.errors import PluginError, UsageError, did_you_mean
-from colorcli.metric import Metric
-from colorcli.plugin import spec
-from colorcli.plugin.guard import (
+from colorcli.isolation.guard import (
     ProcessState,
     install_command,
     is_interrupt,
@@ -25,7 +23,9 @@ from colorcli.plugin.guard import (
     stdout_to_stderr,
     wrong_version,
 )
-from colorcli.plugin.origin import GROUP
+from colorcli.isolation.origin import GROUP
+from colorcli.metric import Metric
+from colorcli.plugin import spec
 from colorcli.plugin.validation import problems_of_colorizer, problems_of_metric
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorcli.errors import ColorcliError, UsageError, did_you_mean
-from colorcli.plugin.origin import GROUP
+from colorcli.isolation.origin import GROUP
 from colorcli.plugin.registry import Registry
 from colorcli.testing import ColorizerSuite
 

@@ -16,9 +16,11 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from colorcli.errors import ColorcliError, DeviceError, UsageError, WeightsCorrupt
+from colorcli.errors import ColorcliError, DeviceError, PluginError, UsageError, WeightsCorrupt
 from colorcli.inference.device import choose
+from colorcli.isolation.guard import guard
 from colorcli.media.photographs import Photograph, find_photographs
+from colorcli.recipe import Recipe
 from colorcli.training.data import (
     Crop,
     Parts,
@@ -41,14 +43,13 @@ from colorcli.training.data import (
 from colorcli.training.runs import Checkpoint, Run
 from colorcli.training.stopping import is_over
 from colorcli.weights import open_file
-from colorcli.weights.fitting import mismatch
+from colorcli.weights.fitting import adapt, build, mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from colorcli.colorizer import Colorizer
-    from colorcli.recipe import Recipe
     from colorcli.training.recipes import RecipeFile
 
 _SURVEYED = 4000  # pictures whose colors are counted before a run: 65 million pixels at 128 x 128
@@ -275,9 +276,14 @@ def _recipe(run: Run) -> Recipe:
             raise UsageError(f"Recipe {run.file.name}, [options]: {run.colorizer.name} has no option {name}.")
         known[name].check(value)
     try:
-        return run.colorizer.recipe(**run.file.recipe)
+        with guard(run.colorizer, "recipe", passing=lambda error: isinstance(error, (TypeError, ValueError))):
+            recipe = run.colorizer.recipe(**run.file.recipe)
     except (TypeError, ValueError) as error:
         raise UsageError(f"Recipe {run.file.name}, [recipe]: {error}.") from error
+    if not isinstance(recipe, Recipe):
+        found = type(recipe).__name__
+        raise PluginError(f"The colorizer {run.colorizer.name} must return a Recipe from `recipe`, got {found}.")
+    return recipe
 
 
 def _workers(fabric: Fabric) -> int:
@@ -320,7 +326,7 @@ def _network(
         _give(network, checkpoint.network, f"The checkpoint in {run.folder}")
     elif run.start:
         state, _ = open_file(run.start)
-        _give(network, run.colorizer.adapt(state, checkpoint.hyperparameters), str(run.start))
+        _give(network, adapt(run.colorizer, state, checkpoint.hyperparameters), str(run.start))
     try:
         wrapped = recipe.start(network, fabric, steps)
     except (TypeError, ValueError, IndexError) as error:  # what optimizers raise over values that cannot be
@@ -336,7 +342,7 @@ def _network(
 
 def _build(run: Run, hyperparameters: Mapping[str, Any]) -> nn.Module:
     try:
-        return run.colorizer.build(**hyperparameters)
+        return build(run.colorizer, hyperparameters)
     except (TypeError, ValueError) as error:
         raise UsageError(f"Recipe {run.file.name}, [network]: {error}.") from error
 
@@ -435,7 +441,7 @@ def _test(session: Session) -> dict[str, float]:
     """Judge the best weights, at the end and once, by the pictures that nothing has looked at before."""
     run = session.run
     state, _ = open_file(run.folder / "best.safetensors")
-    network = run.colorizer.build(**run.hyperparameters).to(session.fabric.device)
+    network = build(run.colorizer, run.hyperparameters).to(session.fabric.device)
     network.load_state_dict(state)
     losses = {f"test {name}": loss for name, loss in _judge(session, network.eval(), session.test).items()}
     run.log(session.checkpoint.step, session.progress({}).epoch, losses)

@@ -19,7 +19,7 @@ from colorcli.errors import UsageError, WeightsCorrupt
 from colorcli.files import replacing
 from colorcli.pages.sheet import Row, write_sheet
 from colorcli.weights import Header, open_file, write_state
-from colorcli.weights.fitting import mismatch
+from colorcli.weights.fitting import build, mismatch
 from colorcli.weights.manifest import format_table
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class Run:
             UsageError: the parts are not all of the network that the recipe describes.
         """
         self.hyperparameters = self.file.network
-        network = self.colorizer.build(**self.hyperparameters)
+        network = build(self.colorizer, self.hyperparameters)
         state = {
             f"{prefix}.{key}": value for prefix, path in parts.items() for key, value in open_file(path)[0].items()
         }

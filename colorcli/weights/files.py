@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorcli.documents import parse_json
 from colorcli.errors import WeightsCorrupt, WeightsNotFound
+from colorcli.isolation.guard import guard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +133,9 @@ def describe(path: Path, state: Mapping[str, Tensor], colorizer: Colorizer, tag:
         raise WeightsCorrupt(f"{path} has weights for {header.colorizer}, not for {colorizer.name}.")
     if header != Header():
         return replace(header, network=colorizer.weights[tag].network) if tag else header
-    if tag is None and (network := colorizer.recognize(state)) is not None:
+    with guard(colorizer, "recognize"):
+        network = colorizer.recognize(state) if tag is None else None
+    if network is not None:
         return replace(header, network=network)
     if not colorizer.weights:
         return header

@@ -7,7 +7,7 @@ from PIL import Image
 from torch import nn
 
 import colorcli
-from colorcli import Colorizer, Option, Prediction
+from colorcli import Colorizer, Option
 from colorcli.errors import ColorizerNotFound, DeviceError, PluginError, UsageError, WeightsCorrupt, WeightsNotFound
 from colorcli.inference.device import choose
 from colorcli.inference.model import Model
@@ -205,34 +205,47 @@ def test_running_out_of_main_memory_is_recognized():
     assert model_of(Greedy()).predict(lightness(2)).shape == (2, 2, 16, 16)
 
 
-def test_an_error_other_than_out_of_memory_is_raised():
-    class Broken(nn.Module):
-        def forward(self, lightness):
-            raise RuntimeError("expected scalar type Float")
-
-    with pytest.raises(RuntimeError, match="expected scalar type Float"):
-        model_of(Broken()).predict(lightness(2))
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (lambda ab: ab[:, :1], r"shape \(2, 1, 16, 16\); expected a tensor of shape \(2, 2, h, w\)"),
-        (lambda ab: ab[:1], r"shape \(1, 2, 16, 16\)"),
-        (lambda ab: ab[0], "shape"),
-        (lambda ab: None, r"expected a tensor of shape \(2, 2, h, w\)"),
-        (lambda ab: Prediction([], [{}, {}]), "returned list as chroma"),
-        (lambda ab: ab / 0, "not finite"),
-        (lambda ab: ab * float("nan"), "not finite"),
-    ],
-)
-def test_a_plugin_that_returns_something_other_than_chroma_is_named(answer, reason):
+def test_what_a_plugin_returns_is_checked():
     class Wrong(Rooms):
         def predict(self, network, lightness, *, warmth):
-            return answer(lightness.expand(-1, 2, -1, -1))
+            return lightness.expand(-1, 3, -1, -1)
 
-    with pytest.raises(PluginError, match=rf"rooms\.test .*{reason}"):
+    with pytest.raises(PluginError, match=r"rooms\.test returned chroma of shape \(2, 3, 16, 16\); expected"):
         model_of(Room(9), Wrong()).predict(lightness(2))
+
+
+RAISED = {
+    "an error": (ValueError("boom"), "ValueError: boom"),
+    "an error of torch": (RuntimeError("expected scalar type Float"), "RuntimeError: expected scalar type Float"),
+    "no message": (AssertionError(), "AssertionError"),
+    "several lines": (KeyError("a\nb"), "KeyError: "),
+    "sys.exit": (SystemExit(3), "SystemExit: 3"),
+    "an interrupt of its own": (KeyboardInterrupt(), "KeyboardInterrupt"),
+    "the end of a generator": (GeneratorExit(), "GeneratorExit"),
+    "a stopped iteration": (StopIteration(), "StopIteration"),
+}
+
+
+@pytest.mark.parametrize(("error", "reason"), RAISED.values(), ids=RAISED)
+@pytest.mark.parametrize("method", ["predict", "sample", "explain"])
+def test_whatever_a_method_raises_is_an_error_that_names_plugin_and_method(method, error, reason):
+    def fail(self, network, lightness, **options):
+        raise error
+
+    model = model_of(Room(9), type("Faulty", (Rooms,), {method: fail})())
+    arguments = {"seed": 1} if method == "sample" else {}
+    with pytest.raises(PluginError, match=f"The colorizer rooms failed in {method}: {reason}") as caught:
+        getattr(model, method)(lightness(2), **arguments)
+    assert caught.value.__cause__ is error
+
+
+def test_an_error_for_the_user_passes_unchanged():
+    class Particular(Rooms):
+        def predict(self, network, lightness, *, warmth):
+            raise UsageError("These weights have one warmth.")
+
+    with pytest.raises(UsageError, match=r"^These weights have one warmth\.$"):
+        model_of(Room(9), Particular()).predict(lightness(2))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])

@@ -111,9 +111,9 @@ def test_files_of_a_seed_are_done_once_and_never_replace_those_of_another(tmp_pa
 
 def test_a_colorizer_that_declares_nothing_says_so():
     pipeline = pipeline_of(Certain())
-    with pytest.raises(UsageError, match="certain knows one coloring"):
+    with pytest.raises(UsageError, match="certain predicts only one coloring"):
         list(SamplingPipeline(pipeline, 1).chroma([frame()]))
-    with pytest.raises(UsageError, match="certain cannot tell how unsure"):
+    with pytest.raises(UsageError, match="certain does not estimate its uncertainty"):
         list(EntropyPipeline(pipeline).chroma([frame()]))
 
 

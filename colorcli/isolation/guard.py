@@ -58,7 +58,7 @@ def guard(colorizer: Colorizer, task: str, *, passing: Callable[[BaseException],
 
 def failure(colorizer: Colorizer, task: str, error: BaseException) -> PluginError:
     """Name the colorizer, its distribution and the error."""
-    from colorcli.plugin.origin import origin_of
+    from colorcli.isolation.origin import origin_of
 
     origin = origin_of(colorizer)
     owner = f" of {origin}" if origin.distribution else ""

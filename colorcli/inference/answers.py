@@ -1,0 +1,77 @@
+"""Checks what a colorizer returns: a plugin may return anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from colorcli.colorizer import Prediction
+from colorcli.errors import PluginError
+
+CHROMA, ENTROPY = 2, 1  # planes
+
+
+@dataclass(frozen=True)
+class Planes:
+    """What a colorizer predicted for a batch of pictures: two planes of chroma, or one of entropy, for each.
+
+    Attributes:
+        values: (B, C, h, w) float32: ab, or bits.
+        notes: for each picture, what the colorizer reports about it.
+    """
+
+    values: Tensor
+    notes: Sequence[Mapping[str, str | float]]
+
+
+def checked_planes(name: str, returned: object, lightness: Tensor, channels: int = CHROMA) -> Planes:
+    """Check what `predict`, `sample` or `explain` returned.
+
+    Args:
+        name: of the model, for errors.
+        returned: a tensor, or a Prediction.
+        lightness: (B, 1, H, W), what the colorizer was given.
+        channels: the number of planes expected, CHROMA or ENTROPY.
+
+    Returns:
+        Finite values on the device of `lightness`, and a note for each picture.
+
+    Raises:
+        PluginError: the colorizer returned anything else.
+    """
+    count = len(lightness)
+    values, notes = (returned.ab, returned.notes) if isinstance(returned, Prediction) else (returned, [{}] * count)
+    what = "chroma" if channels == CHROMA else "entropy"
+    expected = f"expected a tensor of shape ({count}, {channels}, h, w)"
+    if not isinstance(values, Tensor):
+        raise PluginError(f"{name} returned {type(values).__name__} as {what}; {expected}.")
+    if values.ndim != 4 or values.shape[:2] != (count, channels) or not values.numel():
+        raise PluginError(f"{name} returned {what} of shape {tuple(values.shape)}; {expected}.")
+    if values.is_meta or values.is_complex():
+        found = "without values, on the meta device" if values.is_meta else "of complex numbers"
+        raise PluginError(f"{name} returned {what} {found}; {expected}.")
+    values = values.to(lightness.device, torch.float32)
+    if not torch.isfinite(values).all():
+        raise PluginError(f"{name} returned {what} that is not finite.", "Try --precision fp32.")
+    return Planes(values, _checked_notes(name, notes, count))
+
+
+def _checked_notes(name: str, notes: object, count: int) -> Sequence[Mapping[str, str | float]]:
+    if not isinstance(notes, Sequence) or isinstance(notes, str):
+        raise PluginError(
+            f"{name} returned {type(notes).__name__} as notes; expected a list, a note for each picture."
+        )
+    if len(notes) != count:
+        raise PluginError(f"{name} returned {len(notes)} notes for {count} pictures.")
+    for note in notes:
+        if not isinstance(note, Mapping):
+            raise PluginError(f"{name} returned {type(note).__name__} as a note; expected a mapping.")
+        for key, value in note.items():
+            if not isinstance(key, str) or not isinstance(value, (str, int, float)):
+                raise PluginError(
+                    f"{name} returned the note {key!r}: {value!r}; expected text to text, or text to a number."
+                )
+    return notes

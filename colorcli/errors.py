@@ -13,6 +13,7 @@
     ├── MediaError                1
     │   ├── UnreadableMedia       1
     │   ├── UnwritableMedia       1
+    │   │   └── OutputExists      1   another file, or an output of other settings, is in the place of an output
     │   └── FfmpegMissing         1
     ├── DataError                 1   training or evaluation data cannot be used
     └── DeviceError               1   a device is not available, or ran out of memory
@@ -96,6 +97,10 @@ class UnreadableMedia(MediaError):
 
 class UnwritableMedia(MediaError):
     """An output cannot be written."""
+
+
+class OutputExists(UnwritableMedia):
+    """The place of an output is taken by another file, or by an output made with other settings."""
 
 
 class FfmpegMissing(MediaError):

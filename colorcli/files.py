@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,9 +85,11 @@ def replacing(target: Path, hint: str = _HINT, *, overwrite: bool = True) -> Ite
 
 def remove_temporaries() -> None:
     """Remove the temporary files of this process, which is about to end without finishing them."""
-    for temporary in list(_temporaries):
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    for _ in range(2):  # a thread may be creating one right now
+        for temporary in list(_temporaries):
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager

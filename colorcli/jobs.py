@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from colorcli.media.formats import Format
 
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/")
 _SEVERAL = re.compile(r"(.+)-(?:\d+|entropy)")  # the stem of an output of which there are more
 
 
@@ -88,11 +90,14 @@ def plan(
     """
     kind = _wanted_format(format)
     _check_shard(shard)
-    roots = [(each, _output_root(each, inputs, output)) for each in inputs]
-    outputs = {identity for _, root in roots if root and (identity := _identity(root))}
     found = Plan()
+    problems = {each: problem for each in inputs if (problem := _problem_with(each))}
+    roots = [(each, None if each in problems else _output_root(each, inputs, output)) for each in inputs]
+    outputs = {identity for _, root in roots if root and (identity := _identity(root))}
     for each, root in roots:
-        if root is None:
+        if each in problems:
+            found.problems.append((each, problems[each]))
+        elif root is None:
             _add_file(found, each, output, kind)
         else:
             _add_folder(found, each, root, kind, outputs)
@@ -100,6 +105,27 @@ def plan(
     if shard is not None:
         found.jobs = [job for job in found.jobs if _part(job.relative, shard[1]) == shard[0]]
     return found
+
+
+def _problem_with(source: Path) -> UnreadableMedia | None:
+    """Say why an input cannot be opened at all; None if it may be."""
+    name = shown(source)
+    try:
+        mode = source.stat().st_mode
+    except FileNotFoundError:
+        if os.path.lexists(source):
+            return UnreadableMedia(f"{name}: broken link.")
+        if _URL.match(str(source)):
+            url = name.replace(":/", "://", 1) if "://" not in name else name
+            return UnreadableMedia(f"{url} is a URL, not a file.", f"Download it first: curl -LO {url}")
+        return UnreadableMedia(f"File or folder not found: {name}.")
+    except (OSError, ValueError) as error:  # such as a locked folder, a name that is too long, or one with a zero byte
+        return UnreadableMedia(f"{name}: {getattr(error, 'strerror', None) or error}.")
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return None
+    kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+    hint = f"Read it as standard input: colorcli run - < {name} > output" if stat.S_ISFIFO(mode) else ""
+    return UnreadableMedia(f"{name} is {kind}, not a file or folder.", hint)
 
 
 def _wanted_format(name: str | None) -> Format | None:
@@ -150,9 +176,6 @@ def _names_file(output: Path, inputs: Sequence[Path]) -> bool:
 
 
 def _add_file(found: Plan, source: Path, output: Path | None, kind: Format | None) -> None:
-    if not os.path.lexists(source):
-        found.problems.append((source, UnreadableMedia(f"{shown(source)}: there is no such file or folder.")))
-        return
     film = _is_film(source)
     if film and output is not None and _names_file(output, [source]):
         found.jobs.append(Job(source, _checked(output), source.name, film=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -148,6 +149,14 @@ class ModelOptions:
         if model.note:
             report_note(model.note)
         return model
+
+    def named_by_weights(self) -> str | None:
+        """Return the colorizer that a weights file names; None if the weights are no file, or the file names none."""
+        if self.weights is None or not Path(self.weights).is_file():
+            return None
+        from colorcli.weights import read_header
+
+        return read_header(Path(self.weights)).colorizer or None
 
     def accept(self, name: str) -> None:
         """Record that the license of a model's weights is accepted, if --accept-license says so."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colorcli.cli.messages import report_error, report_note, write_line
+from colorcli.cli.messages import error_text, report_error, report_note, write_line
 from colorcli.cli.option_groups import option_group
+from colorcli.errors import OutputExists
 from colorcli.files import shown
 from colorcli.inference.outcomes import FilmOutcome, PictureOutcome
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.cli.progress import Progress
+    from colorcli.errors import ColorcliError
     from colorcli.inference.outcomes import Outcome
     from colorcli.inference.pipeline import Pipeline
-    from colorcli.jobs import Job, Plan
+    from colorcli.jobs import Plan
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class OutcomeReporter:
         self.outcomes: list[Outcome] = []
         self.page: Callable[[Outcome, str], None] | None = None
         self._options = options
+        self._existing = 0
 
     def __call__(self, outcome: Outcome, progress: Progress | None = None) -> None:
         """Report an outcome, above the progress bar if there is one."""
@@ -71,33 +74,39 @@ class OutcomeReporter:
                 report_note(f"{shown(outcome.job.source)}: {remark}.", write)
         if self._options.verbose and not outcome.error:
             write(_description(outcome))
-        if outcome.error:
+        if outcome.error and not self._is_repeated(outcome.error):
             report_error(outcome.error, write)
         if self.page and not _is_entropy(outcome):
             self.page(outcome, _notes(outcome))
 
+    def _is_repeated(self, error: ColorcliError) -> bool:
+        """Whether an output that exists is not the first one: after a change of settings, all of them may exist."""
+        if self._options.verbose or not isinstance(error, OutputExists):
+            return False
+        self._existing += 1
+        return self._existing > 1
 
-def show_plan(jobs: Sequence[Job], planned: Plan, options: MessageOptions) -> int:
-    """Print what would be written, for a dry run; return the exit code."""
-    for job in jobs:
-        click.echo(_row(job.source, job.target) if options.as_json else f"{shown(job.source)} -> {shown(job.target)}")
-    return _report_problems(planned, options)
+    def report_repeated(self) -> None:
+        """Report how many more outputs exist, after all outcomes."""
+        if self._existing > 1:
+            click.echo(error_text(f"{self._existing - 1} more outputs exist already. List them with -v."), err=True)
 
 
 def finish(outcomes: Sequence[Outcome], planned: Plan, options: MessageOptions) -> int:
     """Report the inputs that could not be planned, then print the summary; return the exit code."""
-    code = _report_problems(planned, options)
+    code = report_problems(planned, options)
     failed = len(planned.problems) + sum(outcome.error is not None for outcome in outcomes)
     if not options.quiet:
         _summarize(outcomes, failed)
     return 1 if failed else code
 
 
-def _report_problems(planned: Plan, options: MessageOptions) -> int:
+def report_problems(planned: Plan, options: MessageOptions) -> int:
+    """Report the inputs that could not be planned; return the exit code."""
     for path, error in planned.problems:
         report_error(error)
         if options.as_json:
-            click.echo(_row(path, None, error=str(error)))
+            click.echo(row(path, None, error=str(error)))
     return 1 if planned.problems else 0
 
 
@@ -138,11 +147,11 @@ def _outcome_row(pipeline: Pipeline, outcome: Outcome) -> str:
         facts |= asdict(outcome.figures)
     if outcome.error:
         facts["error"] = str(outcome.error)
-    return _row(outcome.job.source, None if outcome.error else outcome.output, **facts)
+    return row(outcome.job.source, None if outcome.error else outcome.output, **facts)
 
 
-def _row(source: Path, target: Path | None, **facts: object) -> str:
-    """Write a line of JSON in ASCII, so that names in any script and encoding survive every terminal and pipe."""
+def row(source: Path, target: Path | None, **facts: object) -> str:
+    """Format a line of JSON in ASCII, so that names in any script and encoding survive every terminal and pipe."""
     import json
 
     return json.dumps({"input": str(source), "output": None if target is None else str(target), **facts})

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from colorcli.cli.command_line import command_line
+from colorcli.cli.dry_run import show_plan
 from colorcli.cli.film import FilmOptions, check_films, colorize_films, film_options
 from colorcli.cli.model_options import ModelOptions, complete_model, model_options
 from colorcli.cli.option_groups import option_group
-from colorcli.cli.outcomes import MessageOptions, OutcomeReporter, finish, message_options, show_plan
+from colorcli.cli.outcomes import MessageOptions, OutcomeReporter, finish, message_options
 from colorcli.cli.page import open_report
 from colorcli.cli.passes import PassOptions, check_capabilities, pass_options, plan_passes
 from colorcli.errors import UsageError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Pipeline
 
 STDIN = Path("-")
+DEFAULT_MODEL = "zhang"
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -80,16 +83,14 @@ _output_options = option_group(
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option(
     "-m",
     "--model",
     "name",
-    default="zhang",
-    show_default=True,
     metavar="COLORIZER[.TAG]",
     shell_complete=complete_model,
-    help="Colorizer, and the tag of its weights.",
+    help=f"Colorizer, and the tag of its weights. [default: {DEFAULT_MODEL}, or what --weights FILE is for]",
 )
 @model_options
 @click.option(
@@ -105,7 +106,7 @@ def run(
     ctx: click.Context,
     inputs: tuple[Path, ...],
     *,
-    name: str,
+    name: str | None,
     model_options: ModelOptions,
     strength: float,
     batch_size: int | None,
@@ -119,56 +120,63 @@ def run(
     a.jpg becomes a-color.jpg, film.mp4 becomes film-color.mp4, and photos/ becomes photos-color/, unless -o names
     another place. Finished outputs are skipped, so the same command resumes a run that was stopped.
     """
+    from colorcli.cli.pipes import pipes_as_files
     from colorcli.jobs import plan
-    from colorcli.plugin.registry import Registry
+    from colorcli.plugin.registry import Registry, split_name
 
-    colorizer, _ = Registry().resolve(name)  # a misspelled name is reported at once, even in a dry run
+    name = name or model_options.named_by_weights() or DEFAULT_MODEL
+    colorizer = Registry().get(split_name(name)[0])  # a misspelled name is reported at once, even in a dry run
     check_capabilities(colorizer, pass_options)
 
-    def pipeline() -> Pipeline:
+    def pipeline(options: ModelOptions = model_options) -> Pipeline:
         from colorcli.inference.pipeline import Pipeline
 
-        model = model_options.load(name)
-        options = model.read_options(model_options.pairs)
-        return Pipeline(model, strength=strength, options=options, batch_size=batch_size)
+        model = options.load(name)
+        values = model.read_options(options.pairs)
+        return Pipeline(model, strength=strength, options=values, batch_size=batch_size)
 
     if STDIN in inputs:
         _check_alone(inputs, output_options, pass_options, message_options)
         _stream(pipeline(), output_options)
         return 0
-    planned = plan(inputs, output_options.output, format=output_options.file_format, shard=output_options.shard)
-    if output_options.shard is None and not planned.problems:
-        check_films(ctx, planned.jobs, output_options.file_format)
-    passes = plan_passes(planned.jobs, pass_options)
-    if output_options.dry_run:
-        jobs = [job for each in passes for job in each.jobs] + planned.films
-        return show_plan(jobs, planned, message_options)
-    if not planned.jobs:
-        return finish([], planned, message_options)
-    settings = film_options.settings() if planned.films else None
-    report = output_options.report
-    if report:
-        from colorcli.pages import check_free, is_page
-
-        check_free(report, overwrite=output_options.overwrite or is_page(report))  # a resumed run replaces its page
-    reporter = OutcomeReporter(pipeline(), message_options)
-    with contextlib.ExitStack() as stack:
+    with pipes_as_files(inputs, output_options.output) as files:
+        planned = plan(files, output_options.output, format=output_options.file_format, shard=output_options.shard)
+        if output_options.shard is None and not planned.problems:
+            check_films(ctx, planned.jobs, output_options.file_format)
+        passes = plan_passes(planned.jobs, pass_options)
+        settings = film_options.settings() if planned.films else None
+        if output_options.dry_run:
+            offline = partial(pipeline, replace(model_options, offline=True))
+            load = None if output_options.overwrite else offline
+            return show_plan(planned, passes, settings, message_options, load)
+        if not planned.jobs:
+            return finish([], planned, message_options)
+        report = output_options.report
         if report:
-            limit = output_options.pixel_limit
-            page = open_report(report, reporter.pipeline, planned, command_line(ctx), max_pixels=limit)
-            reporter.page = stack.enter_context(page)
-        _colorize_pictures(reporter, passes, output_options, quiet=message_options.quiet)
-        if settings is not None:
-            films = colorize_films(
-                reporter.pipeline,
-                planned.films,
-                settings,
-                overwrite=output_options.overwrite,
-                quiet=message_options.quiet,
-            )
-            for outcome in films:
-                reporter(outcome)
-    return finish(reporter.outcomes, planned, message_options)
+            from colorcli.pages import check_free, is_page
+
+            check_free(
+                report, overwrite=output_options.overwrite or is_page(report)
+            )  # a resumed run replaces its page
+        reporter = OutcomeReporter(pipeline(), message_options)
+        with contextlib.ExitStack() as stack:
+            if report:
+                limit = output_options.pixel_limit
+                page = open_report(report, reporter.pipeline, planned, command_line(ctx), max_pixels=limit)
+                reporter.page = stack.enter_context(page)
+            _colorize_pictures(reporter, passes, output_options, quiet=message_options.quiet)
+            if settings is not None:
+                outcomes = colorize_films(
+                    reporter.pipeline,
+                    planned.films,
+                    settings,
+                    overwrite=output_options.overwrite,
+                    quiet=message_options.quiet,
+                )
+                for outcome in outcomes:
+                    reporter(outcome)
+        reporter.report_repeated()
+        return finish(reporter.outcomes, planned, message_options)
 
 
 def _check_alone(inputs: Sequence[Path], output: OutputOptions, passes: PassOptions, messages: MessageOptions) -> None:

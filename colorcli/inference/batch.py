@@ -6,7 +6,6 @@ encodes. On a CPU each has its share of the cores to itself, which is quicker th
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from colorcli.errors import ColorcliError, DeviceError, UnreadableMedia, UnwritableMedia
+from colorcli.errors import ColorcliError, DeviceError, OutputExists, UnreadableMedia
 from colorcli.inference.model import is_out_of_memory
 from colorcli.inference.outcomes import PictureOutcome
 from colorcli.media import shown
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Notes, Pipeline
     from colorcli.jobs import Job
 
-_log = logging.getLogger("colorcli")
 _GPU_WORKERS = 4
 _GROUP_PIXELS = 60_000_000  # decoded pixels that one worker holds: small pictures share a batch, large ones do not
 
@@ -181,15 +179,15 @@ def is_done(source: Path, target: Path, read: Callable[[Path], Provenance | None
         provenance: what it would say if it were made now.
 
     Raises:
-        UnwritableMedia: something else is there, which nobody said to overwrite.
+        OutputExists: something else is there.
     """
     if not target.exists():
         return False
     found = read(target)
     if found is None or found.settings != provenance.settings:
-        made = f"was made by {_maker(found)} with other settings" if found else "is there already"
-        raise UnwritableMedia(
-            f"{shown(target)}: it {made}.", "Replace it with --overwrite, or write elsewhere with -o."
+        made = f"was made by {_maker(found)} with other settings" if found else "exists already"
+        raise OutputExists(
+            f"{shown(target)} {made}.", "Replace it with --overwrite, or write to another place with -o."
         )
     return target.stat().st_mtime >= source.stat().st_mtime
 
@@ -199,16 +197,19 @@ def _maker(found: Provenance) -> str:
 
 
 def explained(job: Job, error: Exception) -> ColorcliError:
-    """Turn whatever went wrong with a file into an error for the user, who also hears of our bugs in one line."""
+    """Turn an exception that a file raised into an error for the user; --debug shows the exception as its cause."""
     name = shown(job.source)
     if isinstance(error, ColorcliError):
         return error
+    problem: ColorcliError
     if is_out_of_memory(error):
-        return DeviceError(f"{name}: the memory does not hold a picture of this size.", "Close other programs.")
-    if isinstance(error, OSError):  # it went away while we were looking at it
-        return UnreadableMedia(f"{name}: {error.strerror or error}.")
-    _log.debug("%s", name, exc_info=error)
-    return ColorcliError(
-        f"{name}: {type(error).__name__}: {error}.",
-        "This should not happen: run it alone with --debug and report what that shows.",
-    )
+        problem = DeviceError(f"{name}: not enough memory for a picture of this size.", "Close other programs.")
+    elif isinstance(error, OSError):  # such as a file that was removed in the meantime
+        problem = UnreadableMedia(f"{name}: {error.strerror or error}.")
+    else:
+        problem = ColorcliError(
+            f"{name}: {type(error).__name__}: {error}.",
+            "This is a bug. Run `colorcli --debug run` with this file alone, and report what it prints.",
+        )
+    problem.__cause__ = error
+    return problem

@@ -3,8 +3,10 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from PIL import Image
 
 from colorcli.cli import main
 from colorcli.media.pictures.files import read_provenance
+from colorcli.weights import Header, write_state
+from tests.site_packages import SitePackages, working
 from tests.tiny import write_tiny_weights
 
 
@@ -169,12 +173,12 @@ def test_what_may_not_be_read_is_named_and_the_rest_go_on(colorcli, photos):
     assert "1 colorized, 2 failed" in err
 
 
-def test_a_folder_without_pictures_is_told(colorcli, tmp_path):
+def test_a_folder_without_pictures_is_reported(colorcli, tmp_path):
     (tmp_path / "empty").mkdir()
     assert colorcli("empty") == (0, "", "no pictures or films found\n")
 
 
-def test_a_dry_run_says_what_would_be_written_and_writes_nothing(colorcli, photos, tmp_path):
+def test_a_dry_run_shows_what_would_be_written_and_writes_nothing(colorcli, photos, tmp_path):
     before = files(tmp_path)
     code, out, _ = colorcli("photos", "--dry-run")
     assert code == 0
@@ -183,6 +187,62 @@ def test_a_dry_run_says_what_would_be_written_and_writes_nothing(colorcli, photo
     code, out, _ = colorcli("photos", "--dry-run", "--json")
     assert {"input": "photos/b.png", "output": "photos-color/b.png"} in rows(out)
     assert files(tmp_path) == before
+
+
+def test_a_dry_run_tells_what_is_done_from_what_would_be_written(colorcli, photos):
+    assert colorcli("photos", "--dry-run")[2] == "4 to write\n"
+    colorcli("photos")
+    (photos.with_name("photos-color") / "b.png").unlink()
+    assert colorcli("photos", "--dry-run") == (
+        0,
+        "photos/b.png -> photos-color/b.png\n",
+        "1 to write, 3 done before\n",
+    )
+    done = [row["input"] for row in rows(colorcli("photos", "--dry-run", "--json")[1]) if row.get("done_before")]
+    assert done == ["photos/a.jpg", "photos/sub/a.jpg", "photos/sub/deep/c.tif"]
+    later = time.time() + 60
+    os.utime(photos / "a.jpg", (later, later))
+    assert "photos/a.jpg -> " in colorcli("photos", "--dry-run")[1]
+
+
+def test_a_dry_run_reports_outputs_that_it_would_not_replace(colorcli, photos):
+    colorcli("photos/b.png")
+    code, out, err = colorcli("photos/b.png", "--strength", "0.5", "--dry-run")
+    assert (code, out) == (1, "")
+    assert err == (
+        "error: photos/b-color.png was made by zhang.tiny with other settings.\n"
+        "hint: Replace it with --overwrite, or write to another place with -o.\n"
+        "0 to write, 1 failed\n"
+    )
+    assert colorcli("photos/b.png", "--strength", "0.5", "--dry-run", "--overwrite")[2] == "1 to write\n"
+
+
+def test_a_dry_run_knows_samples_and_entropy(colorcli, photos):
+    colorcli("photos/b.png", "--samples", "1")
+    assert colorcli("photos/b.png", "--samples", "2", "--explain", "--dry-run")[2] == "2 to write, 1 done before\n"
+
+
+def test_many_outputs_of_other_settings_are_one_error_and_a_count(colorcli, photos):
+    colorcli("photos")
+    code, out, err = colorcli("photos", "--strength", "0.5", "--json")
+    assert code == 1
+    assert err.splitlines() == [
+        "error: photos-color/a.jpg was made by zhang.tiny with other settings.",
+        "hint: Replace it with --overwrite, or write to another place with -o.",
+        "error: 3 more outputs exist already. List them with -v.",
+        "0 colorized, 4 failed in photos-color",
+    ]
+    assert [("error" in row) for row in rows(out)] == [True] * 4
+    assert colorcli("photos", "--strength", "0.5", "-v")[2].count("with other settings") == 4
+
+
+def test_quiet_prints_errors_only(colorcli, photos):
+    assert colorcli("photos", "--quiet") == (0, "", "")
+    assert colorcli("photos", "-q", "--dry-run") == (0, "", "")
+    (photos / "b.png").write_bytes(b"no picture")
+    code, out, err = colorcli("photos", "-q")
+    assert (code, out) == (1, "")
+    assert all(line.startswith(("error: photos/b.png", "hint: ")) for line in err.splitlines())
 
 
 # Parts of the work
@@ -211,7 +271,7 @@ def test_a_shard_that_makes_no_sense_is_wrong_usage(colorcli, photos, shard):
 @pytest.mark.parametrize(
     ("args", "reason"),
     [
-        (["-p", "temperature"], "-p temperature: NAME=VALUE was expected."),
+        (["-p", "temperature"], "-p must be followed by NAME=VALUE, got 'temperature'."),
         (["-p", "temperature=hot"], "-p temperature must be a number from 0.01 to 2, got hot."),
         (["-p", "temperature=9"], "-p temperature must be a number from 0.01 to 2, got 9.0."),
         (["-p", "temprature=1"], "zhang has no option 'temprature'."),
@@ -242,10 +302,10 @@ def test_weights_that_are_not_there_are_an_error(colorcli, photos):
     assert err == "error: Weights file not found: none.safetensors.\n"
 
 
-def test_an_input_that_is_not_there_is_an_error_and_the_rest_go_on(colorcli, photos):
+def test_an_input_that_does_not_exist_is_an_error_and_the_rest_are_done(colorcli, photos):
     code, _, err = colorcli("nothing.jpg", "photos/a.jpg")
     assert code == 1
-    assert "nothing.jpg: there is no such file or folder" in err
+    assert "File or folder not found: nothing.jpg" in err
     assert "1 colorized, 1 failed" in err
 
 
@@ -261,6 +321,112 @@ def test_options_reach_the_colors(colorcli, photos, tmp_path):
         assert colorcli("photos/b.png", "-o", f"{temperature}.png", "-p", f"temperature={temperature}")[0] == 0
     assert (tmp_path / "0.05.png").read_bytes() != (tmp_path / "2.png").read_bytes()
     assert read_provenance(tmp_path / "2.png").tag == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "https://example.com/a.jpg",
+            "https://example.com/a.jpg is a URL, not a file.\nhint: Download it first: curl",
+        ),
+        ("ftp://example.com/b.tif", "ftp://example.com/b.tif is a URL, not a file."),
+        ("sub/nothing.png", "File or folder not found: sub/nothing.png."),
+        ("x" * 300 + ".jpg", ".jpg: File name too long."),
+        ("/dev/zero", "/dev/zero is a device, not a file or folder."),
+        ("named-pipe", "named-pipe is a pipe, not a file or folder."),
+        ("socket", "socket is a socket, not a file or folder."),
+        ("loop", "loop: Too many levels of symbolic links."),
+        ("broken", "broken: broken link."),
+    ],
+)
+def test_an_input_that_is_no_file_is_an_error_and_the_rest_are_done(colorcli, photos, tmp_path, name, message):
+    os.mkfifo("named-pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "broken").symlink_to("nowhere")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        code, _, err = colorcli(name, "photos/b.png")
+    assert code == 1
+    assert message in err
+    assert "1 colorized, 1 failed" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may read everything")
+@pytest.mark.parametrize(
+    ("locked", "given"), [("b.png", "b.png"), ("sub", "sub/a.jpg"), ("sub", "sub"), ("sub", "sub/deep")]
+)
+def test_a_locked_input_is_an_error_and_the_rest_are_done(photos, weights, locked, given):
+    (photos / locked).chmod(0)
+    drop = "-dac_override,-dac_read_search"
+    prefix = ["setpriv", f"--inh-caps={drop}", f"--bounding-set={drop}"] if os.geteuid() == 0 else []
+    command = [*prefix, sys.executable, "-m", "colorcli", "run", "--weights", weights, "--device", "cpu"]
+    done = subprocess.run(
+        [*command, "a.jpg", given, "-o", "out"], cwd=photos, capture_output=True, text=True, check=False
+    )
+    (photos / locked).chmod(0o755)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {given}: Permission denied.\n") or f"\nerror: {given}: " in done.stderr
+    assert "1 colorized, 1 failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert is_colored(photos / "out" / "a.jpg")
+
+
+def test_debug_shows_the_traceback_of_a_files_error(photos, weights, monkeypatch, capsys):
+    def broken(*_args, **_keywords):
+        raise ZeroDivisionError("in the middle")
+
+    monkeypatch.setattr("colorcli.inference.batch.write_picture", broken)
+    command = ["run", "--device", "cpu", "--weights", weights, str(photos / "a.jpg")]
+    assert main(command) == 1
+    quiet = capsys.readouterr().err
+    assert "a.jpg: ZeroDivisionError: in the middle.\nhint: This is a bug. Run `colorcli --debug run`" in quiet
+    assert "Traceback" not in quiet
+    assert main(["--debug", *command]) == 1
+    assert "in broken\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", [b"no picture", b"", b"\x89PNG\r\n\x1a\n"])
+def test_debug_shows_where_a_damaged_file_was_refused(photos, weights, capsys, damage):
+    (photos / "b.png").write_bytes(damage)
+    assert main(["--debug", "run", "--device", "cpu", "--weights", weights, str(photos)]) == 1
+    err = capsys.readouterr().err
+    assert "Traceback (most recent call last):" in err
+    assert "UnreadableMedia" in err
+
+
+def test_weights_choose_the_colorizer_that_they_name(photos, tmp_path, monkeypatch, capsys):
+    packages = SitePackages(tmp_path / "site-packages")
+    packages.add("colorcli-sunset", working("sunset"), "sunset")
+    monkeypatch.syspath_prepend(packages.folder)
+    path = tmp_path / "mine.safetensors"
+    write_state(path, {}, Header(colorizer="sunset", tag="mine"))
+    assert main(["run", "--weights", str(path), str(photos / "b.png"), "--dry-run"]) == 0
+    assert main(["run", "--weights", str(path), str(photos / "b.png"), "--dry-run", "-p", "no=1"]) == 0
+    write_state(path, {}, Header(colorizer="sunrise", tag="mine"))
+    assert main(["run", "--weights", str(path), str(photos / "b.png"), "--dry-run"]) == 2
+    assert "sunrise" in capsys.readouterr().err
+
+
+# Pipes
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize("pipe", ["<(cat b.png)", "<(sleep 0.2; cat b.png)", "/dev/stdin"])
+def test_a_pipe_is_read_like_a_file(photos, weights, pipe):
+    command = f"cat b.png | {sys.executable} -m colorcli run --device cpu --weights {weights} {pipe} -o out.png"
+    done = subprocess.run(["bash", "-c", command], cwd=photos, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "1 colorized\n")
+    assert is_colored(photos / "out.png")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_a_pipe_needs_an_output(photos, weights):
+    command = f"{sys.executable} -m colorcli run --weights {weights} <(cat b.png)"
+    done = subprocess.run(["bash", "-c", command], cwd=photos, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "is a pipe, and no output is given.\nhint: Name the output with -o." in done.stderr
 
 
 # Standard input and output
@@ -302,6 +468,35 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, weights):
     assert b"large.png: File too large" in err
     assert b"1 colorized, 1 failed" in err
     assert files(tmp_path / "photos-color") == ["small.png"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_stop_a_run_like_ctrl_c(tmp_path, weights, number):
+    first = gray(tmp_path / "photos" / "0.png", size=(800, 600))
+    for n in range(1, 60):
+        shutil.copy(first, tmp_path / "photos" / f"{n}.png")
+    running = process(tmp_path / "photos", "--json", weights=weights)
+    running.stdout.readline()
+    running.send_signal(number)
+    _, err = running.communicate(timeout=120)
+    assert running.returncode == 128 + number
+    assert b"Run the same command to resume." in err
+    assert all(name.endswith(".png") for name in files(tmp_path / "photos-color"))
+
+
+def test_a_second_ctrl_c_ends_a_run_at_once(tmp_path, weights):
+    first = gray(tmp_path / "photos" / "0.png", size=(2400, 1600))
+    for n in range(1, 30):
+        shutil.copy(first, tmp_path / "photos" / f"{n}.png")
+    running = process(tmp_path / "photos", "--json", weights=weights)
+    running.stdout.readline()
+    running.send_signal(signal.SIGINT)
+    time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert b"Traceback" not in err
+    assert all(name.endswith(".png") for name in files(tmp_path / "photos-color"))
 
 
 def test_ctrl_c_stops_cleanly_and_the_next_run_completes_the_rest(tmp_path, weights):

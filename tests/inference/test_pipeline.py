@@ -357,7 +357,7 @@ def test_somebody_elses_file_is_refused_and_kept(photos, pipeline):
     theirs.parent.mkdir()
     theirs.write_bytes(b"precious")
     (refused,) = [outcome for outcome in run(pipeline, photos) if outcome.error]
-    assert "it is there already" in str(refused.error)
+    assert "1.png exists already" in str(refused.error)
     assert theirs.read_bytes() == b"precious"
 
 

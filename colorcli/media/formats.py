@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Format:
-    """What a file format is called and what it can hold.
+    """The name of a file format and what it can hold.
 
     Attributes:
         name: what people call it.
@@ -15,7 +15,10 @@ class Format:
         holds_many: several frames or pages.
         holds_sizes: pages of different sizes.
         holds_xmp: metadata, and with it the provenance.
-        xmp_limit: the most bytes of it, None for no limit.
+        holds_alpha: transparency.
+        longest_side: the most pixels that a side may have.
+        bits: the most bits per channel.
+        metadata: other kinds of it: "exif", "iptc", "text", "comments", "resolution".
     """
 
     name: str
@@ -23,7 +26,10 @@ class Format:
     holds_many: bool = False
     holds_sizes: bool = False
     holds_xmp: bool = True
-    xmp_limit: int | None = None
+    holds_alpha: bool = True
+    longest_side: int = 2**31 - 1
+    bits: int = 8
+    metadata: frozenset[str] = frozenset({"exif"})
 
     @property
     def suffix(self) -> str:
@@ -34,14 +40,33 @@ class Format:
 FORMATS: dict[str, Format] = {
     each.name: each
     for each in (
-        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), xmp_limit=65_000),
-        Format("PNG", (".png", ".apng"), holds_many=True),
-        Format("TIFF", (".tif", ".tiff"), holds_many=True, holds_sizes=True),
-        Format("WebP", (".webp",), holds_many=True),
-        Format("BMP", (".bmp", ".dib"), holds_xmp=False),
-        Format("GIF", (".gif",), holds_many=True),
-        Format("AVIF", (".avif", ".avifs"), holds_many=True),
-        Format("HEIC", (".heic", ".heif", ".hif"), holds_many=True, holds_sizes=True),
+        Format(
+            "JPEG",
+            (".jpg", ".jpeg", ".jpe", ".jfif"),
+            holds_alpha=False,
+            longest_side=65_500,  # in libjpeg; the format itself stops at 65,535
+            metadata=frozenset({"exif", "iptc", "comments", "resolution"}),
+        ),
+        Format(
+            "PNG",
+            (".png", ".apng"),
+            holds_many=True,
+            bits=16,
+            metadata=frozenset({"exif", "iptc", "text", "resolution"}),
+        ),
+        Format(
+            "TIFF",
+            (".tif", ".tiff"),
+            holds_many=True,
+            holds_sizes=True,
+            bits=16,
+            metadata=frozenset({"exif", "iptc", "comments", "resolution"}),
+        ),
+        Format("WebP", (".webp",), holds_many=True, longest_side=16_383),
+        Format("BMP", (".bmp", ".dib"), holds_xmp=False, metadata=frozenset({"resolution"})),
+        Format("GIF", (".gif",), holds_many=True, longest_side=65_535, metadata=frozenset({"comments"})),
+        Format("AVIF", (".avif", ".avifs"), holds_many=True, longest_side=65_536, bits=12),
+        Format("HEIC", (".heic", ".heif", ".hif"), holds_many=True, holds_sizes=True, longest_side=16_384, bits=12),
     )
 }
 
@@ -49,38 +74,42 @@ BY_SUFFIX: dict[str, Format] = {suffix: each for each in FORMATS.values() for su
 
 
 def named(name: str) -> Format | None:
-    """Find the format that people mean by "jpg", ".JPEG" or "Tiff"; None where there is none."""
+    """Find the format that people mean by "jpg", ".JPEG" or "Tiff"; None for any other word."""
     wanted = name.lower().removeprefix(".")
     by_name = next((each for each in FORMATS.values() if each.name.lower() == wanted), None)
     return by_name or BY_SUFFIX.get(f".{wanted}")
 
 
 def sniff(head: bytes) -> tuple[Format | None, str]:
-    """Tell from the first bytes of a file which format it is, and in words what was found.
+    """Recognize a file by its first bytes: its format, and a phrase for people such as "a PNG picture".
 
-    The words are for people: where the format is None they say what the file seems to be instead.
+    If the format is None, the phrase says what the file seems to be instead.
     """
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return FORMATS["WebP"], "a WebP picture"
     if head[4:8] == b"ftyp":
         return _sniff_isobmff(head)
+    if head.startswith(_RAW) or (head.startswith(b"II*\0") and head[8:10] == b"CR"):
+        return None, "a raw camera file"
     for magic, name in _PICTURES.items():
         if head.startswith(magic):
             return FORMATS[name], f"a {name} picture"
     for magic, words in _OTHERS.items():
         if head.lstrip().lower().startswith(magic):
             return None, words
-    return None, "nothing" if not head else "data in no picture format that can be read"
+    return None, "nothing" if not head else "not a picture format that can be read"
 
 
 def _sniff_isobmff(head: bytes) -> tuple[Format | None, str]:
-    brands = {head[8:12], *(head[at : at + 4] for at in range(16, int.from_bytes(head[:4], "big"), 4))}
+    brands = {head[8:12], *(head[at : at + 4] for at in range(16, min(len(head), int.from_bytes(head[:4], "big")), 4))}
     if brands & {b"avif", b"avis"}:
         return FORMATS["AVIF"], "an AVIF picture"
     if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
         return FORMATS["HEIC"], "a HEIC picture"
     if b"crx " in brands:
         return None, "a raw camera file"
+    if brands & {b"jpx ", b"jp2 "}:
+        return None, "a JPEG 2000 picture"
     return None, "a film"
 
 
@@ -95,6 +124,8 @@ _PICTURES = {
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
 }
+# Of Fujifilm, Olympus, Panasonic, Sigma and Minolta; the others are told from a TIFF by their fields.
+_RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM")
 _OTHERS = {
     b"<!doctype html": "a web page",
     b"<html": "a web page",

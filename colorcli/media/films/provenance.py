@@ -9,7 +9,7 @@ import av
 
 from colorcli.media.films.ffmpeg import url
 from colorcli.media.films.mp4_boxes import boxes
-from colorcli.media.pictures import metadata
+from colorcli.media.pictures import xmp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +24,12 @@ _MAX_BYTES = 1 << 24
 
 def stamp(source: Path, provenance: Provenance) -> bytes:
     """Return the XMP of a film with the provenance added."""
-    return metadata.stamped_xmp(read_xmp(source), provenance)
+    return xmp.stamped_xmp(read_xmp(source), provenance)
 
 
-def read_provenance(path: Path) -> metadata.Provenance | None:
+def read_provenance(path: Path) -> Provenance | None:
     """Return what made the colors of a film; None if it has no provenance or cannot be read."""
-    return metadata.provenance_in(read_xmp(path))
+    return xmp.provenance_in(read_xmp(path))
 
 
 def read_xmp(path: Path) -> bytes:

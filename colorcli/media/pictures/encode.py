@@ -1,12 +1,16 @@
-"""From color frames to a file of any format, with the metadata that the format can hold."""
+"""From color frames to a file of any format, with the metadata that the format can keep; the rest is named."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+
 from colorcli.errors import UnwritableMedia
-from colorcli.media.pictures import profiles
-from colorcli.media.pictures.encoder_input import Order, to_pillow
+from colorcli.media.pictures import exif, profiles
+from colorcli.media.pictures.avif import write_avif
+from colorcli.media.pictures.encoder_input import EncodeRequest, to_pillow, with_alpha
 from colorcli.media.pictures.gif import write_gif
 from colorcli.media.pictures.jpeg import write_jpeg
 from colorcli.media.pictures.png import write_png
@@ -16,36 +20,18 @@ from colorcli.media.pictures.webp import write_webp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from colorcli.media.formats import Format
+    from colorcli.media.pictures.metadata import Metadata
 
-def write_bmp(stream: BinaryIO, order: Order) -> None:
+
+def write_bmp(stream: BinaryIO, request: EncodeRequest) -> None:
     """Write a BMP."""
-    pixels, alpha, _ = next(order.frames)
-    to_pillow(pixels, alpha).save(stream, "BMP", dpi=order.kept.dpi or (96, 96))
+    frame = next(request.frames)
+    to_pillow(frame.pixels, frame.alpha).save(stream, "BMP", dpi=request.kept.dpi or (96, 96))
 
 
-def write_avif(stream: BinaryIO, order: Order) -> None:
-    """Write an AVIF at full chroma resolution; all frames of an animated one are held in memory."""
-    many = order.count > 1  # all frames of an animation are of one kind
-    first, *others = [
-        (to_pillow(pixels, alpha).convert("RGBA") if many else to_pillow(pixels, alpha), seconds)
-        for pixels, alpha, seconds in order.frames
-    ]
-    first[0].save(
-        stream,
-        "AVIF",
-        save_all=bool(others),
-        append_images=[image for image, _ in others],
-        duration=[round(seconds * 1000) for _, seconds in (first, *others)],
-        quality=order.quality,
-        subsampling="4:4:4",
-        exif=order.kept.exif,
-        xmp=order.kept.xmp,
-        icc_profile=profiles.srgb(),
-    )
-
-
-def write_heic(stream: BinaryIO, order: Order) -> None:
-    """Write a HEIC at full chroma resolution; all its pictures are held in memory."""
+def write_heic(stream: BinaryIO, request: EncodeRequest) -> None:
+    """Write a HEIC at full chroma resolution and the depth of its frames; all pictures are held in memory."""
     try:
         import pillow_heif
     except ImportError:
@@ -53,14 +39,17 @@ def write_heic(stream: BinaryIO, order: Order) -> None:
             "HEIC pictures need an extra that is not installed.", 'Install it with: pip install "colorcli[heic]"'
         ) from None
     file = pillow_heif.HeifFile()
-    for pixels, alpha, _ in order.frames:
-        file.add_from_pillow(to_pillow(pixels, alpha))
-    file.info.update(exif=b"Exif\0\0" + order.kept.exif if order.kept.exif else None, xmp=order.kept.xmp)
+    for pixels, alpha, _, _ in request.frames:
+        channels = with_alpha(pixels, alpha)
+        mode = ("RGBA" if alpha is not None else "RGB") + (";16" if channels.dtype == np.uint16 else "")
+        file.add_frombytes(mode, (channels.shape[1], channels.shape[0]), channels.tobytes())
+    kept = request.kept
+    file.info.update(exif=b"Exif\0\0" + kept.exif if kept.exif else None, xmp=kept.xmp)
     file.info["icc_profile"] = profiles.srgb()
-    file.save(stream, quality=order.quality, chroma=444)
+    file.save(stream, quality=request.quality, chroma=444)
 
 
-WRITERS: dict[str, Callable[[BinaryIO, Order], None]] = {
+WRITERS: dict[str, Callable[[BinaryIO, EncodeRequest], None]] = {
     "JPEG": write_jpeg,
     "PNG": write_png,
     "TIFF": write_tiff,
@@ -70,3 +59,39 @@ WRITERS: dict[str, Callable[[BinaryIO, Order], None]] = {
     "AVIF": write_avif,
     "HEIC": write_heic,
 }
+
+
+def fitted(kept: Metadata, kind: Format) -> tuple[Metadata, list[str]]:
+    """Bring metadata into the places that a format has for it, and name what has none."""
+    lost: list[str] = []
+    text, comments = dict(kept.text), kept.comments
+    if "text" in kind.metadata and comments:
+        text.setdefault("Comment", "\n".join(_decoded(comment) for comment in comments))
+        comments = ()
+    elif "comments" in kind.metadata and text:
+        comments += tuple((f"{key}: {value}" if key != "Comment" else value).encode() for key, value in text.items())
+        text = {}
+    if text and "text" not in kind.metadata:
+        lost.append(f"texts ({', '.join(text)})")
+    if comments and "comments" not in kind.metadata:
+        lost.append("comments" if len(comments) > 1 else "a comment")
+    if kept.iptc and "iptc" not in kind.metadata:
+        lost.append("IPTC records")
+    if kept.exif and "exif" not in kind.metadata:
+        lost.append("EXIF data")
+    if kept.dpi and "resolution" not in kind.metadata and not _states_resolution(kept.exif, kind):
+        lost.append(f"the resolution of {kept.dpi[0]:.0f} dpi")
+    return replace(kept, text=text, comments=comments), lost
+
+
+def _decoded(comment: bytes) -> str:
+    try:
+        return comment.decode().rstrip("\0")
+    except UnicodeDecodeError:
+        return comment.decode("latin-1").rstrip("\0")
+
+
+def _states_resolution(blob: bytes, kind: Format) -> bool:
+    if "exif" not in kind.metadata:
+        return False
+    return exif.X_RESOLUTION in exif.tags_in(blob)

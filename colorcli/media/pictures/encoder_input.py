@@ -1,9 +1,9 @@
-"""What encoders are told, and the shapes and depths that they need pixels in."""
+"""What encoders are asked to write, and the shapes and depths that they need pixels in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -13,26 +13,56 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorcli.media.pictures.metadata import Metadata
+    from colorcli.media.pictures.exif import Directory
+    from colorcli.media.pictures.metadata import Metadata, Provenance
+
+
+class PageDescription(NamedTuple):
+    """What describes one page of a TIFF.
+
+    Attributes:
+        fields: by tag, such as its name and description.
+        dpi: horizontal and vertical pixels per inch.
+    """
+
+    fields: Directory
+    dpi: tuple[float, float] | None
+
+
+class EncoderFrame(NamedTuple):
+    """A frame to encode: color (H, W, 3), alpha (H, W) or None, seconds, and what describes a page."""
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None
+    seconds: float
+    page: PageDescription | None
 
 
 @dataclass(frozen=True)
-class Order:
-    """What an encoder is to write.
+class EncodeRequest:
+    """What an encoder is asked to write.
 
     Attributes:
-        frames: color (H, W, 3), alpha (H, W) or None, and seconds, one after the other.
+        frames: one after the other.
         count: how many frames there will be.
         kept: metadata of an upright picture; its XMP says where the colors came from.
-        quality: 1 to 100, for formats that lose something.
+        provenance: where the colors came from.
+        quality: 1 to 100, for lossy formats.
         lossless: for formats that leave the choice.
+        bits: per channel of the source.
+        total_pixels: of all frames.
+        lost: what the encoder could not keep, in words; it adds to the list.
     """
 
-    frames: Iterator[tuple[NDArray[Any], NDArray[Any] | None, float]]
+    frames: Iterator[EncoderFrame]
     count: int
     kept: Metadata
+    provenance: Provenance
     quality: int
     lossless: bool
+    bits: int
+    total_pixels: int
+    lost: list[str] = field(default_factory=list)
 
 
 def eight_bits(pixels: NDArray[Any]) -> NDArray[Any]:

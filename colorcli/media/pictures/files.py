@@ -1,12 +1,11 @@
-"""Pictures in and out: what a file shows as upright sRGB frames, and back with everything else that it carried."""
+"""Pictures in and out: the upright sRGB frames that a file shows, and back with everything else that it carried."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import mmap
-import os
-import secrets
+import stat
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -17,9 +16,22 @@ import tifffile
 from PIL import Image
 
 from colorcli.errors import UnreadableMedia, UnwritableMedia
-from colorcli.media import formats, shown
-from colorcli.media.pictures import decode, encode, encoder_input, jpeg, metadata
-from colorcli.media.pictures.metadata import Provenance
+from colorcli.files import keep_newer, replacing, shown
+from colorcli.media import formats
+from colorcli.media.pictures import (
+    containers,
+    decode,
+    decode_tiff,
+    encode,
+    encoder_input,
+    exif,
+    jpeg,
+    profiles,
+    read_metadata,
+    xmp,
+)
+from colorcli.media.pictures.encoder_input import EncoderFrame, PageDescription
+from colorcli.media.pictures.metadata import Metadata, Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +54,7 @@ __all__ = [
 ]
 
 DEFAULT_MAX_PIXELS = 250_000_000
-"""A picture of more pixels is refused unless asked for: a file of a few bytes can claim any size."""
+"""A picture of more pixels is refused unless allowed: a file of a few bytes can claim any size."""
 
 _STDIN = "standard input"
 
@@ -55,11 +67,13 @@ class Frame:
         pixels: gray (H, W) or color (H, W, 3), uint8 or uint16.
         alpha: (H, W) of the same type, or None where nothing is transparent.
         seconds: how long a frame of an animation is shown; 0 for a still.
+        page: what describes it, if it is a page of a TIFF.
     """
 
     pixels: NDArray[Any]
     alpha: NDArray[Any] | None = None
     seconds: float = 0.0
+    page: PageDescription | None = None
 
 
 class Picture:
@@ -71,47 +85,111 @@ class Picture:
         format: "JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "AVIF" or "HEIC".
         count: how many frames or pages there are.
         size: width and height of the first, upright.
-        kept: the metadata that its outputs keep.
-        quality: of a JPEG, as libjpeg counts it; the default for other formats.
-        lossless: whether it is a lossless WebP.
+        kept: its metadata.
+        bits: per channel.
+        quality: to write at in a lossy format, 1 to 100.
+        lossless: whether a WebP is.
+        total_pixels: of all frames.
+        remarks: what is odd about the file or cannot be kept, in words; decoding may add to them.
     """
+
+    count: int
+    size: tuple[int, int]
+    kept: Metadata
+    total_pixels: int
 
     def __init__(self, source: Path | BinaryIO, max_pixels: int) -> None:
         self.path = source if isinstance(source, Path) else None
         self.name = shown(source) if isinstance(source, Path) else str(getattr(source, "name", _STDIN))
+        self.remarks: list[str] = []
         self._max_pixels = max_pixels
+        self._reopened = False
         self._data, self._kind = self._read(source)
         self.quality, self.lossless = jpeg.DEFAULT_QUALITY, False
+        self.bits, self._first_frame = 8, 0
         with self._explained():
             if self.format == "TIFF":
                 self._read_tiff_header()
+            elif self.format == "JPEG":
+                self._read_jpeg_header()
             else:
                 self._read_header()
+        if self.kept.lost:
+            self.remarks.append(f"the output does not keep {_listed(self.kept.lost)}")
+
+    def _read_jpeg_header(self) -> None:
+        frame = containers.jpeg_frame(self._data)
+        self._check_size((frame.width, frame.height))
+        self.count, self.bits = 1, frame.bits
+        self.kept = read_metadata.read_metadata(None, self._data, "JPEG")
+        self._orientation = read_metadata.orientation(self.kept)
+        self.size = _turned((frame.width, frame.height), self._orientation)
+        self.total_pixels = frame.width * frame.height
+        self.quality = jpeg.jpeg_quality(self._data)
 
     def _read_header(self) -> None:
         with self._opened() as image:
             self._check_size(image.size)
-            self.count: int = getattr(image, "n_frames", 1)
-            self._orientation = decode.orientation(image)
+            self.count = getattr(image, "n_frames", 1)
+            if self.count > 1 and image.info.get("default_image"):
+                self._first_frame = 1
+                self.count -= 1
+                self.remarks.append("the output does not keep the picture that viewers without animation show")
+            self.kept = read_metadata.read_metadata(image, self._data, self.format)
+            self._orientation = 1 if self.format == "HEIC" else read_metadata.orientation(self.kept)
             self.size = _turned(image.size, self._orientation)
-            self.kept = decode.read_metadata(image)
-            if self.format == "JPEG":
-                self.quality = jpeg.jpeg_quality(getattr(image, "quantization", {}))
-            self.lossless = self.format == "WebP" and b"VP8L" in self._data[:4096]
+            self.total_pixels = image.width * image.height * self.count
+            if self.format == "WebP":
+                self.lossless = containers.is_lossless_webp(self._data)
+            elif self.format == "PNG":
+                self.bits = self._data[24]
+            elif self.format == "AVIF":
+                self.bits = decode.avif_bits(self._data)
+            elif self.format == "HEIC":
+                self.bits = image.info.get("bit_depth", 8)
 
     def _read_tiff_header(self) -> None:
-        with self._stream() as stream, tifffile.TiffFile(stream) as tiff:
-            page = next(decode.tiff_pages(tiff))
-            self._check_size((page.imagewidth, page.imagelength))
-            self.count = len(tiff.pages)
-            self._orientation = decode.tiff_orientation(page)
-            self.size = _turned((page.imagewidth, page.imagelength), self._orientation)
-            self.kept = decode.read_tiff_metadata(stream, page)
+        with self._stream() as stream:
+            if decode_tiff.is_raw(stream):
+                raise _NotAPicture("this is a raw camera file", "Develop it first, and give the developed picture.")
+            stream.seek(0)
+            with tifffile.TiffFile(stream) as tiff:
+                page = next(decode_tiff.tiff_pages(tiff))
+                self._check_page(page)
+                self.count = len(tiff.pages)
+                self._orientation = decode_tiff.tiff_orientation(page)
+                self.size = _turned((page.imagewidth, page.imagelength), self._orientation)
+                self.bits = page.bitspersample
+                self.kept = read_metadata.read_tiff_metadata(stream, page.offset)
+                first = page.imagewidth * page.imagelength
+                self.total_pixels = first * self.count
+                if self.count > 1:
+                    sizes = (each.imagewidth * each.imagelength for each in decode_tiff.tiff_pages(tiff))
+                    self.total_pixels = sum(sizes)
 
     @property
     def format(self) -> str:
         """The name of the file's format."""
         return self._kind.name
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """What made the colors, if an earlier run did."""
+        return xmp.provenance_in(self.kept.xmp)
+
+    def read(self) -> bytes:
+        """Return the bytes of the file.
+
+        Raises:
+            UnreadableMedia: it is gone.
+        """
+        if not self._reopened:
+            return self._data
+        assert self.path is not None
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise UnreadableMedia(f"{self.name}: {error.strerror or error}.") from error
 
     def frames(self) -> Iterator[Frame]:
         """Decode frame by frame: only the one that was asked for last is in memory.
@@ -123,46 +201,73 @@ class Picture:
             if self.format == "TIFF":
                 yield from self._tiff_frames()
                 return
-            with self._opened() as image:
-                if self.format == "JPEG":
-                    yield self._frame(decode.decode_jpeg(self._data, image), self._orientation)
-                elif self.format == "PNG" and self._data[24] == 16 and self.count == 1:
-                    yield self._frame(decode.decode_png16(self._data, image), self._orientation)
-                else:
-                    for page in decode.iterate_pages(image):
-                        page.load()
-                        seconds = page.info.get("duration", 0) / 1000 if self.count > 1 else 0.0
-                        yield self._frame(decode.decode_image(page), self._orientation, seconds)
+            profile = self.kept.profile
+            if self.format == "JPEG":
+                if not profile and exif.is_adobe_rgb(self.kept.exif):
+                    profile = profiles.adobe_rgb()
+                pixels, oddity = decode.decode_jpeg(self._data, containers.jpeg_frame(self._data), profile)
+                self._remark(oddity)
+                yield self._frame(pixels, self._orientation)
+                return
+            if self.format == "AVIF" and self.bits > 8 and self.count == 1:
+                yield self._frame(decode.decode_avif16(self._data, self.bits, profile), self._orientation)
+                return
+            if self.format == "HEIC" and self.bits > 8:
+                for index in range(self.count):
+                    yield self._frame(decode.decode_heic(self._data, index, profile), 1)
+                return
+            yield from self._pillow_frames(profile)
+
+    def _pillow_frames(self, profile: bytes) -> Iterator[Frame]:
+        with self._opened() as image:
+            profile = profile or decode.profile_of(image)
+            if self.format == "PNG" and self.bits == 16 and self.count == 1 and not self._first_frame:
+                yield self._frame(
+                    decode.decode_png16(read_metadata.png_pixels(self._data), profile), self._orientation
+                )
+                return
+            for page in decode.iterate_pages(image, self._first_frame):
+                page.load()
+                seconds = page.info.get("duration", 0) / 1000 if self.count > 1 else 0.0
+                yield self._frame(decode.decode_image(page, profile), self._orientation, seconds)
 
     def _tiff_frames(self) -> Iterator[Frame]:
         with self._stream() as stream, self._stream() as again, tifffile.TiffFile(stream) as tiff:
             image = None
-            for index, page in enumerate(decode.tiff_pages(tiff)):
-                self._check_size((page.imagewidth, page.imagelength))
-                if decode.is_for_tifffile(page):
-                    yield self._frame(decode.decode_tiff_page(page), decode.tiff_orientation(page))
+            for index, page in enumerate(decode_tiff.tiff_pages(tiff)):
+                self._check_page(page)
+                description = PageDescription(*read_metadata.read_page(stream, page.offset))
+                if decode_tiff.is_for_tifffile(page):
+                    pixels, oddity = decode_tiff.decode_tiff_page(page)
+                    self._remark(oddity)
+                    yield self._frame(pixels, decode_tiff.tiff_orientation(page), page=description)
                     continue
                 image = image or decode.open_image(again, self._kind)
                 image.seek(index)
-                image.load()  # turns the page upright, and says so
-                yield self._frame(decode.decode_image(image), decode.orientation(image))
+                image.load()  # which turns it upright
+                yield self._frame(decode.decode_image(image), 1, page=description)
 
-    def _frame(self, pixels: decode.Pixels, orientation: int, seconds: float = 0.0) -> Frame:
+    def _frame(
+        self, pixels: decode.Pixels, orientation: int, seconds: float = 0.0, page: PageDescription | None = None
+    ) -> Frame:
         colors, alpha = pixels
-        return Frame(
-            decode.upright(colors, orientation),
-            None if alpha is None else decode.upright(alpha, orientation),
-            seconds,
-        )
+        upright = None if alpha is None else decode.upright(alpha, orientation)
+        return Frame(decode.upright(colors, orientation), upright, seconds, page)
+
+    def _remark(self, words: str) -> None:
+        if words and words not in self.remarks:
+            self.remarks.append(words)
 
     def _read(self, source: Path | BinaryIO) -> tuple[bytes, Format]:
         """Read the whole file, except a TIFF's, which may be many times larger than one page of it."""
         try:
             if isinstance(source, Path):
+                _check_kind_of_file(source)
                 with source.open("rb") as file:
                     head = file.read(4096)
                     kind, found = formats.sniff(head)
-                    data = head if kind is None or kind.name == "TIFF" else head + file.read()
+                    self._reopened = kind is not None and kind.name == "TIFF" and source.is_file()
+                    data = head if kind is None or self._reopened else head + file.read()
             else:
                 data = source.read()
                 kind, found = formats.sniff(data[:4096])
@@ -171,16 +276,20 @@ class Picture:
         if kind is None:
             what = "the file is empty" if not data else f"this is {found}"
             known = ", ".join(formats.FORMATS)
-            raise UnreadableMedia(f"{self.name}: {what}.", f"Pictures can be {known}.")
+            raw = "raw camera" in found
+            hint = "Develop it first, and give the developed picture." if raw else f"Pictures can be {known}."
+            raise UnreadableMedia(f"{self.name}: {what}.", hint)
         return data, kind
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[ImageFile.ImageFile]:
-        with self._stream() as stream, decode.open_image(stream, self._kind) as image:
+        data = read_metadata.png_pixels(self._data) if self.format == "PNG" else self._data
+        with BytesIO(data) as stream, decode.open_image(stream, self._kind) as image:
             yield image
 
     def _stream(self) -> BinaryIO:
-        if self.path is not None and self.format == "TIFF":
+        if self._reopened:
+            assert self.path is not None
             return self.path.open("rb")
         return BytesIO(self._data)
 
@@ -192,9 +301,18 @@ class Picture:
                 f"If you trust the file, allow it with --max-pixels {width * height}.",
             )
 
+    def _check_page(self, page: tifffile.TiffPage) -> None:
+        self._check_size((page.imagewidth, page.imagelength))
+        if (needed := decode_tiff.decoded_pixels(page)) > self._max_pixels:
+            raise UnreadableMedia(
+                f"{self.name}: a page takes the memory of {needed:,} pixels, more than the limit of "
+                f"{self._max_pixels:,}, because of its tiles or its {page.samplesperpixel} channels.",
+                f"If you trust the file, allow it with --max-pixels {needed}.",
+            )
+
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what decoders raise at damaged files into an error that names the file."""
+        """Turn what decoders raise for damaged files into an error that names the file."""
         try:
             yield
         except ImportError:
@@ -202,6 +320,8 @@ class Picture:
                 f"{self.name}: HEIC pictures need an extra that is not installed.",
                 'Install it with: pip install "colorcli[heic]"',
             ) from None
+        except _NotAPicture as error:
+            raise UnreadableMedia(f"{self.name}: {error.what}.", error.hint) from None
         except decode.DECODER_ERRORS as error:
             reason = str(error).rstrip(".") or type(error).__name__
             raise UnreadableMedia(
@@ -210,15 +330,35 @@ class Picture:
             ) from error
 
 
+class _NotAPicture(Exception):
+    """A file of another kind, found while its header is read."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.what, self.hint = what, hint
+
+
+def _check_kind_of_file(path: Path) -> None:
+    """Refuse devices, which never end, and named pipes, which may never begin; `<(command)` is read.
+
+    Raises:
+        OSError: it is one of them.
+    """
+    mode = path.stat().st_mode
+    shell = str(path).startswith(("/dev/fd/", "/proc/"))
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode) or (stat.S_ISFIFO(mode) and not shell):
+        raise OSError(0, "this is a device or a pipe, not a file; - reads standard input")
+
+
 def open_picture(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
-    """Read what a picture file is and carries; its pixels wait for `Picture.frames`.
+    """Read the header of a picture and what it carries; its pixels wait for `Picture.frames`.
 
     Args:
         source: a file, or a stream that is read to its end.
         max_pixels: the most pixels that a frame may have.
 
     Raises:
-        UnreadableMedia: it cannot be read, is no picture, is damaged, or is too large.
+        UnreadableMedia: it cannot be read, is not a picture, is damaged, or is too large.
     """
     return Picture(source, max_pixels)
 
@@ -230,20 +370,25 @@ def write_picture(
     *,
     format: str | None = None,  # noqa: A002 - the command line's word
     provenance: Provenance,
-) -> None:
+    overwrite: bool = True,
+) -> list[str]:
     """Write color frames as a file that carries what `like` carried and says where the colors came from.
 
-    A file appears whole or not at all. In a format that holds no XMP the provenance goes into `NAME.xmp` beside it.
+    A file appears whole or not at all. For a format without XMP the provenance goes into `NAME.xmp` beside it.
 
     Args:
         target: a file, whose folder is made if need be, or a stream.
         frames: color (H, W, 3) with alpha (H, W) or None, uint8 or uint16, as many as `like` has.
         like: the picture that the frames were made from.
-        format: a name or suffix; None for what the target's suffix says, else the format of `like`.
+        format: a name or suffix; None for the format of `like` if the target has its suffix, else that of the suffix.
         provenance: what made the colors.
+        overwrite: replace a target that is there at the end.
+
+    Returns:
+        What the output could not keep, in words.
 
     Raises:
-        UnwritableMedia: the format is unknown or cannot hold several frames, or the disk refuses.
+        UnwritableMedia: the format is unknown or cannot hold the frames, or the disk refuses.
     """
     kind = _target_format(target, like, format)
     if like.count > 1 and not kind.holds_many:
@@ -253,35 +398,38 @@ def write_picture(
         )
     if not isinstance(target, Path):
         whole = BytesIO()
-        _encode(whole, frames, like, kind, provenance)
+        lost = _encode(whole, frames, like, kind, provenance)
         target.write(whole.getbuffer())
-        return
-    with _replacing(target) as stream:
-        _encode(stream, frames, like, kind, provenance)
+        return lost
+    with replacing(target, overwrite=overwrite) as temporary, temporary.open("x+b") as stream:
+        lost = _encode(stream, frames, like, kind, provenance)
     if not kind.holds_xmp:
-        with _replacing(_sidecar(target)) as stream:
-            stream.write(metadata.stamped_xmp(like.kept.xmp, provenance))
+        with replacing(_sidecar(target)) as temporary:
+            temporary.write_bytes(xmp.stamped_xmp(like.kept.xmp, provenance))
+    if like.path is not None:
+        keep_newer(target, like.path)
+    return lost
 
 
 def read_provenance(path: Path) -> Provenance | None:
-    """Return what made the colors of a file, from within it or from `NAME.xmp` beside it; None where nothing says.
+    """Return what made the colors of a file, from within it or from `NAME.xmp` beside it; None if neither says so.
 
     Nothing is decoded: XMP packets are found by their text, in any format.
     """
-    if not path.exists():
+    if not path.is_file():
         return None
     for candidate in (path, _sidecar(path)):
         try:
             with candidate.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                if found := metadata.provenance_in(data):
+                if found := xmp.provenance_in(data):
                     return found
-        except (OSError, ValueError):  # not there, or empty
+        except (OSError, ValueError):  # missing, or empty
             continue
     return None
 
 
 def from_image(image: Image.Image | NDArray[Any]) -> Frame:
-    """Make a frame of a Pillow image (orientation and profile honored) or of an array.
+    """Make a frame of a Pillow image (its orientation and profile are applied) or of an array.
 
     Args:
         image: a Pillow image, or uint8 or uint16 of shape (H, W), (H, W, 2), (H, W, 3) or (H, W, 4).
@@ -291,17 +439,25 @@ def from_image(image: Image.Image | NDArray[Any]) -> Frame:
     """
     if isinstance(image, Image.Image):
         pixels, alpha = decode.decode_image(image)
-        number = decode.orientation(image)
+        number = _orientation(image)
         return Frame(decode.upright(pixels, number), None if alpha is None else decode.upright(alpha, number))
     if image.dtype not in (np.uint8, np.uint16) or image.ndim not in {2, 3}:
         raise UnreadableMedia(
-            f"An array of shape {image.shape} and type {image.dtype} is no picture.",
-            "Give (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16.",
+            f"An array must be uint8 or uint16 of shape (H, W), (H, W, 3) or (H, W, 4), got {image.dtype} of "
+            f"shape {image.shape}.",
         )
     try:
         return Frame(*decode.split_alpha(image, b""))
     except ValueError as error:
-        raise UnreadableMedia(f"An array of shape {image.shape} is no picture: {error}.") from error
+        raise UnreadableMedia(f"An array of shape {image.shape} is not a picture: {error}.") from error
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        number = image.getexif().get(exif.ORIENTATION, 1)
+    except decode.DECODER_ERRORS:
+        return 1
+    return number if number in range(1, 9) else 1
 
 
 def to_image(frame: Frame) -> Image.Image:
@@ -309,28 +465,71 @@ def to_image(frame: Frame) -> Image.Image:
     return encoder_input.to_pillow(frame.pixels, frame.alpha)
 
 
-def _encode(stream: BinaryIO, frames: Iterable[Frame], like: Picture, kind: Format, provenance: Provenance) -> None:
+def _encode(
+    stream: BinaryIO, frames: Iterable[Frame], like: Picture, kind: Format, provenance: Provenance
+) -> list[str]:
     iterator = iter(frames)
     first = next(iterator, None)
     if first is None:
-        raise UnwritableMedia(f"{like.name}: there is nothing to write.")
+        raise UnwritableMedia(f"{like.name}: it has no frames.")
     height, width = first.pixels.shape[:2]
-    xmp = metadata.stamped_xmp(like.kept.xmp, provenance)
-    if kind.xmp_limit and len(xmp) > kind.xmp_limit:
-        xmp = metadata.stamped_xmp(b"", provenance)
-    kept = replace(like.kept, exif=metadata.upright_exif(like.kept.exif, width, height), xmp=xmp)
+    _check_sides(like, kind, width, height)
+    kept, lost = encode.fitted(
+        replace(
+            like.kept,
+            exif=exif.upright_exif(like.kept.exif, width, height) if like.kept.exif else b"",
+            xmp=xmp.stamped_xmp(like.kept.xmp, provenance),
+        ),
+        kind,
+    )
+    if first.alpha is not None and not kind.holds_alpha:
+        lost.append("transparency, which became white")
+    if like.bits > kind.bits:
+        lost.append(f"more than {kind.bits} bits per channel")
 
-    def all_frames() -> Iterator[tuple[NDArray[Any], NDArray[Any] | None, float]]:
+    def all_frames() -> Iterator[EncoderFrame]:
+        pages = 0
         for frame in itertools.chain([first], iterator):
-            if frame.pixels.shape[:2] != (height, width) and not kind.holds_sizes:
-                raise UnwritableMedia(
-                    f"{like.name}: it has a page of {width} x {height} and one of {frame.pixels.shape[1]} x "
-                    f"{frame.pixels.shape[0]} pixels, and those of a {kind.name} file are of one size.",
-                    "Choose --format tiff.",
-                )
-            yield frame.pixels, frame.alpha, frame.seconds
+            if frame.pixels.shape[:2] != (height, width):
+                if not kind.holds_sizes:
+                    raise UnwritableMedia(
+                        f"{like.name}: it has a page of {width} x {height} and one of {frame.pixels.shape[1]} x "
+                        f"{frame.pixels.shape[0]} pixels, and those of a {kind.name} file must have one size.",
+                        "Choose --format tiff.",
+                    )
+                _check_sides(like, kind, *frame.pixels.shape[1::-1])
+            pages += frame.page is not None and bool(frame.page.fields)
+            if pages > 1 and kind.name != "TIFF" and "descriptions of pages" not in request.lost:
+                request.lost.append("descriptions of pages")
+            yield EncoderFrame(frame.pixels, frame.alpha, frame.seconds, frame.page)
 
-    encode.WRITERS[kind.name](stream, encoder_input.Order(all_frames(), like.count, kept, like.quality, like.lossless))
+    request = encoder_input.EncodeRequest(
+        frames=all_frames(),
+        count=like.count,
+        kept=kept,
+        provenance=provenance,
+        quality=like.quality,
+        lossless=like.lossless,
+        bits=like.bits,
+        total_pixels=like.total_pixels,
+        lost=lost,
+    )
+    encode.WRITERS[kind.name](stream, request)
+    return [f"the output does not keep {_listed(lost)}"] if lost else []
+
+
+def _check_sides(like: Picture, kind: Format, width: int, height: int) -> None:
+    if max(width, height) > kind.longest_side:
+        raise UnwritableMedia(
+            f"{like.name}: {width} x {height} pixels do not fit in a {kind.name} file, whose sides have at most "
+            f"{kind.longest_side:,}.",
+            "Choose --format png or tiff.",
+        )
+
+
+def _listed(words: Iterable[str]) -> str:
+    *some, last = dict.fromkeys(words)
+    return f"{', '.join(some)} and {last}" if some else last
 
 
 def _target_format(target: Path | BinaryIO, like: Picture, name: str | None) -> Format:
@@ -338,9 +537,11 @@ def _target_format(target: Path | BinaryIO, like: Picture, name: str | None) -> 
         kind = formats.named(name)
         if kind is None:
             known = ", ".join(formats.FORMATS)
-            raise UnwritableMedia(f"{name!r} is no format that pictures can be written in.", f"Choose from {known}.")
+            raise UnwritableMedia(f"{name!r} is not a picture format.", f"Choose from {known}.")
         return kind
     suffix = target.suffix.lower() if isinstance(target, Path) else ""
+    if like.path is not None and like.path.suffix.lower() == suffix:  # a PNG that is called .jpg stays one
+        return formats.FORMATS[like.format]
     return formats.BY_SUFFIX.get(suffix, formats.FORMATS[like.format])
 
 
@@ -351,21 +552,3 @@ def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 def _sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".xmp")
-
-
-@contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the target's name when all went well, and is gone when anything did not."""
-    temporary = target.with_name(f".colorcli-{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("x+b") as stream:
-            yield stream
-        temporary.replace(target)
-    except OSError as error:
-        raise UnwritableMedia(
-            f"{shown(target)}: {error.strerror or error}.", "Check the disk's space and permissions."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()

@@ -1,72 +1,65 @@
-"""WebP out: Pillow codes each frame, and the animation around them is laid here."""
+"""WebP out. Pillow codes each frame; not the animation, of which it would hold all frames in memory."""
 
 from __future__ import annotations
 
 import struct
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from colorcli.media.pictures import profiles
-from colorcli.media.pictures.encoder_input import Order, to_pillow
+from colorcli.media.pictures.containers import riff_chunk, riff_chunks
+from colorcli.media.pictures.encoder_input import EncodeRequest, to_pillow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from colorcli.media.pictures.encoder_input import EncoderFrame
 
-    from numpy.typing import NDArray
+_LONGEST = 0xFFFFFF  # milliseconds that a frame is shown
 
 
-def write_webp(stream: BinaryIO, order: Order) -> None:
-    """Write a WebP; of an animation each frame is coded by itself, so that one at a time is in memory."""
-    if order.count == 1:
-        pixels, alpha, _ = next(order.frames)
-        stream.write(_webp_still(pixels, alpha, order, exif=order.kept.exif, xmp=order.kept.xmp, icc=profiles.srgb()))
+def write_webp(stream: BinaryIO, request: EncodeRequest) -> None:
+    """Write a WebP; each frame of an animation is coded by itself, so that one at a time is in memory."""
+    kept = request.kept
+    if request.count == 1:
+        still = _still(next(request.frames), request, exif=kept.exif, xmp=kept.xmp, icc=profiles.srgb())
+        stream.write(still)
         return
-    flags, width, height = 0x20 | 0x04 | 0x02 | (0x08 if order.kept.exif else 0), 0, 0
+    flags, width, height = 0x20 | 0x04 | 0x02 | (0x08 if kept.exif else 0), 0, 0
     frames = BytesIO()
-    for pixels, alpha, seconds in order.frames:
-        height, width = pixels.shape[:2]
-        flags |= 0x10 if alpha is not None else 0
-        still = _webp_still(pixels, alpha, order, exif=b"", xmp=b"", icc=b"")
+    for frame in request.frames:
+        height, width = frame.pixels.shape[:2]
+        flags |= 0x10 if frame.alpha is not None else 0
+        still = _still(frame, request, exif=b"", xmp=b"", icc=b"")
         parts = b"".join(
-            _riff_chunk(name, body) for name, body in _riff_chunks(still) if name in {b"ALPH", b"VP8 ", b"VP8L"}
+            riff_chunk(name, body) for name, body in riff_chunks(still) if name in {b"ALPH", b"VP8 ", b"VP8L"}
         )
+        duration = round(frame.seconds * 1000)
+        if duration > _LONGEST:
+            request.lost.append(
+                f"a frame's duration of {frame.seconds:.0f} s, of which a WebP holds {_LONGEST // 1000:,}"
+            )
         # Each frame replaces the one before: no blending.
-        control = bytes(6) + _uint24(width - 1) + _uint24(height - 1) + _uint24(round(seconds * 1000)) + b"\x02"
-        frames.write(_riff_chunk(b"ANMF", control + parts))
-    loop = 1 if order.kept.loop is None else order.kept.loop
+        control = bytes(6) + _uint24(width - 1) + _uint24(height - 1) + _uint24(min(duration, _LONGEST)) + b"\x02"
+        frames.write(riff_chunk(b"ANMF", control + parts))
+    loop = 1 if kept.loop is None else min(kept.loop, 65535)
     body = b"".join((
         b"WEBP",
-        _riff_chunk(b"VP8X", struct.pack("<I", flags) + _uint24(width - 1) + _uint24(height - 1)),
-        _riff_chunk(b"ICCP", profiles.srgb()),
-        _riff_chunk(b"ANIM", struct.pack("<IH", 0, loop)),
+        riff_chunk(b"VP8X", struct.pack("<I", flags) + _uint24(width - 1) + _uint24(height - 1)),
+        riff_chunk(b"ICCP", profiles.srgb()),
+        riff_chunk(b"ANIM", struct.pack("<IH", 0, loop)),
         frames.getbuffer(),
-        _riff_chunk(b"EXIF", order.kept.exif) if order.kept.exif else b"",
-        _riff_chunk(b"XMP ", order.kept.xmp),
+        riff_chunk(b"EXIF", kept.exif) if kept.exif else b"",
+        riff_chunk(b"XMP ", kept.xmp),
     ))  # fmt: skip
-    stream.write(_riff_chunk(b"RIFF", body))
+    stream.write(riff_chunk(b"RIFF", body))
 
 
-def _webp_still(
-    pixels: NDArray[Any], alpha: NDArray[Any] | None, order: Order, *, exif: bytes, xmp: bytes, icc: bytes
-) -> bytes:
+def _still(frame: EncoderFrame, request: EncodeRequest, *, exif: bytes, xmp: bytes, icc: bytes) -> bytes:
     coded = BytesIO()
-    to_pillow(pixels, alpha).save(
-        coded, "WEBP", quality=order.quality, lossless=order.lossless, exif=exif, xmp=xmp, icc_profile=icc
+    to_pillow(frame.pixels, frame.alpha).save(
+        coded, "WEBP", quality=request.quality, lossless=request.lossless, exif=exif, xmp=xmp, icc_profile=icc
     )
     return coded.getvalue()
 
 
-def _riff_chunks(coded: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 12
-    while at + 8 <= len(coded):
-        size = int.from_bytes(coded[at + 4 : at + 8], "little")
-        yield coded[at : at + 4], coded[at + 8 : at + 8 + size]
-        at += 8 + size + size % 2
-
-
-def _riff_chunk(name: bytes, body: bytes) -> bytes:
-    return name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
-
-
 def _uint24(value: int) -> bytes:
-    return min(value, 0xFFFFFF).to_bytes(3, "little")
+    return value.to_bytes(3, "little")

@@ -1,7 +1,8 @@
 import pytest
 
 from colorcli.media.films.provenance import append_box, read_provenance, read_xmp, stamp
-from colorcli.media.pictures import metadata
+from colorcli.media.pictures import xmp
+from colorcli.media.pictures.metadata import Provenance
 from tests.media.films.clips import decoded, make_clip
 from tests.media.films.films import PROVENANCE, rewritten
 
@@ -12,12 +13,12 @@ def test_a_film_records_what_made_its_colors(tmp_path, suffix):
     assert read_provenance(source) is None
     written = rewritten(source, tmp_path / f"film.{suffix}")
     assert read_provenance(written.path) == PROVENANCE
-    assert metadata.EDITED_BY_AI.encode() in read_xmp(written.path)
+    assert xmp.EDITED_BY_AI.encode() in read_xmp(written.path)
 
 
 def test_xmp_of_the_source_is_kept_in_every_container(tmp_path):
     source = make_clip(tmp_path / "source.mp4")
-    plain = metadata.stamped_xmp(b"", metadata.Provenance("other", "tag", "0", "x"))
+    plain = xmp.stamped_xmp(b"", Provenance("other", "tag", "0", "x"))
     append_box(source, plain.replace(b'colorcli:Model="other"', b'xmp:Label="Grandmother"'))
     for suffix in ("mp4", "mkv"):
         written = rewritten(source, tmp_path / f"film.{suffix}").path

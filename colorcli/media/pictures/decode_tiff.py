@@ -1,0 +1,215 @@
+"""Pages of TIFF files to sRGB pixels, as their fields declare them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import tifffile
+from tifffile import PHOTOMETRIC
+
+from colorcli.media.pictures import exif, profiles
+from colorcli.media.pictures.decode import Pixels, scaled, scaled_to_sixteen_bits, split_alpha
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+_PHOTOMETRIC, _COMPRESSION, _SUB_IFDS, _DNG_VERSION = 262, 259, 330, 50706
+_SMIN, _SMAX = 340, 341
+_RAW_COLORS = {32803, 34892}  # a color filter array, and linear raw
+_RAW_COMPRESSIONS = {32767, 34713, 65000, 65535}  # of Sony, Nikon, Kodak and Pentax
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_LOOKED_AT = 16  # directories, of which a raw camera file has fewer
+# Channels that are colors, by photometric interpretation; further ones are extra samples.
+_COLOR_CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3, 9: 3}
+
+
+def tiff_pages(tiff: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
+    """Yield the pages of a TIFF file, one in memory at a time.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if not len(tiff.pages):
+        raise ValueError("it has no pages")
+    for index in range(len(tiff.pages)):
+        page = tiff.pages[index]
+        if not isinstance(page, tifffile.TiffPage):
+            raise ValueError(f"page {index + 1} cannot be read")
+        yield page
+
+
+def tiff_orientation(page: tifffile.TiffPage) -> int:
+    """Return the orientation of a page, 1 to 8."""
+    number = page.tags.valueof(exif.ORIENTATION, 1)
+    return number if number in range(1, 9) else 1
+
+
+def is_raw(stream: BinaryIO) -> bool:
+    """Return whether a TIFF is a raw camera file, by its fields: a DNG, or one with data of a color filter array."""
+    try:
+        reader = exif.Reader(stream)
+        waiting, seen = [reader.first], set[int]()
+        while waiting and len(seen) < _LOOKED_AT:
+            offset = waiting.pop(0)
+            if not offset or offset in seen:
+                continue
+            seen.add(offset)
+            fields, following = reader.directory(offset, {_PHOTOMETRIC, _COMPRESSION, _SUB_IFDS, _DNG_VERSION})
+            colors = fields[_PHOTOMETRIC].number() if _PHOTOMETRIC in fields else -1
+            coding = fields[_COMPRESSION].number() if _COMPRESSION in fields else 1
+            if _DNG_VERSION in fields or colors in _RAW_COLORS or coding in _RAW_COMPRESSIONS:
+                return True
+            if below := fields.get(_SUB_IFDS):
+                size = len(below.data) // max(1, below.count)
+                waiting += [
+                    int.from_bytes(below.data[at : at + size], "little") for at in range(0, len(below.data), size)
+                ]
+            waiting.append(following)
+    except ValueError:
+        pass
+    return False
+
+
+def decoded_pixels(page: tifffile.TiffPage) -> int:
+    """Return how many pixels of four 16-bit samples take the memory that decoding a page does, tiles included."""
+    width, height = page.imagewidth, page.imagelength
+    if page.is_tiled and page.tilewidth and page.tilelength:
+        width, height = max(width, page.tilewidth), max(height, page.tilelength)
+    size = page.samplesperpixel * max(1, page.bitspersample // 8)
+    return int(width * height * max(1, page.imagedepth) * max(8, size) // 8)
+
+
+def is_for_tifffile(page: tifffile.TiffPage) -> bool:
+    """Return which of the two decodes a page.
+
+    tifffile reads every depth; Pillow reads faxes, palettes of few colors and YCbCr.
+    """
+    colors, bits = int(page.photometric), page.bitspersample
+    if page.compression == 6:  # JPEG as it was before 1995
+        return False
+    return bits > 8 or (bits == 8 and (colors in {0, 1, 2, 5, 8, 9} or page.compression == 7))
+
+
+def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
+    """Decode a page by tifffile, and say what is odd about its values, if anything is.
+
+    Raises:
+        ValueError: it is damaged, or its fields describe no picture.
+    """
+    pixels = page.asarray()
+    if pixels.ndim == 3 and page.planarconfig == 2:
+        pixels = np.moveaxis(pixels, 0, -1)
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.ndim != 3:
+        raise ValueError(f"its pages have {pixels.ndim} dimensions")
+    colors = int(page.photometric)
+    channels = _COLOR_CHANNELS.get(colors)
+    if channels is None or pixels.shape[2] < channels:
+        raise ValueError(f"{pixels.shape[2]} channels of {_name(colors)} cannot be read")
+    profile = page.iccprofile or b""
+    if colors in {PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB}:
+        return (_lab(pixels[..., :3], legacy=colors == PHOTOMETRIC.ICCLAB), None), ""
+    if colors == PHOTOMETRIC.PALETTE and page.colormap is not None:
+        colormap = page.colormap.astype(np.uint16)
+        if colormap.max(initial=0) < 256:  # some writers give 8 bits where 16 are meant
+            colormap *= 257
+        return (np.moveaxis(colormap[:, pixels[..., 0]], 0, -1), None), ""
+    pixels, oddity = _levels(page, pixels)
+    alpha, associated = _alpha(page, pixels, channels)
+    pixels = pixels[..., :channels]
+    if colors == PHOTOMETRIC.MINISWHITE:
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    if alpha is not None and associated:
+        pixels = _unassociated(pixels, alpha)
+    if colors == PHOTOMETRIC.SEPARATED:
+        if page.tags.valueof(332, 1) != 1:
+            raise ValueError("its inks are not cyan, magenta, yellow and black")
+        return (profiles.cmyk_to_srgb(pixels, profile), alpha), oddity
+    found, _ = split_alpha(np.ascontiguousarray(pixels[..., 0] if channels == 1 else pixels), profile)
+    return (found, alpha), oddity
+
+
+def _levels(page: tifffile.TiffPage, pixels: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """Scale values to uint8 or uint16 by the range that the page declares, or else by that of their type."""
+    low, high = _stated(page, _SMIN, min), _stated(page, _SMAX, max)
+    bits, kind = page.bitspersample, pixels.dtype.kind
+    if kind not in "uif":
+        raise ValueError(f"values of type {pixels.dtype} cannot be read")
+    if kind == "f":
+        return _float_levels(pixels, low, high)
+    smallest, largest = (0, 2**bits - 1) if kind == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    if low is not None or high is not None:
+        low, high = smallest if low is None else low, largest if high is None else high
+        if smallest <= low < high <= largest and (low, high) != (smallest, largest):
+            return scaled(pixels, low, high), ""
+    if kind == "u" and bits in {8, 16}:
+        return pixels, ""
+    if kind == "u" and bits < 16:
+        return scaled_to_sixteen_bits(pixels, bits), ""
+    return scaled(pixels, smallest, largest), ""
+
+
+def _float_levels(pixels: NDArray[Any], low: float | None, high: float | None) -> tuple[NDArray[Any], str]:
+    """Scale floating point numbers, which are 0..1 unless the page declares otherwise."""
+    finite = pixels[np.isfinite(pixels)]
+    if low is not None and high is not None and low < high and np.isfinite([low, high]).all() and high < 1e30:
+        return scaled(pixels, low, high), ""
+    top, oddity = 1.0, ""
+    if finite.size and np.median(finite) > 1:
+        largest = float(finite.max())
+        top = 255.0 if largest <= 255 else 65535.0
+        oddity = (
+            f"its floating point values go up to {largest:g}, which the file does not explain; 0 to {top:g} was taken"
+        )
+    elif finite.size and (beyond := float(((finite < 0) | (finite > 1)).mean())):
+        oddity = f"{beyond:.2%} of its floating point values are outside 0 to 1 and were clipped"
+    return scaled(pixels, 0.0, top), oddity
+
+
+def _stated(page: tifffile.TiffPage, tag: int, choose: Any) -> float | None:
+    value = page.tags.valueof(tag)
+    if value is None:
+        return None
+    try:
+        return float(choose(value) if isinstance(value, tuple) else value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _alpha(page: tifffile.TiffPage, pixels: NDArray[Any], channels: int) -> tuple[NDArray[Any] | None, bool]:
+    """Return the alpha channel and whether the colors are multiplied by it; other extra samples are left out."""
+    for index, meaning in enumerate(page.extrasamples):
+        if meaning in {_ASSOCIATED, _UNASSOCIATED} and channels + index < pixels.shape[2]:
+            return np.ascontiguousarray(pixels[..., channels + index]), meaning == _ASSOCIATED
+    return None, False
+
+
+def _unassociated(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Divide colors by alpha."""
+    top = np.iinfo(pixels.dtype).max
+    divided = pixels.astype(np.float32) * (top / np.maximum(alpha, 1).astype(np.float32))[..., None]
+    return np.minimum(divided.round(), top).astype(pixels.dtype)
+
+
+def _lab(pixels: NDArray[Any], *, legacy: bool) -> NDArray[Any]:
+    """Convert CIELab of 8 or 16 bits; in the encoding of ICC profiles a and b are unsigned."""
+    if pixels.dtype not in (np.uint8, np.uint16, np.int8, np.int16):
+        raise ValueError(f"CIELab of type {pixels.dtype} cannot be read")
+    wide = pixels.dtype.itemsize == 2
+    values = pixels.view(np.uint16 if wide else np.uint8)
+    step = 256.0 if wide else 1.0
+    lightness = values[..., 0] / ((65280 if legacy else 65535) if wide else 255) * 100
+    ab = values[..., 1:]
+    signed = ab / step - 128 if legacy else ab.view(np.int16 if wide else np.int8) / step
+    return profiles.lab_to_srgb(lightness, signed, np.uint16 if wide else np.uint8)
+
+
+def _name(photometric: int) -> str:
+    try:
+        return PHOTOMETRIC(photometric).name
+    except ValueError:
+        return f"photometric interpretation {photometric}"

@@ -14,7 +14,8 @@ from colorcli.media.pictures.encoder_input import EncodeRequest, to_pillow, with
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_BT709, _SRGB = 1, 13  # in the numbers of ITU-T H.273
+# Primaries and transfer, in the numbers of ITU-T H.273: unspecified, and those of sRGB.
+_UNSPECIFIED, _SRGB = b"colrnclx\0\2\0\2", b"colrnclx\0\1\0\x0d"
 
 
 def write_avif(stream: BinaryIO, request: EncodeRequest) -> None:
@@ -25,9 +26,7 @@ def write_avif(stream: BinaryIO, request: EncodeRequest) -> None:
         bits = 10 if request.bits == 10 else 12
         top = 2**bits - 1
         levels = ((channels.astype(np.uint32) * top + 32767) // 65535).astype(np.uint16)
-        coded = imagecodecs.avif_encode(
-            levels, request.quality, bitspersample=bits, pixelformat="444", primaries=_BT709, transfer=_SRGB
-        )
+        coded = imagecodecs.avif_encode(levels, request.quality, bitspersample=bits, pixelformat="444")
         stream.write(with_metadata(bytes(coded), request.kept.exif, request.kept.xmp))
         return
     many = request.count > 1  # all frames of an animation are of one kind
@@ -83,7 +82,7 @@ def with_metadata(coded: bytes, exif: bytes, xmp: bytes) -> bytes:
     whole = [rebuilt(shift) if name == b"meta" else _box(name, body) for name, body in _boxes(coded)]
     # The new items are at the end of the last box, which is the one of the data.
     whole[-1] = _box(b"mdat", boxes[b"mdat"] + b"".join(data for _, data in items))
-    return b"".join(whole)
+    return b"".join(whole).replace(_UNSPECIFIED, _SRGB, 1)
 
 
 def _located(body: bytes, shift: int, numbers: range, items: list[bytes], end: int) -> bytes:

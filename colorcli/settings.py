@@ -26,19 +26,17 @@ _KINDS: dict[type[click.ParamType[Any]], tuple[type, ...]] = {
 _WORDS = {(bool,): "true or false", (int,): "an integer", (int, float): "a number", (str,): "text"}
 
 
-def read_settings(commands: click.Group, path: Path | None = None) -> dict[str, Any]:
+def read_settings(commands: click.Group, path: Path | None) -> dict[str, Any]:
     """Read the settings file, check it against the commands, and return it as click's `default_map`.
 
     Args:
         commands: the group of the commands that may be configured.
-        path: the file; if None, colorcli.toml in the current folder or else in the user's configuration folder
-            (`click.get_app_dir("colorcli")`), if there is one.
+        path: the file; no settings if None.
 
     Raises:
         UsageError: the file cannot be read, is not valid TOML, or has unknown sections or keys, or wrong values; the
             message names the file and has a line for each of them.
     """
-    path = path or _find()
     if path is None:
         return {}
     try:
@@ -52,9 +50,14 @@ def read_settings(commands: click.Group, path: Path | None = None) -> dict[str, 
     return defaults
 
 
-def _find() -> Path | None:
-    candidates = (Path(FILE), Path(click.get_app_dir("colorcli"), FILE))
-    return next((path for path in candidates if path.is_file()), None)
+def find_settings() -> Path | None:
+    """Find the settings file: the first of the candidates that exists, or None."""
+    return next((path for path in candidates() if path.is_file()), None)
+
+
+def candidates() -> tuple[Path, Path]:
+    """Return where the settings file may be: in the current folder, or else in the user's configuration folder."""
+    return Path(FILE), Path(click.get_app_dir("colorcli"), FILE)
 
 
 def _section(commands: click.Group, name: str, table: object, problems: list[str]) -> dict[str, Any]:

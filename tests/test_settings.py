@@ -2,7 +2,7 @@ import click
 import pytest
 
 from colorcli.errors import UsageError
-from colorcli.settings import read_settings
+from colorcli.settings import find_settings, read_settings
 
 
 @click.group()
@@ -72,11 +72,11 @@ def test_the_command_line_takes_precedence_over_settings(tmp_path):
 
 
 def test_the_current_folder_takes_precedence_over_the_users_settings(nowhere):
-    assert read_settings(commands) == {}
+    assert read_settings(commands, find_settings()) == {}
     read(nowhere / "home" / "colorcli", '[run]\nmodel = "theirs"')
-    assert read_settings(commands) == {"run": {"model": "theirs"}}
+    assert read_settings(commands, find_settings()) == {"run": {"model": "theirs"}}
     read(nowhere / "here", '[run]\nmodel = "ours"')
-    assert read_settings(commands) == {"run": {"model": "ours"}}
+    assert read_settings(commands, find_settings()) == {"run": {"model": "ours"}}
 
 
 WRONG = {

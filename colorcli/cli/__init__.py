@@ -19,13 +19,14 @@ from colorcli.cli.messages import error_text, traceback_of
 from colorcli.cli.models import models
 from colorcli.cli.plugins import plugins
 from colorcli.cli.run import run
+from colorcli.cli.settings import settings as settings_command
 from colorcli.cli.signals import Interruption
 from colorcli.cli.train import train
 from colorcli.cli.turing import turing
 from colorcli.cli.weights import weights
 from colorcli.errors import ColorcliError, UnwritableMedia, UsageError, did_you_mean
 from colorcli.files import shown
-from colorcli.settings import read_settings
+from colorcli.settings import find_settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +91,8 @@ def colorcli(ctx: click.Context, debug: bool, settings: Path | None) -> None:
     `colorcli run photos/` writes colored copies to photos-color/; `colorcli photos/` is short for it.
     """
     ctx.obj["debug"] = debug
-    ctx.default_map = read_settings(colorcli, settings)
+    ctx.obj["settings"] = path = settings or find_settings()
+    ctx.default_map = read_settings(colorcli, path)
 
 
 colorcli.add_command(run)
@@ -102,6 +104,7 @@ colorcli.add_command(bench)
 colorcli.add_command(models)
 colorcli.add_command(plugins)
 colorcli.add_command(weights)
+colorcli.add_command(settings_command)
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -113,7 +116,7 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted (128 and the number of another signal).
     """
-    session = {"debug": False}
+    session: dict[str, object] = {"debug": False}
     interruption = Interruption()
     try:
         with interruption.raised():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 
 import click
 import pytest
@@ -283,5 +284,22 @@ def test_a_wrong_setting_exits_with_2(tmp_path, capsys):
     file.write_text("[plugin]\n")
     assert main(["--settings", str(file), "plugins"]) == 2
     assert capsys.readouterr().err == (
-        f"error: {file}: there is no command 'plugin' to set.\nhint: Did you mean plugins?\n"
+        f"error: Invalid settings in {file}:\n  [plugin] is not a command. Did you mean plugins?\n"
     )
+
+
+def test_settings_show_prints_the_file_in_use_and_what_it_sets(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert main(["settings", "show"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("note: no settings file found. Defaults can be set in ")
+    (tmp_path / "colorcli.toml").write_text('[run]\nmodel = "zhang.starter"\nstrength = 0.9\n')
+    assert main(["settings", "show"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == f"# {tmp_path / 'colorcli.toml'}"
+    assert tomllib.loads(out) == {"run": {"model": "zhang.starter", "strength": 0.9}}
+    (tmp_path / "mine.toml").write_text('[run]\nmodel = "iizuka"\n')
+    assert main(["--settings", "mine.toml", "settings", "show"]) == 0
+    assert tomllib.loads(capsys.readouterr().out) == {"run": {"model": "iizuka"}}

@@ -1,5 +1,5 @@
-"""How fast a model is on this machine, stage by stage: `colorcli bench`.
+"""Speed of a model on this machine, stage by stage: `colorcli bench`.
 
-Every setting is measured in a process of its own (`measuring.py`), which tells its cold start and peak memory; the
-processes take turns, round by round (`turns.py`), so that whatever else the machine does meets all of them.
+Each setting is measured in its own process (`measure.py`), so that its cold start and peak memory are known. The
+processes take turns (`rounds.py`), so that other load on the machine affects all of them alike.
 """

@@ -1,4 +1,4 @@
-"""The measuring process: `python -m colorcli.bench.measure`, which answers its parent in lines of JSON."""
+"""The measuring process, `python -m colorcli.bench.measure`: it answers its parent in lines of JSON."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from colorcli.jobs import Job
 
 _EVERY_FRAME = FilmSettings()
-_INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")  # that decide how fast networks are
+_INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")  # those that affect the speed of networks
 
 
 class Measurement:
-    """A line and what it is measured with.
+    """A pipeline, and the pictures or films to measure it with.
 
     Args:
-        setting: of the line.
+        setting: of the pipeline.
         source: pictures or films.
-        output: a folder to write to.
+        output: a folder for the outputs.
 
     Raises:
-        ColorcliError: the model cannot be had, or there is nothing to measure with.
+        ColorcliError: the model is not available, or there are no pictures or films.
     """
 
     def __init__(self, setting: Setting, source: Path, output: Path) -> None:
@@ -57,8 +57,8 @@ class Measurement:
         self._jobs = planned.jobs
         films = {job.film for job in self._jobs}
         if len(films) != 1:
-            found = "pictures and films" if films else "neither"
-            raise UsageError(f"{source}: pictures or films were expected, and there are {found}.", "Give one kind.")
+            found = "both" if films else "neither"
+            raise UsageError(f"{source} must contain either pictures or films, got {found}.", "Give one kind.")
         self._films = films == {True}
         self._pipeline = self._load()
 
@@ -95,7 +95,7 @@ class Measurement:
         return Round(whole=whole, alone=self._alone(count), stages=stages, workers=workers, timed=timed, count=count)
 
     def _run(self, pipeline: Pipeline, jobs: list[Job], settings: FilmSettings = _EVERY_FRAME) -> int:
-        """Do what `colorcli run` does, and say how many pictures or frames there were."""
+        """Colorize as `colorcli run` does, and return the number of pictures or frames."""
         if not self._films:
             for picture in colorize_files(pipeline, jobs, overwrite=True):
                 if picture.error:
@@ -111,7 +111,7 @@ class Measurement:
         return frames
 
     def _alone(self, count: int) -> float:
-        """Time the network alone for so many pictures, in as many threads as there are workers."""
+        """Time the network alone for a number of pictures, in as many threads as there are workers."""
         workers = count_workers(self._pipeline, count)
         lightness = torch.full((self._pipeline.batch_size, 1, *self._side()), 50.0).to(
             self._pipeline.model.device.device
@@ -130,18 +130,18 @@ class Measurement:
             return (time.perf_counter() - began) * count / (passes * self._pipeline.batch_size)
 
     def _side(self) -> tuple[int, int]:
-        """Give height and width of what the network sees: its own size, or that of the first picture."""
+        """Return the height and width of the network's input: its own size, or that of the first picture."""
         if size := self._pipeline.model.size:
             return size, size
         width, height = (256, 256) if self._films else self._sizes()[0]
         return height, width
 
     def _sizes(self) -> list[list[int]]:
-        """Give the sizes of the pictures; none for films."""
+        """Return the sizes of the pictures; none for films."""
         return [] if self._films else [list(open_picture(job.source).size) for job in self._jobs]
 
     def facts(self) -> Facts:
-        """Tell what is left to tell."""
+        """Collect facts about the model and the machine."""
         memory, device = _peak_memory(), self._pipeline.model.device.device
         on_cuda = device.type == "cuda"
         capabilities = cpu_capabilities()
@@ -163,7 +163,7 @@ class Measurement:
         )
 
     def _flops(self) -> int:
-        """Count the floating-point operations of one picture, as torch does them; an addition is one."""
+        """Count the floating-point operations for one picture in torch; an addition counts as one."""
         from torch.utils.flop_counter import FlopCounterMode
 
         pipeline = self._load(device="cpu", precision="fp32", engine="torch")
@@ -173,16 +173,16 @@ class Measurement:
 
 
 def _settle(pipeline: Pipeline) -> Callable[[], None]:
-    """Return what waits until the device has done all that it was told; a CPU always has."""
+    """Return a function that waits until the device has finished its work; on a CPU it does nothing."""
     return {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(
         pipeline.model.device.device.type, lambda: None
     )
 
 
 def _peak_memory() -> int | None:
-    """Give the most bytes that this process has had in memory."""
+    """Return the peak memory of this process in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux, where rusage would count what the parent had, too
+    if status.exists():  # Linux, where rusage includes the parent's memory before the fork
         return int(status.read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]) * 1024
     if sys.platform == "darwin":
         import resource
@@ -201,9 +201,9 @@ def _cpu() -> str:
 
 
 def main() -> None:
-    """Answer the parent, who sends a line for everything that it wants."""
+    """Answer the parent's requests, one per line."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep the output of libraries apart from the answers
 
     def answer(**found: Any) -> None:
         print(json.dumps(found), file=answers, flush=True)
@@ -218,7 +218,7 @@ def main() -> None:
     except ColorcliError as error:
         answer(error=type(error).__name__, message=error.message, hint=error.hint)
     except KeyboardInterrupt:
-        pass  # the parent says so
+        pass  # the parent reports it
 
 
 if __name__ == "__main__":

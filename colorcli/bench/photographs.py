@@ -1,4 +1,4 @@
-"""Photographs to measure with where none are given."""
+"""Synthetic photographs for measurements without pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZE = (500, 375)
 
 
 def make_photograph(path: Path, size: tuple[int, int] = SIZE, seed: int = 0) -> None:
-    """Write a gray JPEG with the spectrum of a photograph: noise that is stronger the coarser it is."""
+    """Write a gray JPEG with the spectrum of a photograph: noise whose amplitude grows with its wavelength."""
     random = np.random.default_rng(seed)
     total = np.zeros((size[1], size[0]), np.float32)
     for octave in range(2, 9):

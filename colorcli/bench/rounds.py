@@ -1,4 +1,4 @@
-"""Measuring processes, one for each setting, that take turns."""
+"""One measuring process for each setting; the processes take turns."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def measure(
     rounds: int,
     watch: Callable[[], None] = lambda: None,
 ) -> list[Speed]:
-    """Measure settings in turns, after a round that warms up.
+    """Measure settings in turn, after a warm-up round.
 
     Args:
-        settings: what to measure.
+        settings: to measure.
         source: pictures or films.
-        output: a folder for what becomes of them.
-        rounds: how often.
-        watch: called after every round of every setting, the one that warms up included.
+        output: a folder for the outputs.
+        rounds: number of measurements.
+        watch: called after every round of every setting, including the warm-up.
 
     Raises:
-        ColorcliError: a model cannot be had, a picture cannot be colored, or a process ended.
+        ColorcliError: a model is not available, a picture cannot be colorized, or a process ended unexpectedly.
     """
     with contextlib.ExitStack() as stack:
         processes = [
@@ -60,7 +60,7 @@ def measure(
 
 
 class _Process:
-    """A measuring process that has colored its first picture."""
+    """A measuring process that has colorized its first picture."""
 
     def __init__(self, process: subprocess.Popen[str], began: float, request: object) -> None:
         self._process = process
@@ -70,14 +70,14 @@ class _Process:
     def ask(self, line: str) -> Any:
         assert self._process.stdin
         assert self._process.stdout
-        with contextlib.suppress(BrokenPipeError):  # it has ended, and may have said why
+        with contextlib.suppress(BrokenPipeError):  # the process has ended; its answer may say why
             self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
             raise ColorcliError(
                 f"The measuring process ended with exit code {self._process.wait()}.",
-                "It may have said why above; with a smaller batch it needs less memory.",
+                "See its messages above. A smaller --batch-size needs less memory.",
             )
         found = json.loads(answer)
         if "error" in found:

@@ -1,4 +1,4 @@
-"""What is measured, and what is found."""
+"""Settings to measure, and the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STAGES = ("decode", "preprocess", "network", "join", "encode", "other", "wait")
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured: a model, as the options of `colorcli run` make it."""
+    """A model with options as for `colorcli run`."""
 
     name: str
     weights: str | None = None
@@ -27,15 +27,15 @@ class Setting:
 
 
 class Round(TypedDict):
-    """What one round found, in seconds.
+    """The result of one round; times in seconds.
 
     Attributes:
         whole: from the first picture to the last.
-        alone: the network alone, as often and in as many threads.
-        stages: the time of all threads together, `wait` included, in a pass of its own.
-        workers: how many threads those are.
-        timed: from the first picture to the last in that pass.
-        count: pictures, or frames.
+        alone: the network alone, for as many pictures and in as many threads.
+        stages: time of all threads by stage, including `wait`, measured in a separate pass.
+        workers: number of threads.
+        timed: from the first picture to the last in that separate pass.
+        count: number of pictures or frames.
     """
 
     whole: float
@@ -47,7 +47,7 @@ class Round(TypedDict):
 
 
 class Facts(TypedDict):
-    """What there is to know besides; memory in bytes, None where the system does not say."""
+    """Facts about the model and the machine; memory is in bytes, None if unknown."""
 
     model: str
     device: str
@@ -66,13 +66,13 @@ class Facts(TypedDict):
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured of one setting.
+    """The speed of one setting.
 
     Attributes:
-        facts: of the model and the machine.
-        rounds: as they were.
+        facts: about the model and the machine.
+        rounds: all measurements.
         cold_start: seconds from the start of the process to the first picture.
-        note: a line for the user where the weights are not the best there are.
+        note: for the user, if the weights are not the best ones.
     """
 
     facts: Facts
@@ -82,17 +82,17 @@ class Speed:
 
     @property
     def rates(self) -> list[float]:
-        """Pictures a second, or frames, in each round."""
+        """Pictures or frames per second in each round."""
         return [each["count"] / each["whole"] for each in self.rounds]
 
     @property
     def rate(self) -> float:
-        """Their median."""
+        """The median rate."""
         return statistics.median(self.rates)
 
     @property
     def stages(self) -> dict[str, float]:
-        """Seconds of a thread that each stage takes for a picture: medians, of the stages that there are."""
+        """Thread seconds per picture for each stage that occurs; medians over the rounds."""
         names = [name for name in STAGES if any(name in each["stages"] for each in self.rounds)]
         return {
             name: statistics.median(each["stages"].get(name, 0.0) / each["count"] for each in self.rounds)
@@ -101,16 +101,16 @@ class Speed:
 
     @property
     def network_share(self) -> float:
-        """The network's part of the time of all threads, 0 to 1."""
+        """The network's share of the time of all threads, 0..1."""
         return statistics.median(each["stages"]["network"] / (each["workers"] * each["timed"]) for each in self.rounds)
 
     @property
     def of_alone(self) -> float:
-        """The speed as a part of that of the network alone; above 1 only where the machine was busy."""
+        """The speed relative to the network alone; above 1 only if the machine was busy."""
         return statistics.median(each["alone"] / each["whole"] for each in self.rounds)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give all of it for JSON: the figures of the table, and the rounds that they are medians of."""
+        """Return everything for JSON: the figures in the table, and the rounds behind them."""
         return {
             **self.facts,
             "pictures_per_second": self.rate,

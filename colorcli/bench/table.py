@@ -1,9 +1,12 @@
-"""Speeds as a table, which is never printed without its protocol."""
+"""Speeds as a table with its protocol."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+
+from colorcli.evaluation.markdown import bullets
+from colorcli.evaluation.markdown import table as markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,11 +14,10 @@ if TYPE_CHECKING:
     from colorcli.bench.speed import Facts, Speed
 
 _DEFINITIONS = (
-    "Stages: milliseconds of a worker's thread that a picture takes, `other` what is none of them, `wait` when a "
-    "worker has nothing to do; a worker does all stages one after another. Network: its share of all threads' time. "
-    "Of the network alone: the speed beside that of the network asked as often in the same threads, with no pictures. "
-    "Cold start: from the start of the program to the first picture, or the first second of a film. Memory: the most "
-    "that the process had. FLOP: of the network, as torch computes it."
+    "Stages: milliseconds of a worker's thread per picture; `other` is outside all stages, `wait` is idle time. A "
+    "worker runs its stages one after another. Network: its share of all threads' time. Of the network alone: the "
+    "speed relative to the network in the same threads without pictures. Cold start: from the start of the program to "
+    "the first picture, or the first second of a film. Memory: the peak of the process. FLOP: of the network in torch."
 )
 
 
@@ -24,8 +26,8 @@ def markdown(speeds: Sequence[Speed], source: str, command: str) -> str:
 
     Args:
         speeds: of each setting.
-        source: what they were measured with, in words.
-        command: the one that makes this table.
+        source: a description of the pictures.
+        command: the command that makes this table.
     """
     unit = "frames" if not speeds[0].facts["sizes"] else "pictures"
     stages = list(dict.fromkeys(name for speed in speeds for name in speed.stages))
@@ -33,24 +35,22 @@ def markdown(speeds: Sequence[Speed], source: str, command: str) -> str:
         *("", "batch", f"{unit}/s", "lowest to highest", *(f"{name} ms" for name in stages)),
         *("network", "of the network alone", "cold start", "memory", "GFLOP"),
     ]
-    lines = [_line(columns), _line(["---", *["---:"] * (len(columns) - 1)])]
-    lines += [_line(_cells(speed, stages)) for speed in speeds]
     facts = speeds[0].facts
     rounds = len(speeds[0].rounds)
     protocol = [
         f"{source}{_sizes(facts)}",
-        f"{rounds} round{'s' if rounds > 1 else ''} after one to warm up, each setting in a process of its own, "
-        "all in turn; medians. Stages are timed in passes of their own",
+        f"medians of {rounds} round{'s' if rounds > 1 else ''} after a warm-up, each setting in its own process, all "
+        "in turn; stages are timed in separate passes",
         _machine(facts, speeds[0].rounds[0]["workers"]),
         ", ".join(f"{name} {number}" for name, number in _versions(speeds).items()),
         f"`{command}`",
         _DEFINITIONS,
     ]
-    return "\n".join([*lines, "", *(f"- {line}" for line in protocol)])
+    return "\n\n".join([markdown_table(columns, [_cells(speed, stages) for speed in speeds]), bullets(protocol)])
 
 
 def as_json(speeds: Sequence[Speed], source: str, command: str) -> str:
-    """Write all of it as JSON."""
+    """Write everything as JSON."""
     facts = {"source": source, "command": command, "speeds": [speed.as_dict() for speed in speeds]}
     return json.dumps(facts, ensure_ascii=False, indent=2)
 
@@ -75,11 +75,9 @@ def _cells(speed: Speed, stages: Sequence[str]) -> list[str]:
 def _sizes(facts: Facts) -> str:
     sizes = sorted({(width, height) for width, height in facts["sizes"]}, key=lambda size: size[0] * size[1])
     names = [f"{width}x{height}" for width, height in sizes]
-    looks = (
-        f"the network looks at {facts['size']}x{facts['size']}" if facts["size"] else "the network takes their size"
-    )
+    network = f"network at {facts['size']}x{facts['size']}" if facts["size"] else "network at the pictures' own size"
     of = f" of {names[0]}" + (f" to {names[-1]}" if len(names) > 1 else "") if names else ""
-    return f"{of}; {looks}"
+    return f"{of}; {network}"
 
 
 def _machine(facts: Facts, workers: int) -> str:
@@ -97,7 +95,3 @@ def _versions(speeds: Sequence[Speed]) -> dict[str, str]:
     for speed in speeds:
         versions |= speed.facts["versions"]
     return versions
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

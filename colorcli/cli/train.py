@@ -1,4 +1,4 @@
-"""`colorcli train`: color photographs in, weights out."""
+"""`colorcli train`: train a colorizer on color photographs."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from colorcli.colorizer import Colorizer
-    from colorcli.training.loop import Progress
+    from colorcli.training.session import TrainingProgress
 
 
 @click.command()
 @click.argument("name", metavar="COLORIZER", required=False)
 @click.argument("data", required=False, type=click.Path(path_type=Path))
-@click.option("--recipe", help="A recipe's name (see --list), or a TOML file of your own.")
-@click.option("-o", "--output", "run", type=click.Path(path_type=Path), help="Folder of the run.")
-@click.option("--from", "start", metavar="MODEL|FILE", help="Start from these weights instead of from chance.")
+@click.option("--recipe", help="Name of a recipe (see --list), or a TOML file.")
+@click.option("-o", "--output", "run", type=click.Path(path_type=Path), help="Folder for the run.")
+@click.option("--from", "start", metavar="MODEL|FILE", help="Start from these weights instead of random ones.")
 @device_option
 @click.option(
-    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many of them on each machine."
+    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Number of devices on each machine."
 )
-@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="How many machines.")
+@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="Number of machines.")
 @precision_option
 @offline_option
 @license_option
-@click.option("--list", "as_list", is_flag=True, help="List the recipes and where they are from.")
+@click.option("--list", "as_list", is_flag=True, help="List the recipes and their sources.")
 def train(
     *,
     name: str | None,
@@ -51,39 +51,39 @@ def train(
     accept_license: bool,
     as_list: bool,
 ) -> int:
-    """Train a COLORIZER on the color photographs in the folder DATA (tar files in it count as folders).
+    """Train a COLORIZER on DATA, a folder of color photographs (tar files in it are read as folders).
 
-    The run's folder gets checkpoints, a log, loss curves, sample sheets, and the weights best.safetensors and
-    last.safetensors, which `colorcli run --weights` takes. The same command goes on with a run that was stopped.
+    The folder of the run gets checkpoints, a log, loss curves, sample sheets, and the weights best.safetensors and
+    last.safetensors for `colorcli run --weights`. The same command resumes a run that was stopped.
 
-    `all` trains every colorizer that has the recipe, each in a folder of its own.
+    COLORIZER `all` trains every colorizer that has the recipe, each in its own subfolder.
     """
     if as_list:
         return _list()
     if name is None or data is None or recipe is None or run is None:
         raise UsageError(
-            "COLORIZER, DATA, --recipe and -o are all needed.",
+            "COLORIZER, DATA, --recipe and -o are required.",
             "For example: colorcli train zhang photos/ --recipe starter -o runs/zhang",
         )
     from colorcli.plugin.registry import Registry
 
-    where = Where(device, precision, devices, nodes)
+    hardware = Hardware(device, precision, devices, nodes)
     if name != "all":
         colorizer = Registry().get(name)
-        first = _start(colorizer, start, offline=offline, accept_license=accept_license)
-        return _train(colorizer, _recipe_path(colorizer, recipe), data, run, first, where)
+        first = _find_start(colorizer, start, offline=offline, accept_license=accept_license)
+        return _train(colorizer, _recipe_path(colorizer, recipe), data, run, first, hardware)
     if start:
-        raise UsageError(f"--from {start} is for one COLORIZER.", "Train each alone.")
-    for colorizer in _having(recipe):
+        raise UsageError("--from needs a single COLORIZER, got all.", "Train each colorizer separately.")
+    for colorizer in _colorizers_with(recipe):
         click.echo(f"Training {colorizer.name}.", err=True)
-        if stopped := _train(colorizer, _recipes(colorizer)[recipe], data, run / colorizer.name, None, where):
+        if stopped := _train(colorizer, _recipes(colorizer)[recipe], data, run / colorizer.name, None, hardware):
             return stopped
     return 0
 
 
 @dataclass(frozen=True)
-class Where:
-    """On what to train."""
+class Hardware:
+    """The hardware to train on."""
 
     device: str
     precision: str
@@ -91,17 +91,17 @@ class Where:
     nodes: int
 
 
-def _having(recipe: str) -> list[Colorizer]:
+def _colorizers_with(recipe: str) -> list[Colorizer]:
     from colorcli.plugin.registry import Registry
 
-    having = [colorizer for colorizer in Registry().colorizers().values() if recipe in _recipes(colorizer)]
-    if not having:
-        raise NotTrainable(f"No colorizer has a recipe {recipe!r}.", "`colorcli train --list` shows those there are.")
-    return having
+    found = [colorizer for colorizer in Registry().colorizers().values() if recipe in _recipes(colorizer)]
+    if not found:
+        raise NotTrainable(f"No colorizer has a recipe {recipe!r}.", "`colorcli train --list` lists all recipes.")
+    return found
 
 
-def _start(colorizer: Colorizer, start: str | None, *, offline: bool, accept_license: bool) -> Path | None:
-    """Find the weights to start from: a file, or the colorizer's by name, by tag, or by both."""
+def _find_start(colorizer: Colorizer, start: str | None, *, offline: bool, accept_license: bool) -> Path | None:
+    """Find the weights to start from: a file, or weights of the colorizer by its name, a tag, or both."""
     if start is None or Path(start).is_file():
         return None if start is None else Path(start)
     from colorcli.weights import licenses, locate
@@ -109,7 +109,7 @@ def _start(colorizer: Colorizer, start: str | None, *, offline: bool, accept_lic
     tag = None if start == colorizer.name else start.removeprefix(f"{colorizer.name}.")
     if tag is not None and tag not in colorizer.weights:
         raise UsageError(
-            f"--from {start}: there is no such file, and no such weights of {colorizer.name}.",
+            f"--from {start} is neither a file nor weights of {colorizer.name}.",
             did_you_mean(tag, colorizer.weights),
         )
     if accept_license:
@@ -120,65 +120,64 @@ def _start(colorizer: Colorizer, start: str | None, *, offline: bool, accept_lic
     return located.path
 
 
-def _train(colorizer: Colorizer, recipe: Path, data: Path, run: Path, start: Path | None, where: Where) -> int:
+def _train(colorizer: Colorizer, recipe: Path, data: Path, run: Path, start: Path | None, hardware: Hardware) -> int:
     import logging
 
     from colorcli.training import require_extra
 
     require_extra()
-    from lightning_fabric.utilities.rank_zero import rank_zero_only
-
-    from colorcli.training.loop import train as steps_of
+    from colorcli.training.loop import train as train_steps
     from colorcli.training.recipes import read_recipe
+    from colorcli.training.session import is_main_process
 
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces what we say ourselves
-    alone = rank_zero_only.rank == 0  # type: ignore[attr-defined]  # or the first of several processes, which speaks for all
-    if alone:
-        click.echo("Looking at the photographs.", err=True)
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it repeats what we report ourselves
+    speaks = is_main_process()
+    if speaks:
+        click.echo("Inspecting the photographs.", err=True)
     else:
         logging.getLogger("colorcli").setLevel(logging.ERROR)
     interruption = Interruption()
-    steps = steps_of(
+    steps = train_steps(
         colorizer,
         read_recipe(recipe),
         data,
         run,
         start=start,
-        device=where.device,
-        precision=where.precision,
-        devices=where.devices,
-        nodes=where.nodes,
+        device=hardware.device,
+        precision=hardware.precision,
+        devices=hardware.devices,
+        nodes=hardware.nodes,
         stop=lambda: bool(interruption),
     )
     with closing(steps):
-        begun = next(steps)
+        first = next(steps)
         with interruption.noted():  # the step is finished, and then the checkpoint is written
-            if not alone:
+            if not speaks:
                 for _ in steps:
                     pass
                 return 0
-            finished = _follow(begun, steps, run)
+            finished = _follow(first, steps, run)
     return 0 if finished else interruption.exit_code
 
 
-def _follow(start: Progress, steps: Iterator[Progress], run: Path) -> bool:
-    """Show the steps of a run, stage by stage; return whether the run is finished."""
+def _follow(first: TrainingProgress, steps: Iterator[TrainingProgress], run: Path) -> bool:
+    """Show the progress of a run, stage by stage, and print its weights file; return whether the run is complete."""
     from itertools import chain, groupby
 
-    progress = start
-    for stage, of_stage in groupby(chain([start], steps), key=lambda progress: progress.stage):
+    progress = first
+    for stage, of_stage in groupby(chain([first], steps), key=lambda progress: progress.stage):
         progress = _follow_stage(stage, of_stage)
     if progress.finished:
         click.echo(str(run / ("best.safetensors" if progress.stage else "last.safetensors")))
     return progress.finished
 
 
-def _follow_stage(stage: str, steps: Iterator[Progress]) -> Progress:
+def _follow_stage(stage: str, steps: Iterator[TrainingProgress]) -> TrainingProgress:
     from colorcli.cli.progress import Progress as Bar
 
     progress = next(steps)
     if progress.finished:
-        click.echo(f"{stage or 'The run'} is finished: nothing was left to do.", err=True)
+        click.echo(f"{stage or 'The run'} is already complete.", err=True)
         return progress
     with Bar(stage or "training", progress.steps, progress.step, unit="steps/s") as bar:
         for progress in steps:
@@ -187,13 +186,13 @@ def _follow_stage(stage: str, steps: Iterator[Progress]) -> Progress:
             else:
                 bar.advance(_losses(progress))
         if progress.over:
-            bar.note(f"Stopped early after epoch {progress.epoch + 1}: validation gets worse.")
+            bar.note(f"Stopped early after epoch {progress.epoch + 1}: the validation loss rises.")
         elif not progress.finished:
             bar.note(f"Stopped after step {progress.step}. Run the same command to resume.")
     return progress
 
 
-def _losses(progress: Progress) -> str:
+def _losses(progress: TrainingProgress) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
 
 
@@ -202,9 +201,9 @@ def _recipe_path(colorizer: Colorizer, recipe: str) -> Path:
         return Path(recipe)
     recipes = _recipes(colorizer)
     if not recipes:
-        raise NotTrainable(f"The colorizer {colorizer.name} has no recipes.", "It cannot be trained by colorcli.")
+        raise NotTrainable(f"The colorizer {colorizer.name} has no recipes.", "It cannot be trained with colorcli.")
     if recipe not in recipes:
-        raise NotTrainable(f"{colorizer.name} has no recipe {recipe!r}.", f"There are {', '.join(recipes)}.")
+        raise NotTrainable(f"{colorizer.name} has no recipe {recipe!r}.", f"Its recipes are {', '.join(recipes)}.")
     return recipes[recipe]
 
 

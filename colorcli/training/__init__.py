@@ -1,4 +1,4 @@
-"""`colorcli train`: one loop for every colorizer; what is learned and how is each one's recipe."""
+"""Training: recipe files, data, the loop, and runs on disk. Only `colorcli.training.optimization` is public."""
 
 from importlib.util import find_spec
 
@@ -6,10 +6,10 @@ from colorcli.errors import UsageError
 
 
 def require_extra() -> None:
-    """Check that what training needs beyond colorizing is installed.
+    """Check that the packages of the extra `train` are installed.
 
     Raises:
-        UsageError: it is not; the hint has the command that installs it.
+        UsageError: some are missing; the hint is the command that installs them.
     """
     if missing := [name for name in ("lightning_fabric", "matplotlib") if find_spec(name) is None]:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Color photographs for training: looked at, parted, cropped at random, and put into batches."""
+"""Color photographs for training: inspected, split, randomly cropped, and batched."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 _VALIDATION_SHARE = 0.05
 _VALIDATION_MOST = 2000  # pictures, of however many
 _SURVEYED_SIZE = 128
-_LOOKED_AT = 20_000  # pictures; of larger sets a sample
+_INSPECTED = 20_000  # photographs; of larger sets a sample
 _GRAY = 2.0  # of 255: mean distance of the largest channel from the smallest
-_PATIENCE = 100  # unreadable pictures in a row before it is the disk that is to blame
+_PATIENCE = 100  # unreadable photographs in a row before giving up: probably the disk is at fault
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -52,18 +52,26 @@ _log = logging.getLogger("colorcli")
 # Which photographs
 
 
-def left_out(photographs: Sequence[Photograph], workers: int) -> dict[str, str]:
-    """Look at the photographs, of very many at a sample, and tell those that teach nothing: what is wrong by name."""
-    seen = sample(photographs, _LOOKED_AT)
+def find_unusable(photographs: Sequence[Photograph], workers: int) -> dict[str, str]:
+    """Find the photographs that are gray or cannot be read; of more than 20,000, only a sample is inspected.
+
+    Args:
+        photographs: all of them.
+        workers: processes that decode them.
+
+    Returns:
+        The reason for each unusable photograph, by its name.
+    """
+    inspected = sample(photographs, _INSPECTED)
     loader = DataLoader(
-        _Faults(seen), batch_size=64, num_workers=workers, collate_fn=list, worker_init_fn=hold_signals_back
+        _Faults(inspected), batch_size=64, num_workers=workers, collate_fn=list, worker_init_fn=ignore_signals
     )
     faults = [fault for batch in loader for fault in batch]
-    return {photograph.name: fault for photograph, fault in zip(seen, faults, strict=True) if fault}
+    return {photograph.name: fault for photograph, fault in zip(inspected, faults, strict=True) if fault}
 
 
 class _Faults(Dataset[str]):
-    """What is wrong with each photograph; nothing with most of them."""
+    """The fault of each photograph; empty for usable ones."""
 
     def __init__(self, photographs: Sequence[Photograph]) -> None:
         self.photographs = photographs
@@ -80,81 +88,85 @@ class _Faults(Dataset[str]):
 
 
 def sample(photographs: Sequence[Photograph], most: int) -> Sequence[Photograph]:
-    """Choose so many photographs, or one fewer, evenly from the list; all of them where there are no more."""
+    """Choose at most so many photographs, evenly spaced in the list."""
     return photographs[:: max(1, math.ceil(len(photographs) / most))]
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Photographs to learn from, to validate on, and to test on once at the end."""
+class Split:
+    """Photographs for training, for validation, and for a test at the end."""
 
-    learn: list[Photograph]
-    validate: list[Photograph]
+    training: list[Photograph]
+    validation: list[Photograph]
     test: list[Photograph]
 
 
-def split(photographs: Sequence[Photograph], shares: tuple[float, float, float] | None = None) -> Parts:
-    """Part the photographs: the same way on every machine.
+def split(photographs: Sequence[Photograph], shares: tuple[float, float, float] | None = None) -> Split:
+    """Split the photographs, in the same way on every machine.
 
     Args:
-        photographs: those that can be learned from.
-        shares: of training, validation and test, kept in every category; None = one in twenty is for validation,
-            2,000 at most, chosen by name alone, whatever else is there, and none is for a test.
+        photographs: the usable ones.
+        shares: for training, validation and test, in each category; None for one in twenty for validation, at most
+            2,000, chosen by their names independently of the other photographs, and no test.
 
     Raises:
-        DataError: there are too few.
+        DataError: there are too few photographs.
     """
     parts = _stratified(photographs, shares) if shares else _by_name(photographs)
-    if not parts.learn or not parts.validate or (shares and not parts.test):
+    if not parts.training or not parts.validation or (shares and not parts.test):
         raise DataError(
-            f"{len(photographs)} usable photographs are too few to part into training and validation.",
+            f"{len(photographs)} usable photographs are too few to split into training and validation.",
             "Give at least a hundred color photographs.",
         )
     return parts
 
 
-def _by_name(photographs: Sequence[Photograph]) -> Parts:
+def _by_name(photographs: Sequence[Photograph]) -> Split:
     held_out = [p for p in photographs if is_held_out(p)]
-    validate = sorted(held_out, key=_draw)[:_VALIDATION_MOST]
-    return Parts([p for p in photographs if not is_held_out(p)], sorted(validate, key=_name), [])
+    validation = sorted(held_out, key=_draw)[:_VALIDATION_MOST]
+    return Split([p for p in photographs if not is_held_out(p)], sorted(validation, key=_name), [])
 
 
-def _stratified(photographs: Sequence[Photograph], shares: tuple[float, float, float]) -> Parts:
-    learn: list[Photograph] = []
-    validate: list[Photograph] = []
+def _stratified(photographs: Sequence[Photograph], shares: tuple[float, float, float]) -> Split:
+    training: list[Photograph] = []
+    validation: list[Photograph] = []
     test: list[Photograph] = []
     whole = sum(shares)
     for category in categories_of(photographs) or [""]:
         drawn = sorted((p for p in photographs if p.category == category), key=_draw)
         first = round(len(drawn) * shares[0] / whole)
         second = round(len(drawn) * (shares[0] + shares[1]) / whole)
-        learn += drawn[:first]
-        validate += drawn[first:second]
+        training += drawn[:first]
+        validation += drawn[first:second]
         test += drawn[second:]
-    return Parts(*(sorted(part, key=_name) for part in (learn, validate, test)))
+    return Split(*(sorted(part, key=_name) for part in (training, validation, test)))
 
 
 def categories_of(photographs: Sequence[Photograph]) -> list[str]:
-    """List the categories of photographs, sorted; that of those without one, the empty name, comes first."""
+    """List the categories of photographs, sorted; the empty name, for photographs without a category, comes first."""
     return sorted({photograph.category for photograph in photographs})
 
 
 def expect_categories(photographs: Sequence[Photograph], names: Iterable[str]) -> None:
-    """Raise DataError unless there are photographs of all these categories; all that are missing are named."""
+    """Check that there are photographs of every one of these categories.
+
+    Raises:
+        DataError: some categories are missing; the message names all of them.
+    """
     known = list(filter(None, categories_of(photographs)))
     if missing := sorted(set(names).difference(known)):
-        found = f"the categories {', '.join(known)}" if known else "no category"
+        found = f"Categories found: {', '.join(known)}. " if known else "No photograph has a category. "
         raise DataError(
-            f"The photographs are of {found}: {', '.join(missing)} missing.",
+            f"{found}Missing: {', '.join(missing)}.",
             "Sort the photographs into folders named after their categories, or list them in manifest.csv.",
         )
 
 
 def only_of(photographs: Sequence[Photograph], category: str) -> list[Photograph]:
-    """Choose the photographs of one category; all of them where it is the empty name.
+    """Choose the photographs of one category; all photographs for the empty name.
 
     Raises:
-        DataError: there is no such category.
+        DataError: no photograph has the category.
     """
     if not category:
         return list(photographs)
@@ -163,7 +175,7 @@ def only_of(photographs: Sequence[Photograph], category: str) -> list[Photograph
 
 
 def is_held_out(photograph: Photograph) -> bool:
-    """Tell whether a picture is for validation: the same answer on every machine, whatever else is there."""
+    """Return whether a photograph is for validation, by its name alone: the same on every machine and in every set."""
     return _draw(photograph) < _VALIDATION_SHARE
 
 
@@ -172,22 +184,22 @@ def _name(photograph: Photograph) -> str:
 
 
 def _draw(photograph: Photograph) -> float:
-    """Draw a number in 0..1 by the picture's name alone."""
+    """Draw a number in 0..1 that depends only on the photograph's name."""
     return _seed(photograph.name) / 2**64
 
 
 def fingerprint(photographs: Sequence[Photograph]) -> str:
-    """Give a short text that changes when photographs come, go or are renamed."""
+    """Hash the names of photographs: it changes when photographs are added, removed or renamed."""
     names = "\0".join(photograph.name for photograph in photographs)
     return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-# Squares of them
+# Squares
 
 
 @dataclass(frozen=True)
 class Crop:
-    """One photograph in one step: which, how large, and the seed of its randomness (None: the whole picture)."""
+    """A photograph in one step: its index, the side in pixels, and a random seed (None for the whole picture)."""
 
     index: int
     size: int
@@ -195,9 +207,9 @@ class Crop:
 
 
 class Photographs(Dataset[tuple[Tensor, int]]):
-    """Random square crops: `Crop` in, (3, s, s) uint8 sRGB and the index of the category out, -1 for none.
+    """Random square crops: from a `Crop` to (3, s, s) uint8 sRGB and the index of the category, -1 for none.
 
-    In the place of a picture that cannot be read comes the next one, and the log says so once.
+    A photograph that cannot be read is replaced by the next one, and logged once.
     """
 
     def __init__(
@@ -209,7 +221,7 @@ class Photographs(Dataset[tuple[Tensor, int]]):
         self.photographs = photographs
         self.crop = crop
         self._index = {category: index for index, category in enumerate(categories)}
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -220,8 +232,8 @@ class Photographs(Dataset[tuple[Tensor, int]]):
             try:
                 return self._square(photograph, crop), self._index.get(photograph.category, -1)
             except DataError as error:
-                self._tell(photograph, error)
-        raise DataError(f"None of {min(len(self), _PATIENCE)} photographs in a row can be read.")
+                self._log(photograph, error)
+        raise DataError(f"{min(len(self), _PATIENCE)} photographs in a row cannot be read.", "Check the disk.")
 
     def _square(self, photograph: Photograph, crop: Crop) -> Tensor:
         if crop.seed is None:
@@ -233,25 +245,25 @@ class Photographs(Dataset[tuple[Tensor, int]]):
                 image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
-    def _tell(self, photograph: Photograph, error: DataError) -> None:
-        if photograph.name not in self._told:
-            self._told.add(photograph.name)
-            _log.warning("Left out: %s", error)
+    def _log(self, photograph: Photograph, error: DataError) -> None:
+        if photograph.name not in self._logged:
+            self._logged.add(photograph.name)
+            _log.warning("Skipped: %s", error)
 
 
 def read_square(
     photograph: Photograph, size: int, choose_box: Callable[[tuple[int, int]], Box] | None = None
 ) -> Image.Image:
-    """Decode a photograph, upright and in sRGB, as a square; large JPEGs no larger than need be.
+    """Decode a photograph to a square, upright and in sRGB; JPEGs are decoded no larger than necessary.
 
     Args:
-        photograph: which.
-        size: side of the square.
-        choose_box: gives the part of a picture of so many pixels that is wanted; without it, the whole picture is
-            brought to a square, whatever its shape.
+        photograph: to decode.
+        size: side of the square in pixels.
+        choose_box: chooses a crop of a picture of a given (width, height); None to scale the whole picture to a
+            square.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the photograph cannot be read.
     """
     try:
         file: Image.Image = Image.open(photograph.stream())
@@ -266,18 +278,18 @@ def read_square(
         square = file.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
     except DataError:
         raise
-    except Exception as error:  # what Pillow's decoders raise over a broken file has no common base
-        raise DataError(f"{photograph.path}: {photograph.name} is no picture that can be read ({error}).") from error
+    except Exception as error:  # the errors of Pillow's decoders have no common base class
+        raise DataError(f"{photograph.path}: {photograph.name} cannot be read ({error}).") from error
     if profile:
         square = Image.fromarray(rgb_to_srgb(np.asarray(square), profile))
     return square.transpose(_UPRIGHT[turned]) if turned in _UPRIGHT else square
 
 
 def random_box(size: tuple[int, int], area: tuple[float, float], chance: random.Random) -> Box:
-    """Choose a part of a picture that has some share of its area, or as much of it as its shape allows.
+    """Choose a random crop with a random share of the picture's area, or as much as its shape allows.
 
-    Its sides are in a ratio of 3:4 to 4:3, so a square made of it is distorted by no more than that; a share of 1
-    is the whole picture, whatever its shape.
+    The aspect ratio is between 3:4 and 4:3, which limits the distortion of the resulting square; a share of 1 is the
+    whole picture, whatever its shape.
     """
     width, height = size
     share = chance.uniform(*area)
@@ -290,13 +302,13 @@ def random_box(size: tuple[int, int], area: tuple[float, float], chance: random.
     return left, top, min(left + w, width), min(top + h, height)
 
 
-# Batches of them
+# Batches
 
 
-class Schedule(Sampler[list[Crop]]):
-    """All batches of a run from a given step on: the same ones, whether or not the run was ever interrupted.
+class BatchSchedule(Sampler[list[Crop]]):
+    """The batches of a run from a given step on: the same whether or not the run was interrupted.
 
-    Of several processes each takes its share of every batch.
+    Each of several processes gets its share of every batch.
     """
 
     def __init__(
@@ -328,42 +340,42 @@ class Schedule(Sampler[list[Crop]]):
             ]
 
     def ends_an_epoch(self, steps: int) -> bool:
-        """Tell whether an epoch is over after so many steps."""
+        """Return whether an epoch ends after so many steps."""
         return steps > 0 and steps % self.steps_per_epoch == 0
 
     def seed_at(self, step: int) -> int:
-        """Give the seed of all chance in a step, such as dropout: the same whether or not the run was interrupted."""
+        """Return the random seed of a step, for dropout and the like; interruptions do not change it."""
         return _seed(f"step {self.settings.seed} {step} {self.rank}")
 
 
 def whole_pictures(count: int, batch_size: int, size: int = _SURVEYED_SIZE) -> list[list[Crop]]:
-    """Batches of the first pictures, uncropped: for validation and for counting colors."""
+    """List batches of whole pictures, for validation and for surveying colors."""
     crops = [Crop(index, size, None) for index in range(count)]
     return [crops[start : start + batch_size] for start in range(0, count, batch_size)]
 
 
 def load(
-    photographs: Photographs, batches: Schedule | list[list[Crop]], workers: int, *, pinned: bool = False
+    photographs: Photographs, batches: BatchSchedule | list[list[Crop]], workers: int, *, pinned: bool = False
 ) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Decode batches (B, 3, s, s), uint8 sRGB, with (B,) categories, ahead of their use, in so many processes."""
+    """Decode batches (B, 3, s, s), uint8 sRGB, with (B,) categories, ahead of time in worker processes."""
     return DataLoader(
         photographs,  # type: ignore[arg-type]  # numbers become tensors when they are collated
         batch_sampler=batches,
         num_workers=workers,
         prefetch_factor=8 if workers else None,
         pin_memory=pinned,
-        worker_init_fn=hold_signals_back,
+        worker_init_fn=ignore_signals,
     )
 
 
-def hold_signals_back(_worker: int) -> None:
-    """Let Ctrl-C, which reaches every process of a terminal, stop none of those that decode: the run ends them."""
+def ignore_signals(_worker: int) -> None:
+    """Ignore Ctrl-C in a worker process: it reaches every process in the terminal, and the run ends its workers."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def as_batch(rgb: Tensor, category: Tensor) -> Batch:
-    """Make what a recipe learns from: rgb (B, 3, s, s) uint8 sRGB, category (B,)."""
+    """Make a batch for a recipe from rgb (B, 3, s, s) uint8 sRGB and category (B,)."""
     lightness, ab = to_lightness_and_ab(rgb)
     return Batch(lightness.contiguous(memory_format=torch.channels_last), ab, category)
 
@@ -375,18 +387,18 @@ def to_lightness_and_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def vary_lightness(lightness: Tensor, strength: float) -> Tensor:
-    """Change contrast and mean of each picture's lightness by up to a share: film and paper differ in both."""
+    """Vary contrast and mean of each picture's lightness by up to a share, as film and paper do."""
     chance = torch.rand(2, lightness.shape[0], 1, 1, 1).to(lightness.device) * 2 - 1
     mean = lightness.mean(dim=(1, 2, 3), keepdim=True)
     varied = (lightness - mean) * (1 + strength * chance[0]) + mean * (1 + strength * chance[1] / 2)
     return varied.clamp(0, 100)
 
 
-def report(faults: Mapping[str, str], photographs: int) -> str:
-    """Say which photographs are left out, the first of them by name."""
+def describe_unusable(faults: Mapping[str, str], photographs: int) -> str:
+    """Describe which photographs are skipped; the first five by name."""
     named = [f"{name} ({fault})" for name, fault in faults.items()]
     more = f" and {len(named) - 5} more" if len(named) > 5 else ""
-    return f"{len(named)} of {photographs} photographs are left out: {', '.join(named[:5])}{more}."
+    return f"{len(named)} of {photographs} photographs are skipped: {', '.join(named[:5])}{more}."
 
 
 def _seed(text: str) -> int:

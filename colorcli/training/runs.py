@@ -1,4 +1,4 @@
-"""The folder of a training run: checkpoint, log, curves, sample sheets and exported weights."""
+"""The folder of a training run: settings, checkpoint, log, curves, sample sheets and exported weights."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from colorcli.colorizer import Weights, chroma_of
 from colorcli.errors import UsageError, WeightsCorrupt
 from colorcli.files import replacing
 from colorcli.pages.sheet import Row, write_sheet
+from colorcli.training.curves import COLUMNS, draw_curves, read_log, write_log
 from colorcli.weights import Header, open_file, write_state
 from colorcli.weights.fitting import build, mismatch
 from colorcli.weights.manifest import format_table
@@ -29,30 +31,43 @@ if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer
     from colorcli.training.recipes import RecipeFile
 
-_FREE = {"workers"}  # settings that change no result
-_COLUMNS = ("step", "epoch", "loss", "value")
-
 
 @dataclass
 class Checkpoint:
-    """Everything that an interrupted run needs to go on exactly where it was."""
+    """Everything that is needed to resume an interrupted run exactly.
+
+    Attributes:
+        hyperparameters: of the network.
+        step: number of steps done.
+        validated: the step of the last validation.
+        best: the lowest validation loss.
+        network: weights.
+        average: state of the averaged network.
+        recipe: state of the recipe.
+        epoch_total: sum of the first loss over the steps of the current epoch.
+        training: mean of the first loss in each epoch.
+        validation: the first figure of each validation.
+        over: whether early stopping has ended the run.
+        unusable: names of photographs that are gray or cannot be read.
+        photographs: fingerprint of all other photographs.
+    """
 
     hyperparameters: dict[str, Any]
-    step: int = 0  # how many are done
-    validated: int = 0  # after how many of them the last validation was
+    step: int = 0
+    validated: int = 0
     best: float = float("inf")
     network: dict[str, Tensor] = field(default_factory=dict)
     average: dict[str, Tensor] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
-    epoch_total: float = 0.0  # of the first loss over this epoch's steps
-    training: list[float] = field(default_factory=list)  # its mean in every epoch
-    validation: list[float] = field(default_factory=list)  # the first figure of every validation
-    over: bool = False  # whether early stopping has ended the run
-    left_out: list[str] = field(default_factory=list)  # names of photographs that teach nothing
-    photographs: str = ""  # fingerprint of all others
+    epoch_total: float = 0.0
+    training: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    over: bool = False
+    unusable: list[str] = field(default_factory=list)
+    photographs: str = ""
 
     def covers(self, row: Mapping[str, str]) -> bool:
-        """Tell whether a row of the log is of what was done by then."""
+        """Return whether a row of the log is not newer than this checkpoint."""
         pending = self.validated < self.step and row["loss"].startswith("validation ")
         return int(row["step"]) < self.step or (int(row["step"]) == self.step and not pending)
 
@@ -61,7 +76,7 @@ class Run:
     """One training run on disk. Nothing is written before `begin`.
 
     Raises:
-        UsageError: the folder cannot be, or holds a run of another colorizer, recipe or data.
+        UsageError: the folder is inside the data, or belongs to a run with other settings.
     """
 
     def __init__(
@@ -78,22 +93,22 @@ class Run:
         self._log_file = folder / "log.csv"
         if folder.resolve().is_relative_to(self.data):
             raise UsageError(
-                f"{folder} lies in {data}: the run's own pictures would be taken for photographs.",
-                "Put the run beside the data.",
+                f"{folder} is inside {data}: the pictures of the run would be taken for photographs.",
+                "Choose a folder outside the data.",
             )
-        self._hold_to_its_settings()
+        self._check_settings()
 
-    def _hold_to_its_settings(self) -> None:
+    def _check_settings(self) -> None:
         if not self._settings_file.exists():
             return
         try:
             before = json.loads(self._settings_file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{self._settings_file} cannot be read: {error}.", "Choose another folder.") from None
-        if not _is_kept(before, json.loads(json.dumps(self._settings()))):
+        if _comparable(before) != _comparable(json.loads(json.dumps(self._settings()))):
             raise UsageError(
-                f"{self.folder} holds a run with other settings (see {self._settings_file}).",
-                "Give the same recipe and data to go on with it, or another folder to begin anew.",
+                f"{self.folder} contains a run with other settings (see {self._settings_file}).",
+                "Use the same recipe and data to resume it, or another folder to start a new run.",
             )
 
     def _settings(self) -> dict[str, Any]:
@@ -101,24 +116,24 @@ class Run:
             "colorizer": self.colorizer.name,
             "data": str(self.data),
             "start": str(self.start or ""),
-            "recipe": dataclasses.asdict(self.file),
+            "recipe": msgspec.to_builtins(self.file),
         }
 
     def begin(self, checkpoint: Checkpoint) -> None:
-        """Make the folder ready for a run that goes on from a checkpoint: the log is cut back to it.
+        """Prepare the folder for a run that starts or resumes from a checkpoint, and remove newer rows from the log.
 
         Raises:
-            UsageError: nothing can be written there.
+            UsageError: the folder is not writable.
         """
         try:
             (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{self.folder} cannot be the folder of a run: {error.strerror}.") from None
+            raise UsageError(f"{self.folder} cannot be written to: {error.strerror or error}.") from None
         self._write(self._settings_file, json.dumps(self._settings(), indent=2))
         text = io.StringIO()
-        writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row for row in self._rows() if checkpoint.covers(row))
+        writer.writerows(row for row in read_log(self._log_file) if checkpoint.covers(row))
         self._write(self._log_file, text.getvalue())
 
     def _write(self, path: Path, text: str) -> None:
@@ -126,65 +141,39 @@ class Run:
             temporary.write_text(text, encoding="utf-8", newline="\n")
 
     def load_checkpoint(self) -> Checkpoint | None:
-        """Read what `save_checkpoint` wrote, or None where there is nothing yet.
+        """Read the checkpoint; None if there is none yet.
 
         Raises:
-            WeightsCorrupt: the file is damaged or no checkpoint of colorcli's.
+            WeightsCorrupt: the file is damaged, or not a checkpoint of a training run.
         """
         if not self._checkpoint_file.exists():
             return None
-        known = {f.name for f in dataclasses.fields(Checkpoint)}
         try:
-            state = torch.load(self._checkpoint_file, map_location="cpu", weights_only=True)
-            return Checkpoint(**{key: value for key, value in state.items() if key in known})
-        except Exception as error:  # zip, pickle and torch have errors of their own
+            return Checkpoint(**torch.load(self._checkpoint_file, map_location="cpu", weights_only=True))
+        except Exception as error:  # zip, pickle and torch raise their own errors
             reason = str(error).strip().partition("\n")[0]
             raise WeightsCorrupt(
-                f"{self._checkpoint_file} is damaged or no checkpoint of a training run ({reason}).",
-                "Delete it to begin anew in this folder.",
+                f"{self._checkpoint_file} is damaged or not a checkpoint of a training run ({reason}).",
+                "Delete it to start again in this folder.",
             ) from error
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint; the one before it stays until this one is whole and on the disk."""
+        """Write a checkpoint; the previous one is kept until this one is complete and on disk."""
         state = {f.name: getattr(checkpoint, f.name) for f in dataclasses.fields(checkpoint)}
         with replacing(self._checkpoint_file) as temporary:
             torch.save(state, temporary)
 
     def log(self, step: int, epoch: int, losses: Mapping[str, float]) -> None:
-        """Append losses to log.csv: one row a loss, so that any recipe's losses fit."""
-        with self._log_file.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerows([step, epoch, name, f"{value:.6g}"] for name, value in losses.items())
-
-    def _rows(self) -> list[dict[str, str]]:
-        """Read the log; a row that a crash has cut short counts for nothing."""
-        if not self._log_file.exists():
-            return []
-        with self._log_file.open(newline="", encoding="utf-8") as file:
-            return [row for row in csv.DictReader(file) if row["value"]]
+        """Append losses to log.csv."""
+        write_log(self._log_file, step, epoch, losses)
 
     def draw_curves(self) -> None:
-        """Draw curves.png: every loss over the steps, those of training smoothed."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        axes = figure.subplots()
-        curves: dict[str, tuple[list[int], list[float]]] = {}
-        for row in self._rows():
-            steps, values = curves.setdefault(row["loss"], ([], []))
-            value = float(row["value"])
-            if values and not row["loss"].startswith("validation"):
-                value = 0.98 * values[-1] + 0.02 * value
-            steps.append(int(row["step"]))
-            values.append(value)
-        for name, (steps, values) in curves.items():
-            axes.plot(steps, values, label=name)
-        axes.set(xlabel="step", title=f"{self.colorizer.name}, recipe {self.file.name}")
-        axes.legend()
-        figure.savefig(self.folder / "curves.png")
+        """Draw curves.png from the log."""
+        title = f"{self.colorizer.name}, recipe {self.file.name}"
+        draw_curves(self.folder / "curves.png", read_log(self._log_file), title)
 
     def draw_samples(self, step: int, network: nn.Module, lightness: Tensor, ab: Tensor) -> None:
-        """Draw samples/STEP.png: gray, colorized and original of some pictures held out."""
+        """Draw samples/STEP.png: validation pictures in gray, colorized, and original."""
         options = {option.name: option.default for option in self.colorizer.options} | dict(self.file.options)
         with torch.inference_mode():
             predicted = chroma_of(self.colorizer.predict(network, lightness, **options)).float()
@@ -197,7 +186,7 @@ class Run:
         write_sheet(self.folder / "samples" / f"{step:07d}.png", rows, height=160, columns=2)
 
     def export(self, name: str, network: nn.Module) -> None:
-        """Write NAME.safetensors (fp16) and NAME.toml, the manifest table to go with it."""
+        """Write NAME.safetensors (fp16) and NAME.toml, its table for a manifest."""
         path = self.folder / f"{name}.safetensors"
         header = Header(
             self.colorizer.name,
@@ -207,13 +196,13 @@ class Run:
             dict(self.file.options),
         )
         with replacing(path) as temporary:
-            write_state(temporary, {key: _halved(value) for key, value in network.state_dict().items()}, header)
+            write_state(temporary, {key: _to_half(value) for key, value in network.state_dict().items()}, header)
         data = path.read_bytes()
         weights = Weights(
             file=path.name,
             sha256=hashlib.sha256(data).hexdigest(),
             size=len(data),
-            license="NOASSERTION",  # whose photographs they were decides, and only their trainer knows
+            license="NOASSERTION",  # depends on the photographs; only the trainer knows
             source=f"colorcli train {self.colorizer.name} --recipe {self.file.name}",
             trained_on=self.data.name,
             parameters=sum(p.numel() for p in network.parameters()),
@@ -224,10 +213,14 @@ class Run:
         path.with_suffix(".toml").write_text(format_table(self.file.name, weights), encoding="utf-8")
 
     def assemble(self, name: str, parts: Mapping[str, Path]) -> None:
-        """Export a network that was trained in parts: the weights files of the parts, by their prefix in it.
+        """Export a network that was trained in parts.
+
+        Args:
+            name: of the exported files, without suffix.
+            parts: weights files by their prefix in the network.
 
         Raises:
-            UsageError: the parts are not all of the network that the recipe describes.
+            UsageError: the parts do not add up to the network of the recipe.
         """
         self.hyperparameters = self.file.network
         network = build(self.colorizer, self.hyperparameters)
@@ -237,18 +230,18 @@ class Run:
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
-            raise UsageError(f"The stages of {self.file.name} do not make its network: {mismatch(error)}") from None
+            raise UsageError(f"The stages of {self.file.name} do not fit its network: {mismatch(error)}") from None
         self.export(name, network)
 
 
-def _is_kept(before: Any, now: Any) -> bool:
-    """Tell whether settings agree with those of a run; it may be of a version that had fewer of them."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        return all(key in now and _is_kept(before[key], now[key]) for key in before.keys() - _FREE)
-    return bool(before == now)
+def _comparable(settings: Any) -> Any:
+    """Remove `workers`, which does not affect the result, from all tables of settings."""
+    if isinstance(settings, dict):
+        return {key: _comparable(value) for key, value in settings.items() if key != "workers"}
+    return [_comparable(each) for each in settings] if isinstance(settings, list) else settings
 
 
-def _halved(value: Tensor) -> Tensor:
-    """Give a tensor in fp16, unless it has numbers that are too large for it."""
+def _to_half(value: Tensor) -> Tensor:
+    """Convert a tensor to fp16, unless it has numbers that are too large."""
     half = value.half() if value.is_floating_point() else value
     return half if half.isfinite().all() else value

@@ -4,25 +4,25 @@ from collections.abc import Sequence
 
 
 def generalization_loss(validation: Sequence[float]) -> float:
-    """Say by how many percent the last validation loss is above the lowest: GL(t)."""
+    """Compute GL(t): by how many percent the last validation loss exceeds the lowest; 0 if the lowest is 0."""
     lowest = min(validation)
     return 100 * (validation[-1] / lowest - 1) if lowest > 0 else 0.0
 
 
 def training_progress(training: Sequence[float], strip: int) -> float:
-    """Say by how many thousandths the mean training loss of the last epochs is above their lowest: P_k(t)."""
+    """Compute P_k(t): by how many thousandths the mean training loss of the last k epochs exceeds their lowest."""
     last = training[-strip:]
     return 1000 * (sum(last) / (len(last) * min(last)) - 1)
 
 
 def is_over(training: Sequence[float], validation: Sequence[float], strip: int, limit: float) -> bool:
-    """Tell whether GL(t) / P_k(t) is above a limit, from the k-th epoch on.
+    """Return whether GL(t) / P_k(t) exceeds a limit; False before the k-th epoch.
 
     Args:
-        training: the mean training loss of every epoch, above 0.
-        validation: the validation loss after every epoch, above 0.
-        strip: k, how many epochs the progress is taken over.
-        limit: how far generalization may get worse for what training still gains (PQ_alpha's alpha).
+        training: mean training loss of each epoch, above 0.
+        validation: validation loss after each epoch, above 0.
+        strip: k, the number of epochs for the training progress.
+        limit: alpha of the criterion PQ_alpha.
     """
     if len(training) < strip:
         return False

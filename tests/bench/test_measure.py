@@ -85,13 +85,13 @@ def test_the_facts_tell_of_the_model_and_the_machine(setting, folder, tmp_path):
 
 def test_pictures_and_films_are_not_measured_together(setting, folder, tmp_path):
     make_clip(folder / "film.mp4")
-    with pytest.raises(UsageError, match="there are pictures and films"):
+    with pytest.raises(UsageError, match="must contain either pictures or films, got both"):
         Measurement(setting, folder, tmp_path / "out")
 
 
 def test_a_folder_without_either_is_an_error(setting, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="there are neither"):
+    with pytest.raises(UsageError, match="must contain either pictures or films, got neither"):
         Measurement(setting, tmp_path / "empty", tmp_path / "out")
 
 

@@ -62,8 +62,8 @@ def test_the_table_has_a_row_for_each_setting_and_its_protocol(speed):
     assert lines[2] == lines[3]
     protocol = lines[5:]
     assert all(line.startswith("- ") for line in protocol)
-    assert protocol[0] == "- some pictures of 40x30 to 500x375; the network looks at 256x256"
-    assert protocol[1].startswith("- 3 rounds after one to warm up")
+    assert protocol[0] == "- some pictures of 40x30 to 500x375; network at 256x256"
+    assert protocol[1].startswith("- medians of 3 rounds after a warm-up")
     assert protocol[2:5] == [
         "- Abacus; avx2; 2 threads, 2 workers",
         "- python 3.11, torch 2.15",

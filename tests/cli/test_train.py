@@ -62,16 +62,16 @@ def steps_in(folder):
         return [int(row["step"]) for row in csv.DictReader(file) if row["loss"] == "loss"]
 
 
-def test_a_finished_run_says_so_and_does_nothing(run, photographs, tiny, capsys):
+def test_a_complete_run_is_reported_and_not_repeated(run, photographs, tiny, capsys):
     before = (run / "last.safetensors").stat().st_mtime_ns
     assert train(photographs, tiny, run) == 0
     said = capsys.readouterr()
-    assert "is finished: nothing was left to do" in said.err
+    assert "is already complete" in said.err
     assert said.out == f"{run / 'last.safetensors'}\n"
     assert (run / "last.safetensors").stat().st_mtime_ns == before
 
 
-def test_weights_of_a_run_color_a_photograph(run, tmp_path):
+def test_the_weights_of_a_run_colorize_a_photograph(run, tmp_path):
     picture(500).convert("L").save(tmp_path / "gray.png")
     weights = str(run / "best.safetensors")
     folder = tmp_path / "out"
@@ -81,7 +81,7 @@ def test_weights_of_a_run_color_a_photograph(run, tmp_path):
     assert (pixels.max(axis=2) - pixels.min(axis=2)).mean() > 5
 
 
-def test_the_table_of_a_run_is_one_of_a_manifest(run, tmp_path):
+def test_the_table_of_a_run_is_valid_in_a_manifest(run, tmp_path):
     (tmp_path / "zhang.toml").write_text((run / "best.toml").read_text())
     (tmp_path / "best.safetensors").write_bytes((run / "best.safetensors").read_bytes())
     weights = read_manifest("zhang", tmp_path)["tiny"]
@@ -99,7 +99,7 @@ def test_the_options_of_a_recipe_become_those_of_its_weights(run):
     assert load("zhang", weights=run / "best.safetensors", device="cpu").options({}) == {"temperature": 0.5}
 
 
-def test_ctrl_c_stops_after_a_whole_step_and_the_command_goes_on_exactly(photographs, tmp_path, capfd):
+def test_ctrl_c_stops_after_the_current_step_and_the_run_resumes_exactly(photographs, tmp_path, capfd):
     recipe = write_recipe(tmp_path / "slow.toml", batch_size="2", epochs="1", workers="1")
     process = start(photographs, recipe, tmp_path / "run")
     while process.poll() is None and len(steps_in(tmp_path / "run")) < 3:
@@ -107,7 +107,7 @@ def test_ctrl_c_stops_after_a_whole_step_and_the_command_goes_on_exactly(photogr
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the processes that decode, too
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert "Run the same command to resume" in err
+    assert "Run the same command to resume." in err
     assert "Traceback" not in err
     assert out == ""
     done = steps_in(tmp_path / "run")
@@ -128,7 +128,7 @@ def test_two_processes_share_every_batch(photographs, tmp_path):
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert out == f"{tmp_path / 'run' / 'last.safetensors'}\n"
-    assert err.count("Looking at the photographs.") == 1
+    assert err.count("Inspecting the photographs.") == 1
     assert steps_in(tmp_path / "run") == list(range(1, 8))
     checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     exported = load_file(tmp_path / "run" / "last.safetensors")
@@ -146,30 +146,30 @@ def test_recipes_are_listed_with_their_source(capsys):
     ("recipe", "said"),
     [("picasso", "zhang has no recipe 'picasso'"), ("missing.toml", "missing.toml: the recipe cannot be read")],
 )
-def test_a_recipe_that_is_not_there_is_wrong_usage(photographs, tmp_path, capsys, recipe, said):
+def test_an_unknown_recipe_is_a_usage_error(photographs, tmp_path, capsys, recipe, said):
     assert train(photographs, recipe, tmp_path / "run") == 2
     assert said in capsys.readouterr().err
 
 
-def test_a_folder_that_is_a_file_is_wrong_usage(photographs, tiny, tmp_path, capsys):
+def test_an_output_that_is_a_file_is_a_usage_error(photographs, tiny, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert train(photographs, tiny, tmp_path / "file") == 2
-    assert "cannot be the folder of a run" in capsys.readouterr().err
+    assert "cannot be written to" in capsys.readouterr().err
 
 
-def test_data_that_is_not_there_is_an_error(tiny, tmp_path, capsys):
+def test_missing_data_is_an_error(tiny, tmp_path, capsys):
     assert train(tmp_path / "nowhere", tiny, tmp_path / "run") == 1
     assert "a folder of color photographs was expected" in capsys.readouterr().err
     assert not Path(tmp_path / "run").exists()
 
 
-def test_one_device_cannot_be_two(photographs, tiny, tmp_path, capsys):
+def test_a_single_device_cannot_be_used_twice(photographs, tiny, tmp_path, capsys):
     assert train(photographs, tiny, tmp_path / "run", "--device", "cpu:0", "--devices", "2") == 2
-    assert "is one device, not 2" in capsys.readouterr().err
+    assert "is a single device, got --devices 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["starter", "zhang.starter", "zhang"])
-def test_weights_to_start_from_are_named_as_everywhere(photographs, tmp_path, capsys, monkeypatch, name):
+def test_weights_to_start_from_are_found_by_name_tag_or_both(photographs, tmp_path, capsys, monkeypatch, name):
     recipe = write_recipe(tmp_path / "go-on.toml", widths="[16, 48, 96, 192]", epochs="1")  # as wide as zhang.starter
     with connected(monkeypatch, tmp_path):
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -180,9 +180,9 @@ def test_weights_to_start_from_are_named_as_everywhere(photographs, tmp_path, ca
 @pytest.mark.parametrize(
     ("name", "hint"), [("zhang.startr", "Did you mean starter?"), ("runs/best.safetensors", "eccv16")]
 )
-def test_weights_to_start_from_that_are_not_there_are_wrong_usage(photographs, tiny, tmp_path, capsys, name, hint):
+def test_unknown_weights_to_start_from_are_a_usage_error(photographs, tiny, tmp_path, capsys, name, hint):
     assert train(photographs, tiny, tmp_path / "run", "--from", name) == 2
     said = capsys.readouterr().err
-    assert f"--from {name}: there is no such file, and no such weights of zhang." in said
+    assert f"--from {name} is neither a file nor weights of zhang." in said
     assert hint in said
     assert "--weights" not in said

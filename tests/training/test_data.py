@@ -9,16 +9,16 @@ from PIL import Image
 from colorcli.errors import DataError
 from colorcli.media.photographs import Photograph, find_photographs
 from colorcli.training.data import (
+    BatchSchedule,
     Crop,
     Photographs,
-    Schedule,
+    describe_unusable,
     expect_categories,
+    find_unusable,
     fingerprint,
-    left_out,
     only_of,
     random_box,
     read_square,
-    report,
     split,
 )
 from colorcli.training.recipes import TrainingSettings
@@ -27,11 +27,11 @@ from tests.training.photographs import picture
 SETTINGS = TrainingSettings(epochs=3, batch_size=4, sizes=((0.0, 16), (0.5, 32)))
 
 
-def test_a_picture_is_held_out_whatever_else_is_there(photographs):
+def test_a_photograph_is_held_out_independently_of_the_others(photographs):
     found = find_photographs(photographs)
-    validate = split(found).validate
-    shuffled = split(random.Random(0).sample(found, len(found))).validate
-    fewer = split(found[::-2]).validate
+    validate = split(found).validation
+    shuffled = split(random.Random(0).sample(found, len(found))).validation
+    fewer = split(found[::-2]).validation
     assert validate == shuffled
     assert set(fewer) == set(validate) & set(found[::-2])
     assert 0 < len(validate) < len(found) / 8
@@ -53,31 +53,31 @@ def in_categories(**counts):
 def test_a_stratified_split_keeps_its_shares_in_every_category():
     found = in_categories(animals=200, city=50, people=10)
     parts = split(found, (80, 10, 10))
-    counts = [Counter(p.category for p in part) for part in (parts.learn, parts.validate, parts.test)]
+    counts = [Counter(p.category for p in part) for part in (parts.training, parts.validation, parts.test)]
     assert counts[0] == {"animals": 160, "city": 40, "people": 8}
     assert counts[1] == counts[2] == {"animals": 20, "city": 5, "people": 1}
-    assert sorted(p.name for part in (parts.learn, parts.validate, parts.test) for p in part) == [
+    assert sorted(p.name for part in (parts.training, parts.validation, parts.test) for p in part) == [
         p.name for p in found
     ]
     assert split(found[::-1], (80, 10, 10)) == parts
 
 
-def test_a_split_that_leaves_nothing_for_the_test_is_an_error():
+def test_a_split_without_test_photographs_is_an_error():
     with pytest.raises(DataError, match="3 usable photographs are too few"):
         split(in_categories(city=3), (80, 10, 10))
 
 
-def test_a_category_that_the_data_has_not_is_told_with_those_it_has():
+def test_a_missing_category_is_an_error_that_lists_the_others():
     assert only_of(in_categories(city=2, people=1), "people") == in_categories(people=1)
     assert only_of(in_categories(city=2, people=1), "") == in_categories(city=2, people=1)
-    with pytest.raises(DataError, match="of the categories city, people: persons missing"):
+    with pytest.raises(DataError, match="Categories found: city, people"):
         only_of(in_categories(city=2, people=1), "persons")
 
 
-def test_categories_that_are_missing_are_all_named():
-    with pytest.raises(DataError, match=r"of no category: cities, people missing"):
+def test_all_missing_categories_are_named():
+    with pytest.raises(DataError, match=r"No photograph has a category. Missing: cities, people."):
         expect_categories([], ["people", "cities"])
-    with pytest.raises(DataError, match=r"of the categories city, people: animals, nature missing"):
+    with pytest.raises(DataError, match=r"Categories found: city, people. Missing: animals, nature."):
         expect_categories(in_categories(city=2, people=1), ["people", "nature", "animals"])
     expect_categories(in_categories(city=2, people=1), ["people"])
 
@@ -148,14 +148,14 @@ def test_unreadable_and_gray_pictures_are_named(photographs, tmp_path):
     (tmp_path / "cut.jpg").write_bytes((photographs / "000.jpg").read_bytes()[:600])
     (tmp_path / "folder.jpg").mkdir()
     picture(0).save(tmp_path / "fine.jpg")
-    faults = left_out(find_photographs(tmp_path), workers=0)
+    faults = find_unusable(find_photographs(tmp_path), workers=0)
     unreadable = dict.fromkeys(["cut.jpg", "folder.jpg", "text.jpg"], "cannot be read")
     assert faults == {"gray.jpg": "gray", "also-gray.jpg": "gray"} | unreadable
-    assert "5 of 6 photographs are left out" in report(faults, 6)
-    assert "gray.jpg (gray)" in report(faults, 6)
+    assert "5 of 6 photographs are skipped" in describe_unusable(faults, 6)
+    assert "gray.jpg (gray)" in describe_unusable(faults, 6)
 
 
-def test_the_next_picture_takes_the_place_of_one_that_became_unreadable(tmp_path, caplog):
+def test_an_unreadable_photograph_is_replaced_by_the_next_and_logged_once(tmp_path, caplog):
     for seed in range(3):
         picture(seed).save(tmp_path / f"{seed}.png")
     found = Photographs(find_photographs(tmp_path))
@@ -166,9 +166,9 @@ def test_the_next_picture_takes_the_place_of_one_that_became_unreadable(tmp_path
     assert [record.getMessage().count("1.png") > 0 for record in caplog.records] == [True]
 
 
-def test_a_disk_that_went_away_is_an_error(tmp_path):
+def test_a_missing_disk_is_an_error(tmp_path):
     gone = Photographs([Photograph(f"{i}.jpg", tmp_path / f"{i}.jpg") for i in range(5)])
-    with pytest.raises(DataError, match="None of 5 photographs"):
+    with pytest.raises(DataError, match="5 photographs in a row cannot be read"):
         gone[Crop(0, 16, 1)]
 
 
@@ -178,34 +178,34 @@ def test_the_same_crop_is_the_same_square(photographs):
     assert not found[Crop(5, 16, 7)][0].equal(found[Crop(5, 16, 8)][0])
 
 
-def test_a_schedule_that_begins_later_has_the_same_batches():
-    whole = list(Schedule(18, SETTINGS))
+def test_a_schedule_that_starts_later_has_the_same_batches():
+    whole = list(BatchSchedule(18, SETTINGS))
     assert len(whole) == 12
     for first in (1, 4, 11, 12):
-        assert list(Schedule(18, SETTINGS, first)) == whole[first:]
+        assert list(BatchSchedule(18, SETTINGS, first)) == whole[first:]
 
 
-def test_every_epoch_has_every_picture_at_most_once_in_another_order():
+def test_each_epoch_uses_a_photograph_at_most_once_and_has_its_own_order():
     epochs = [
-        [crop.index for batch in list(Schedule(18, SETTINGS))[start : start + 4] for crop in batch]
+        [crop.index for batch in list(BatchSchedule(18, SETTINGS))[start : start + 4] for crop in batch]
         for start in (0, 4, 8)
     ]
     assert all(len(set(epoch)) == 16 for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
 
 
-def test_pictures_grow_at_the_point_that_was_set():
-    assert [batch[0].size for batch in Schedule(18, SETTINGS)] == [16] * 6 + [32] * 6
+def test_sizes_change_at_the_given_point_of_the_run():
+    assert [batch[0].size for batch in BatchSchedule(18, SETTINGS)] == [16] * 6 + [32] * 6
 
 
 def test_each_of_several_processes_takes_its_share_of_every_batch():
-    shares = [list(Schedule(18, SETTINGS, rank=rank, ranks=2)) for rank in (0, 1)]
-    for whole, one, other in zip(Schedule(18, SETTINGS), *shares, strict=True):
+    shares = [list(BatchSchedule(18, SETTINGS, rank=rank, ranks=2)) for rank in (0, 1)]
+    for whole, one, other in zip(BatchSchedule(18, SETTINGS), *shares, strict=True):
         assert len(one) == len(other)
         assert sorted(one + other, key=str) == sorted(whole, key=str)
 
 
-def test_the_fingerprint_tells_that_a_photograph_has_come(photographs):
+def test_the_fingerprint_changes_with_the_photographs(photographs):
     found = find_photographs(photographs)
     assert fingerprint(found) == fingerprint(find_photographs(photographs))
     assert fingerprint(found) != fingerprint(found[1:])

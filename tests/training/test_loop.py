@@ -22,8 +22,8 @@ def begin(recipe, photographs, folder, **settings):
     return train(Zhang(), read_recipe(recipe), photographs, folder, **settings)
 
 
-def go_on(recipe, photographs, folder, yields=None, **settings):
-    """Take so many reports of a run, or all, and close it."""
+def resume(recipe, photographs, folder, yields=None, **settings):
+    """Take some or all values of a run, and close it."""
     with contextlib.closing(begin(recipe, photographs, folder, **settings)) as steps:
         return list(itertools.islice(steps, yields))
 
@@ -65,10 +65,10 @@ def straight(photographs, tiny, tmp_path_factory):
     """A run that nothing interrupted, and its reports."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("runs") / "straight"
-    return folder, go_on(tiny, photographs, folder)
+    return folder, resume(tiny, photographs, folder)
 
 
-def test_a_run_reports_its_start_every_step_and_every_validation(straight):
+def test_a_run_yields_at_its_start_after_every_step_and_after_every_validation(straight):
     _, reports = straight
     epoch = [*range(1, STEPS + 1), STEPS]
     assert [report.step for report in reports] == [0, *epoch, *(STEPS + step for step in epoch)]
@@ -77,7 +77,7 @@ def test_a_run_reports_its_start_every_step_and_every_validation(straight):
     assert [report.epoch for report in reports if report.validated] == [0, 1]
 
 
-def test_a_run_leaves_weights_log_curves_and_samples(straight):
+def test_a_run_writes_weights_log_curves_and_samples(straight):
     folder, reports = straight
     assert {path.name for path in folder.iterdir()} >= FILES
     assert [path.name for path in sorted((folder / "samples").iterdir())] == ["0000007.png", "0000014.png"]
@@ -89,17 +89,17 @@ def test_a_run_leaves_weights_log_curves_and_samples(straight):
     assert float(validations[-1]["value"]) == pytest.approx(reports[-1].losses["validation loss"], rel=1e-4)
 
 
-def test_a_validation_that_was_the_best_so_far_leaves_its_weights(photographs, tiny, tmp_path):
-    go_on(tiny, photographs, tmp_path, 2 + STEPS)
+def test_the_best_validation_so_far_exports_its_weights(photographs, tiny, tmp_path):
+    resume(tiny, photographs, tmp_path, 2 + STEPS)
     assert (tmp_path / "best.safetensors").read_bytes() == (tmp_path / "last.safetensors").read_bytes()
 
 
-def test_a_validation_that_is_worse_leaves_the_best_weights_alone(photographs, tiny, tmp_path):
-    go_on(tiny, photographs, tmp_path, 2 + STEPS)
+def test_a_worse_validation_keeps_the_best_weights(photographs, tiny, tmp_path):
+    resume(tiny, photographs, tmp_path, 2 + STEPS)
     best = (tmp_path / "best.safetensors").read_bytes()
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     torch.save(state | {"best": 0.1}, tmp_path / "checkpoint.pt")  # what comes is worse for certain
-    go_on(tiny, photographs, tmp_path)
+    resume(tiny, photographs, tmp_path)
     assert (tmp_path / "best.safetensors").read_bytes() == best
     assert (tmp_path / "last.safetensors").read_bytes() != best
 
@@ -114,46 +114,48 @@ def test_a_validation_that_is_worse_leaves_the_best_weights_alone(photographs, t
         pytest.param((2 + 2 * STEPS,), id="right before the last validation"),
     ],
 )
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(straight, photographs, tiny, tmp_path, yields):
+def test_an_interrupted_run_gives_the_same_result_as_an_uninterrupted_one(
+    straight, photographs, tiny, tmp_path, yields
+):
     for count in yields:
-        go_on(tiny, photographs, tmp_path / "run", count)
-    reports = go_on(tiny, photographs, tmp_path / "run")
+        resume(tiny, photographs, tmp_path / "run", count)
+    reports = resume(tiny, photographs, tmp_path / "run")
     assert reports[-1].finished
     assert_same_run(straight[0], tmp_path / "run")
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint(straight, photographs, tiny, tmp_path):
+def test_a_killed_run_resumes_from_its_last_checkpoint(straight, photographs, tiny, tmp_path):
     run = tmp_path / "run"
-    go_on(tiny, photographs, run, 1 + STEPS)  # its validation is still to come
+    resume(tiny, photographs, run, 1 + STEPS)  # its validation is still to come
     shutil.copy(run / "checkpoint.pt", tmp_path)
-    go_on(tiny, photographs, run, 5)
+    resume(tiny, photographs, run, 5)
     shutil.copy(tmp_path / "checkpoint.pt", run)  # as a kill leaves it: the log and best are ahead of the checkpoint
     with (run / "log.csv").open("a") as log:
         log.write("1")
-    assert [report.step for report in go_on(tiny, photographs, run)][:2] == [STEPS, STEPS]
+    assert [report.step for report in resume(tiny, photographs, run)][:2] == [STEPS, STEPS]
     assert_same_run(straight[0], run)
 
 
-def test_a_run_that_is_asked_to_stop_stops_after_the_step(straight, photographs, tiny, tmp_path):
+def test_a_run_stops_after_the_current_step(straight, photographs, tiny, tmp_path):
     answers = iter([False, False, True])
-    reports = go_on(tiny, photographs, tmp_path / "run", stop=lambda: next(answers))
+    reports = resume(tiny, photographs, tmp_path / "run", stop=lambda: next(answers))
     assert [report.step for report in reports] == [0, 1, 2, 3]
-    go_on(tiny, photographs, tmp_path / "run")
+    resume(tiny, photographs, tmp_path / "run")
     assert_same_run(straight[0], tmp_path / "run")
 
 
-def test_a_finished_run_does_nothing_more(straight, photographs, tiny):
+def test_a_complete_run_does_nothing(straight, photographs, tiny):
     folder, _ = straight
     before = {
         path: path.stat().st_mtime_ns for path in folder.rglob("*.*") if path.name not in {"run.json", "log.csv"}
     }
-    (report,) = go_on(tiny, photographs, folder)
+    (report,) = resume(tiny, photographs, folder)
     assert report.finished
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
-def test_a_checkpoint_is_not_written_over_when_a_step_fails(photographs, tiny, tmp_path):
-    go_on(tiny, photographs, tmp_path / "run", 4)
+def test_a_failing_step_keeps_the_last_checkpoint(photographs, tiny, tmp_path):
+    resume(tiny, photographs, tmp_path / "run", 4)
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
     steps = begin(tiny, photographs, tmp_path / "run")
     assert [next(steps).step, next(steps).step] == [3, 4]
@@ -162,34 +164,34 @@ def test_a_checkpoint_is_not_written_over_when_a_step_fails(photographs, tiny, t
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
 
 
-def test_a_loss_that_is_no_number_ends_the_run(photographs, tmp_path):
+def test_a_loss_that_is_not_finite_ends_the_run(photographs, tmp_path):
     recipe = write_recipe(tmp_path / "wild.toml", learning_rate="1e30", optimizer='"adamw"', schedule='"constant"')
-    with pytest.raises(ColorcliError, match="has come to nothing"):
-        go_on(recipe, photographs, tmp_path / "run")
+    with pytest.raises(ColorcliError, match="are not finite"):
+        resume(recipe, photographs, tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
-def test_a_folder_with_another_run_is_refused(straight, photographs, tmp_path):
+def test_a_folder_of_another_run_is_an_error(straight, photographs, tmp_path):
     recipe = write_recipe(tmp_path / "tiny.toml", learning_rate="0.03")
     with pytest.raises(UsageError, match="other settings"):
-        go_on(recipe, photographs, straight[0], 1)
+        resume(recipe, photographs, straight[0], 1)
 
 
-def test_other_processes_that_decode_are_no_other_settings(straight, photographs, tmp_path):
-    (report,) = go_on(write_recipe(tmp_path / "tiny.toml", workers="1"), photographs, straight[0])
+def test_the_number_of_workers_may_change(straight, photographs, tmp_path):
+    (report,) = resume(write_recipe(tmp_path / "tiny.toml", workers="1"), photographs, straight[0])
     assert report.finished
 
 
-def test_photographs_that_changed_are_refused(tiny, tmp_path):
+def test_changed_photographs_are_an_error(tiny, tmp_path):
     data = write_photographs(tmp_path / "photographs")
-    go_on(tiny, data, tmp_path / "run", 3)
+    resume(tiny, data, tmp_path / "run", 3)
     (data / "001.jpg").unlink()
-    with pytest.raises(UsageError, match="not those that the run"):
-        go_on(tiny, data, tmp_path / "run")
+    with pytest.raises(UsageError, match="have changed since the run"):
+        resume(tiny, data, tmp_path / "run")
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"cut", b"foreign"])
-def test_a_file_that_is_no_checkpoint_is_a_clear_error(straight, photographs, tiny, tmp_path, content):
+def test_a_damaged_checkpoint_is_an_error(straight, photographs, tiny, tmp_path, content):
     run = tmp_path / "run"
     run.mkdir()
     if content == b"foreign":
@@ -197,88 +199,77 @@ def test_a_file_that_is_no_checkpoint_is_a_clear_error(straight, photographs, ti
     else:
         whole = (straight[0] / "checkpoint.pt").read_bytes()
         (run / "checkpoint.pt").write_bytes(whole[: len(whole) // 2] if content == b"cut" else content)
-    with pytest.raises(WeightsCorrupt, match=r"checkpoint\.pt is damaged or no checkpoint"):
-        go_on(tiny, photographs, run)
+    with pytest.raises(WeightsCorrupt, match=r"checkpoint\.pt is damaged or not a checkpoint"):
+        resume(tiny, photographs, run)
 
 
-def test_checkpoints_of_the_first_version_are_taken(straight, photographs, tiny, tmp_path):
-    run = tmp_path / "run"
-    go_on(tiny, photographs, run, 4)
-    state = torch.load(run / "checkpoint.pt", weights_only=True)
-    for later in ("validated", "left_out", "photographs", "epoch_total", "training", "validation", "over"):
-        del state[later]
-    torch.save(state | {"random": torch.get_rng_state()}, run / "checkpoint.pt")
-    go_on(tiny, photographs, run)
-    assert_same_files(straight[0], run)
-
-
-def test_gray_and_broken_pictures_are_said_once_and_left_out(tiny, tmp_path, caplog):
+def test_gray_and_broken_pictures_are_skipped_and_reported_once(tiny, tmp_path, caplog):
     data = write_photographs(tmp_path / "photographs")
     picture(0).convert("L").save(data / "gray.jpg")
     (data / "broken.jpg").write_text("no picture")
-    go_on(tiny, data, tmp_path / "run", 2)
-    assert "2 of 122 photographs are left out: broken.jpg (cannot be read), gray.jpg (gray)." in caplog.text
+    resume(tiny, data, tmp_path / "run", 2)
+    assert "2 of 122 photographs are skipped: broken.jpg (cannot be read), gray.jpg (gray)." in caplog.text
     caplog.clear()
-    assert go_on(tiny, data, tmp_path / "run", 2)[0].step == 1
-    assert "left out" not in caplog.text
+    assert resume(tiny, data, tmp_path / "run", 2)[0].step == 1
+    assert "skipped" not in caplog.text
 
 
-def test_photographs_without_color_are_too_few(tiny, tmp_path):
+def test_gray_photographs_do_not_count(tiny, tmp_path):
     data = tmp_path / "gray"
     data.mkdir()
     for seed in range(30):
         picture(seed).convert("L").save(data / f"{seed}.jpg")
     with pytest.raises(DataError, match="0 usable photographs"):
-        go_on(tiny, data, tmp_path / "run")
+        resume(tiny, data, tmp_path / "run")
 
 
-def test_a_run_among_its_photographs_is_refused(photographs, tiny):
-    with pytest.raises(UsageError, match="taken for photographs"):
-        go_on(tiny, photographs, photographs / "run")
+def test_a_run_inside_its_data_is_an_error(photographs, tiny):
+    with pytest.raises(UsageError, match="would be taken for photographs"):
+        resume(tiny, photographs, photographs / "run")
     assert not (photographs / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ('[recipe]\ngamut = "rgb"', r"\[recipe\]: gamut is 'rgb', where one of srgb, data, circle"),
+        ('[recipe]\ngamut = "rgb"', r"\[recipe\]: gamut must be one of srgb, data, circle, got 'rgb'"),
         ("[recipe]\nlambda = 0.5", r"\[recipe\]: .*'lambda'"),
         ('[recipe]\nlearning_rate = "fast"', r"\[recipe\]: .*learning_rate = 'fast'"),
         ("[recipe]\nlearning_rate = -1.0", r"\[recipe\]: .*learning_rate = -1\.0"),
         ("[recipe]\nbetas = [0.9]", r"\[recipe\]: .*betas = \[0\.9\]"),
         ("[network]\ndepth = 3", r"\[network\]: .*'depth'"),
-        ("[options]\nheat = 1", "no option heat"),
+        ("[options]\nheat = 1", "no option 'heat'"),
         ("[options]\ntemperature = 9.0", "temperature"),
     ],
 )
-def test_a_recipe_with_a_wrong_setting_is_refused_before_it_begins(photographs, tmp_path, table, said):
+def test_a_wrong_setting_is_an_error_before_the_run_starts(photographs, tmp_path, table, said):
     recipe = tmp_path / "wrong.toml"
     recipe.write_text(f"{table}\n[training]\nepochs = 1\nbatch_size = 8\nworkers = 0\n")
     with pytest.raises(UsageError, match=said):
-        go_on(recipe, photographs, tmp_path / "run")
+        resume(recipe, photographs, tmp_path / "run")
 
 
-def test_a_network_learns_in_bf16_as_in_fp32(straight, photographs, tiny, tmp_path):
-    reports = go_on(tiny, photographs, tmp_path / "run", 1 + STEPS, precision="bf16")
+def test_losses_in_bf16_are_close_to_fp32(straight, photographs, tiny, tmp_path):
+    reports = resume(tiny, photographs, tmp_path / "run", 1 + STEPS, precision="bf16")
     losses = [report.losses["loss"] for report in reports[1:]]
     assert losses == pytest.approx([report.losses["loss"] for report in straight[1][1 : 1 + STEPS]], rel=0.03)
 
 
-def test_the_loss_falls_on_photographs(photographs, tmp_path):
+def test_the_loss_decreases(photographs, tmp_path):
     changes = {"epochs": "6", "optimizer": '"adamw"', "learning_rate": "0.01", "schedule": '"constant"'}
-    reports = go_on(write_recipe(tmp_path / "longer.toml", **changes), photographs, tmp_path / "run")
+    reports = resume(write_recipe(tmp_path / "longer.toml", **changes), photographs, tmp_path / "run")
     losses = [report.losses["validation loss"] for report in reports if report.validated]
     assert losses[-1] < 0.9 * losses[0]
 
 
-def test_early_stopping_ends_a_run_and_stays_with_it(photographs, tmp_path):
+def test_early_stopping_ends_a_run_for_good(photographs, tmp_path):
     text = TINY.replace("epochs = 2", "epochs = 9\nearly_stopping = [2, 0.001]").replace("0.02", "0.5")
     recipe = write_recipe(tmp_path / "early.toml", text)
-    last = go_on(recipe, photographs, tmp_path / "run")[-1]
+    last = resume(recipe, photographs, tmp_path / "run")[-1]
     assert last.over
     assert last.finished
     assert last.step < last.steps
-    (again,) = go_on(recipe, photographs, tmp_path / "run")
+    (again,) = resume(recipe, photographs, tmp_path / "run")
     assert again.finished
     assert again.step == last.step
 
@@ -286,22 +277,22 @@ def test_early_stopping_ends_a_run_and_stays_with_it(photographs, tmp_path):
 def test_a_resumed_run_stops_early_at_the_same_step(photographs, tmp_path):
     text = TINY.replace("epochs = 2", "epochs = 9\nearly_stopping = [2, 0.001]").replace("0.02", "0.5")
     recipe = write_recipe(tmp_path / "early.toml", text)
-    last = go_on(recipe, photographs, tmp_path / "one")[-1]
-    go_on(recipe, photographs, tmp_path / "other", 11)
-    assert go_on(recipe, photographs, tmp_path / "other")[-1] == last
+    last = resume(recipe, photographs, tmp_path / "one")[-1]
+    resume(recipe, photographs, tmp_path / "other", 11)
+    assert resume(recipe, photographs, tmp_path / "other")[-1] == last
 
 
-def test_the_best_weights_are_tested_once_at_the_end_on_pictures_kept_apart(photographs, tmp_path):
+def test_the_best_weights_are_tested_once_at_the_end_on_separate_photographs(photographs, tmp_path):
     text = TINY.replace("epochs = 2", "epochs = 1\nsplit = [80, 10, 10]")
-    reports = go_on(write_recipe(tmp_path / "split.toml", text), photographs, tmp_path / "run")
+    reports = resume(write_recipe(tmp_path / "split.toml", text), photographs, tmp_path / "run")
     assert "test loss" in reports[-1].losses
     assert sum("test loss" in report.losses for report in reports) == 1
     assert [row["loss"] for row in rows(tmp_path / "run")].count("test loss") == 1
 
 
 def test_fp16_on_the_cpu_is_an_error(photographs, tiny, tmp_path):
-    with pytest.raises(DeviceError, match="no fp16"):
-        go_on(tiny, photographs, tmp_path / "run", precision="fp16")
+    with pytest.raises(DeviceError, match="fp16 is not supported on the CPU"):
+        resume(tiny, photographs, tmp_path / "run", precision="fp16")
 
 
 def test_exported_weights_are_the_averaged_network_in_half_precision(straight):

@@ -141,7 +141,7 @@ def test_the_stages_come_one_after_another_each_with_its_own_settings(straight):
     }
 
 
-def test_the_parts_are_put_together_under_their_names(straight):
+def test_the_parts_are_assembled_under_their_names(straight):
     folder, _ = straight
     whole = load_file(folder / "best.safetensors")
     parts = {name: load_file(folder / name / "best.safetensors") for name in ("everything", "city", "people")}
@@ -155,7 +155,7 @@ def test_the_parts_are_put_together_under_their_names(straight):
     assert read_manifest("best", folder)["staged"].parameters == 8
 
 
-def test_stages_that_were_stopped_anywhere_go_on_to_the_same_weights(straight, photographs, tmp_path):
+def test_interrupted_stages_resume_to_the_same_weights(straight, photographs, tmp_path):
     folder = tmp_path / "run"
     for count in (5, 30, 12):  # within the first stage, the second and the third
         with contextlib.closing(begin(photographs, folder)) as steps:
@@ -165,24 +165,24 @@ def test_stages_that_were_stopped_anywhere_go_on_to_the_same_weights(straight, p
     assert (folder / "best.safetensors").read_bytes() == (straight[0] / "best.safetensors").read_bytes()
 
 
-def test_parts_that_do_not_make_the_whole_are_an_error(photographs, tmp_path):
+def test_parts_that_do_not_fit_the_network_are_an_error(photographs, tmp_path):
     text = IN_STAGES.replace('part = "parts.people"', 'part = "parts.persons"')
-    with pytest.raises(UsageError, match=r"do not make its network: .*persons"):
+    with pytest.raises(UsageError, match=r"do not fit its network: .*persons"):
         list(begin(photographs, tmp_path / "run", text))
 
 
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ('from = "everything"', 'from = "nothing"', "starts from 'nothing', which is no stage before it"),
-        ('name = "city"', 'name = "people"', "a name of its own, not 'people'"),
-        ('name = "city"', 'name = "a/b"', "a name of its own, not 'a/b'"),
-        ('part = "parts.city"', 'piece = "parts.city"', "has piece, which does not exist"),
-        ("[stages.recipe]\nlearning_rate = 0.0", "recipe = 3", "recipe is to be a table"),
-        ("[[stages]]\n", "[stages]\n", "stages are to be tables|Cannot|already"),
+        ('from = "everything"', 'from = "nothing"', r"stages\[\d\]\.from must be an earlier stage, got 'nothing'"),
+        ('name = "city"', 'name = "people"', r"stages\[\d\]\.name must be unique, got 'people'"),
+        ('name = "city"', 'name = "a/b"', r"stages\[\d\]\.name must be letters, digits, - and _, got 'a/b'"),
+        ('part = "parts.city"', 'piece = "parts.city"', "piece is not a known field"),
+        ("[stages.recipe]\nlearning_rate = 0.0", "recipe = 3", r"stages\[\d\]\.recipe must be a table"),
+        ("[[stages]]\n", "[stages]\n", "stages must be a list|Cannot|already"),
     ],
 )
-def test_stages_that_cannot_be_are_told_before_anything_begins(photographs, tmp_path, before, after, said):
+def test_invalid_stages_are_reported_before_anything_starts(photographs, tmp_path, before, after, said):
     with pytest.raises(UsageError, match=said):
         list(begin(photographs, tmp_path / "run", IN_STAGES.replace(before, after)))
     assert not (tmp_path / "run").exists()
@@ -191,14 +191,14 @@ def test_stages_that_cannot_be_are_told_before_anything_begins(photographs, tmp_
 @pytest.mark.parametrize(
     ("before", "after", "error", "said"),
     [
-        ('only = "people"', 'only = "unicorns"', DataError, "categories city, people: unicorns missing"),
-        ('only = "people"', "split = [1000, 1, 1]", DataError, "too few to part"),
+        ('only = "people"', 'only = "unicorns"', DataError, "city, people. Missing: unicorns"),
+        ('only = "people"', "split = [1000, 1, 1]", DataError, "too few to split"),
         ("[stages.recipe]", "[stages.recipe]\nlambda = 1", UsageError, r"staged-city, \[recipe\]: .*'lambda'"),
         ("[stages.recipe]", "[stages.network]\nwidth = 1\n[stages.recipe]", UsageError, r"staged-city, \[network\]"),
         ('kind = "pair"', "width = 1", UsageError, r"staged, \[network\]: .*'width'"),
     ],
 )
-def test_what_a_later_stage_has_wrong_is_told_before_the_first_one_trains(
+def test_mistakes_in_a_later_stage_are_reported_before_the_first_one_trains(
     photographs, tmp_path, before, after, error, said
 ):
     with pytest.raises(error, match=said):
@@ -215,7 +215,7 @@ def test_a_run_may_start_from_weights(straight, photographs, tmp_path):
         assert load_file(tmp_path / "run" / "best.safetensors")[key].equal(value)
 
 
-def test_weights_of_another_network_are_no_start(straight, photographs, tmp_path):
+def test_starting_from_weights_of_another_network_is_an_error(straight, photographs, tmp_path):
     text = IN_STAGES.partition("[[stages]]")[0].replace('kind = "pair"', "")
     with pytest.raises(WeightsCorrupt, match=r"best\.safetensors does not fit the network of the recipe"):
         list(begin(photographs, tmp_path / "run", text, start=straight[0] / "best.safetensors"))

@@ -94,7 +94,7 @@ def run(line, capfd):
     for name, module in list(sys.modules.items()):
         if Path(getattr(module, "__file__", None) or "/").is_relative_to(Path.cwd()):
             del sys.modules[name]  # another process would read it as it is now
-    if words[0] == "colorcli" and not set(words) & {"|", "<", ">", "&&", ";"}:
+    if words[0] == "colorcli" and not set(words) & {"|", "<", ">", "&&", ";"} and "<(" not in line:
         code = main(words[1:])
     else:
         code = subprocess.run(["bash", "-c", line], check=False).returncode

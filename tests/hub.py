@@ -56,6 +56,10 @@ class Hub:
         self.cuts: list[int] = []  # the next answers to GET end after so many bytes
         self.resets: list[int] = []  # likewise, by a reset of the connection
         self.pause = 0.0  # seconds after each CHUNK
+        self.drip = False  # bodies are sent a byte a second
+        self.headers: dict[str, str] = {}  # instead of, or beside, those of files
+        self.head_only = 0  # so many answers to HEAD are honest before `headers` are sent
+        self.get_status = 200  # likewise `status`, but for files themselves
         self.lock = Lock()
         self.uploaded: dict[str, bytes] = {}  # large files by their sha256
 
@@ -128,8 +132,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             hub.requests.append(f"{self.command} {self.path}" + (f" {asked}" if asked else ""))
             if hub.page:
                 self._send(200, hub.page, {"Content-Type": "text/html"})
-            elif hub.status != 200:
-                self._send(hub.status)
+            elif hub.status != 200 or (hub.get_status != 200 and self.command == "GET"):
+                self._send(hub.status if hub.status != 200 else hub.get_status, headers=hub.headers)
             elif self.command in {"HEAD", "GET"}:
                 self._resolve()
             else:
@@ -170,6 +174,10 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         def _send_file(self, name: str, commit: str) -> None:
             content = hub.files[name]
             headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": commit}
+            if hub.head_only > 0:
+                hub.head_only -= 1
+            else:
+                headers |= hub.headers
             if self.command == "GET":
                 content = hub.instead.get(name, content)
             start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
@@ -254,6 +262,9 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 reset = bool(file and hub.resets)
                 ends = hub.resets if reset else hub.cuts if file else []
                 end = ends.pop(0) if ends else len(content)
+            for start in range(end if hub.drip and file else 0):
+                self.wfile.write(content[start : start + 1])
+                time.sleep(1)
             for start in range(0, end, CHUNK):
                 self.wfile.write(content[start : min(end, start + CHUNK)])
                 time.sleep(hub.pause)

@@ -4,11 +4,9 @@ A file is opened only after its size and sha256 match the manifest, and nothing 
 """
 
 from colorcli.weights.files import Header, describe, open_file, read_header, read_state, write_state
-from colorcli.weights.hub import HUB_TIMEOUT
 from colorcli.weights.resolver import LocatedWeights, fetch, is_hub_uri, is_local, locate
 
 __all__ = [
-    "HUB_TIMEOUT",
     "Header",
     "LocatedWeights",
     "describe",

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from colorcli.weights.hub import check_environment, is_abandoned, is_inside_cache
 from colorcli.weights.verification import verification_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from colorcli.colorizer import Weights
-
-_ABANDONED = 3600.0  # seconds without growth after which a partial download counts as abandoned
 
 
 @dataclass(frozen=True)
@@ -45,40 +43,28 @@ class UnusedFiles:
 def find_unused(pinned: Iterable[Weights]) -> UnusedFiles:
     """Find revisions that colorcli downloaded completely and that no manifest names, and abandoned downloads.
 
-    Files that other programs downloaded are kept. Abandoned downloads are found in the manifests' repositories only.
+    Files that other programs downloaded are kept, and whatever is outside the cache.
 
     Args:
         pinned: the weights in the manifests of all colorizers.
     """
+    check_environment()
     from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
-    pinned = list(pinned)
     wanted = {weights.sha256 for weights in pinned}
     unwanted = {record.file for record in verification_records() if record.sha256 not in wanted}
+    partial = tuple(path for path in Path(constants.HF_HUB_CACHE).glob("*/blobs/*.incomplete") if is_abandoned(path))
+    sizes = {str(path): path.stat().st_size for path in partial}
     try:
         cache = scan_cache_dir(constants.HF_HUB_CACHE)
     except (CacheNotFound, ValueError):
-        return UnusedFiles({}, None, ())
-    sizes: dict[str, int] = {}
+        return UnusedFiles(sizes, None, partial)
     commits: list[str] = []
     for repo in cache.repos:
         for revision in repo.revisions:
-            if revision.files and {file.blob_path.resolve() for file in revision.files} <= unwanted:
+            blobs = {file.blob_path.resolve() for file in revision.files}
+            if blobs and blobs <= unwanted and all(is_inside_cache(file.file_path) for file in revision.files):
                 commits.append(revision.commit_hash)
                 sizes |= {f"{repo.repo_id}/{file.file_name}": file.size_on_disk for file in revision.files}
-    repositories = {(weights.repo, weights.repo_type) for weights in pinned if not weights.bundled}
-    partial = tuple(_abandoned_downloads(repositories))
-    sizes |= {str(path): path.stat().st_size for path in partial}
     return UnusedFiles(sizes, cache.delete_revisions(*commits), partial)
-
-
-def _abandoned_downloads(repositories: Iterable[tuple[str, str]]) -> Iterator[Path]:
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    for repo, repo_type in repositories:
-        folder = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=repo, repo_type=repo_type), "blobs")
-        for path in folder.glob("*.incomplete"):
-            if time.time() - path.stat().st_mtime > _ABANDONED:
-                yield path

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import errno
+import logging
+import os
 import re
-import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from colorcli.errors import UsageError, WeightsCorrupt, WeightsNotFound
+from colorcli.weights.explanations import explain, not_the_hub
+from colorcli.weights.guard import Guard, Refused, TooSlow, UnsafeName, guarded
+from colorcli.weights.names import is_inner_path, is_repo, is_revision
 from colorcli.weights.verification import sha256_of
 
 if TYPE_CHECKING:
@@ -20,16 +26,49 @@ if TYPE_CHECKING:
 
     ProgressCallback = Callable[[int], None]  # takes the bytes that arrived; negative when a download starts over
 
-HUB_TIMEOUT = 3.0  # seconds for the Hub's first answer
-_DEADLINE = 4.0  # seconds including the DNS lookup, which has no timeout of its own and can take half a minute
+PATIENCE = 4.0  # seconds for the first answer, and for the first bytes if other weights can be used instead
+DOWNLOAD_PATIENCE = 30.0  # seconds for the first bytes of a download without an alternative
 _REMEMBERED = 60.0  # seconds during which a Hub that could not be reached is not tried again
-_RETRY = "Try again when the Hub can be reached; HF_ENDPOINT selects a mirror."
-_LOGIN = "Request access on the repository's page if necessary, then run `hf auth login` or set HF_TOKEN."
 _URI = re.compile(
-    r"hf://((?P<type>model|space)s/)?(?P<repo>[\w.-]+/[\w.-]+)(@(?P<first>[^/@]+))?/(?P<file>[^@]+?)(@(?P<last>[^@]+))?"
+    r"hf://((?P<type>model|space)s/)?(?P<repo>[^/@]+/[^/@]+)(@(?P<first>[^/@]+))?/(?P<file>[^@]+?)(@(?P<last>[^@]+))?"
 )
+_TIMEOUTS = ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT")
+_log = logging.getLogger("colorcli")
 _unreachable: dict[str, tuple[float, Exception]] = {}  # by endpoint: when, and why
-_Answer = TypeVar("_Answer")
+
+
+@cache
+def check_environment() -> str:
+    """Import the client, which stops with a traceback at wrong variables, and return what is wrong with HF_ENDPOINT.
+
+    Timeouts that are not numbers are ignored, with a warning. A wrong endpoint is not replaced by the default one:
+    whoever set it may not want to be seen there.
+    """
+    replaced: dict[str, str] = {}
+    for name in _TIMEOUTS:
+        if not re.fullmatch(r"[0-9]{0,9}", value := os.environ.get(name, "")):
+            _log.warning("Ignoring %s: it must be a whole number of seconds, got %r.", name, value)
+            replaced[name] = "10"
+    problem = ""
+    endpoint = os.environ.get("HF_ENDPOINT")
+    if endpoint is not None and not _is_endpoint(endpoint):
+        problem = f"HF_ENDPOINT must be a URL such as https://huggingface.co, got {endpoint!r}"
+        replaced["HF_ENDPOINT"] = "http://invalid.invalid"
+    before = {name: os.environ[name] for name in replaced}
+    os.environ.update(replaced)
+    try:
+        import huggingface_hub.constants  # noqa: F401  # it reads the variables now, once
+    finally:
+        os.environ.update(before)
+    return problem
+
+
+def _is_endpoint(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and text.isprintable()
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -62,11 +101,13 @@ class HubFile:
             UsageError: the text has another form.
         """
         match = _URI.fullmatch(uri)
-        if match is None or (match["first"] and match["last"]):
-            raise UsageError(
-                f"Not a file on the Hub: {uri}.", "Write hf://owner/name/file or hf://owner/name/file@revision."
-            )
-        return cls(match["repo"], match["file"], match["first"] or match["last"] or "", match["type"] or "model")
+        if match is not None and not (match["first"] and match["last"]):
+            revision = match["first"] or match["last"] or ""
+            if is_repo(match["repo"]) and is_inner_path(match["file"]) and (not revision or is_revision(revision)):
+                return cls(match["repo"], match["file"], revision, match["type"] or "model")
+        raise UsageError(
+            f"Not a file on the Hub: {uri}.", "Write hf://owner/name/file or hf://owner/name/file@revision."
+        )
 
 
 @dataclass(frozen=True)
@@ -78,8 +119,17 @@ class RemoteFile:
     etag: str  # the sha256 for files in the Hub's large-file storage
 
 
+def is_offline() -> bool:
+    """Check whether HF_HUB_OFFLINE forbids downloads."""
+    check_environment()
+    from huggingface_hub import constants
+
+    return constants.HF_HUB_OFFLINE
+
+
 def find_cached(location: HubFile) -> Path | None:
     """Return the path of a file in the cache, None if it was not downloaded; never uses the network."""
+    check_environment()
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(
@@ -88,12 +138,18 @@ def find_cached(location: HubFile) -> Path | None:
     return Path(path) if isinstance(path, str) else None
 
 
-def look_up(location: HubFile) -> RemoteFile:
+def look_up(location: HubFile, guard: Guard | None = None) -> RemoteFile:
     """Ask the Hub about a file without downloading it; without a network this takes seconds, not minutes.
+
+    Args:
+        location: of the file.
+        guard: limits; PATIENCE seconds if None.
 
     Raises:
         WeightsNotFound: the Hub refuses, or cannot be reached.
     """
+    if problem := check_environment():
+        raise WeightsNotFound(f"{location} cannot be downloaded: {problem}.", "Correct HF_ENDPOINT, or unset it.")
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
@@ -102,37 +158,108 @@ def look_up(location: HubFile) -> RemoteFile:
         raise explain(reason, str(location))
     url = hf_hub_url(location.repo, location.file, revision=location.revision or None, repo_type=location.repo_type)
     try:
-        metadata = _within(_DEADLINE, lambda: get_hf_file_metadata(url, timeout=HUB_TIMEOUT))
+        metadata = guarded(guard or Guard(PATIENCE), lambda: get_hf_file_metadata(url))
     except Exception as error:  # the client's own and its HTTP library's: each says why there was no answer
-        if not isinstance(error, (HfHubHTTPError, OfflineModeIsEnabled)):
+        if not isinstance(error, (HfHubHTTPError, OfflineModeIsEnabled, Refused, UnsafeName)):
             _unreachable[constants.ENDPOINT] = time.monotonic(), error.with_traceback(None)
         raise explain(error, str(location)) from error
     if metadata.commit_hash is None or metadata.etag is None:
-        raise _not_the_hub(location)
+        raise not_the_hub(str(location))
     return RemoteFile(location, metadata.size, metadata.etag)
 
 
-def download(remote: RemoteFile, progress: ProgressCallback | None = None) -> Path:
+def download(remote: RemoteFile, progress: ProgressCallback | None = None, guard: Guard | None = None) -> Path:
     """Download a file into the cache; a broken connection is resumed.
 
+    Args:
+        remote: the file.
+        progress: called with the number of bytes that arrived.
+        guard: limits; DOWNLOAD_PATIENCE seconds for the first bytes if None.
+
     Raises:
-        WeightsNotFound: the download failed, or cannot be stored.
+        WeightsNotFound: the download failed, takes too long, or cannot be stored.
     """
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
 
     location = remote.location
-    try:
-        return Path(
-            hf_hub_download(
-                location.repo,
-                location.file,
-                revision=location.revision or None,
-                repo_type=location.repo_type,
-                tqdm_class=_progress_bar(progress) if progress else None,
-            )
+    partial = PartialFiles(remote)
+    partial.delete_abandoned()
+    guard = guard or Guard(DOWNLOAD_PATIENCE)
+    if remote.size is not None:  # with room for a server that starts over where it should resume
+        guard.largest = 2 * remote.size + 1_000_000
+
+    def call() -> str:
+        return hf_hub_download(
+            location.repo,
+            location.file,
+            revision=location.revision or None,
+            repo_type=location.repo_type,
+            tqdm_class=_progress_bar(progress) if progress else None,
         )
+
+    try:
+        path = Path(guarded(guard, call, partial.size))
     except Exception as error:  # the client's own, its HTTP library's and the disk's: each says why it failed
+        if isinstance(error, TooSlow):
+            _unreachable[constants.ENDPOINT] = time.monotonic(), error.with_traceback(None)
         raise explain(error, str(location), downloading=True) from error
+    if not is_inside_cache(path):
+        raise WeightsCorrupt(f"{location} was stored outside the cache, as {path}.", "Check HF_ENDPOINT.")
+    return path
+
+
+def is_inside_cache(path: Path) -> bool:
+    """Check that a file, and the file it links to, are inside the Hugging Face cache."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE).resolve()
+    return path.resolve().is_relative_to(cache) and path.parent.resolve().is_relative_to(cache)
+
+
+@dataclass(frozen=True)
+class PartialFiles:
+    """The temporary files of downloads of a file, by this process and others."""
+
+    remote: RemoteFile
+
+    def _paths(self) -> list[Path]:
+        from huggingface_hub import constants
+        from huggingface_hub.file_download import repo_folder_name
+
+        location = self.remote.location
+        folder = repo_folder_name(repo_id=location.repo, repo_type=location.repo_type)
+        return list(Path(constants.HF_HUB_CACHE, folder, "blobs").glob(f"{self.remote.etag}.*incomplete"))
+
+    def size(self) -> int:
+        """Return how many bytes they have together."""
+        total = 0
+        for path in self._paths():
+            with suppress(OSError):
+                total += path.stat().st_size
+        return total
+
+    def delete_abandoned(self) -> None:
+        """Delete those of processes that were killed."""
+        for path in self._paths():
+            if is_abandoned(path):
+                with suppress(OSError):
+                    path.unlink()
+
+
+def is_abandoned(partial: Path) -> bool:
+    """Check whether the download of a partial file has ended: a running one holds the client's lock."""
+    from filelock import FileLock, Timeout
+    from huggingface_hub import constants
+
+    repository = partial.parent.parent.name
+    lock = Path(constants.HF_HUB_CACHE, ".locks", repository, f"{partial.name.rsplit('.', 2)[0]}.lock")
+    if not lock.exists():
+        return True
+    try:
+        with FileLock(lock, timeout=0):
+            return True
+    except (Timeout, OSError):
+        return False
 
 
 def etag_of(path: Path) -> str:
@@ -148,26 +275,6 @@ def check_etag(path: Path, etag: str) -> None:
     """
     if re.fullmatch("[0-9a-f]{64}", etag) and sha256_of(path) != etag:
         raise WeightsCorrupt(f"{path} differs from the file on the Hub.", "The next run downloads it again.")
-
-
-def _within(seconds: float, call: Callable[[], _Answer]) -> _Answer:
-    answers: list[_Answer] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            answers.append(call())
-        except Exception as error:  # raised again below, in the thread that waits
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not answers:
-        raise TimeoutError(f"no answer within {seconds:g} seconds")
-    return answers[0]
 
 
 def _progress_bar(progress: ProgressCallback) -> Any:
@@ -187,76 +294,3 @@ def _progress_bar(progress: ProgressCallback) -> Any:
         def set_transfer_postfix_str(self, text: str, refresh: bool = True) -> None: ...
 
     return Bar
-
-
-def _not_the_hub(location: HubFile) -> WeightsNotFound:
-    from huggingface_hub import constants
-
-    return WeightsNotFound(
-        f"Cannot download {location}: {constants.ENDPOINT} did not answer as the Hub does; "
-        "perhaps a proxy or a network login answered instead.",
-        "Log in to the network in a web browser, or set HTTPS_PROXY; HF_ENDPOINT selects a mirror.",
-    )
-
-
-def explain(error: Exception, name: str, *, downloading: bool = False) -> WeightsNotFound:
-    """Turn an error of the client, its HTTP library or the disk into a sentence and a next step.
-
-    Args:
-        error: what was raised.
-        name: the file's name in the message.
-        downloading: whether the Hub had already answered and the download had begun.
-    """
-    from huggingface_hub import constants, errors
-
-    cache = constants.HF_HUB_CACHE
-    cached = isinstance(error, errors.LocalEntryNotFoundError)  # in older clients a kind of HfHubHTTPError, too
-    match error:
-        case errors.OfflineModeIsEnabled():
-            reason, hint = "is not in the cache and HF_HUB_OFFLINE forbids downloads", "Run once without it."
-        case errors.GatedRepoError():
-            reason, hint = "is in a gated repository that you cannot access", _LOGIN
-        case errors.RepositoryNotFoundError():
-            reason, hint = "is in a repository that does not exist or is private", _LOGIN
-        case errors.DisabledRepoError():
-            reason, hint = "is in a repository that the Hub has disabled", "Choose other weights with --weights."
-        case errors.EntryNotFoundError() | errors.RevisionNotFoundError() if not cached:
-            reason, hint = "was not found on the Hub", "Check its name and revision, or upgrade colorcli."
-        case errors.HfHubHTTPError(response=response) if not cached:
-            reason, hint = _status(response.status_code)
-        case errors.LocalEntryNotFoundError(__cause__=Exception() as cause):  # the client's second request failed
-            return explain(cause, name, downloading=downloading)
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
-            reason = f"does not fit into {cache}: {error.strerror}"
-            hint = "Free some space, or set HF_HOME to a folder with more."
-        case OSError(errno=errno.EROFS | errno.EACCES | errno.EPERM):
-            reason, hint = f"cannot be stored in {cache}: {error.strerror}", "Set HF_HOME to a writable folder."
-        case OSError(errno=int(), filename=str()):
-            reason, hint = f"cannot be stored: {error}", "HF_HOME is the folder for downloads."
-        case _ if downloading:
-            reason = f"was not downloaded completely ({_first_line(error)})"
-            hint = "Run the same command again to retry."
-        case _:
-            reason, hint = f"cannot be downloaded: the Hub cannot be reached ({_first_line(error)})", _RETRY
-    return WeightsNotFound(f"{name} {reason}.", hint)
-
-
-def _status(code: int) -> tuple[str, str]:
-    match code:
-        case 401:
-            return (
-                "cannot be downloaded: the Hub rejected the token",
-                "Log in again with `hf auth login`, or correct HF_TOKEN.",
-            )
-        case 403:
-            return "cannot be downloaded: the token does not have access to it", _LOGIN
-        case 429:
-            return (
-                "cannot be downloaded: too many requests to the Hub from here",
-                "Wait a while, or log in with `hf auth login`.",
-            )
-    return f"cannot be downloaded: the Hub answered with status {code}", _RETRY
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".: ")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorcli.errors import LicenseNotAccepted, UsageError, WeightsCorrupt, WeightsNotFound, did_you_mean
+from colorcli.errors import UsageError, WeightsCorrupt, WeightsError, WeightsNotFound, did_you_mean
 from colorcli.weights import hub, licenses
-from colorcli.weights.verification import discard, verify
+from colorcli.weights.guard import Guard
+from colorcli.weights.verification import discard, remember_refused, verify, was_refused
 
 if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer, Weights
@@ -51,19 +53,21 @@ def locate(
     """
     if tag is not None:
         weights = find_tag(colorizer, tag)
-        return LocatedWeights(tag, weights, _file(f"{colorizer.name}.{tag}", weights, offline, progress), "")
+        return LocatedWeights(tag, weights, _file(f"{colorizer.name}.{tag}", weights, offline, progress, None), "")
     if not colorizer.weights:
         raise WeightsNotFound(f"The colorizer {colorizer.name} has no weights.")
     best = next(iter(colorizer.weights))
-    try:
+    bundled = next((tag for tag, weights in colorizer.weights.items() if weights.bundled and tag != best), None)
+    if bundled is None:
         return locate(colorizer, best, offline=offline, progress=progress)
-    except (WeightsNotFound, LicenseNotAccepted) as error:
-        bundled = next((tag for tag, weights in colorizer.weights.items() if weights.bundled and tag != best), None)
-        if bundled is None:
-            raise
-        note = f"Using {colorizer.name}.{bundled} instead of {colorizer.name}.{best}, which is better: {error}"
+    weights, name = colorizer.weights[best], f"{colorizer.name}.{best}"
+    try:
+        path = _file(name, weights, offline, progress, Guard(hub.PATIENCE))
+    except WeightsError as error:
+        note = f"Using {colorizer.name}.{bundled} instead of {name}, which is better: {error}"
         located = locate(colorizer, bundled, offline=offline)
         return LocatedWeights(bundled, located.weights, located.path, note)
+    return LocatedWeights(best, weights, path, "")
 
 
 def find_tag(colorizer: Colorizer, tag: str) -> Weights:
@@ -92,7 +96,9 @@ def is_local(weights: Weights) -> bool:
     return local_path(weights) is not None
 
 
-def _file(name: str, weights: Weights, offline: bool, progress: hub.ProgressCallback | None) -> Path:
+def _file(
+    name: str, weights: Weights, offline: bool, progress: hub.ProgressCallback | None, guard: Guard | None
+) -> Path:
     if weights.bundled:
         path = local_path(weights)
         if path is None:
@@ -102,30 +108,55 @@ def _file(name: str, weights: Weights, offline: bool, progress: hub.ProgressCall
     path = local_path(weights)
     if path is not None:
         try:
-            _verify_or_remove(path, weights)
+            verify(path, weights)
         except WeightsCorrupt as error:
-            if offline:
+            if offline or hub.is_offline():  # kept: nothing can replace it now
                 raise
             _log.warning("%s Downloading it again.", error.message)
         else:
             licenses.show(name, weights)
             return path
-    return _download(name, weights, offline, progress)
+    return _download(name, weights, path, offline, progress, guard)
 
 
-def _download(name: str, weights: Weights, offline: bool, progress: hub.ProgressCallback | None) -> Path:
+def _download(
+    name: str,
+    weights: Weights,
+    damaged: Path | None,
+    offline: bool,
+    progress: hub.ProgressCallback | None,
+    guard: Guard | None,
+) -> Path:
     location = hub.HubFile.of(weights)
     _forbid_offline(location, offline)
-    remote = hub.look_up(location)
-    if remote.size not in {None, weights.size}:
-        raise WeightsCorrupt(
-            f"{location} has {remote.size:,} bytes on the Hub, expected {weights.size:,}: not downloaded.",
-            "Choose other weights with --weights; `colorcli weights list` shows them.",
-        )
+    remote = hub.look_up(location, guard)
+    _check_remote(remote, weights)
+    if damaged is not None:  # removed only now that the Hub has promised another
+        discard(damaged)
     licenses.show(name, weights)
-    path = hub.download(remote, progress)
-    _verify_or_remove(path, weights)
-    return path
+    path = hub.download(remote, progress, guard)
+    try:
+        return verify(path, weights)
+    except WeightsCorrupt as error:
+        remember_refused(weights, remote.etag)
+        outcome = "It was not opened, and was removed." if discard(path) else f"It was not opened. Delete {path}."
+        raise WeightsCorrupt(error.message, f"{outcome} Choose other weights with --weights.") from error
+
+
+def _check_remote(remote: hub.RemoteFile, weights: Weights) -> None:
+    """Refuse a file that is known to differ from the manifest, before it is downloaded."""
+    if remote.size not in {None, weights.size}:
+        difference = f"has {remote.size:,} bytes, expected {weights.size:,}"
+    elif re.fullmatch("[0-9a-f]{64}", remote.etag) and remote.etag != weights.sha256:
+        difference = f"has the sha256 {remote.etag}, expected {weights.sha256}"
+    elif was_refused(weights, remote.etag):
+        difference = "had other content than expected when it was downloaded, and has not changed since"
+    else:
+        return
+    raise WeightsCorrupt(
+        f"{remote.location} was replaced on the Hub: it {difference}. It was not downloaded.",
+        "Choose other weights with --weights; `colorcli weights list` shows them.",
+    )
 
 
 def _forbid_offline(location: hub.HubFile, offline: bool) -> None:
@@ -133,16 +164,6 @@ def _forbid_offline(location: hub.HubFile, offline: bool) -> None:
         raise WeightsNotFound(
             f"{location} is not in the cache and --offline forbids downloads.", "Run once without --offline."
         )
-
-
-def _verify_or_remove(path: Path, weights: Weights) -> None:
-    try:
-        verify(path, weights)
-    except WeightsCorrupt as error:
-        outcome = "It was not opened, and was removed." if discard(path) else f"It was not opened. Delete {path}."
-        raise WeightsCorrupt(
-            error.message, f"{outcome} The next run downloads it again; --weights selects others."
-        ) from error
 
 
 def is_hub_uri(weights: object) -> bool:
@@ -158,23 +179,41 @@ def fetch(uri: str, *, offline: bool = False) -> Path:
         WeightsNotFound: the file is not in the cache and cannot be downloaded.
         WeightsCorrupt: the file differs from the one on the Hub.
     """
-    from huggingface_hub import constants
-
     location = hub.HubFile.parse(uri)
     path = hub.find_cached(location)
-    etag = hub.etag_of(path) if path else ""
-    if path is None or not (location.pinned or offline or constants.HF_HUB_OFFLINE):
+    offline_now = offline or hub.is_offline()
+    if path is not None and (location.pinned or offline_now):
         try:
-            _forbid_offline(location, offline)
-            remote = hub.look_up(location)
-            path, etag = hub.download(remote), remote.etag
-        except WeightsNotFound as error:
-            if path is None:
+            hub.check_etag(path, hub.etag_of(path))
+        except WeightsCorrupt:
+            if offline_now:  # kept: nothing can replace it now
                 raise
-            _log.warning("Using the cached %s: %s", uri, error)
+            _log.warning("%s differs from the file on the Hub. Downloading it again.", path)
+        else:
+            return path
     try:
-        hub.check_etag(path, etag)
+        _forbid_offline(location, offline)
+        remote = hub.look_up(location)
+    except WeightsNotFound as error:
+        if path is None or location.pinned:
+            raise
+        _log.warning("Using the cached %s: %s", uri, error)
+        hub.check_etag(path, hub.etag_of(path))
+        return path
+    _discard_damaged(path, remote)
+    path = hub.download(remote)
+    try:
+        hub.check_etag(path, remote.etag)
     except WeightsCorrupt:
         discard(path)
         raise
     return path
+
+
+def _discard_damaged(path: Path | None, remote: hub.RemoteFile) -> None:
+    """Remove a damaged file from the cache: the client would take it for the one on the Hub."""
+    if path is not None and hub.etag_of(path) == remote.etag:
+        try:
+            hub.check_etag(path, remote.etag)
+        except WeightsCorrupt:
+            discard(path)

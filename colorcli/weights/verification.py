@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from colorcli.errors import WeightsCorrupt, WeightsNotFound
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
     from colorcli.colorizer import Weights
 
+_REHASH = 7 * 24 * 3600.0  # seconds after which a file is hashed again even if it has not changed
+_MOST_LINKS = 8  # the cache has one link for each file, or two
 _HTML = (b"<!doctype html", b"<html")
 
 
@@ -42,12 +47,17 @@ def verify(path: Path, weights: Weights, *, reread: bool = False) -> Path:
 
 def _verify(path: Path, weights: Weights, reread: bool) -> Path:
     stat = path.stat()
+    if not S_ISREG(stat.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     if stat.st_size != weights.size:
         raise _corrupt(path, f"has {stat.st_size:,} bytes, expected {weights.size:,}")
     record = _record_folder() / weights.sha256
-    text = f"{path.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}\n"
+    # The inode and ctime change even if whoever alters a file keeps its size and mtime.
+    numbers = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+    text = "\n".join(map(str, (path.resolve(), *numbers))) + "\n"
     with suppress(OSError, UnicodeDecodeError):
-        if not reread and record.read_text(encoding="utf-8") == text:
+        age = time.time() - record.stat().st_mtime
+        if not reread and 0 <= age < _REHASH and record.read_text(encoding="utf-8") == text:
             return path
     found = sha256_of(path)
     if found != weights.sha256:
@@ -56,6 +66,24 @@ def _verify(path: Path, weights: Weights, reread: bool) -> Path:
         record.parent.mkdir(parents=True, exist_ok=True)
         record.write_text(text, encoding="utf-8")
     return path
+
+
+def was_refused(weights: Weights, etag: str) -> bool:
+    """Check whether a download of this version of a file differed from the manifest."""
+    with suppress(OSError, UnicodeDecodeError):
+        return _refused_path(weights).read_text(encoding="utf-8") == etag
+    return False
+
+
+def remember_refused(weights: Weights, etag: str) -> None:
+    """Record that a download differed from the manifest, so that it is not repeated in every run."""
+    with suppress(OSError):
+        _refused_path(weights).parent.mkdir(parents=True, exist_ok=True)
+        _refused_path(weights).write_text(etag, encoding="utf-8")
+
+
+def _refused_path(weights: Weights) -> Path:
+    return _record_folder().with_name("refused") / weights.sha256
 
 
 def sha256_of(path: Path) -> str:
@@ -77,18 +105,23 @@ def _is_html(path: Path) -> bool:
 def discard(path: Path) -> bool:
     """Remove a file from the Hugging Face cache: the link in the snapshot and the blob it points to.
 
-    Other programs that need the file download it again.
+    Other programs that need the file download it again. Nothing outside the cache is ever removed.
 
     Returns:
         Whether the file was removed.
     """
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE).resolve()
     with suppress(OSError):
-        while path.is_symlink():
-            target = path.parent / path.readlink()
+        for _ in range(_MOST_LINKS):
+            if not path.parent.resolve().is_relative_to(cache):
+                return False
+            target = path.parent / path.readlink() if path.is_symlink() else None
             path.unlink()
+            if target is None:
+                return True
             path = target
-        path.unlink()
-        return True
     return False
 
 

@@ -1,14 +1,13 @@
-import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from huggingface_hub import hf_hub_download
 
 from colorcli.weights import locate
 from colorcli.weights.cache import find_unused
-from colorcli.weights.verification import verification_records
+from colorcli.weights.verification import verification_records, verify
 from tests.weights.conftest import BEST, describe
 
 NEWER = b"newer weights" * 100
@@ -57,13 +56,15 @@ def test_files_that_other_programs_downloaded_are_kept(hub, outdated, plain):
     assert find_unused([]).sizes.keys() == {"someone/something/best.bin"}
 
 
-def test_an_interrupted_download_is_deleted_and_a_running_one_is_kept(hub, plain):
+def test_an_interrupted_download_is_deleted_and_a_running_one_is_kept(hub, plain, tmp_path):
     blobs = locate(plain, "best").path.resolve().parent
-    killed, running = blobs / "a.1.incomplete", blobs / "a.2.incomplete"
+    killed, running = blobs / "a.1.incomplete", blobs / "b.2.incomplete"
     for path in (killed, running):
         path.write_bytes(b"half")
-    os.utime(killed, (time.time() - 7200,) * 2)
-    unused = find_unused(plain.weights.values())
+    locks = tmp_path / "huggingface" / ".locks" / blobs.parent.name
+    (locks / "a.lock").touch()
+    with FileLock(locks / "b.lock"):
+        unused = find_unused(plain.weights.values())
     assert unused.sizes == {str(killed): 4}
     unused.delete()
     assert not killed.exists()
@@ -78,3 +79,24 @@ def test_weights_that_a_manifest_names_at_another_location_are_kept(hub, plain):
 
 def test_nothing_is_deleted_without_a_cache(hub, plain):
     assert find_unused(plain.weights.values()).sizes == {}
+
+
+def test_an_interrupted_download_of_a_repository_that_no_manifest_names_is_deleted(hub, plain, tmp_path):
+    partial = tmp_path / "huggingface" / "models--me--mine" / "blobs" / "a.1.incomplete"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"half")
+    unused = find_unused(plain.weights.values())
+    assert unused.sizes == {str(partial): 4}
+    unused.delete()
+    assert not partial.exists()
+
+
+def test_a_revision_that_links_out_of_the_cache_is_kept(hub, outdated, plain, tmp_path):
+    old, _ = outdated
+    precious = tmp_path / "precious.bin"
+    old.resolve().rename(precious)
+    old.unlink()
+    old.symlink_to(precious)
+    verify(precious, describe("best.bin", BEST))
+    find_unused(plain.weights.values()).delete()
+    assert precious.read_bytes() == BEST

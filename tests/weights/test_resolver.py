@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
-from colorcli.errors import LicenseNotAccepted, UsageError, WeightsCorrupt, WeightsNotFound
+from colorcli.errors import LicenseNotAccepted, UsageError, WeightsCorrupt, WeightsError, WeightsNotFound
 from colorcli.weights import fetch, is_hub_uri, is_local, licenses, locate
 from tests.hub import COMMIT
 from tests.weights.conftest import BEST, STARTER, describe
@@ -109,21 +110,39 @@ def test_local_files_are_found_without_asking_the_hub(hub, plain):
 
 def test_a_file_of_another_size_on_the_hub_is_not_downloaded(hub, plain):
     hub.files[FILE] = BEST[:18]
-    with pytest.raises(WeightsCorrupt, match="has 18 bytes on the Hub, expected 210,000"):
-        locate(plain)
+    with pytest.raises(WeightsCorrupt, match="replaced on the Hub: it has 18 bytes, expected 210,000"):
+        locate(plain, "best")
     assert not any(request.startswith("GET") for request in hub.requests)
 
 
-@pytest.mark.parametrize("on_the_way", [True, False])
-def test_a_file_with_other_content_is_named_and_removed(hub, plain, tmp_path, on_the_way):
-    (hub.instead if on_the_way else hub.files)[FILE] = WRONG
+def test_a_file_with_another_sha256_on_the_hub_is_not_downloaded(hub, plain):
+    hub.files[FILE] = WRONG
+    with pytest.raises(WeightsCorrupt, match="replaced on the Hub: it has the sha256"):
+        locate(plain, "best")
+    assert not any(request.startswith("GET") for request in hub.requests)
+
+
+def test_a_file_that_differs_after_the_download_is_downloaded_once(hub, plain):
+    hub.instead[FILE] = WRONG
+    hub.headers = {"ETag": '"0123456789abcdef"'}  # says nothing about the content
+    for message in ("has the sha256", "had other content than expected"):
+        with pytest.raises(WeightsCorrupt, match=message):
+            locate(plain, "best")
+    assert len([request for request in hub.requests if request.startswith("GET")]) == 1
+    hub.headers = {"ETag": '"fedcba9876543210"'}
+    hub.instead.clear()
+    assert locate(plain, "best").path.read_bytes() == BEST
+
+
+def test_a_file_with_other_content_is_named_and_removed(hub, plain, tmp_path):
+    hub.instead[FILE] = WRONG
     with pytest.raises(WeightsCorrupt, match=r"best\.bin has the sha256") as caught:
-        locate(plain)
+        locate(plain, "best")
     assert "removed" in caught.value.hint
     assert blobs(tmp_path) == []
     assert not is_local(plain.weights["best"])
     hub.instead.clear()
-    hub.files[FILE] = BEST
+    hub.headers = {"ETag": '"another"'}
     assert locate(plain).path.read_bytes() == BEST
 
 
@@ -134,18 +153,27 @@ def test_a_damaged_file_is_downloaded_again(hub, plain, caplog):
     assert "Downloading it again" in caplog.text
 
 
-def test_a_damaged_file_is_removed_if_it_cannot_be_downloaded_again(hub, plain, tmp_path):
+@pytest.mark.parametrize("how", ["--offline", "HF_HUB_OFFLINE", "503", "replaced on the Hub"])
+def test_a_damaged_file_is_kept_if_it_cannot_be_downloaded_again(hub, plain, tmp_path, monkeypatch, how):
     locate(plain).path.resolve().write_bytes(WRONG)
-    with pytest.raises(WeightsCorrupt, match="has the sha256"):
-        locate(plain, offline=True)
-    assert blobs(tmp_path) == []
+    if how == "HF_HUB_OFFLINE":
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    elif how == "503":
+        hub.status = 503
+    elif how == "replaced on the Hub":
+        hub.files[FILE] = STARTER
+    with pytest.raises(WeightsError):
+        locate(plain, "best", offline=how == "--offline")
+    assert [path.read_bytes() for path in blobs(tmp_path)] == [WRONG]
+    located = locate(plain, offline=how == "--offline")
+    assert located.tag == "starter"
 
 
 def test_a_web_page_is_recognized(hub, plain):
     page = b"<!DOCTYPE html>Log in".ljust(len(BEST))
-    hub.files[FILE] = page
+    hub.instead[FILE] = page
     with pytest.raises(WeightsCorrupt, match="is a web page"):
-        locate(plain)
+        locate(plain, "best")
 
 
 def test_a_damaged_bundled_file_is_refused_and_left_in_place(plain):
@@ -244,6 +272,11 @@ def test_a_file_that_differs_from_its_etag_is_removed(hub, tmp_path):
         fetch(URI)
     assert blobs(tmp_path) == []
     hub.instead.clear()
-    fetch(URI).resolve().write_bytes(WRONG)
+    path = fetch(URI)
+    path.resolve().write_bytes(WRONG)
     with pytest.raises(WeightsCorrupt):
         fetch(URI, offline=True)
+    assert path.read_bytes() == WRONG  # kept: nothing can replace it now
+    assert fetch(URI).read_bytes() == BEST
+    path.resolve().write_bytes(WRONG)
+    assert fetch(f"{URI}@{COMMIT}").read_bytes() == BEST

@@ -21,6 +21,7 @@ from colorcli.cli.plugins import plugins
 from colorcli.cli.run import run
 from colorcli.cli.settings import settings as settings_command
 from colorcli.cli.signals import Interruption
+from colorcli.cli.stills import film
 from colorcli.cli.train import train
 from colorcli.cli.turing import turing
 from colorcli.cli.weights import weights
@@ -99,6 +100,7 @@ colorcli.add_command(run)
 colorcli.add_command(train)
 colorcli.add_command(evaluate)
 colorcli.add_command(compare)
+colorcli.add_command(film)
 colorcli.add_command(turing)
 colorcli.add_command(bench)
 colorcli.add_command(models)

@@ -47,11 +47,11 @@ def _key_frames(text: str) -> int:
     raise click.BadParameter(f"must be auto or a number of frames of at least 1, got {text!r}.")
 
 
-def _corrected(text: str) -> tuple[Path, Fraction]:
-    """Parse `FILE@TIME`, a picture and the time of its frame in the film."""
+def frame_at_time(text: str) -> tuple[Path, Fraction]:
+    """Parse `FILE@TIME`: a film, or a picture of one of its frames, and the time of the frame."""
     path, at, time = text.rpartition("@")
     if not at or not path:
-        raise click.BadParameter(f"must be FILE@TIME, such as frame.png@1:30, got {text!r}.")
+        raise click.BadParameter(f"must be FILE@TIME, with a time such as 90 or 1:30, got {text!r}.")
     return Path(path), _time(time)
 
 
@@ -79,7 +79,7 @@ _OPTIONS = {
     "references": click.option(
         "--reference",
         "references",
-        type=_corrected,
+        type=frame_at_time,
         multiple=True,
         metavar="FILE@TIME",
         help="Films: a corrected frame that sets the colors of its shot.",

@@ -14,7 +14,6 @@ import av
 import cv2
 import numpy as np
 import torch
-from av.video.reformatter import ColorRange, Colorspace
 from torch.nn import functional
 
 from colorcli.color import rgb_to_lab
@@ -24,6 +23,7 @@ from colorcli.film.chroma import Coding
 from colorcli.film.colorize import film_chroma
 from colorcli.film.prepare import prepare_shots, upright
 from colorcli.media import shown
+from colorcli.media.films.original import decoded_frames, time_of, to_rgb
 from colorcli.media.films.probe import probe
 from colorcli.media.films.reader import read_frames
 
@@ -45,15 +45,6 @@ TRUE, GRAY = "true", "gray"
 PER_FRAME = "per frame"
 
 _GRAY = 1.0  # RMS chroma below which a film counts as gray
-_COLORSPACES = {
-    "bt709": Colorspace.ITU709,
-    "bt470bg": Colorspace.ITU601,
-    "smpte170m": Colorspace.ITU601,
-    "fcc": Colorspace.FCC,
-    "smpte240m": Colorspace.SMPTE240M,
-    "bt2020nc": 9,  # SWS_CS_BT2020, which older PyAV does not name
-}
-_RANGES = {"tv": ColorRange.MPEG, "pc": ColorRange.JPEG}
 
 
 @dataclass(frozen=True)
@@ -159,7 +150,7 @@ def _truths(film: Film, settings: FilmSettings, size: int) -> Generator[_Truth]:
         contextlib.closing(prepare_shots(film, reader, size)) as found,
         av.open(film.path) as container,
     ):
-        decoded = _decoded(film, container, settings.start)
+        decoded = decoded_frames(film, container, settings.start)
         scale = min(1.0, size / max(film.height, film.width))
         height, width = max(1, round(film.height * scale)), max(1, round(film.width * scale))
         for still in found:
@@ -170,16 +161,6 @@ def _truths(film: Film, settings: FilmSettings, size: int) -> Generator[_Truth]:
                 yield _Truth(lab[:1], lab[1:], still.place == 0)
 
 
-def _decoded(film: Film, container: Any, start: Fraction | None) -> Iterator[Any]:
-    stream = container.streams[film.index]
-    if start:
-        container.seek(int((start + film.start) / stream.time_base), stream=stream)  # to the key frame before it
-    with contextlib.suppress(av.error.FFmpegError):  # truncated: the frames before the damage are compared
-        for frame in container.decode(stream):
-            if frame.pts is not None:
-                yield frame
-
-
 def _shown_at(time: Fraction, decoded: Iterator[Any], film: Film) -> Any:
     """Skip decoded frames until the one at a time, in seconds.
 
@@ -187,7 +168,7 @@ def _shown_at(time: Fraction, decoded: Iterator[Any], film: Film) -> Any:
         DataError: no frame has that time.
     """
     for frame in decoded:
-        if abs(frame.pts * frame.time_base - film.start - time) <= film.time_base:
+        if abs(time_of(frame, film) - time) <= film.time_base:
             return frame
     raise DataError(
         f"{film.name}: the frame at {float(time):.3f} s cannot be decoded in color.", "Replace or remove the file."
@@ -199,13 +180,7 @@ def _rgb(frame: Any, film: Film, shape: tuple[int, int]) -> Plane:
 
     Scaling is done in float: rounding at a small size would look like flicker in the true colors.
     """
-    coded = not frame.format.is_rgb
-    whole = frame.reformat(
-        format="rgb24",
-        src_colorspace=_COLORSPACES[film.matrix] if coded else None,
-        src_color_range=_RANGES[film.range] if coded else None,
-    )
-    pixels: NDArray[np.float32] = whole.to_ndarray().astype(np.float32)
+    pixels = to_rgb(frame, film).astype(np.float32)
     small = cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(small.transpose(2, 0, 1)) / np.float32(255)
 

@@ -1,0 +1,105 @@
+"""The frames of a film in their own colors, as a player shows them: to compare with, and to correct."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+from colorcli.errors import UnreadableMedia, UsageError
+from colorcli.media.films.ffmpeg import url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+    from colorcli.media.films.probe import Film
+
+_COLORSPACES = {
+    "bt709": Colorspace.ITU709,
+    "bt470bg": Colorspace.ITU601,
+    "smpte170m": Colorspace.ITU601,
+    "fcc": Colorspace.FCC,
+    "smpte240m": Colorspace.SMPTE240M,
+    "bt2020nc": 9,  # SWS_CS_BT2020, which older PyAV does not name
+}
+_RANGES = {"tv": ColorRange.MPEG, "pc": ColorRange.JPEG}
+
+
+def decoded_frames(film: Film, container: Any, start: Fraction | None = None) -> Iterator[Any]:
+    """Decode the frames of an open container, from the key frame before `start` on; a truncated film ends early."""
+    stream = container.streams[film.index]
+    if start:
+        container.seek(int((start + film.start) / stream.time_base), stream=stream)
+    with contextlib.suppress(av.error.FFmpegError):
+        for frame in container.decode(stream):
+            if frame.pts is not None:
+                yield frame
+
+
+def time_of(frame: Any, film: Film) -> Fraction:
+    """Return the time of a decoded frame, in seconds since the start of the film."""
+    time: Fraction = frame.pts * frame.time_base - film.start
+    return time
+
+
+def to_rgb(frame: Any, film: Film, form: str = "rgb24") -> NDArray[np.generic]:
+    """Convert a decoded frame with the matrix and range of the film: (H, W, 3) RGB, in its stored orientation."""
+    coded = not frame.format.is_rgb
+    pixels: NDArray[np.generic] = frame.reformat(
+        format=form,
+        src_colorspace=_COLORSPACES[film.matrix] if coded else None,
+        src_color_range=_RANGES[film.range] if coded else None,
+    ).to_ndarray()
+    return pixels
+
+
+def read_still(film: Film, time: Fraction) -> NDArray[np.generic]:
+    """Read the frame that is on screen at a time, rotated and mirrored for display, with square pixels.
+
+    Args:
+        film: as probed.
+        time: in seconds since the start of the film.
+
+    Returns:
+        (H, W, 3) RGB, uint8, or uint16 if the film has more than 8 bits.
+
+    Raises:
+        UsageError: the film shows no frame at that time.
+        UnreadableMedia: no frame can be decoded.
+    """
+    found = _on_screen(film, time)
+    pixels = to_rgb(found, film, "rgb24" if film.depth == 8 else "rgb48le")
+    if film.sample_aspect_ratio != 1:
+        import cv2
+
+        width = max(1, round(film.width * film.sample_aspect_ratio))
+        pixels = cv2.resize(pixels, (width, film.height), interpolation=cv2.INTER_CUBIC)
+    pixels = np.rot90(pixels, -film.rotation // 90)
+    return np.ascontiguousarray(pixels[:, ::-1] if film.mirrored else pixels)
+
+
+def _on_screen(film: Film, time: Fraction) -> Any:
+    """Find the last frame that does not begin after a time; seeking may lead past it, then all frames are read."""
+    for start in (time, None) if film.clocked else (None,):
+        last = None
+        with av.open(url(film.path)) as container:
+            for frame in decoded_frames(film, container, start):
+                if time_of(frame, film) > time:
+                    if last is not None:
+                        return last
+                    break
+                last = frame
+            if last is not None and time <= time_of(last, film) + 2 / film.frame_rate:  # people round times
+                return last
+    if last is None:
+        raise UnreadableMedia(f"{film.name}: the frame at {float(time):g} s cannot be decoded.")
+    raise UsageError(
+        f"{film.name} shows no frame at {float(time):g} s: its last frame begins at {float(time_of(last, film)):g} s.",
+        "Give a time within the film: seconds, 1:30 or 1:02:03.5.",
+    )

@@ -1,4 +1,4 @@
-"""Iizuka, Simo-Serra and Ishikawa, "Let there be Color!" (SIGGRAPH 2016): local features that know the whole scene."""
+"""Iizuka, Simo-Serra and Ishikawa, "Let there be Color!" (SIGGRAPH 2016): fused local and global features."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Iizuka(Colorizer):
     """Regresses chroma from local features that are fused with one vector for the whole picture."""
 
     name = "iizuka"
-    summary = "Iizuka 2016: calm colors that fit the scene, from local and global features fused."
+    summary = "Iizuka 2016: calm colors that fit the scene, from fused local and global features."
     weights = read_manifest("iizuka")
-    # The network takes any sides in multiples of 8, and the paper gives it the picture at its own size. Squares let
-    # pictures of all sizes share a batch, cost the same for each, and are the scale that it has learned from.
+    # The network supports any multiples of 8, and the paper uses the picture's own size. With squares, pictures of any
+    # size share a batch, take the same time, and have the scale that the network was trained on.
     size = 256
     multiple_of = 8
     recipe_folder = Path(__file__).parent / "recipes"
@@ -47,5 +47,5 @@ class Iizuka(Colorizer):
 
 @hookimpl
 def register_colorizers(register: Callable[[Colorizer], None]) -> None:
-    """Offer the Iizuka colorizer."""
+    """Register the Iizuka colorizer."""
     register(Iizuka())

@@ -1,4 +1,4 @@
-"""The gray picture that the network sees: from lightness, and in eight ways from color."""
+"""Conversions to the gray picture that the network sees: one from lightness, and eight from color."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -11,19 +11,19 @@ Gray = Literal["luminance", "lightness", "luma601", "luma709", "average", "hsl",
 
 
 def lightness_to_luma(lightness: Tensor) -> Tensor:
-    """Turn CIE L* (B, 1, H, W) in 0..100 into luma (B, 1, H, W) in 0..1.
+    """Convert CIE L* (B, 1, H, W) in 0..100 to luma (B, 1, H, W) in 0..1.
 
-    Of a gray picture luma is its sRGB-encoded value: R' = G' = B' = Y'. So this undoes what the host did to it.
+    The luma of a gray picture is its sRGB-encoded value: R' = G' = B' = Y'. So this undoes the host's conversion.
     """
     ab = lightness.new_zeros(()).expand(len(lightness), 2, *lightness.shape[-2:])
-    return linear_to_srgb(lab_to_linear(lightness, ab)[:, 1:2])  # without chroma the three channels are one
+    return linear_to_srgb(lab_to_linear(lightness, ab)[:, 1:2])  # without chroma, the three channels are equal
 
 
 def make_gray(lightness: Tensor, ab: Tensor, way: Gray) -> Tensor:
-    """Photograph a color picture in gray.
+    """Convert a color picture to gray.
 
-    The Utrecht paper (section IV A) says that it tried eight ways and names none; these are eight that imaging knows.
-    R'G'B' are sRGB-encoded values, RGB linear light, all in 0..1:
+    The Utrecht paper (section IV A) tried eight conversions, but names none; these are eight common ones. R'G'B' are
+    sRGB-encoded values, RGB is linear light, all in 0..1:
 
     * `luminance`: Y = 0.2127 R + 0.7152 G + 0.0722 B, sRGB-encoded (IEC 61966-2-1): what `predict` gives the network.
     * `lightness`: L* / 100 (CIE 15).
@@ -37,7 +37,7 @@ def make_gray(lightness: Tensor, ab: Tensor, way: Gray) -> Tensor:
     Args:
         lightness: (B, 1, H, W), CIE L* in 0..100.
         ab: (B, 2, H, W), CIE ab.
-        way: which.
+        way: the conversion.
 
     Returns:
         (B, 1, H, W) in 0..1.

@@ -18,31 +18,30 @@ _MEAN_LUMA = 0.44505388568813414  # of the pictures that the published network w
 
 
 class IizukaNetwork(nn.Module):
-    """Low-level features go two ways, to mid-level and to global features, which are fused and colored.
+    """Computes mid-level and global features from shared low-level features, and fuses them into colors.
 
-    All convolutions are 3x3 with ReLU. The published weights are a Torch7 file, which cannot be loaded here, so the
-    names are ours. Its layers, batch norm folded into them, are these:
+    All convolutions are 3x3 with ReLU. The published weights are a Torch7 file, so the names are ours. Its layers,
+    with batch norm folded into them:
 
-    * low-level features, 6 convolutions, shared by both ways: `low.0`, `.2`, `.4`, `.6`, `.8`, `.10`
+    * low-level features, 6 convolutions, shared by both branches: `low.0`, `.2`, `.4`, `.6`, `.8`, `.10`
     * global features, 4 convolutions: `global_.0`, `.2`, `.4`, `.6`; 3 fully connected: `scene.1`, `.3`, `.5`
     * mid-level features, 2 convolutions: `mid.0`, `.2`
-    * fusion: `fusion.0`, whose input is the mid-level features and then the global ones
+    * fusion: `fusion.0`; its input is the mid-level features, followed by the global ones
     * colorization, 5 convolutions, the last without ReLU: `color.0.0`, `.2.0`, `.2.2`, `.4.0`, `.5`
     * classification, 2 fully connected: `category.0.0`, `.1`
 
     Args:
-        width: of every layer, as a share of the published one; channels are multiples of 8.
-        global_size: side of the square copy that the global features are of: 224 as published, 112 in the Utrecht
-            paper.
+        width: of every layer, relative to the published one; channels are multiples of 8.
+        global_size: side of the square copy for the global features: 224 as published, 112 in the Utrecht paper.
         output: `sigmoid` as published, or `relu` as in the Utrecht paper.
         fusion_kernel: 3 as in the published network, or 1 as in the paper's equation.
-        classes: of the classifier that helps to train the global features; 0 is none.
-        space: `lab` colors ab; `rgb` all of the picture, whose lightness is then not used.
-        norm: batch norm between each layer and its ReLU, instead of a bias: the published network was trained with it,
+        classes: of the classifier that helps to train the global features; 0 for none.
+        space: `lab` predicts ab; `rgb` predicts the whole picture, of which the lightness is not used.
+        norm: batch norm between each layer and its ReLU instead of a bias; the published network was trained with it
             and has it folded into its weights.
 
     Raises:
-        ValueError: an argument has a value that it cannot have.
+        ValueError: an argument is out of range.
     """
 
     def __init__(
@@ -59,11 +58,14 @@ class IizukaNetwork(nn.Module):
         super().__init__()
         if output not in get_args(Output) or space not in get_args(Space) or fusion_kernel not in {1, 3}:
             raise ValueError(
-                f"output {output!r}, space {space!r} and fusion_kernel {fusion_kernel!r} are to be sigmoid or relu, "
-                "lab or rgb, and 1 or 3"
+                "output must be sigmoid or relu, space lab or rgb, and fusion_kernel 1 or 3, got "
+                f"{output!r}, {space!r} and {fusion_kernel!r}"
             )
         if width <= 0 or global_size < 8 or classes < 0:
-            raise ValueError("width above 0, global_size from 8 and classes from 0 were expected")
+            raise ValueError(
+                "width must be above 0, global_size 8 or more and classes 0 or more, got "
+                f"{width}, {global_size} and {classes}"
+            )
         self.global_size = global_size
         self.output = output
         self.space = space
@@ -93,29 +95,29 @@ class IizukaNetwork(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        # Gray is the middle of 0..1. Beginning there is best, and a ReLU that begins below 0 would never learn.
+        # Gray is the middle of 0..1, the best place to start; a ReLU that starts below 0 would never learn.
         last = self.color[-1]
         nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]
         nn.init.constant_(last.bias, 0.0 if self.output == "sigmoid" else 0.5)  # type: ignore[arg-type]
 
     def forward(self, luma: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Color pictures.
+        """Predict colors.
 
         Args:
             luma: (B, 1, H, W) in 0..1, H and W multiples of 8.
 
         Returns:
-            Color (B, 2 or 3, H / 2, W / 2) float32 in 0..1, with ReLU from 0 up, for `to_ab`; and the categories'
-            scores (B, classes), None without a classifier.
+            Colors (B, 2 or 3, H / 2, W / 2) float32 in 0..1 (with ReLU, 0 or more), for `to_ab`; and the scores of the
+            categories (B, classes), None without a classifier.
 
         Raises:
-            UsageError: a side is no multiple of 8.
+            UsageError: a side is not a multiple of 8.
         """
         height, width = luma.shape[-2:]
         if height % 8 or width % 8:
             raise UsageError(
-                f"iizuka takes pictures whose sides are multiples of 8, not {width}x{height}.",
-                "A recipe says so with sizes and input_size.",
+                f"Pictures for iizuka must have sides that are multiples of 8, got {width}x{height}.",
+                "Set sizes and input_size in the recipe.",
             )
         centered = luma - _MEAN_LUMA
         local = self.low(centered)
@@ -127,7 +129,7 @@ class IizukaNetwork(nn.Module):
         return activated, None if self.category is None else self.category(scene)
 
     def _low_of_copy(self, picture: Tensor, features: Tensor) -> Tensor:
-        """Give the low-level features of the copy of fixed size, computed once where the picture has that size."""
+        """Compute the low-level features of the copy of fixed size; they are reused if the picture has that size."""
         size = (self.global_size, self.global_size)
         if picture.shape[-2:] == size:
             return features
@@ -136,12 +138,12 @@ class IizukaNetwork(nn.Module):
         return copied
 
     def to_ab(self, color: Tensor) -> Tensor:
-        """Turn what `forward` gave, (B, 2 or 3, h, w), into CIE ab (B, 2, h, w).
+        """Convert the result of `forward`, (B, 2 or 3, h, w), to CIE ab (B, 2, h, w).
 
-        As published ab = (2 s - 1) 100, with ReLU as with the sigmoid: the Utrecht paper does not give its scale.
+        As published, ab = (2 s - 1) 100, for ReLU as well: the Utrecht paper does not state its scale.
         """
         if self.space == "rgb":
-            with torch.autocast(color.device.type, enabled=False):  # Lab in bf16 shows
+            with torch.autocast(color.device.type, enabled=False):  # rounding of Lab in bf16 is visible
                 return rgb_to_lab(color.clamp(0, 1))[:, 1:]
         return (2 * color - 1) * AB_REACH
 

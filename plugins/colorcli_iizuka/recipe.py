@@ -56,7 +56,7 @@ class IizukaRecipe(Recipe):
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, Schedule)
         if alpha < 0 or chroma_weight < 0:
-            raise ValueError("alpha and chroma_weight from 0 were expected")
+            raise ValueError("alpha and chroma_weight must be 0 or more")
         self.alpha = alpha
         self.weight = ChromaWeight(chroma_weight)
         self.gray = gray
@@ -71,9 +71,9 @@ class IizukaRecipe(Recipe):
         """Count the categories, and the mean weight of a pixel where chroma counts."""
         if self.alpha and len(categories) < 2:
             raise DataError(
-                f"alpha = {self.alpha:g} asks for a classification of the pictures, which are in "
-                f"{len(categories)} categories, where at least two were expected.",
-                "Put them into one folder for each category, or set alpha = 0 in the recipe to train without.",
+                f"alpha = {self.alpha:g} trains a classifier, which needs photographs in at least two categories, got "
+                f"{len(categories)}.",
+                "Sort them into a folder for each category, or set alpha = 0 in the recipe.",
             )
         self.weight.survey(map(_halved, colors))
         return {"classes": len(categories) if self.alpha else 0}

@@ -1,4 +1,4 @@
-"""Baldassarre, González Morín and Rodés-Guirao, "Deep Koalarization" (2017): color by what is in the picture."""
+"""Baldassarre, González Morín and Rodés-Guirao, "Deep Koalarization" (2017): color from the content of the picture."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Koalarization(Colorizer):
-    """Regresses chroma from local features that are fused with what a frozen, trained network sees in the picture."""
+    """Regresses chroma from local features fused with the embedding of a frozen, pretrained classifier."""
 
     name = "koalarization"
-    summary = "Deep Koalarization 2017: calm colors, helped by a network that knows what is in the picture."
+    summary = "Deep Koalarization 2017: calm colors, guided by a pretrained classifier."
     weights = read_manifest("koalarization")
     size = 224
     multiple_of = 8
@@ -42,5 +42,5 @@ class Koalarization(Colorizer):
 
 @hookimpl
 def register_colorizers(register: Callable[[Colorizer], None]) -> None:
-    """Offer the Koalarization colorizer."""
+    """Register the Koalarization colorizer."""
     register(Koalarization())

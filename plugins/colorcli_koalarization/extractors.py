@@ -1,4 +1,4 @@
-"""Frozen networks that say what is in a gray picture."""
+"""Frozen classifiers whose embedding describes the content of a gray picture."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,29 +14,30 @@ from colorcli.training.optimization import expect_one_of
 
 ExtractorName = Literal["inception-resnet-v2", "inception-v3", "convnext-tiny", "resnet34-grey", "none"]
 _SEED = 0  # of the selection of dimensions
-_CATEGORIES = 6  # of the router whose features `resnet34-grey` gives
+_CATEGORIES = 6  # of the router on whose features `resnet34-grey` is based
 
 
 class Extractor(nn.Module):
-    """Turns a gray picture into an embedding, and never learns: no gradients, and its statistics stay.
+    """Computes the embedding of a gray picture. It is never trained: no gradients, and fixed batch statistics.
 
-    Its weights are in the state dict of the network that it is part of, so that a weights file is complete.
+    Its weights are part of the state dict of the network that it belongs to, so that a weights file is complete.
 
     Args:
-        name: `inception-resnet-v2` (timm's) as published, `inception-v3` or `convnext-tiny` (torchvision's), whose
-            1,000 logits are the embedding; `resnet34-grey`, the router of pix2pix, whose 8 `width` features are;
-            or `none`.
+        name: `inception-resnet-v2` (timm) as published, `inception-v3` or `convnext-tiny` (torchvision), with their
+            1,000 logits as the embedding; `resnet34-grey`, the router of pix2pix, with its 8 `width` features; or
+            `none`.
         width: channels of the first layer of `resnet34-grey`.
-        size: the square in pixels that `resnet34-grey` looks at; the others have sizes of their own.
-        dimensions: how many are used, a random but fixed selection that the state dict has as `selection`; None = all.
+        size: side of the square input of `resnet34-grey` in pixels; the others have fixed sizes.
+        dimensions: number of dimensions to use, a random but fixed selection, saved as `selection` in the state dict;
+            None for all.
 
     Attributes:
-        dimensions: how long an embedding is.
-        model: the network; None without one.
-        given: whether a state dict has brought its weights.
+        dimensions: of the embedding.
+        model: the classifier; None without one.
+        given: whether its weights were loaded from a state dict.
 
     Raises:
-        ValueError: an argument has a value that it cannot have.
+        ValueError: an argument is out of range.
         UsageError: timm, which the published extractor needs, is not installed.
     """
 
@@ -51,7 +52,7 @@ class Extractor(nn.Module):
         self.name = name
         self.model, available = _made(name, width, size)
         if dimensions is not None and not 0 < dimensions <= available:
-            raise ValueError(f"dimensions is {dimensions}, and the extractor {name} has {available} to choose from")
+            raise ValueError(f"dimensions must be from 1 to {available} for the extractor {name}, got {dimensions}")
         self.dimensions = available if dimensions is None else dimensions
         self.register_buffer("selection", None if dimensions is None else _selection(available, dimensions))
         self.given = False
@@ -59,12 +60,12 @@ class Extractor(nn.Module):
         self.requires_grad_(requires_grad=False).train(mode=False)
 
     def train(self, mode: bool = True) -> "Extractor":
-        """Stay in eval mode, whatever the network around it does."""
+        """Stay in eval mode, regardless of the surrounding network."""
         return super().train(mode=False)
 
     @torch.no_grad()
     def forward(self, lightness: Tensor) -> Tensor:
-        """Turn CIE L* (B, 1, H, W) in 0..100 into embeddings (B, dimensions) float32."""
+        """Compute embeddings (B, dimensions), float32, from CIE L* (B, 1, H, W) in 0..100."""
         if self.model is None:
             return lightness.new_zeros(len(lightness), 0)
         if self.name == "resnet34-grey":
@@ -80,7 +81,7 @@ def _remember(extractor: nn.Module, _keys: object) -> None:
 
 
 def _made(name: ExtractorName, width: int, size: int) -> tuple[nn.Module | None, int]:
-    """Make the network, untrained, and say how many dimensions its embedding has."""
+    """Make the untrained classifier, and return it with the number of dimensions of its embedding."""
     if name == "none":
         return None, 0
     if name == "resnet34-grey":
@@ -95,12 +96,12 @@ def _selection(available: int, dimensions: int) -> Tensor:
     return chosen.sort().values
 
 
-# The published ones
+# Published classifiers
 
 
 @dataclass(frozen=True)
 class _Published:
-    """A classifier of ImageNet, and how it was given its pictures."""
+    """An ImageNet classifier and its preprocessing."""
 
     make: Callable[[], nn.Module]
     size: int
@@ -108,7 +109,7 @@ class _Published:
     deviation: tuple[float, float, float]
 
     def prepare(self, lightness: Tensor) -> Tensor:
-        """Turn CIE L* (B, 1, H, W) in 0..100 into gray as red, green and blue (B, 3, size, size), scaled."""
+        """Convert CIE L* (B, 1, H, W) in 0..100 to normalized gray RGB (B, 3, size, size)."""
         small = functional.interpolate(lightness, (self.size, self.size), mode="bilinear", antialias=True)
         gray = linear_to_srgb(lab_to_linear(small, small.new_zeros(1, 2, 1, 1)).clamp(0, 1))
         mean, deviation = (gray.new_tensor(values)[:, None, None] for values in (self.mean, self.deviation))

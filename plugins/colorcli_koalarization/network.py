@@ -13,30 +13,30 @@ AB_REACH = 127.0  # the network's -1..1 stands for ab in -127..127
 
 
 class KoalarizationNetwork(nn.Module):
-    """An encoder's features and a frozen extractor's embedding of the picture are fused and decoded into chroma.
+    """Fuses the features of an encoder with the embedding of a frozen extractor, and decodes them into chroma.
 
-    No weights were ever published, so the names are ours; the layers are these, 3x3 unless noted, with ReLU:
+    No weights were published, so the names are ours. The layers are 3x3 unless noted, with ReLU:
 
     * encoder, 8 convolutions: `encoder.0` to `.7`, each with its convolution at `.conv`
     * extractor, frozen: `extractor.model`
-    * fusion, a 1x1 convolution: `fusion.conv`, whose input is the encoder's features and then the embedding
+    * fusion, a 1x1 convolution: `fusion.conv`; its input is the encoder's features, followed by the embedding
     * decoder, 5 convolutions: `decoder.0`, `.2`, `.3`, `.5`, and the output `.6`
 
-    Published is a doubling of the output by repetition at the end; it is left to the host, who enlarges more smoothly.
+    The published network ends with nearest-neighbor upsampling by 2; here the host upsamples, more smoothly.
 
     Args:
-        width: of encoder, fusion and decoder, as a share of the published one; channels are multiples of 8.
-        norm: batch norm between each convolution and its ReLU, instead of a bias, for faster training; the published
+        width: of encoder, fusion and decoder, relative to the published one; channels are multiples of 8.
+        norm: batch norm between each convolution and its ReLU instead of a bias, for faster training; the published
             network has none.
-        bins: 0 regresses ab with tanh, as published; more classifies a and b into so many equal parts of -127..127
-            each, for the cross-entropy.
-        extractor: what the embedding is of, see `colorcli_koalarization.extractors.Extractor`.
+        bins: 0 to regress ab with tanh, as published; otherwise, number of equal bins of -127..127 for a, and likewise
+            for b, for the cross-entropy.
+        extractor: see `colorcli_koalarization.extractors.Extractor`.
         extractor_width: channels of the first layer of `resnet34-grey`.
-        extractor_size: the square in pixels that `resnet34-grey` looks at.
-        dimensions: how many of the extractor's are used, a random but fixed selection; None = all.
+        extractor_size: side of the square input of `resnet34-grey` in pixels.
+        dimensions: number of dimensions of the embedding to use, a random but fixed selection; None for all.
 
     Raises:
-        ValueError: an argument has a value that it cannot have.
+        ValueError: an argument is out of range.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class KoalarizationNetwork(nn.Module):
     ) -> None:
         super().__init__()
         if width <= 0 or bins < 0 or bins == 1:
-            raise ValueError("width above 0 and bins, 0 or from 2, were expected")
+            raise ValueError(f"width must be above 0 and bins 0 or from 2, got width {width} and bins {bins}")
         self.bins = bins
         c32, c64, c128, c256, c512 = (max(8, round(width * n / 8) * 8) for n in (32, 64, 128, 256, 512))
         encoder = [1, c64, c128, c128, c256, c256, c512, c512, c256]
@@ -68,30 +68,30 @@ class KoalarizationNetwork(nn.Module):
             nn.Conv2d(c32, 2 * (bins or 1), 3, padding=1),
         )
         last = self.decoder[-1]
-        nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]  # begins gray
+        nn.init.normal_(last.weight, std=0.01)  # type: ignore[arg-type]  # starts gray
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Color pictures.
+        """Predict colors.
 
         Args:
             lightness: (B, 1, H, W), CIE L* in 0..100, H and W multiples of 8.
 
         Returns:
-            (B, 2, H / 2, W / 2) float32 in -1..1; with bins, logits (B, 2 bins, H / 2, W / 2), first a's, then b's.
+            (B, 2, H / 2, W / 2) float32 in -1..1; with bins, logits (B, 2 bins, H / 2, W / 2), of a, then of b.
 
         Raises:
-            UsageError: a side is no multiple of 8.
+            UsageError: a side is not a multiple of 8.
         """
         return self.color(lightness, self.extractor(lightness))
 
     def color(self, lightness: Tensor, embedding: Tensor) -> Tensor:
-        """Do as `forward` does, given the extractor's embedding (B, dimensions) of the picture."""
+        """Predict colors as `forward` does, from the extractor's embedding (B, dimensions)."""
         height, width = lightness.shape[-2:]
         if height % 8 or width % 8:
             raise UsageError(
-                f"koalarization takes pictures whose sides are multiples of 8, not {width}x{height}.",
-                "A recipe says so with sizes and input_size.",
+                f"Pictures for koalarization must have sides that are multiples of 8, got {width}x{height}.",
+                "Set sizes and input_size in the recipe.",
             )
         local = self.encoder(lightness / 50 - 1)
         everywhere = embedding[:, :, None, None].expand(-1, -1, *local.shape[-2:])  # (B, E) -> (B, E, H / 8, W / 8)
@@ -99,7 +99,7 @@ class KoalarizationNetwork(nn.Module):
         return colored if self.bins else colored.tanh()
 
     def to_ab(self, colored: Tensor) -> Tensor:
-        """Turn what `forward` gave into CIE ab (B, 2, h, w); of a classification, the mean of each distribution."""
+        """Convert the result of `forward` to CIE ab (B, 2, h, w); with bins, the mean of each distribution."""
         if not self.bins:
             return colored * AB_REACH
         B, _, h, w = colored.shape
@@ -109,9 +109,9 @@ class KoalarizationNetwork(nn.Module):
 
 
 class Layer(nn.Sequential):
-    """A convolution with ReLU, of an input (B, before, H, W) with even sides where it strides.
+    """A convolution with ReLU; with stride 2, the sides of its input (B, before, H, W) must be even.
 
-    Its padding is TensorFlow's SAME, as published: at stride 2 one row below and one column on the right.
+    Padding is TensorFlow's SAME, as published: at stride 2, one row at the bottom and one column on the right.
     """
 
     def __init__(self, before: int, after: int, stride: int = 1, kernel: int = 3, *, norm: bool) -> None:

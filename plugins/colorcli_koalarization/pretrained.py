@@ -1,4 +1,4 @@
-"""Where a frozen extractor's weights come from."""
+"""The pretrained weights of a frozen extractor."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,23 +12,23 @@ from colorcli_koalarization.extractors import Extractor
 
 _HUB_FILE = "timm/inception_resnet_v2.tf_in1k/model.safetensors"
 _SUFFIXES = {".safetensors", ".pth", ".pt"}
-_PREFIXES = ("router.", "extractor.model.")  # of the same network in weights of pix2pix, and in our own
-_UNUSED = "AuxLogits."  # of Inception-v3, for its training only
+_PREFIXES = ("router.", "extractor.model.")  # of the same network in the weights of pix2pix and of koalarization
+_UNUSED = "AuxLogits."  # of Inception-v3, used only in its training
 
 
 def give_weights(extractor: Extractor, source: str) -> None:
-    """Give an extractor its trained weights.
+    """Load the pretrained weights of an extractor.
 
     Args:
-        extractor: with any weights; one that is `none` needs none.
-        source: `published` (torchvision's download, the Hugging Face Hub); a file, safetensors or a torch state
-            dict, whose keys may begin with `router.` or `extractor.model.`; the name of a model of colorcli with a
-            router, such as `pix2pix.starter`; or `random`, which leaves the weights as they are.
+        extractor: to load into; nothing is loaded for the extractor `none`.
+        source: `published` (downloaded from torchvision or the Hugging Face Hub); a file, safetensors or a torch state
+            dict, with keys that may start with `router.` or `extractor.model.`; the name of a colorcli model with a
+            router, such as `pix2pix.starter`; or `random`, which keeps the current weights.
 
     Raises:
-        UsageError: there is no such source for this extractor.
-        WeightsNotFound: the weights cannot be had from here.
-        WeightsCorrupt: they are of another network.
+        UsageError: the source does not exist for this extractor.
+        WeightsNotFound: the weights are not available.
+        WeightsCorrupt: the weights belong to another network.
     """
     if extractor.model is None or source == "random":
         return
@@ -39,7 +39,7 @@ def give_weights(extractor: Extractor, source: str) -> None:
         reason = str(error).splitlines()[-1].strip()
         raise WeightsCorrupt(
             f"{source} does not fit the extractor {extractor.name}: {reason}",
-            "extractor and extractor_width in the table [network] are to be those that it was trained with.",
+            "In [network], extractor and extractor_width must be those that it was trained with.",
         ) from None
 
 
@@ -61,18 +61,18 @@ def _of_its_own(file: Path) -> Mapping[str, Tensor]:
 def _published(name: str) -> Mapping[str, Tensor]:
     if name == "resnet34-grey":
         raise UsageError(
-            "The extractor resnet34-grey is not published: the router of pix2pix is such a network.",
+            "The extractor resnet34-grey has no published weights; it uses the router of pix2pix.",
             'Set pretrained = "pix2pix.starter" in the recipe, or the file of another router.',
         )
     weights = None if name == "inception-resnet-v2" else _torchvision(name)
     where = weights.url if weights else f"huggingface.co/{_HUB_FILE}"
     try:
         return weights.get_state_dict(progress=False, check_hash=True) if weights else _from_hub()
-    except Exception as error:  # the clients' own, their HTTP libraries', and the disk's: all say why it is not here
+    except Exception as error:  # from the clients, their HTTP libraries, or the disk
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".: ")
         raise WeightsNotFound(
-            f"The published weights of {name} cannot be had from {where} ({reason}).",
-            'Fetch the file elsewhere and set pretrained = "FILE" in the recipe, or choose another extractor: '
+            f"The published weights of {name} are not available from {where} ({reason}).",
+            'Download the file elsewhere and set pretrained = "FILE" in the recipe, or choose another extractor: '
             'resnet34-grey with pretrained = "pix2pix.starter" needs no download.',
         ) from error
 

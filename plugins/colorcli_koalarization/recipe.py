@@ -60,7 +60,7 @@ class KoalarizationRecipe(Recipe):
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, ScheduleName)
         if bins < 2 or chroma_weight < 0 or halvings < 1:
-            raise ValueError("bins from 2, chroma_weight from 0 and halvings from 1 were expected")
+            raise ValueError("bins must be 2 or more, chroma_weight 0 or more, and halvings 1 or more")
         self.loss = loss
         self.bins = bins
         self.weight = ChromaWeight(chroma_weight)

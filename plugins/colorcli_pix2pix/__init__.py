@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class Pix2Pix(Colorizer):
-    """Colors a picture by a generator that has learned to deceive, chosen by what the picture shows."""
+    """Predicts colors with a generator that was trained as a GAN, selected by the category of the picture."""
 
     name = "pix2pix"
-    summary = "Pix2Pix 2017: a GAN, or six of them, chosen by what a classifier sees in the picture."
+    summary = "Pix2Pix 2017: one GAN, or six of them, selected by a classifier of the picture."
     weights = read_manifest("pix2pix")
     options = (
         Option(
             "category",
             "auto",
-            "of the picture, whose generator colors it; auto = let the classifier of the ensemble choose",
+            "category whose generator colorizes the picture; auto lets the classifier of the ensemble choose",
             choices=("auto", *CATEGORIES),
         ),
         Option(
@@ -56,7 +56,7 @@ class Pix2Pix(Colorizer):
         from colorcli_pix2pix.network import KINDS
 
         if kind not in KINDS:
-            raise ValueError(f"kind is {kind!r}, where one of {', '.join(KINDS)} was expected")
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         return KINDS[kind](**network)
 
     def adapt(self, state: Mapping[str, Tensor], network: Mapping[str, Any]) -> Mapping[str, Tensor]:
@@ -95,11 +95,11 @@ class Pix2Pix(Colorizer):
         from colorcli_pix2pix.router_recipe import RouterRecipe
 
         if kind not in {"gan", "router"}:
-            raise ValueError(f"kind is {kind!r}, where gan or router was expected")
+            raise ValueError(f"kind must be gan or router, got {kind!r}")
         return GanRecipe(**settings) if kind == "gan" else RouterRecipe(**settings)
 
 
 @hookimpl
 def register_colorizers(register: Callable[[Colorizer], None]) -> None:
-    """Offer the Pix2Pix colorizer."""
+    """Register the Pix2Pix colorizer."""
     register(Pix2Pix())

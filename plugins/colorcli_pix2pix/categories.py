@@ -1,3 +1,3 @@
-"""The six kinds of picture that have a generator of their own (Edinburgh paper, section 2.3)."""
+"""The six categories of pictures, each with its own generator (Edinburgh paper, section 2.3)."""
 
-CATEGORIES = ("animals", "city", "nature", "others", "people", "scenery")  # sorted, as those of the data are
+CATEGORIES = ("animals", "city", "nature", "others", "people", "scenery")  # sorted, like those of the data

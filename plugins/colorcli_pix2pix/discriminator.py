@@ -1,4 +1,4 @@
-"""The discriminator of Isola et al. 2017: PatchGAN, which judges a picture patch by patch."""
+"""The discriminator of Isola et al. 2017: PatchGAN, which classifies a picture patch by patch."""
 
 import torch
 from torch import Tensor, nn
@@ -7,12 +7,12 @@ from colorcli_pix2pix.unet import initialize
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges every patch of 70x70 pixels: C64-C128-C256-C512 of Isola et al. 2017, section 6.1.2.
+    """Classifies each 70x70 patch as real or generated: C64-C128-C256-C512 of Isola et al. 2017, section 6.1.2.
 
-    Keys and shapes are those of the PyTorch code of the authors (`model.0.weight`, ...) with three channels in.
+    Keys and shapes are those of the authors' PyTorch code (`model.0.weight`, ...) with three input channels.
 
     Args:
-        width: channels of the first layer, the published 64.
+        width: channels of the first layer, 64 as published.
 
     Raises:
         ValueError: the width is below 1.
@@ -21,7 +21,7 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         if width < 1:
-            raise ValueError("a discriminator's width from 1 was expected")
+            raise ValueError(f"the width of a discriminator must be 1 or more, got {width}")
         self.model = nn.Sequential(
             _convolution(3, width, stride=2, bias=True),
             nn.LeakyReLU(0.2, inplace=True),
@@ -33,9 +33,9 @@ class PatchDiscriminator(nn.Module):
         self.apply(initialize)
 
     def forward(self, gray: Tensor, chroma: Tensor) -> Tensor:
-        """Turn gray (B, 1, H, W) and chroma (B, 2, H, W), both in -1..1, into logits (B, 1, H / 8 - 2, W / 8 - 2).
+        """Compute logits (B, 1, H / 8 - 2, W / 8 - 2) from gray (B, 1, H, W) and chroma (B, 2, H, W) in -1..1.
 
-        The larger a patch's logit, the more it looks like one of a true picture.
+        A larger logit means that the patch looks more like a real picture.
         """
         logits: Tensor = self.model(torch.cat([gray, chroma], dim=1))
         return logits.float()

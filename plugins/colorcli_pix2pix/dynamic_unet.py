@@ -9,16 +9,16 @@ from colorcli_pix2pix.spaces import Space
 
 
 class DynamicUnet(nn.Module):
-    """A ResNet-18 that looks, and a U-Net on it that paints; linear at its end, so that colors may leave -1..1.
+    """A U-Net with a ResNet-18 encoder and a linear output, so that colors may exceed -1..1.
 
     The layers and keys are those of fastai's `DynamicUnet(body, 2, (256, 256))`, where `body` is torchvision's
     ResNet-18 for one channel, without its last two layers:
 
-    * `layers.0`: the body, whose halves of the picture go across from `.2`, `.4`, `.5` and `.6`
+    * `layers.0`: the body, with skip connections from `.2`, `.4`, `.5` and `.6`
     * `layers.1`, `.3`: batch norm, ReLU and two 3x3 convolutions at the bottom
-    * `layers.4` to `.7`: doubling by pixel shuffle, joined with what comes across and convolved twice
-    * `layers.8`: doubling by pixel shuffle to the size of the picture, which is then joined as one more channel
-    * `layers.11`, `.12`: a residual block and the 1x1 convolution that gives the chroma
+    * `layers.4` to `.7`: upsampling by pixel shuffle, concatenation with the skip connection, and two convolutions
+    * `layers.8`: upsampling by pixel shuffle to the size of the picture, which is concatenated as one more channel
+    * `layers.11`, `.12`: a residual block, and the 1x1 convolution that predicts the chroma
 
     Args:
         width: channels of the body's first stage, the published 64.
@@ -32,7 +32,7 @@ class DynamicUnet(nn.Module):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         if width < 2:
-            raise ValueError("width from 2 was expected")
+            raise ValueError(f"width must be 2 or more, got {width}")
         body = nn.Sequential(
             nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False),
             nn.BatchNorm2d(width),
@@ -75,7 +75,7 @@ class DynamicUnet(nn.Module):
         nn.init.normal_(self.layers["12"][0].weight, std=0.01)  # type: ignore[index]
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Turn gray (B, 1, H, W) in -1..1 into chroma (B, 2, H, W) in about -1..1; any sides."""
+        """Predict chroma (B, 2, H, W) in about -1..1 from gray (B, 1, H, W) in -1..1 of any size."""
         across = []
         x = gray
         for index, layer in enumerate(self.layers["0"].children()):
@@ -91,10 +91,10 @@ class DynamicUnet(nn.Module):
 
 
 class _Up(nn.Module):
-    """Doubles what comes from below and joins it with what comes across at that size.
+    """Upsamples the features from below, and combines them with the skip connection.
 
     Attributes:
-        channels: that it gives.
+        channels: of the output.
     """
 
     def __init__(self, below: int, across: int, *, last: bool = False) -> None:
@@ -113,13 +113,13 @@ class _Up(nn.Module):
 
 
 class _Doubling(nn.Sequential):
-    """Makes four pixels of one."""
+    """Doubles both sides."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__(_convolution(before, after * 4, kernel=1), nn.PixelShuffle(2))
 
     def begin_evenly(self) -> None:
-        """Let the four begin alike, or a checkerboard shows (Aitken et al. 2017, "Checkerboard artifact free")."""
+        """Initialize the four subpixels alike, to avoid checkerboard artifacts (Aitken et al. 2017)."""
         weight = next(self.parameters())  # (4 * after, before, 1, 1)
         with torch.no_grad():
             weight.copy_(weight[::4].repeat_interleave(4, dim=0))
@@ -141,6 +141,6 @@ def _convolution(before: int, after: int, kernel: int = 3) -> nn.Sequential:
 
 
 def _fitted(x: Tensor, like: Tensor) -> Tensor:
-    """Bring features to the size of others, where odd sides have been halved."""
+    """Resize features to the size of others, which may differ after halving odd sides."""
     size = like.shape[-2:]
     return x if x.shape[-2:] == size else functional.interpolate(x, size, mode="nearest")

@@ -62,7 +62,7 @@ class GanRecipe(Recipe):
         expect_one_of("keep", keep, Keep)
         if l1_weight < 0 or chroma_weight < 0 or discriminator_width < 1 or not 0 <= warm_up < 1:
             raise ValueError(
-                "l1_weight and chroma_weight from 0, discriminator_width from 1 and warm_up in 0..1 were expected"
+                "l1_weight and chroma_weight must be 0 or more, discriminator_width 1 or more, and warm_up in 0..1"
             )
         self.l1_weight = l1_weight
         self.weight = ChromaWeight(chroma_weight)

@@ -1,4 +1,4 @@
-"""ResNet-34 (He, Zhang, Ren and Sun, CVPR 2016) for gray pictures: it says what a picture shows."""
+"""ResNet-34 (He, Zhang, Ren and Sun, CVPR 2016), a classifier of gray pictures."""
 
 from itertools import pairwise
 
@@ -9,21 +9,23 @@ _BLOCKS_OF_STAGES = (3, 4, 6, 3)
 
 
 class ResNet34(nn.Module):
-    """Thirty-four layers deep, as wide as it is told; keys are torchvision's (`layer1.0.conv1.weight`, ...).
+    """A ResNet-34 of variable width, with torchvision's keys (`layer1.0.conv1.weight`, ...).
 
     Args:
-        width: channels of the first stage, the published 64; the later three have 2, 4 and 8 times as many.
-        classes: how many categories it tells apart.
-        size: the square, in pixels, at which it looks at pictures, whatever theirs.
+        width: channels of the first stage, 64 as published; the other three have 2, 4 and 8 times as many.
+        classes: number of categories.
+        size: side of the square to which all pictures are scaled, in pixels.
 
     Raises:
-        ValueError: an argument has a value that it cannot have.
+        ValueError: an argument is out of range.
     """
 
     def __init__(self, width: int = 64, classes: int = 6, size: int = 224) -> None:
         super().__init__()
         if width < 1 or classes < 1 or size < 32:
-            raise ValueError("width and classes from 1 and size from 32 were expected")
+            raise ValueError(
+                f"width and classes must be 1 or more and size 32 or more, got {width}, {classes} and {size}"
+            )
         self.size = size
         self.conv1 = nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -42,13 +44,13 @@ class ResNet34(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Turn L* (B, 1, H, W) in 0..100 into logits (B, classes)."""
+        """Compute logits (B, classes) from L* (B, 1, H, W) in 0..100."""
         logits: Tensor = self.fc(self.features(lightness))
         return logits.float()
 
     def features(self, lightness: Tensor) -> Tensor:
-        """Turn L* (B, 1, H, W) in 0..100 into what the last layer classifies: (B, 8 * width)."""
-        x = (self._resized(lightness) - 50) / 25  # about as pictures are spread
+        """Compute the features before the last layer, (B, 8 * width), from L* (B, 1, H, W) in 0..100."""
+        x = (self._resized(lightness) - 50) / 25  # roughly mean and deviation of photographs
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         pooled: Tensor = x.mean(dim=(2, 3))
@@ -62,7 +64,7 @@ class ResNet34(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions, added to what came in: (B, before, h, w) to (B, after, h / stride, w / stride)."""
+    """Two 3x3 convolutions with a residual: (B, before, h, w) to (B, after, h / stride, w / stride)."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -83,6 +85,6 @@ class BasicBlock(nn.Module):
 
 
 def make_stage(before: int, after: int, blocks: int) -> nn.Sequential:
-    """Chain blocks, of which the first halves the picture where it widens."""
+    """Chain blocks; the first one halves the sides if it changes the number of channels."""
     first = BasicBlock(before, after, stride=1 if before == after else 2)
     return nn.Sequential(first, *(BasicBlock(after, after, stride=1) for _ in range(blocks - 1)))

@@ -43,7 +43,7 @@ class RouterRecipe(Recipe):
     ) -> None:
         expect_one_of("schedule", schedule, Schedule)
         if not 0 <= label_smoothing < 1:
-            raise ValueError("label_smoothing in 0..1 was expected")
+            raise ValueError(f"label_smoothing must be in 0..1, got {label_smoothing}")
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.weight_decay = weight_decay

@@ -1,4 +1,4 @@
-"""What a generator sees and gives, in -1..1, in the two color spaces of the Edinburgh paper."""
+"""Input and output of a generator, in -1..1, in the two color spaces of the Edinburgh paper."""
 
 from typing import Literal
 
@@ -20,43 +20,43 @@ Space = Literal["lab", "yuv"]
 AB_REACH = 110.0  # -1..1 stands for ab in -110..110
 UV_REACH = 0.5  # and for all of U and V
 _MATRIX: Literal["bt601"] = "bt601"
-_NEWTON_STEPS = 4  # to what float32 tells, even outside of sRGB
-_AHEAD = 1e-3  # the derivative is a difference over this
+_NEWTON_STEPS = 4  # converges to float32 precision, even outside sRGB
+_AHEAD = 1e-3  # step of the finite difference
 
 
 def encode_gray(lightness: Tensor, space: Space) -> Tensor:
-    """Turn L* (B, 1, H, W) in 0..100 into what a generator sees: L* / 50 - 1, or 2 Y' - 1 of the gray picture."""
+    """Convert L* (B, 1, H, W) in 0..100 to the input of a generator: L* / 50 - 1, or 2 Y' - 1 of the gray picture."""
     return lightness / 50 - 1 if space == "lab" else 2 * _luma_of_gray(lightness) - 1
 
 
 def encode_color(lightness: Tensor, ab: Tensor, space: Space) -> Tensor:
-    """Turn true colors (B, 1, H, W) and (B, 2, H, W) into what a generator is to give: ab / 110, or 2 UV."""
+    """Convert true colors (B, 1, H, W) and (B, 2, H, W) to the target of a generator: ab / 110, or 2 UV."""
     if space == "lab":
         return ab / AB_REACH
     return rgb_to_yuv(lab_to_rgb(lightness, ab), _MATRIX)[:, 1:] / UV_REACH
 
 
 def decode_color(lightness: Tensor, color: Tensor, space: Space) -> Tensor:
-    """Turn what a generator gave (B, 2, H, W) into CIE ab (B, 2, H, W), float32; undoes `encode_color`.
+    """Convert the output of a generator (B, 2, H, W) to CIE ab (B, 2, H, W), float32; the inverse of `encode_color`.
 
-    U and V come without their Y'. That of the gray picture is too high for saturated colors, so Y' is sought with
-    which they have the lightness of the picture: colors that are right in UV are then right in ab.
+    U and V come without Y'. The Y' of the gray picture is too high for saturated colors, so this solves for the Y'
+    that gives the lightness of the picture: colors that are right in UV are then right in ab.
     """
     color = color.float()
     if space == "lab":
         return color * AB_REACH
-    with torch.autocast(color.device.type, enabled=False):  # Lab in bf16 shows
+    with torch.autocast(color.device.type, enabled=False):  # rounding of Lab in bf16 is visible
         added = yuv_to_rgb(torch.cat([torch.zeros_like(lightness), color * UV_REACH], dim=1), _MATRIX)
         return rgb_to_lab(added + _luma_with(added, _luminance_of_gray(lightness)))[:, 1:]
 
 
 def _luma_with(added: Tensor, luminance: Tensor) -> Tensor:
-    """Find Y' (B, 1, H, W) with which colors have a luminance (B, 1, H, W), by Newton's method.
+    """Solve for the Y' (B, 1, H, W) that gives a luminance (B, 1, H, W), by Newton's method.
 
-    The luminance is convex in Y', and the first guess is not below the answer, so that every step comes nearer to it.
+    The luminance is convex in Y', and the first guess is not below the solution, so every step comes closer to it.
 
     Args:
-        added: (B, 3, H, W), what U and V add to Y' in R', G' and B'.
+        added: (B, 3, H, W), the contribution of U and V to R', G' and B'.
         luminance: (B, 1, H, W), of linear light in 0..1.
     """
     weights = torch.tensor(LUMINANCE_WEIGHTS, device=added.device)[:, None, None]
@@ -70,10 +70,10 @@ def _luma_with(added: Tensor, luminance: Tensor) -> Tensor:
 
 
 def _luma_of_gray(lightness: Tensor) -> Tensor:
-    """Turn L* (B, 1, H, W) into Y' in 0..1 of the gray picture, which is its sRGB-encoded value."""
+    """Convert L* (B, 1, H, W) to the Y' of the gray picture in 0..1, its sRGB-encoded value."""
     return linear_to_srgb(_luminance_of_gray(lightness))
 
 
 def _luminance_of_gray(lightness: Tensor) -> Tensor:
     no_chroma = lightness.new_zeros(()).expand(len(lightness), 2, *lightness.shape[-2:])
-    return lab_to_linear(lightness, no_chroma)[:, 1:2]  # its three channels are one
+    return lab_to_linear(lightness, no_chroma)[:, 1:2]  # its three channels are equal

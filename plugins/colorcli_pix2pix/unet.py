@@ -9,26 +9,27 @@ from colorcli_pix2pix.spaces import Space
 
 
 class UnetGenerator(nn.Module):
-    """Halves the picture `levels` times and doubles it again, with a way across at every size.
+    """A U-Net that halves the picture `levels` times, with a skip connection at every size.
 
-    Keys and shapes are those of the PyTorch code of the authors of Pix2Pix (`model.model.0.weight`,
-    `model.model.1.model.1.weight`, ...) with batch norm, one channel in and two out. There and in the papers dropout
-    is the generator's noise and stays on; here it acts in training only, so that a picture always has one answer.
+    Keys and shapes are those of the authors' PyTorch code (`model.model.0.weight`, `model.model.1.model.1.weight`,
+    ...) with batch norm, one input channel and two output channels. There and in the papers, dropout is the
+    generator's noise and stays active; here it is active in training only, so that the result for a picture is always
+    the same.
 
     Args:
-        width: channels of the outermost level, the published 64; inner ones have 2, 4 and 8 times as many.
-        levels: how often the picture is halved, 8 as published; sides are multiples of 2 ** levels.
+        width: channels of the outermost level, 64 as published; inner levels have 2, 4 and 8 times as many.
+        levels: number of times the picture is halved, 8 as published; sides must be multiples of 2 ** levels.
         space: `lab` or `yuv`, see `colorcli_pix2pix.spaces`.
 
     Raises:
-        ValueError: an argument has a value that it cannot have.
+        ValueError: an argument is out of range.
     """
 
     def __init__(self, width: int = 64, levels: int = 8, space: Space = "lab") -> None:
         super().__init__()
         expect_one_of("space", space, Space)
         if width < 1 or levels < 5:
-            raise ValueError("width from 1 and levels from 5 were expected")
+            raise ValueError(f"width must be 1 or more and levels 5 or more, got {width} and {levels}")
         self.unit = 2**levels
         self.space = space
         block = _inner(width * 8, width * 8, None)
@@ -42,24 +43,24 @@ class UnetGenerator(nn.Module):
         self.apply(initialize)
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Turn gray (B, 1, H, W) in -1..1 into chroma (B, 2, H, W) in -1..1.
+        """Predict chroma (B, 2, H, W) in -1..1 from gray (B, 1, H, W) in -1..1.
 
         Raises:
-            UsageError: a side is no multiple of 2 ** levels.
+            UsageError: a side is not a multiple of 2 ** levels.
         """
         unit = self.unit
         height, width = gray.shape[-2:]
         if height % unit or width % unit:
             raise UsageError(
-                f"This generator of pix2pix takes pictures whose sides are multiples of {unit}, not {width}x{height}.",
-                "A recipe says so with sizes and input_size.",
+                f"Pictures for this generator must have sides that are multiples of {unit}, got {width}x{height}.",
+                "Set sizes and input_size in the recipe.",
             )
         chroma: Tensor = self.model(gray)
         return chroma.float()
 
 
 class _Block(nn.Module):
-    """A level of the U-Net and all below it, beside which the picture goes across."""
+    """A level of the U-Net with all levels below it, and a skip connection around them."""
 
     def __init__(self, *layers: nn.Module, across: bool = True) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class _Block(nn.Module):
         self.across = across
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.model(x)  # whose first layer rectifies x in place, which the ReLU after the join does anyway
+        y: Tensor = self.model(x)  # its first layer rectifies x in place, as the ReLU after the concatenation would
         return torch.cat([x, y], dim=1) if self.across else y
 
 
@@ -88,7 +89,7 @@ def _up(before: int, after: int, *, bias: bool = False) -> nn.Module:
 
 
 def initialize(module: nn.Module) -> None:
-    """Give a layer its first weights as in Isola et al. 2017, section 6.2: normal with deviation 0.02."""
+    """Initialize a layer as in Isola et al. 2017, section 6.2: normal with deviation 0.02."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, std=0.02)
         if module.bias is not None:

@@ -26,7 +26,7 @@ class Zhang(Colorizer):
         Option(
             "temperature",
             0.38,
-            "toward 0 the most likely color, vivid and patchy; 1 the mean color, calm and pale",
+            "toward 0, the most likely color, vivid and patchy; at 1, the mean color, calm and pale",
             minimum=0.01,
             maximum=2.0,
         ),
@@ -44,7 +44,7 @@ class Zhang(Colorizer):
         from colorcli_zhang.bins import annealed_mean
 
         ab = annealed_mean(network(lightness), network.centers, temperature / network.folded_temperature)
-        # As published: four times up, bilinearly; the host does the rest.
+        # As published, upsample four times bilinearly; the host does the rest.
         return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
 
     def explain(self, network: ZhangNetwork, lightness: Tensor, *, temperature: float) -> Tensor:
@@ -71,5 +71,5 @@ class Zhang(Colorizer):
 
 @hookimpl
 def register_colorizers(register: Callable[[Colorizer], None]) -> None:
-    """Offer the Zhang colorizer."""
+    """Register the Zhang colorizer."""
     register(Zhang())

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from colorcli.color import rgb_to_lab
 
-AB_UNIT = 110.0  # the published file keeps its bin centers divided by this
+AB_UNIT = 110.0  # bin centers in the published file are divided by this
 _REACH = 128  # the table of soft encodings covers ab in -128..127
 
 
@@ -54,16 +54,16 @@ def count_nearest(ab: Iterable[Tensor], centers: Tensor) -> Tensor:
 
 
 def table_index(ab: Tensor) -> Tensor:
-    """Round ab (B, 2, h, w) to whole units and give the row of `nearest_table`: (B, h, w)."""
+    """Round ab (B, 2, h, w) to integers, and return the rows of `nearest_table`: (B, h, w)."""
     a, b = ab.round().long().add_(_REACH).clamp_(0, 2 * _REACH - 1).unbind(1)
     return a * (2 * _REACH) + b
 
 
 def nearest_table(centers: Tensor, neighbors: int = 5, sigma: float = 5.0) -> tuple[Tensor, Tensor]:
-    """Soft-encode every whole ab once, so that encoding a batch is a look-up.
+    """Compute the soft encoding of every integer ab, so that encoding a batch is a table lookup.
 
     Returns:
-        The indices (65536, k) of the k nearest centers and their Gaussian weights (65536, k), which sum to 1
+        The indices (65536, k) of the k nearest centers, and their Gaussian weights (65536, k), which sum to 1
         (Zhang 2016, section 2.1: five neighbors, sigma 5).
     """
     axis = torch.arange(-_REACH, _REACH, dtype=torch.float32)
@@ -73,7 +73,7 @@ def nearest_table(centers: Tensor, neighbors: int = 5, sigma: float = 5.0) -> tu
 
 
 def smooth_prior(counts: Tensor, centers: Tensor, sigma: float = 5.0) -> Tensor:
-    """Turn counts (Q,) into the smoothed distribution (Q,) of the bins, which sums to 1 (section 2.2)."""
+    """Compute the smoothed distribution (Q,) of the bins, which sums to 1, from counts (Q,) (section 2.2)."""
     kernel = torch.exp(-(torch.cdist(centers, centers) ** 2) / (2 * sigma**2)).double()
     kernel = kernel / kernel.sum(dim=0, keepdim=True)
     smoothed = kernel @ (counts.double() / counts.sum())
@@ -81,36 +81,36 @@ def smooth_prior(counts: Tensor, centers: Tensor, sigma: float = 5.0) -> Tensor:
 
 
 def rebalancing_weights(prior: Tensor, mix: float = 0.5) -> Tensor:
-    """Weigh rare colors more: w (Q,) with the expectation sum(p w) = 1 (Zhang 2016, equation 4, lambda = mix)."""
+    """Compute weights (Q,) that favor rare colors, with sum(p w) = 1 (Zhang 2016, equation 4, lambda = mix)."""
     weights = 1 / ((1 - mix) * prior + mix / len(prior))
     return weights / (prior * weights).sum()
 
 
 def annealed_mean(logits: Tensor, centers: Tensor, temperature: float) -> Tensor:
-    """Take the mean color of the distribution at a temperature (Zhang 2016, equation 5).
+    """Compute the mean color of the distribution at a temperature (Zhang 2016, equation 5).
 
     Args:
         logits: (B, Q, h, w).
         centers: (Q, 2) ab.
-        temperature: 1 gives the mean, toward 0 the mode.
+        temperature: 1 for the mean; the limit at 0 is the mode.
 
     Returns:
         (B, 2, h, w) ab.
     """
-    with torch.autocast(logits.device.type, enabled=False):  # 313 bins in bf16 show
+    with torch.autocast(logits.device.type, enabled=False):  # rounding in bf16 is visible
         distribution = (logits.float() / temperature).softmax(dim=1)
         return torch.einsum("bqhw,qc->bchw", distribution, centers.float())
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """Measure how undecided a distribution is: the entropy of logits (B, Q, h, w) in bits, (B, 1, h, w)."""
+    """Compute the entropy of a distribution in bits, (B, 1, h, w), from logits (B, Q, h, w)."""
     with torch.autocast(logits.device.type, enabled=False):
         log_p = logits.float().log_softmax(dim=1)
         return -(log_p.exp() * log_p).sum(dim=1, keepdim=True) / math.log(2)
 
 
 def _cube_surface() -> Tensor:
-    """Project the faces of the sRGB cube to (N, 2) ab; its hull has all that the hull of the whole cube has."""
+    """Project the faces of the sRGB cube to (N, 2) ab; their hull is the hull of the whole cube."""
     steps = torch.linspace(0, 1, 65)
     u, v = (t.flatten() for t in torch.meshgrid(steps, steps, indexing="ij"))
     faces = []
@@ -124,7 +124,7 @@ def _cube_surface() -> Tensor:
 
 
 def _convex_hull(points: Tensor) -> list[tuple[float, float]]:
-    """Walk the monotone chain (Andrew 1979) around (N, 2) points, counter-clockwise."""
+    """Compute the convex hull of (N, 2) points counterclockwise, by the monotone chain algorithm (Andrew 1979)."""
     ordered = sorted({(float(a), float(b)) for a, b in points})
 
     def half(chain: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -143,7 +143,7 @@ def _turn(o: tuple[float, float], p: tuple[float, float], q: tuple[float, float]
 
 
 def _overlaps(hull: list[tuple[float, float]], a: int, b: int, grid: int) -> bool:
-    """Tell by the separating axis theorem whether a cell and the hull share a positive area."""
+    """Return whether a cell and the hull share a positive area, by the separating axis theorem."""
     cell = [(a, b), (a + grid, b), (a + grid, b + grid), (a, b + grid)]
     edges = zip(hull, hull[1:] + hull[:1], strict=True)
     if any(all(_turn(p, q, corner) <= 0 for corner in cell) for p, q in edges):

@@ -10,13 +10,12 @@ from colorcli_zhang.bins import AB_UNIT
 
 
 class ZhangNetwork(nn.Module):
-    """Eight blocks of convolutions that classify every fourth pixel's color.
+    """Eight blocks of convolutions that classify the color of every fourth pixel.
 
     Args:
-        widths: channels of blocks 1 to 4; blocks 5 to 7 are as wide as block 4, block 8 as block 3.
-        classes: how many bins; their centers are the weights of `model_out`, which weights bring or `set_centers`
-            sets.
-        folded_temperature: what the logits are already divided by: 0.38 in the published file, 1 in ours.
+        widths: channels of blocks 1 to 4; blocks 5 to 7 are as wide as block 4, and block 8 as block 3.
+        classes: number of bins; their centers are the weights of `model_out`, from a weights file or `set_centers`.
+        folded_temperature: the temperature already included in the logits: 0.38 in the published file, 1 in ours.
     """
 
     def __init__(
@@ -44,24 +43,24 @@ class ZhangNetwork(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(third, classes, 1),
         )
-        # Published as the weight of a convolution, and no module here that the host would turn into bf16.
+        # The published file has a convolution here. Not a module, so that the host does not convert it to bf16.
         centers = nn.Parameter(torch.zeros(2, classes, 1, 1), requires_grad=False)
         self.model_out = nn.ParameterDict({"weight": centers})
         self.apply(_initialize)
 
     def set_centers(self, centers: Tensor) -> None:
-        """Say which colors the classes stand for: (Q, 2) ab."""
+        """Set the colors of the classes: (Q, 2) ab."""
         with torch.no_grad():
             self.model_out["weight"].copy_((centers.T / AB_UNIT)[:, :, None, None])
 
     @property
     def centers(self) -> Tensor:
-        """The colors that the classes stand for: (Q, 2) ab."""
+        """The colors of the classes: (Q, 2) ab."""
         weight: Tensor = self.model_out["weight"]
         return weight[:, :, 0, 0].T * AB_UNIT
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Turn L* (B, 1, H, W) in 0..100 into logits (B, Q, H / 4, W / 4)."""
+        """Compute logits (B, Q, H / 4, W / 4) from L* (B, 1, H, W) in 0..100."""
         x = (lightness - 50) / 100
         x = self.model3(self.model2(self.model1(x)))
         x = self.model7(self.model6(self.model5(self.model4(x))))
@@ -70,7 +69,7 @@ class ZhangNetwork(nn.Module):
 
 
 def _block(channels: list[int], stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """Chain 3x3 convolutions, each followed by ReLU; the last one strides; batch norm ends the block."""
+    """Chain 3x3 convolutions, each followed by ReLU, the last one with a stride, and batch norm at the end."""
     layers: list[nn.Module] = []
     for index, (before, after) in enumerate(pairwise(channels), start=2):
         step = stride if index == len(channels) else 1

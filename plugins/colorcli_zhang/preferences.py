@@ -1,9 +1,9 @@
-"""Random preferences for some colors over others, so that one distribution gives several plausible pictures.
+"""Random color preferences, so that one distribution gives several plausible pictures.
 
-To draw every pixel's color by itself would be noise. Here a picture is colored as if by somebody with a taste: what
-they like changes slowly from color to color, from place to place, and from dark to light, so that what belongs
-together stays together. Where the network is sure, a taste changes little; where it is not, much. These are no exact
-draws from the distribution of pictures, which a classifier of pixels does not know.
+Sampling every pixel independently would give noise. Instead, a random preference is added to the logits that changes
+slowly with color, place and lightness, so that related pixels keep related colors. Where the network is certain, a
+preference changes little; where it is uncertain, it changes much. These are not exact samples from a distribution of
+pictures, which a pixel classifier does not model.
 """
 
 import math
@@ -11,10 +11,10 @@ import math
 import torch
 from torch import Tensor
 
-_STRENGTH = 1.4  # standard deviation in nats; from 2 on faces turn blue and green
-_COLORS = 25.0  # in ab, how far apart colors are that are liked independently of each other
-_PLACES = 0.8  # of the picture's longer side
-_TONES = 50.0  # of L*
+_STRENGTH = 1.4  # standard deviation in nats; from 2 on, faces turn blue and green
+_COLORS = 25.0  # correlation length in ab
+_PLACES = 0.8  # correlation length, relative to the picture's longer side
+_TONES = 50.0  # correlation length in L*
 _WAVES = 256
 
 
@@ -26,7 +26,7 @@ def preference(lightness: Tensor, centers: Tensor, seed: int) -> Tensor:
     Args:
         lightness: (B, 1, h, w) L* in 0..100.
         centers: (Q, 2) ab.
-        seed: decides it, on every device.
+        seed: determines the preference, the same on every device.
 
     Returns:
         (B, Q, h, w) nats to add to the logits, of mean 0.
@@ -34,7 +34,7 @@ def preference(lightness: Tensor, centers: Tensor, seed: int) -> Tensor:
     chance = torch.Generator().manual_seed(seed)
     waves = torch.randn(_WAVES, 5, generator=chance).to(lightness.device)
     phases = (torch.rand(_WAVES, generator=chance) * 2 * math.pi).to(lightness.device)
-    with torch.autocast(lightness.device.type, enabled=False):  # phases in bf16 are of another taste
+    with torch.autocast(lightness.device.type, enabled=False):  # bf16 would change the phases
         of_color = centers.float() / _COLORS @ waves[:, :2].T + phases
         of_place = _places(lightness.float()) @ waves[:, 2:].T
         # cos(of_color + of_place), summed over all waves
@@ -44,7 +44,7 @@ def preference(lightness: Tensor, centers: Tensor, seed: int) -> Tensor:
 
 
 def _places(lightness: Tensor) -> Tensor:
-    """Say where each pixel is and how light: (B, h, w, 3), in units of what is independent."""
+    """Compute the position and lightness of each pixel in correlation lengths: (B, h, w, 3)."""
     height, width = lightness.shape[-2:]
     unit = _PLACES * max(height, width)
     rows, columns = (torch.arange(side, device=lightness.device) / unit for side in (height, width))

@@ -65,7 +65,7 @@ class ZhangRecipe(Recipe):
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, Schedule)
         if neighbors < 1 or sigma <= 0 or not 0 <= rebalancing <= 1:
-            raise ValueError("neighbors from 1, sigma above 0 and rebalancing in 0..1 were expected")
+            raise ValueError("neighbors must be 1 or more, sigma above 0, and rebalancing in 0..1")
         self.gamut = gamut
         self.neighbors = neighbors
         self.sigma = sigma

@@ -205,7 +205,7 @@ def test_sides_may_be_any_multiples_of_8_and_come_out_halved(height, width):
 
 @pytest.mark.parametrize(("height", "width"), [(64, 60), (4, 64)])
 def test_other_sides_are_refused(height, width):
-    with pytest.raises(UsageError, match=f"multiples of 8, not {width}x{height}"):
+    with pytest.raises(UsageError, match=f"multiples of 8, got {width}x{height}"):
         tiny()(torch.zeros(1, 1, height, width))
 
 
@@ -278,14 +278,14 @@ def test_an_untrained_network_is_nearly_gray(output, norm):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"output": "tanh"}, "output 'tanh'"),
-        ({"space": "yuv"}, "space 'yuv'"),
-        ({"fusion_kernel": 5}, "fusion_kernel 5"),
-        ({"width": 0}, "width above 0"),
-        ({"global_size": 0}, "global_size from 8"),
-        ({"classes": -1}, "classes from 0"),
+        ({"output": "tanh"}, "output must be sigmoid or relu.* got 'tanh'"),
+        ({"space": "yuv"}, "space lab or rgb.* 'yuv'"),
+        ({"fusion_kernel": 5}, "fusion_kernel 1 or 3.* 5"),
+        ({"width": 0}, "width must be above 0"),
+        ({"global_size": 0}, "global_size 8 or more"),
+        ({"classes": -1}, "classes 0 or more"),
     ],
 )
-def test_a_hyperparameter_that_cannot_be_is_an_error(wrong, said):
+def test_an_invalid_hyperparameter_is_an_error(wrong, said):
     with pytest.raises(ValueError, match=said):
         IizukaNetwork(**wrong)

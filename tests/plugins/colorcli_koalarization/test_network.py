@@ -178,21 +178,21 @@ def test_with_bins_the_network_gives_logits_for_a_and_for_b():
 
 def test_sides_that_are_no_multiples_of_8_are_an_error():
     network = KoalarizationNetwork(0.1, extractor="none")
-    with pytest.raises(UsageError, match="multiples of 8, not 40x36"):
+    with pytest.raises(UsageError, match="multiples of 8, got 40x36"):
         network(torch.zeros(1, 1, 36, 40))
 
 
 @pytest.mark.parametrize(
     ("hyperparameters", "said"),
     [
-        ({"width": 0.0}, "width above 0"),
-        ({"bins": 1}, "bins, 0 or from 2"),
-        ({"bins": -1}, "bins, 0 or from 2"),
-        ({"extractor": "vgg16"}, "extractor is 'vgg16', where one of inception-resnet-v2, inception-v3"),
-        ({"extractor": "none", "dimensions": 4}, "dimensions is 4, and the extractor none has 0"),
-        ({"extractor": "resnet34-grey", "extractor_size": 8}, "size from 32"),
+        ({"width": 0.0}, "width must be above 0"),
+        ({"bins": 1}, "bins 0 or from 2"),
+        ({"bins": -1}, "bins 0 or from 2"),
+        ({"extractor": "vgg16"}, "extractor must be one of inception-resnet-v2, inception-v3"),
+        ({"extractor": "none", "dimensions": 4}, "dimensions must be from 1 to 0 for the extractor none, got 4"),
+        ({"extractor": "resnet34-grey", "extractor_size": 8}, "size 32 or more"),
     ],
 )
-def test_a_hyperparameter_that_cannot_be_is_an_error(hyperparameters, said):
+def test_an_invalid_hyperparameter_is_an_error(hyperparameters, said):
     with pytest.raises(ValueError, match=said):
         KoalarizationNetwork(**hyperparameters)

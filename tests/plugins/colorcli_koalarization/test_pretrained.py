@@ -152,7 +152,7 @@ def test_no_extractor_needs_no_weights():
 
 
 def test_a_router_is_not_published():
-    with pytest.raises(UsageError, match="resnet34-grey is not published") as caught:
+    with pytest.raises(UsageError, match="resnet34-grey has no published weights") as caught:
         give_weights(extractor(), "published")
     assert 'pretrained = "pix2pix.starter"' in caught.value.hint
 
@@ -201,7 +201,9 @@ def published(name):
 )
 def test_published_weights_that_cannot_be_reached_are_an_error(downloads, monkeypatch, name, address, offline):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
-    with pytest.raises(WeightsNotFound, match=f"published weights of {name} cannot be had from {address}") as caught:
+    with pytest.raises(
+        WeightsNotFound, match=f"published weights of {name} are not available from {address}"
+    ) as caught:
         give_weights(published(name), "published")
     assert 'pretrained = "FILE"' in caught.value.hint
     assert 'resnet34-grey with pretrained = "pix2pix.starter"' in caught.value.hint

@@ -61,9 +61,9 @@ def test_the_kind_says_what_is_built(arguments, kind):
 
 
 def test_a_kind_that_does_not_exist_is_an_error():
-    with pytest.raises(ValueError, match="kind is 'unet', where one of ensemble, generator, dynamic-unet, router"):
+    with pytest.raises(ValueError, match="kind must be one of ensemble, generator, dynamic-unet, router"):
         Pix2Pix().build(kind="unet")
-    with pytest.raises(ValueError, match="kind is 'wgan', where gan or router was expected"):
+    with pytest.raises(ValueError, match="kind must be gan or router, got 'wgan'"):
         Pix2Pix().recipe(kind="wgan")
 
 

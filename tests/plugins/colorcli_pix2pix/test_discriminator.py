@@ -42,5 +42,5 @@ def test_it_judges_gray_and_color_together():
 
 
 def test_a_width_that_cannot_be_is_an_error():
-    with pytest.raises(ValueError, match="width from 1"):
+    with pytest.raises(ValueError, match="must be 1 or more, got"):
         PatchDiscriminator(0)

@@ -116,5 +116,5 @@ def test_the_four_pixels_that_one_becomes_begin_alike():
 
 
 def test_a_width_that_cannot_be_is_an_error():
-    with pytest.raises(ValueError, match="width from 2"):
+    with pytest.raises(ValueError, match="width must be 2 or more"):
         DynamicUnet(1)

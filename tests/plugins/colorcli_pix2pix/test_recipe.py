@@ -237,11 +237,11 @@ def assert_same(one, other):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"schedule": "linear"}, "schedule is 'linear'"),
-        ({"keep": "none"}, "keep is 'none'"),
-        ({"l1_weight": -1.0}, "l1_weight and chroma_weight from 0"),
-        ({"chroma_weight": -1.0}, "l1_weight and chroma_weight from 0"),
-        ({"discriminator_width": 0}, "discriminator_width from 1"),
+        ({"schedule": "linear"}, "schedule must be one of .* got 'linear'"),
+        ({"keep": "none"}, "keep must be one of .* got 'none'"),
+        ({"l1_weight": -1.0}, "l1_weight and chroma_weight must be 0 or more"),
+        ({"chroma_weight": -1.0}, "l1_weight and chroma_weight must be 0 or more"),
+        ({"discriminator_width": 0}, "discriminator_width 1 or more"),
         ({"warm_up": 1.0}, "warm_up in 0..1"),
         ({"warm_up": -0.1}, "warm_up in 0..1"),
     ],

@@ -190,9 +190,9 @@ def test_data_with_other_categories_is_refused_with_what_is_missing(categories, 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"schedule": "linear"}, "schedule is 'linear'"),
-        ({"label_smoothing": 1.0}, "label_smoothing in 0..1"),
-        ({"label_smoothing": -0.1}, "label_smoothing in 0..1"),
+        ({"schedule": "linear"}, "schedule must be one of .* got 'linear'"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be in 0..1"),
+        ({"label_smoothing": -0.1}, "label_smoothing must be in 0..1"),
     ],
 )
 def test_a_setting_that_cannot_be_is_an_error(settings, said):

@@ -73,5 +73,5 @@ def test_decoding_is_in_float32_where_all_around_it_is_bf16():
 
 
 def test_there_are_two_spaces():
-    with pytest.raises(ValueError, match="space is 'hsv', where one of lab, yuv was expected"):
+    with pytest.raises(ValueError, match="space must be one of lab, yuv, got 'hsv'"):
         UnetGenerator(width=1, levels=5, space="hsv")

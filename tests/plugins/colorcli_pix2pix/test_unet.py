@@ -104,14 +104,18 @@ def test_dropout_acts_in_training_alone_and_only_in_the_inner_levels():
 
 
 def test_a_side_that_cannot_be_halved_so_often_is_said():
-    with pytest.raises(UsageError, match="multiples of 64, not 96x128"):
+    with pytest.raises(UsageError, match="multiples of 64, got 96x128"):
         UnetGenerator(2, 6)(torch.zeros(1, 1, 128, 96))
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [({"width": 0}, "width from 1"), ({"levels": 4}, "levels from 5"), ({"space": "rgb"}, "space is 'rgb'")],
+    [
+        ({"width": 0}, "width must be 1 or more"),
+        ({"levels": 4}, "levels 5 or more"),
+        ({"space": "rgb"}, "space must be one of"),
+    ],
 )
-def test_an_argument_that_cannot_be_is_an_error(arguments, said):
+def test_an_invalid_argument_is_an_error(arguments, said):
     with pytest.raises(ValueError, match=said):
         UnetGenerator(**arguments)

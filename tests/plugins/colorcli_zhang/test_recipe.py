@@ -157,9 +157,9 @@ def test_a_resumed_recipe_makes_the_same_step():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"gamut": "rgb"}, "gamut is 'rgb'"),
-        ({"optimizer": "sgd"}, "optimizer is 'sgd'"),
-        ({"schedule": "linear"}, "schedule is 'linear'"),
+        ({"gamut": "rgb"}, "gamut must be one of .* got 'rgb'"),
+        ({"optimizer": "sgd"}, "optimizer must be one of .* got 'sgd'"),
+        ({"schedule": "linear"}, "schedule must be one of .* got 'linear'"),
         ({"rebalancing": 2.0}, "rebalancing in 0..1"),
     ],
 )

@@ -123,7 +123,7 @@ def test_the_categories_of_the_data_are_the_classes():
 def test_a_classification_of_data_without_categories_is_refused(names):
     with pytest.raises(DataError, match=f"at least two categories, got {len(names)}") as caught:
         IizukaRecipe().survey([toy().ab], names)
-    assert "one folder for each category" in caught.value.hint
+    assert "a folder for each category" in caught.value.hint
 
 
 @pytest.mark.parametrize("names", [NAMES, []])

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorcli.errors import UnwritableMedia
+from colorcli.errors import OutputExists, UnwritableMedia
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,8 @@ def replacing(target: Path, hint: str = _HINT, *, overwrite: bool = True) -> Ite
         overwrite: replace a target that is there at the end; if False, it is left as it is.
 
     Raises:
-        UnwritableMedia: the disk refuses, or the target is there and must not be replaced.
+        UnwritableMedia: the disk refuses.
+        OutputExists: another process has written the target, and it must not be replaced.
     """
     temporary = temporary_beside(target)
     _temporaries.add(temporary)
@@ -145,7 +146,7 @@ def _rename_to_new(temporary: Path, target: Path) -> None:
         if not target.exists():
             temporary.replace(target)
             return
-    raise UnwritableMedia(
+    raise OutputExists(
         f"{shown(target)}: another run has written it in the meantime.",
         "Replace it with --overwrite, or write elsewhere with -o.",
     )

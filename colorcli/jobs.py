@@ -1,4 +1,4 @@
-"""From the inputs of a command line to a list of jobs: which file is read, and where its output goes."""
+"""Planning: from the inputs of a command line to a list of jobs, each with a file to read and one to write."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/")
-_SEVERAL = re.compile(r"(.+)-(?:\d+|entropy)")  # the stem of an output of which there are more
+_SEVERAL = re.compile(r"(.+)-(?:\d+|entropy)")  # the stem of one output of several
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Job:
         source: the file to read.
         target: the file to write.
         relative: the source's path within its input folder, or its name, with slashes on every system.
-        film: whether it is a film, by its name, or by its first bytes where its name says nothing.
+        film: whether it is a film, by its name, or by its first bytes if its name does not tell.
     """
 
     source: Path
@@ -43,26 +43,26 @@ class Job:
 
 
 def numbered(job: Job, number: int) -> Job:
-    """Give a job the target of one coloring of several: `a-color.jpg` becomes `a-color-2.jpg`."""
+    """Return the job of one coloring of several: `a-color.jpg` becomes `a-color-2.jpg`."""
     stem = _stem(job.target)
     return replace(job, target=job.target.with_name(f"{stem}-{number}{job.target.name.removeprefix(stem)}"))
 
 
 def of_entropy(job: Job) -> Job:
-    """Give a job the target of the picture that says how sure the colors are: `a-color-entropy.png`."""
+    """Return the job of the map of how uncertain the colors are: `a-color-entropy.png`."""
     return replace(job, target=job.target.with_name(f"{_stem(job.target)}-entropy.png"))
 
 
 @dataclass
 class Plan:
-    """What is to be done, in order, and what cannot be done and why."""
+    """The jobs of a run, in order, and the inputs that cannot be done, with the reasons."""
 
     jobs: list[Job] = field(default_factory=list)
     problems: list[tuple[Path, ColorcliError]] = field(default_factory=list)
 
     @property
     def films(self) -> list[Job]:
-        """Those of the jobs that are films."""
+        """The jobs that are films."""
         return [job for job in self.jobs if job.film]
 
 
@@ -76,17 +76,17 @@ def plan(
     """Find every picture and film in the inputs and decide where its output goes. Nothing is written or decoded.
 
     Without `output`, `a.jpg` becomes `a-color.jpg` and the folder `photos` becomes `photos-color`, its tree mirrored.
-    With it, everything goes into that folder; a single file may also be given a file name. What is unreadable, would
-    overwrite an input, or would write the output of another file becomes a problem, and the rest goes on.
+    With it, everything goes into that folder; for a single file it may also be a file name. An input that is
+    unreadable, or whose output would replace an input or another output, becomes a problem and does not stop the rest.
 
     Args:
         inputs: files and folders.
         output: a folder, or for one file a file name; None for beside the input.
-        format: the name or suffix of the format to write pictures in; None for the input's.
-        shard: (i, n) for the i-th of n parts, 1 <= i <= n; a picture's part depends on its relative path only.
+        format: the name or suffix of the format of pictures; None for that of the input.
+        shard: (i, n) for part i of n, 1 <= i <= n; the part of a picture depends only on its relative path.
 
     Raises:
-        UsageError: the format, the shard or the output makes no sense.
+        UsageError: the format, the shard or the output is invalid.
     """
     kind = _wanted_format(format)
     _check_shard(shard)
@@ -134,13 +134,15 @@ def _wanted_format(name: str | None) -> Format | None:
     kind = formats.named(name)
     if kind is None:
         known = ", ".join(each.lower() for each in formats.FORMATS)
-        raise UsageError(f"{name!r} is no format that pictures can be written in.", f"Choose from {known}.")
+        raise UsageError(f"{name!r} is not a picture format.", f"Choose from {known}.")
     return kind
 
 
 def _check_shard(shard: tuple[int, int] | None) -> None:
     if shard is not None and not 1 <= shard[0] <= shard[1]:
-        raise UsageError(f"There is no shard {shard[0]} of {shard[1]}.", "The first of four is --shard 1/4.")
+        raise UsageError(
+            f"shard must be I/N with 1 <= I <= N, got {shard[0]}/{shard[1]}.", "The first part of four is --shard 1/4."
+        )
 
 
 def _part(relative: str, parts: int) -> int:
@@ -152,26 +154,28 @@ def _part(relative: str, parts: int) -> int:
 
 
 def _output_root(source: Path, inputs: Sequence[Path], output: Path | None) -> Path | None:
-    """Return the folder that mirrors an input folder; None for an input that is no folder."""
+    """Return the folder that mirrors an input folder; None for an input that is not a folder."""
     if output is not None and not _names_file(output, inputs) and output.exists() and not output.is_dir():
-        raise UsageError(f"{shown(output)} is a file, and a folder is needed.", "Give another name to -o.")
-    if not source.is_dir():
+        raise UsageError(f"The output must be a folder, but {shown(output)} is a file.", "Give another name to -o.")
+    if not os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises where permission is missing
         return None
     name = source.name if source.name not in {"", ".."} else source.resolve().name
     if output is None:
         if not name:
-            raise UsageError(f"{shown(source)} has no name to put -color behind.", "Say where to write with -o.")
+            raise UsageError(f"{shown(source)} has no name to add -color to.", "Give an output folder with -o.")
         beside = source if source.name == name else source.resolve()
         return beside.with_name(f"{name}-color")
     return output if len(inputs) == 1 else output / name
 
 
 def _names_file(output: Path, inputs: Sequence[Path]) -> bool:
-    """Tell whether -o names a file rather than a folder, which it can do for one file only."""
+    """Return whether -o names a file rather than a folder, which is possible for a single file."""
     if output.suffix.lower() not in formats.BY_SUFFIX.keys() | SUFFIXES or output.is_dir():
         return False
-    if len(inputs) > 1 or inputs[0].is_dir():
-        raise UsageError(f"{shown(output)} names one file, and the inputs may be many.", "Give a folder to -o.")
+    if len(inputs) > 1 or os.path.isdir(inputs[0]):  # noqa: PTH112
+        raise UsageError(
+            f"{shown(output)} names a single file, but there may be several outputs.", "Give -o a folder."
+        )
     return True
 
 
@@ -186,11 +190,13 @@ def _add_file(found: Plan, source: Path, output: Path | None, kind: Format | Non
     elif _names_file(output, [source]):
         if output.suffix.lower() in SUFFIXES:
             raise UsageError(
-                f"{shown(output)} is the name of a film, and {shown(source)} is none.", "Give another to -o."
+                f"{shown(output)} is the name of a film, but {shown(source)} is not a film.",
+                "Give another name to -o.",
             )
         if kind is not None and output.suffix.lower() not in kind.suffixes:
             raise UsageError(
-                f"{shown(output)} is no name of a {kind.name} file.", "Give -o or --format, or two that agree."
+                f"{shown(output)} is not the name of a {kind.name} file.",
+                "Leave out -o or --format, or make them agree.",
             )
         target = output
     else:
@@ -200,33 +206,33 @@ def _add_file(found: Plan, source: Path, output: Path | None, kind: Format | Non
 
 def _is_film(path: Path) -> bool:
     suffix = path.suffix.lower()
-    if suffix in SUFFIXES and suffix != ".ts":  # which is TypeScript, too
+    if suffix in SUFFIXES and suffix != ".ts":  # which is also TypeScript
         return True
     return suffix not in formats.BY_SUFFIX and is_film(path)
 
 
 def _as_film(path: Path) -> Path:
-    """Give a path the suffix of a container that films are written in, unless it has one."""
+    """Return a path with the suffix of a container that films are written in."""
     return path if path.suffix.lower() in CONTAINERS else path.with_name(f"{_stem(path)}.mkv")
 
 
 def _checked(output: Path) -> Path:
     if output.suffix.lower() not in CONTAINERS:
         raise UsageError(
-            f"{shown(output)} is no name that a film can be written under.", f"Choose from {', '.join(CONTAINERS)}."
+            f"{shown(output)} does not end like a film that can be written.", f"Choose from {', '.join(CONTAINERS)}."
         )
     return output
 
 
 def _renamed(source: Path, kind: Format | None) -> Path:
-    """Give a path the suffix of a format, unless it has one of its suffixes."""
+    """Return a path with a suffix of the format."""
     if kind is None or source.suffix.lower() in kind.suffixes:
         return source
     return source.with_name(_stem(source) + kind.suffix)
 
 
 def _stem(path: Path) -> str:
-    """Return a name without the suffix of a picture or film; other dots belong to the name."""
+    """Return a name without the suffix of a picture or film; other dots are part of the name."""
     return path.stem if path.suffix.lower() in formats.BY_SUFFIX.keys() | SUFFIXES else path.name
 
 
@@ -246,7 +252,7 @@ def _walk(
     above: tuple[tuple[int, int] | None, ...],
     problems: list[tuple[Path, ColorcliError]],
 ) -> Iterator[Path]:
-    """Yield the pictures and films in a folder and below it, sorted, following links but not round in circles."""
+    """Yield the pictures and films in a folder and below it, sorted; links are followed, but not in circles."""
     here = _identity(folder)
     if here in above:
         return
@@ -259,7 +265,7 @@ def _walk(
     names = {entry.name for entry in entries}
     for entry in entries:
         path = Path(entry.path)
-        if names & _colored_from(path):  # what an earlier run on a single file or folder left here
+        if names & _colored_from(path):  # the output of an earlier run on a single file or folder
             continue
         if entry.is_dir():
             if not outputs or _identity(path) not in outputs:
@@ -268,13 +274,13 @@ def _walk(
             if entry.is_file():
                 yield path
             elif entry.is_symlink() and not path.exists():
-                problems.append((path, UnreadableMedia(f"{shown(path)}: the link leads nowhere.")))
+                problems.append((path, UnreadableMedia(f"{shown(path)}: the target of this link does not exist.")))
 
 
 def _colored_from(path: Path) -> set[str]:
-    """Name what an output beside its input may be made from: photo.jpg for photo-color.jpg; nothing for other names.
+    """Return what an output beside its input may be made from: photo.jpg for photo-color.jpg; nothing for other names.
 
-    Of several colorings each has a number. A film may have become a Matroska file, a picture one of any other format.
+    Several colorings are numbered. A film may have become a Matroska file, and a picture one of any other format.
     """
     stem = whole = _stem(path)
     if several := _SEVERAL.fullmatch(stem):
@@ -290,7 +296,7 @@ def _colored_from(path: Path) -> set[str]:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what is the same for two names of one file; None where there is no file."""
+    """Return what two names of one file have in common; None if the file does not exist."""
     try:
         status = path.stat()
     except OSError:
@@ -302,7 +308,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _without_clashes(found: Plan) -> Iterator[Job]:
-    """Yield the jobs that can all be done; the others become problems."""
+    """Yield the jobs that do not clash; the others become problems."""
     sources = {os.path.abspath(job.source): job.source for job in found.jobs}  # noqa: PTH100 - links stay links
     taken: dict[str, Job] = {}
     earlier_outputs = set(_earlier_outputs(found.jobs, sources))
@@ -316,8 +322,8 @@ def _without_clashes(found: Plan) -> Iterator[Job]:
             if _is_same_file(first.source, job.source):
                 continue
             problem = UsageError(
-                f"{shown(job.source)} and {shown(first.source)} would both be written to {shown(job.target)}.",
-                "Give them different names, or run them with different -o.",
+                f"{shown(job.source)} and {shown(first.source)} have the same output, {shown(job.target)}.",
+                "Rename one of them, or run them with different -o.",
             )
         elif (target in sources and target not in earlier_outputs) or _is_same_file(job.target, job.source):
             problem = UsageError(
@@ -330,8 +336,33 @@ def _without_clashes(found: Plan) -> Iterator[Job]:
         found.problems.append((job.source, problem))
 
 
+def without_clashes(passes: Sequence[Sequence[Job]], planned: Plan) -> list[list[Job]]:
+    """Return the jobs of several passes whose outputs differ; the others become problems of the plan.
+
+    Args:
+        passes: jobs of each, with targets of their own, such as `numbered` and `of_entropy` return.
+        planned: where problems are added.
+    """
+    taken: dict[str, Job] = {}
+    wanted: list[list[Job]] = []
+    for jobs in passes:
+        wanted.append([])
+        for job in jobs:
+            target = os.path.abspath(job.target)  # noqa: PTH100 - links stay links
+            first = taken.setdefault(_folded(target), job)
+            if first is job or (first.target != job.target and not _ignores_case(job.target)):
+                wanted[-1].append(job)
+                continue
+            problem = UsageError(
+                f"{shown(job.source)} and {shown(first.source)} have the same output, {shown(job.target)}.",
+                "Rename one of them, or run them with different -o.",
+            )
+            planned.problems.append((job.source, problem))
+    return wanted
+
+
 def _earlier_outputs(jobs: Iterable[Job], sources: dict[str, Path]) -> Iterator[str]:
-    """Yield inputs that an earlier run wrote, which `*.jpg` finds the second time."""
+    """Yield inputs that an earlier run wrote, which `*.jpg` matches the second time."""
     stems = set()
     for job in jobs:
         target = os.path.abspath(job.target)  # noqa: PTH100
@@ -360,12 +391,12 @@ def _is_same_file(one: Path, other: Path) -> bool:
 
 
 def _folded(path: str) -> str:
-    """Return what is equal for names that are one file on the least exact of file systems."""
+    """Return what names have in common that are one file on some file systems."""
     return unicodedata.normalize("NFC", path).casefold()
 
 
 def _ignores_case(path: Path) -> bool:
-    """Tell whether names that differ in case are one file where this path is or will be."""
+    """Return whether names that differ in case are one file at this place."""
     for folder in path.absolute().parents:
         swapped = folder.with_name(folder.name.swapcase()) if folder.name else folder
         if swapped != folder and folder.exists():

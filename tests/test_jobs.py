@@ -96,7 +96,7 @@ def test_nor_is_what_they_left_in_another_format(here):
 
 def test_a_name_and_a_format_that_contradict_each_other_are_an_error(here):
     touch("a.jpg")
-    with pytest.raises(UsageError, match=r"b\.png is no name of a JPEG file"):
+    with pytest.raises(UsageError, match=r"b\.png is not the name of a JPEG file"):
         plan([Path("a.jpg")], Path("b.png"), format="jpeg")
     assert moves("a.jpg", output="b.png", format="png") == {"a.jpg": "b.png"}
 

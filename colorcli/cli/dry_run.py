@@ -81,7 +81,7 @@ def _show(job: Job, provenance: Provenance | None, read: Reader, options: Messag
         from colorcli.inference.batch import is_done
 
         try:
-            done = is_done(job.source, job.target, read, provenance)
+            done = is_done(job.source, job.target, read, provenance, copies=not job.film)
         except OutputExists as error:
             report_error(error)
             if options.as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ class OutcomeReporter:
             write(_description(outcome))
         if outcome.error and not self._is_repeated(outcome.error):
             report_error(outcome.error, write)
-        if self.page and not _is_entropy(outcome):
+        if self.page and _kind(outcome) in {"color", "copy"}:
             self.page(outcome, _notes(outcome))
 
     def _is_repeated(self, error: ColorcliError) -> bool:
@@ -111,12 +112,14 @@ def report_problems(planned: Plan, options: MessageOptions) -> int:
 
 
 def _summarize(outcomes: Sequence[Outcome], failed: int) -> None:
-    done = [outcome for outcome in outcomes if not outcome.error and not outcome.done_before]
-    explained = sum(_is_entropy(outcome) for outcome in done)
-    skipped = sum(outcome.done_before for outcome in outcomes)
-    parts = [f"{len(done) - explained} colorized"]
-    parts += [f"{explained} explained"] if explained else []
-    parts += [f"{skipped} done before"] if skipped else []
+    kinds = Counter(_kind(outcome) for outcome in outcomes if not outcome.error and not outcome.done_before)
+    done_before = sum(outcome.done_before for outcome in outcomes)
+    left_out = sum(_kind(outcome) == "skipped" and bool(outcome.remarks) for outcome in outcomes)
+    parts = [f"{kinds['color']} colorized"]
+    parts += [f"{kinds['copy']} copied (in color already)"] if kinds["copy"] else []
+    parts += [f"{kinds['entropy']} explained"] if kinds["entropy"] else []
+    parts += [f"{done_before} done before"] if done_before else []
+    parts += [f"{left_out} left out"] if left_out else []
     parts += [f"{failed} failed"] if failed else []
     if not outcomes and not failed:
         parts = ["no pictures or films found"]
@@ -142,12 +145,16 @@ def _outcome_row(pipeline: Pipeline, outcome: Outcome) -> str:
     if isinstance(outcome, PictureOutcome):
         facts |= {"notes": outcome.notes} if outcome.notes else {}
         facts |= {"seed": outcome.seed} if outcome.seed is not None else {}
-        facts |= {"entropy": True} if _is_entropy(outcome) else {}
+        facts |= {"entropy": True} if outcome.kind == "entropy" else {}
+        facts |= {"copied": True} if outcome.kind == "copy" else {}
     elif isinstance(outcome, FilmOutcome) and outcome.figures:
         facts |= asdict(outcome.figures)
     if outcome.error:
         facts["error"] = str(outcome.error)
-    return row(outcome.job.source, None if outcome.error else outcome.output, **facts)
+    if outcome.remarks:
+        facts["remarks"] = outcome.remarks
+    written = None if outcome.error or _kind(outcome) == "skipped" else outcome.output
+    return row(outcome.job.source, written, **facts)
 
 
 def row(source: Path, target: Path | None, **facts: object) -> str:
@@ -159,12 +166,20 @@ def row(source: Path, target: Path | None, **facts: object) -> str:
 
 def _description(outcome: Outcome) -> str:
     """Describe a picture: `a.jpg: category people, probability 0.93`."""
-    done = "done before" if outcome.done_before else "explained" if _is_entropy(outcome) else "colorized"
+    done = "done before" if outcome.done_before else _DONE[_kind(outcome)]
     return f"{shown(outcome.job.source)}: {_notes(outcome) or done}"
 
 
-def _is_entropy(outcome: Outcome) -> bool:
-    return isinstance(outcome, PictureOutcome) and outcome.kind == "entropy"
+_DONE = {
+    "color": "colorized",
+    "entropy": "explained",
+    "copy": "copied, because it is in color already; --recolor colors it anew",
+    "skipped": "left out",
+}
+
+
+def _kind(outcome: Outcome) -> str:
+    return outcome.kind if isinstance(outcome, PictureOutcome) else "color"
 
 
 def _notes(outcome: Outcome) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from colorcli.errors import ColorcliError
 from colorcli.files import shown
+from colorcli.inference.outcomes import PictureOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def open_report(
     from colorcli.pages.comparison import open_comparison
     from colorcli.pages.versions import before_and_after
 
-    fates = {"colorized": 0, "done before": 0, "failed": 0}
+    fates = {"colorized": 0, "copied": 0, "done before": 0, "failed": 0}
     films: list[str] = []
     with open_comparison(path, f"In color by {pipeline.name}") as page:
 
@@ -47,9 +48,12 @@ def open_report(
                 page.problems.append(str(outcome.error))
                 fates["failed"] += 1
                 return
-            fates["done before" if outcome.done_before else "colorized"] += 1
+            copied = isinstance(outcome, PictureOutcome) and outcome.kind == "copy"
+            fates["done before" if outcome.done_before else "copied" if copied else "colorized"] += 1
             if outcome.job.film:
                 films.append(f"{shown(source)} as {shown(target)}")
+                return
+            if copied:  # before and after are the same
                 return
             try:
                 page.add(before_and_after(source, target, pipeline.name, note, max_pixels=max_pixels))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -12,12 +12,10 @@ from colorcli.errors import UsageError
 from colorcli.files import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from colorcli.colorizer import Colorizer
     from colorcli.inference.outcomes import PictureKind
     from colorcli.inference.pipeline import Pipeline
-    from colorcli.jobs import Job
+    from colorcli.jobs import Job, Plan
 
 
 @dataclass(frozen=True)
@@ -78,24 +76,29 @@ class Pass:
         return pipeline if self.seed is None else SamplingPipeline(pipeline, self.seed)
 
 
-def plan_passes(jobs: Sequence[Job], options: PassOptions) -> list[Pass]:
-    """Plan the passes over the pictures among jobs: one coloring or several, then the entropy.
+def plan_passes(planned: Plan, options: PassOptions) -> list[Pass]:
+    """Plan the passes over pictures: one coloring or several, then the entropy.
+
+    Outputs of different pictures that would have one name become problems of the plan.
 
     Raises:
         UsageError: a job is a film, which has one coloring.
     """
-    from colorcli.jobs import numbered, of_entropy
+    from colorcli.jobs import numbered, of_entropy, without_clashes
 
-    films = [job for job in jobs if job.film]
+    films = planned.films
     if films and (options.samples or options.explain):
         option = "--samples" if options.samples else "--explain"
         raise UsageError(f"{option} is for pictures, but {shown(films[0].source)} is a film.", "Give pictures only.")
-    pictures = [job for job in jobs if not job.film]
+    pictures = [job for job in planned.jobs if not job.film]
     passes = [
         Pass([numbered(job, number + 1) for job in pictures], seed=options.seed + number)
         for number in range(options.samples or 0)
     ] or [Pass(pictures)]
-    return [*passes, Pass([of_entropy(job) for job in pictures], kind="entropy")] if options.explain else passes
+    if options.explain:
+        passes.append(Pass([of_entropy(job) for job in pictures], kind="entropy"))
+    wanted = without_clashes([each.jobs for each in passes], planned)
+    return [replace(each, jobs=jobs) for each, jobs in zip(passes, wanted, strict=True)]
 
 
 def check_capabilities(colorizer: Colorizer, options: PassOptions) -> None:

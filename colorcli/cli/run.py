@@ -13,6 +13,7 @@ import click
 from colorcli.cli.command_line import command_line
 from colorcli.cli.dry_run import show_plan
 from colorcli.cli.film import FilmOptions, check_films, colorize_films, film_options
+from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, complete_model, model_options
 from colorcli.cli.option_groups import option_group
 from colorcli.cli.outcomes import MessageOptions, OutcomeReporter, finish, message_options
@@ -45,6 +46,7 @@ class OutputOptions:
     output: Path | None
     file_format: str | None
     overwrite: bool
+    recolor: bool
     shard: tuple[int, int] | None
     max_pixels: int | None
     report: Path | None
@@ -67,6 +69,9 @@ _output_options = option_group(
         ),
         click.option("--format", "file_format", help="Format of output pictures: jpeg, png, tiff, webp, ..."),
         click.option("--overwrite", is_flag=True, help="Replace existing outputs."),
+        click.option(
+            "--recolor", is_flag=True, help="Color pictures anew that are in color; by default, they are copied."
+        ),
         click.option("--shard", type=_shard, metavar="I/N", help="Process only part I of N, for several machines."),
         click.option(
             "--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]"
@@ -143,7 +148,7 @@ def run(
         planned = plan(files, output_options.output, format=output_options.file_format, shard=output_options.shard)
         if output_options.shard is None and not planned.problems:
             check_films(ctx, planned.jobs, output_options.file_format)
-        passes = plan_passes(planned.jobs, pass_options)
+        passes = plan_passes(planned, pass_options)
         settings = film_options.settings() if planned.films else None
         if output_options.dry_run:
             offline = partial(pipeline, replace(model_options, offline=True))
@@ -192,7 +197,9 @@ def _stream(pipeline: Pipeline, output: OutputOptions) -> None:
     import sys
 
     from colorcli.errors import UnwritableMedia
+    from colorcli.media.formats import FORMATS, named
     from colorcli.media.pictures.files import open_picture, write_picture
+    from colorcli.media.pictures.tone import is_in_color
 
     if sys.stdout.isatty():
         raise UsageError(
@@ -200,10 +207,21 @@ def _stream(pipeline: Pipeline, output: OutputOptions) -> None:
             "Redirect it to a file: colorcli run - < a.jpg > b.jpg",
         )
     picture = open_picture(sys.stdin.buffer, max_pixels=output.pixel_limit)
+    copied = not output.recolor and all(is_in_color(frame.pixels) for frame in picture.frames())
+    if copied and output.file_format and named(output.file_format) is not FORMATS[picture.format]:
+        raise UsageError(
+            "standard input is in color already, and a copy has no other format.", "Color it anew with --recolor."
+        )
     frames = pipeline.colorize(picture.frames())
     try:
         with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
-            write_picture(stdout, frames, picture, format=output.file_format, provenance=pipeline.provenance)
+            if copied:
+                report_note("standard input is in color already and was copied; --recolor colors it anew.")
+                stdout.write(picture.read())
+                return
+            remarks = write_picture(stdout, frames, picture, format=output.file_format, provenance=pipeline.provenance)
+        for remark in (*picture.remarks, *remarks):
+            report_note(f"standard input: {remark}.")
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -224,12 +242,17 @@ def _colorize_pictures(
             for each in passes:
                 pipeline = each.pipeline_of(reporter.pipeline)
                 running = colorize_files(
-                    pipeline, each.jobs, overwrite=output.overwrite, max_pixels=output.pixel_limit
+                    pipeline,
+                    each.jobs,
+                    kind=each.kind,
+                    overwrite=output.overwrite,
+                    recolor=output.recolor,
+                    max_pixels=output.pixel_limit,
                 )
                 with contextlib.closing(running):
                     for outcome in running:
                         progress.advance()
-                        reporter(replace(outcome, kind=each.kind, seed=each.seed), progress)
+                        reporter(replace(outcome, seed=each.seed), progress)
         except KeyboardInterrupt:
             progress.note(f"Stopped after {len(reporter.outcomes)} of {count}. Run the same command to resume.")
             raise

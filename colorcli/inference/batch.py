@@ -1,11 +1,14 @@
-"""Many files along the line at once, and what became of each.
+"""Many files at once through a pipeline, and what became of each.
 
-Every worker walks the whole line with a small batch: while one decodes, another is in the network and a third
-encodes. On a CPU each has its share of the cores to itself, which is quicker than one network with all of them.
+Every worker takes a small batch through the whole pipeline: while one decodes, another is in the network and a third
+encodes. On a CPU each has its share of the cores, which is quicker than one network with all of them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import filecmp
+import itertools
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,9 +19,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from colorcli.errors import ColorcliError, DeviceError, OutputExists, UnreadableMedia
+from colorcli.files import replacing, shown, sweep
 from colorcli.inference.model import is_out_of_memory
 from colorcli.inference.outcomes import PictureOutcome
-from colorcli.media import shown
 from colorcli.media.pictures.files import (
     DEFAULT_MAX_PIXELS,
     Frame,
@@ -28,6 +31,7 @@ from colorcli.media.pictures.files import (
     read_provenance,
     write_picture,
 )
+from colorcli.media.pictures.tone import is_in_color, tone_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -35,15 +39,22 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from colorcli.inference.outcomes import PictureKind
     from colorcli.inference.pipeline import Notes, Pipeline
     from colorcli.jobs import Job
 
 _GPU_WORKERS = 4
-_GROUP_PIXELS = 60_000_000  # decoded pixels that one worker holds: small pictures share a batch, large ones do not
+_GROUP_PIXELS = 60_000_000  # decoded by one worker at a time: small pictures share a batch, large ones do not
 
 
 def colorize_files(
-    pipeline: Pipeline, jobs: Sequence[Job], *, overwrite: bool = False, max_pixels: int = DEFAULT_MAX_PIXELS
+    pipeline: Pipeline,
+    jobs: Sequence[Job],
+    *,
+    kind: PictureKind = "color",
+    overwrite: bool = False,
+    recolor: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[PictureOutcome]:
     """Colorize files, many at once, and yield what became of each, in order.
 
@@ -52,11 +63,17 @@ def colorize_files(
     pictures that are being worked on and starts no more.
 
     Args:
-        pipeline: model and settings.
+        pipeline: model and settings of the coloring.
         jobs: what to read and where to write.
+        kind: "color", or "entropy" for a pipeline of it.
         overwrite: replace outputs that are there already.
+        recolor: color pictures that are in color anew; otherwise they are copied, and outputs of earlier runs are
+            left out.
         max_pixels: the most pixels that a frame may have.
     """
+    settings = _Settings(kind, overwrite, recolor, max_pixels)
+    for folder in dict.fromkeys(job.target.parent for job in jobs):
+        sweep(folder)
     groups = [jobs[start : start + pipeline.batch_size] for start in range(0, len(jobs), pipeline.batch_size)]
     threads, workers = torch.get_num_threads(), count_workers(pipeline, len(jobs))
     pool = ThreadPoolExecutor(workers, "colorcli", torch.set_num_threads, (max(1, threads // workers),))
@@ -64,7 +81,7 @@ def colorize_files(
     stop = Event()
     try:
         for group in groups:
-            waiting.append(pool.submit(_colorize_group, pipeline, group, overwrite, max_pixels, stop))
+            waiting.append(pool.submit(_colorize_group, pipeline, group, settings, stop))
             if len(waiting) > 2 * workers:
                 yield from waiting.popleft().result()
         while waiting:
@@ -75,9 +92,19 @@ def colorize_files(
 
 
 def count_workers(pipeline: Pipeline, pictures: int) -> int:
-    """Say how many workers walk the line at the same time with so many pictures."""
+    """Return how many workers run the pipeline at the same time for so many pictures."""
     on_cpu = pipeline.model.device.device.type == "cpu"
     return max(1, min(torch.get_num_threads() if on_cpu else _GPU_WORKERS, -(-pictures // pipeline.batch_size)))
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What `colorize_files` is asked for."""
+
+    kind: PictureKind
+    overwrite: bool
+    recolor: bool
+    max_pixels: int
 
 
 @dataclass(frozen=True)
@@ -87,96 +114,193 @@ class _Opened:
     job: Job
     picture: Picture
     frame: Frame
+    replaces: bool
     seconds: float
 
 
-def _colorize_group(
-    pipeline: Pipeline, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event
-) -> list[PictureOutcome]:
-    """Walk the line with a few files, single pictures together in one batch."""
+def _colorize_group(pipeline: Pipeline, jobs: Sequence[Job], settings: _Settings, stop: Event) -> list[PictureOutcome]:
+    """Colorize a few files, single pictures together in one batch."""
     with pipeline.timed("other"):
-        return _walk(pipeline, jobs, overwrite, max_pixels, stop)
+        return _Group(pipeline, settings, stop).colorize(jobs)
 
 
-def _walk(
-    pipeline: Pipeline, jobs: Sequence[Job], overwrite: bool, max_pixels: int, stop: Event
-) -> list[PictureOutcome]:
-    outcomes: dict[Job, PictureOutcome] = {}
-    together: list[_Opened] = []
-    for job in jobs:
+class _Group:
+    """A few files that one worker colorizes."""
+
+    def __init__(self, pipeline: Pipeline, settings: _Settings, stop: Event) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+        self._stop = stop
+
+    def colorize(self, jobs: Sequence[Job]) -> list[PictureOutcome]:
+        """Return what became of each job; nothing if all is to stop."""
+        outcomes: dict[Job, PictureOutcome] = {}
+        together: list[_Opened] = []
+        for job in jobs:
+            try:
+                opened = self._open(job)
+            except Exception as error:  # whatever is wrong with one file, the others are done
+                opened = self._failed(job, error)
+            if isinstance(opened, PictureOutcome):
+                outcomes[job] = opened
+            else:
+                together.append(opened)
+            if sum(each.frame.pixels.size for each in together) > _GROUP_PIXELS:
+                outcomes |= self._colorize_together(together)
+                together = []
+            if self._stop.is_set():
+                return []
+        outcomes |= self._colorize_together(together)
+        return [outcomes[job] for job in jobs]
+
+    def _open(self, job: Job) -> _Opened | PictureOutcome:
+        """Decode a picture of one frame; or do all that there is to do."""
+        start, settings, provenance = time.perf_counter(), self._settings, self._pipeline.provenance
+        exists = job.target.exists()
+        if not settings.overwrite:
+            if settings.kind == "color" and not settings.recolor:
+                for target in dict.fromkeys((job.target, _copy_of(job))):
+                    if is_copy(job.source, target):
+                        return PictureOutcome(job, done_before=True, kind="copy", copied_to=target)
+            if is_done(job.source, job.target, read_provenance, provenance):
+                return PictureOutcome(job, done_before=True, kind=settings.kind)
+        with self._pipeline.timed("decode"):
+            picture = open_picture(job.source, max_pixels=settings.max_pixels)
+            frames = picture.frames()
+            frame = next(frames)
+            in_color = not settings.recolor and is_in_color(frame.pixels)
+            if in_color and picture.count > 1:
+                in_color = all(is_in_color(each.pixels) for each in frames)
+        if in_color:
+            return self._leave_in_color(job, picture, start)
+        if picture.count == 1:
+            return _Opened(job, picture, frame, exists, time.perf_counter() - start)
+        colored = self._colored_pages(picture)
+        remarks = self._write(job, colored, picture, replaces=exists)
+        return PictureOutcome(job, time.perf_counter() - start, remarks=remarks, kind=settings.kind)
+
+    def _leave_in_color(self, job: Job, picture: Picture, start: float) -> PictureOutcome:
+        """Copy a picture that is in color already; an output of an earlier run is left out."""
+        if picture.provenance is not None:
+            remark = "this is an output of colorcli, so it was left out; --recolor colors it anew"
+            return PictureOutcome(job, kind="skipped", remarks=(remark,))
+        if self._settings.kind == "entropy":
+            return PictureOutcome(job, kind="skipped")
+        target = _copy_of(job)
+        if target.exists() and not self._settings.overwrite:
+            raise OutputExists(
+                f"{shown(target)} exists already.", "Replace it with --overwrite, or write to another place with -o."
+            )
+        with self._pipeline.timed("encode"), replacing(target, overwrite=self._settings.overwrite) as temporary:
+            temporary.write_bytes(picture.read())
+        seconds = time.perf_counter() - start
+        return PictureOutcome(job, seconds, kind="copy", copied_to=target)
+
+    def _colored_pages(self, picture: Picture) -> Iterator[Frame]:
+        """Colorize the pages of a file; pages that are in color already stay as they are."""
+        kept = 0
+
+        def is_kept(frame: Frame) -> bool:
+            return not self._settings.recolor and is_in_color(frame.pixels)
+
+        for in_color, frames in itertools.groupby(self._until_stopped(picture.frames()), is_kept):
+            if in_color:
+                for frame in frames:
+                    kept += 1
+                    yield frame
+            else:
+                yield from self._pipeline.colorize(frames)
+        if kept:
+            picture.remarks.append(f"{kept} of {picture.count} pages are in color already and stay as they are")
+
+    def _until_stopped(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Stop within a file of many pages: nobody waits for the rest of them."""
+        for frame in frames:
+            if self._stop.is_set():
+                raise InterruptedError
+            yield frame
+
+    def _colorize_together(self, together: Sequence[_Opened]) -> dict[Job, PictureOutcome]:
+        if not together:
+            return {}
         start = time.perf_counter()
         try:
-            if not overwrite and is_done(job.source, job.target, read_provenance, pipeline.provenance):
-                outcomes[job] = PictureOutcome(job, done_before=True)
-                continue
-            with pipeline.timed("decode"):
-                picture = open_picture(job.source, max_pixels=max_pixels)
-            if picture.count > 1:
-                frames = pipeline.colorize(_until(stop, picture.frames()))
-                _write(pipeline, job, frames, picture)
-                outcomes[job] = PictureOutcome(job, time.perf_counter() - start)
-                continue
-            with pipeline.timed("decode"):
-                frame = next(picture.frames())
-            together.append(_Opened(job, picture, frame, time.perf_counter() - start))
-        except Exception as error:  # whatever is wrong with one file, the others go on
-            outcomes[job] = PictureOutcome(job, error=explained(job, error))
-        if sum(opened.frame.pixels.size for opened in together) > _GROUP_PIXELS:
-            outcomes |= _colorize_together(pipeline, together)
-            together = []
-        if stop.is_set():
-            return []
-    outcomes |= _colorize_together(pipeline, together)
-    return [outcomes[job] for job in jobs]
+            predicted = list(self._pipeline.predict([opened.frame for opened in together]))
+        except Exception as error:
+            if len(together) > 1:  # one by one shows which of them it is
+                return {opened.job: self._colorize_together([opened])[opened.job] for opened in together}
+            return {together[0].job: self._failed(together[0].job, error)}
+        shared = (time.perf_counter() - start) / len(together)
+        return {
+            opened.job: self._finish(opened, chroma, notes, opened.seconds + shared)
+            for opened, (chroma, notes) in zip(together, predicted, strict=True)
+        }
 
+    def _finish(self, opened: _Opened, chroma: Tensor, notes: Notes, seconds: float) -> PictureOutcome:
+        job, start = opened.job, time.perf_counter()
+        try:
+            frames = [self._pipeline.join(opened.frame, chroma)]
+            remarks = self._write(job, frames, opened.picture, replaces=opened.replaces)
+        except Exception as error:  # such as a full disk
+            return self._failed(job, error)
+        if tone_of(opened.frame.pixels) == "tinted":
+            notes = {"tone": "tinted, colored like a gray picture", **notes}
+        return PictureOutcome(
+            job, seconds + time.perf_counter() - start, remarks=remarks, kind=self._settings.kind, notes=notes
+        )
 
-def _until(stop: Event, frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Stop within a file of many pages: nobody waits for the rest of them."""
-    for frame in frames:
-        if stop.is_set():
-            raise InterruptedError
-        yield frame
+    def _write(self, job: Job, frames: Iterable[Frame], picture: Picture, *, replaces: bool) -> tuple[str, ...]:
+        """Write an output, and return what there is to say about it.
 
+        Args:
+            job: where.
+            frames: in color.
+            picture: that they were made from.
+            replaces: whether there was an output that may be replaced; one that appears later may not.
+        """
+        with self._pipeline.timed("encode"):
+            overwrite = self._settings.overwrite or replaces
+            lost = write_picture(
+                job.target, frames, picture, provenance=self._pipeline.provenance, overwrite=overwrite
+            )
+        return (*picture.remarks, *lost)
 
-def _colorize_together(pipeline: Pipeline, together: Sequence[_Opened]) -> dict[Job, PictureOutcome]:
-    if not together:
-        return {}
-    start = time.perf_counter()
-    try:
-        predicted = list(pipeline.predict([opened.frame for opened in together]))
-    except Exception as error:
-        if len(together) > 1:  # which of them it was shows when each goes alone
-            return {opened.job: _colorize_together(pipeline, [opened])[opened.job] for opened in together}
-        return {together[0].job: PictureOutcome(together[0].job, error=explained(together[0].job, error))}
-    shared = (time.perf_counter() - start) / len(together)
-    return {
-        opened.job: _finish(pipeline, opened, chroma, notes, opened.seconds + shared)
-        for opened, (chroma, notes) in zip(together, predicted, strict=True)
-    }
-
-
-def _finish(pipeline: Pipeline, opened: _Opened, chroma: Tensor, notes: Notes, seconds: float) -> PictureOutcome:
-    job, start = opened.job, time.perf_counter()
-    try:
-        _write(pipeline, job, [pipeline.join(opened.frame, chroma)], opened.picture)
-    except Exception as error:  # a full disk, say
+    def _failed(self, job: Job, error: Exception) -> PictureOutcome:
+        """Return the outcome of a job that failed, unless another run has done it in the meantime."""
+        if isinstance(error, OutputExists):
+            with contextlib.suppress(ColorcliError, OSError):
+                if is_done(job.source, job.target, read_provenance, self._pipeline.provenance):
+                    return PictureOutcome(job, done_before=True, kind=self._settings.kind)
         return PictureOutcome(job, error=explained(job, error))
-    return PictureOutcome(job, seconds + time.perf_counter() - start, notes=notes)
 
 
-def _write(pipeline: Pipeline, job: Job, frames: Iterable[Frame], picture: Picture) -> None:
-    with pipeline.timed("encode"):
-        write_picture(job.target, frames, picture, provenance=pipeline.provenance)
+def _copy_of(job: Job) -> Path:
+    """Return where a picture that is copied goes: to the target, with the suffix of the source."""
+    suffix = job.source.suffix
+    return job.target if job.target.suffix.lower() == suffix.lower() else job.target.with_suffix(suffix)
 
 
-def is_done(source: Path, target: Path, read: Callable[[Path], Provenance | None], provenance: Provenance) -> bool:
-    """Tell whether an output is ours, of the same settings, and newer than its source.
+def is_copy(source: Path, target: Path) -> bool:
+    """Return whether a file has the same bytes as its source."""
+    return target.is_file() and filecmp.cmp(source, target, shallow=False)
+
+
+def is_done(
+    source: Path,
+    target: Path,
+    read: Callable[[Path], Provenance | None],
+    provenance: Provenance,
+    *,
+    copies: bool = False,
+) -> bool:
+    """Return whether an output was made with the same settings, after its source was last changed.
 
     Args:
         source: what it was made from.
         target: the output.
         read: reads what an output says of its making.
         provenance: what it would say if it were made now.
+        copies: whether a copy of the source counts, too, as one in color is copied.
 
     Raises:
         OutputExists: something else is there.
@@ -185,6 +309,8 @@ def is_done(source: Path, target: Path, read: Callable[[Path], Provenance | None
         return False
     found = read(target)
     if found is None or found.settings != provenance.settings:
+        if copies and found is None and is_copy(source, target):
+            return True
         made = f"was made by {_maker(found)} with other settings" if found else "exists already"
         raise OutputExists(
             f"{shown(target)} {made}.", "Replace it with --overwrite, or write to another place with -o."

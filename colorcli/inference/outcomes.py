@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from colorcli.errors import ColorcliError
     from colorcli.jobs import Job
 
-PictureKind: TypeAlias = Literal["color", "entropy"]
+PictureKind: TypeAlias = Literal["color", "entropy", "copy", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,22 @@ class PictureOutcome(Outcome):
     """What became of a picture.
 
     Attributes:
-        kind: "color" for a colored picture, "entropy" for a map of how unsure its colors are.
+        kind: "color" for a colored picture, "entropy" for a map of how uncertain its colors are, "copy" for one that
+            was in color already and was copied, "skipped" for one that is left out, as an output of an earlier run is.
         notes: what the colorizer reports about the picture, such as the category that a router chose.
+        copied_to: where a copy is; its format, and so its suffix, is that of the input.
         seed: of the sampled coloring; None for the usual one.
     """
 
     kind: PictureKind = "color"
+    copied_to: Path | None = None
     notes: Mapping[str, str | float] = field(default_factory=dict)
     seed: int | None = None
+
+    @property
+    def output(self) -> Path:
+        """The file that was written, or would have been."""
+        return self.copied_to or self.job.target
 
 
 @dataclass(frozen=True)

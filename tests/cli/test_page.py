@@ -44,7 +44,7 @@ def versions(text):
 
 
 def test_a_report_shows_every_picture_before_and_after(run, photos):
-    code, _, text = run()
+    code, _, text = run("--recolor")
     assert code == 0
     gray, color = os.path.join("photos", "gray.png"), os.path.join("photos", "00.png")  # noqa: PTH118
     assert versions(text) == {color: ["gray", "zhang.tiny", "original"], gray: ["gray", "zhang.tiny"]}
@@ -52,7 +52,7 @@ def test_a_report_shows_every_picture_before_and_after(run, photos):
 
 def test_a_report_says_settings_counts_and_command(run, photos, weights):
     _, _, text = run("--strength", "0.5", "-p", "temperature=0.2")
-    assert "<dt>Done</dt><dd>2 colorized</dd>" in text
+    assert "<dt>Done</dt><dd>1 colorized, 1 copied</dd>" in text
     assert "temperature=0.2, strength=0.5, cpu" in text
     assert f"colorcli run -p temperature=0.2 --strength 0.5 --weights {weights} --device cpu" in text
 
@@ -61,15 +61,15 @@ def test_what_failed_is_on_the_report(run, photos):
     (photos / "broken.jpg").write_bytes(b"no picture")
     code, _, text = run()
     assert code == 1
-    assert "2 colorized, 1 failed" in text
+    assert "1 colorized, 1 copied, 1 failed" in text
     assert "Not shown: 1" in text
     assert re.search(r"<li>photos.broken\.jpg: ", text)
 
 
 def test_a_run_that_goes_on_reports_what_was_done_before_as_well(run, photos):
-    run()
+    run("--recolor")
     save_photographs(photos, 2)
-    code, _, text = run()
+    code, _, text = run("--recolor")
     assert code == 0
     assert "done before" in text
     assert len(versions(text)) == 3

@@ -90,7 +90,7 @@ def test_a_run_that_was_done_is_done(colorcli, photos):
 
 def test_a_picture_in_color_keeps_nothing_but_its_lightness(colorcli, tmp_path):
     Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "red.png")
-    colorcli("red.png", "--strength", "0")
+    colorcli("red.png", "--recolor", "--strength", "0")
     red, green, blue = Image.open(tmp_path / "red-color.png").getpixel((5, 5))
     assert max(red, green, blue) - min(red, green, blue) <= 1
 
@@ -283,7 +283,7 @@ def test_a_shard_that_makes_no_sense_is_wrong_usage(colorcli, photos, shard):
         (["-m", "zhang.eccv17", "--weights", "eccv17"], "no weights 'eccv17'"),
         (["-m", "zhang.eccv16"], "contradict each other"),
         (["-m", "."], "A model must be COLORIZER or COLORIZER.TAG, got '.'."),
-        (["--format", "psd"], "'psd' is no format"),
+        (["--format", "psd"], "'psd' is not a picture format"),
         (["-"], "- reads one picture from standard input"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -465,7 +465,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, weights):
     running = process(tmp_path / "photos", weights=weights, preexec_fn=limit)
     _, err = running.communicate()
     assert running.returncode == 1
-    assert b"large.png: File too large" in err
+    assert b"large.png: no space left on the disk" in err
     assert b"1 colorized, 1 failed" in err
     assert files(tmp_path / "photos-color") == ["small.png"]
 

@@ -192,7 +192,8 @@ def _unassociated(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     """Divide colors by alpha."""
     top = np.iinfo(pixels.dtype).max
     divided = pixels.astype(np.float32) * (top / np.maximum(alpha, 1).astype(np.float32))[..., None]
-    return np.minimum(divided.round(), top).astype(pixels.dtype)
+    straight: NDArray[Any] = np.minimum(divided.round(), top).astype(pixels.dtype)
+    return straight
 
 
 def _lab(pixels: NDArray[Any], *, legacy: bool) -> NDArray[Any]:
@@ -200,7 +201,7 @@ def _lab(pixels: NDArray[Any], *, legacy: bool) -> NDArray[Any]:
     if pixels.dtype not in (np.uint8, np.uint16, np.int8, np.int16):
         raise ValueError(f"CIELab of type {pixels.dtype} cannot be read")
     wide = pixels.dtype.itemsize == 2
-    values = pixels.view(np.uint16 if wide else np.uint8)
+    values: NDArray[Any] = pixels.view(np.uint16 if wide else np.uint8)
     step = 256.0 if wide else 1.0
     lightness = values[..., 0] / ((65280 if legacy else 65535) if wide else 255) * 100
     ab = values[..., 1:]

@@ -38,7 +38,7 @@ def write_heic(stream: BinaryIO, request: EncodeRequest) -> None:
         raise UnwritableMedia(
             "HEIC pictures need an extra that is not installed.", 'Install it with: pip install "colorcli[heic]"'
         ) from None
-    file = pillow_heif.HeifFile()
+    file = pillow_heif.HeifFile()  # type: ignore[no-untyped-call]
     for pixels, alpha, _, _ in request.frames:
         channels = with_alpha(pixels, alpha)
         mode = ("RGBA" if alpha is not None else "RGB") + (";16" if channels.dtype == np.uint16 else "")

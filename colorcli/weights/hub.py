@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     ProgressCallback = Callable[[int], None]  # takes the bytes that arrived; negative when a download starts over
 
-PATIENCE = 4.0  # seconds for the first answer, and for the first bytes if other weights can be used instead
+PATIENCE = 3.0  # seconds for the first answer, and for the first bytes if other weights can be used instead
 DOWNLOAD_PATIENCE = 30.0  # seconds for the first bytes of a download without an alternative
 _REMEMBERED = 60.0  # seconds during which a Hub that could not be reached is not tried again
 _URI = re.compile(
@@ -188,14 +189,19 @@ def download(remote: RemoteFile, progress: ProgressCallback | None = None, guard
     if remote.size is not None:  # with room for a server that starts over where it should resume
         guard.largest = 2 * remote.size + 1_000_000
 
+    options: dict[str, Any] = {}
+    if progress is not None and "tqdm_class" in signature(hf_hub_download).parameters:  # not before client 1.0
+        options["tqdm_class"] = _progress_bar(progress)
+
     def call() -> str:
-        return hf_hub_download(
+        path: str = hf_hub_download(
             location.repo,
             location.file,
             revision=location.revision or None,
             repo_type=location.repo_type,
-            tqdm_class=_progress_bar(progress) if progress else None,
+            **options,
         )
+        return path
 
     try:
         path = Path(guarded(guard, call, partial.size))

@@ -119,7 +119,7 @@ WAITS = {
     "503 for the file": ({"get_status": 503, "headers": {"Retry-After": "86400"}}, "status 503"),
     "500 for the file": ({"get_status": 500}, "status 500"),
     "408 for the file": ({"get_status": 408, "headers": {"Retry-After": "86400"}}, "status 408"),
-    "a byte a second": ({"drip": True}, "less than 50 kB per second for 4 seconds"),
+    "a byte a second": ({"drip": True}, "less than 50 kB per second for 3 seconds"),
     "a replaced file": ({"files": {FILE: STARTER}}, "was replaced on the Hub"),
     "a longer file": ({"instead": {FILE: BEST * 50}}, "was not downloaded"),
 }

@@ -23,7 +23,7 @@ from colorcli.isolation.guard import failure, guard
 from colorcli.plugin.registry import Registry
 from colorcli.plugin.validation import RANDOM
 from colorcli.weights import describe, fetch, is_hub_uri, locate, open_file, read_state
-from colorcli.weights.fitting import build, build_network
+from colorcli.weights.fitting import build, build_network, check_fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -377,6 +377,7 @@ def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
     header = describe(path, state, colorizer)
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
+    check_fit(colorizer, state, header.network, path)
     network = build_network(colorizer, state, header.network, path)
     return Model(
         colorizer,

@@ -7,11 +7,18 @@ import re
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from colorcli.documents import parse_json
-from colorcli.errors import WeightsCorrupt, WeightsNotFound
+from colorcli.errors import UsageError, WeightsCorrupt, WeightsNotFound, did_you_mean
+from colorcli.files import open_regular
 from colorcli.isolation.guard import guard
+from colorcli.validation import find_problems
+from colorcli.weights.archives import check_archive
+from colorcli.weights.manifest import InputSize  # noqa: TC001  # msgspec reads the annotations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +27,20 @@ if TYPE_CHECKING:
 
     from colorcli.colorizer import Colorizer
 
+LARGEST_HEADER = 64 * 1024  # characters of JSON
 _HEADER_KEY = "colorcli"
+_MOST_VALUES = 1000  # of hyperparameters: a network is built from them before its weights can be compared
+_LARGEST_NUMBER = 65_536
+
+
+class _HeaderTable(msgspec.Struct):
+    """The fields of a header, with their bounds."""
+
+    colorizer: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9_-]{0,63})?\Z", description="a colorizer's name")] = ""
+    tag: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}\Z", description="0 to 64 letters, digits, - and _")] = ""
+    network: dict[str, Any] = {}
+    input_size: InputSize = None
+    options: dict[str, bool | int | float | str] = {}
 
 
 @dataclass(frozen=True)
@@ -42,7 +62,7 @@ def read_state(path: Path, format: str) -> dict[str, Tensor]:  # noqa: A002  # t
         format: `safetensors` or `torch`.
 
     Raises:
-        WeightsCorrupt: the file has another format, is damaged, or has values that are not named tensors.
+        WeightsCorrupt: the file has another format, is damaged or compressed, or has other values than named tensors.
     """
     import torch
     from safetensors.torch import load_file
@@ -50,7 +70,11 @@ def read_state(path: Path, format: str) -> dict[str, Tensor]:  # noqa: A002  # t
     try:
         if format == "safetensors":
             return load_file(path)
+        with open_regular(path) as file:
+            check_archive(path, file)
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsCorrupt:
+        raise
     except Exception as error:  # each format raises errors of its own, pickle's among them
         raise WeightsCorrupt(f"Cannot open {path} as {format} weights: {_reason(error)}.") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -101,7 +125,8 @@ def read_header(path: Path) -> Header:
         WeightsCorrupt: the header is damaged.
     """
     if not path.is_file():
-        raise WeightsNotFound(f"Weights file not found: {path}.")
+        problem = "Not a regular file" if path.exists() else "Weights file not found"
+        raise WeightsNotFound(f"{problem}: {path}.")
     if not _is_safetensors(path):
         return Header()
     from safetensors import SafetensorError, safe_open
@@ -109,9 +134,27 @@ def read_header(path: Path) -> Header:
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_HEADER_KEY, "{}")
-        return Header(**parse_json(text))
-    except (SafetensorError, ValueError, TypeError) as error:
+        if len(text) > LARGEST_HEADER:
+            raise ValueError(f"it must be at most {LARGEST_HEADER:,} characters")
+        table = parse_json(text)
+    except (SafetensorError, ValueError, OSError) as error:
         raise WeightsCorrupt(f"{path} has a damaged header: {error}.") from error
+    problems = find_problems(table, _HeaderTable, "")
+    if not problems and not _is_modest(table.get("network", {})):
+        problems = [f"network must be at most {_MOST_VALUES} values, with numbers up to {_LARGEST_NUMBER}"]
+    if problems:
+        raise WeightsCorrupt(f"{path} has a damaged header: {'; '.join(problems)}.")
+    return Header(**table)
+
+
+def _is_modest(network: object) -> bool:
+    values = [network]
+    for count, value in enumerate(values):
+        if count > _MOST_VALUES or (isinstance(value, (int, float)) and not abs(value) <= _LARGEST_NUMBER):
+            return False
+        if isinstance(value, (dict, list)):
+            values += value.values() if isinstance(value, dict) else value
+    return True
 
 
 def describe(path: Path, state: Mapping[str, Tensor], colorizer: Colorizer, tag: str | None = None) -> Header:
@@ -131,6 +174,7 @@ def describe(path: Path, state: Mapping[str, Tensor], colorizer: Colorizer, tag:
     header = read_header(path)
     if header.colorizer not in {"", colorizer.name}:
         raise WeightsCorrupt(f"{path} has weights for {header.colorizer}, not for {colorizer.name}.")
+    _check_options(path, header, colorizer)
     if header != Header():
         return replace(header, network=colorizer.weights[tag].network) if tag else header
     with guard(colorizer, "recognize"):
@@ -141,6 +185,17 @@ def describe(path: Path, state: Mapping[str, Tensor], colorizer: Colorizer, tag:
         return header
     published = colorizer.weights[tag] if tag else next(iter(colorizer.weights.values()))
     return replace(header, network=published.network, input_size=published.input_size, options=published.options)
+
+
+def _check_options(path: Path, header: Header, colorizer: Colorizer) -> None:
+    known = {option.name: option for option in colorizer.options}
+    for name, value in header.options.items():
+        try:
+            if name not in known:
+                raise UsageError(f"{colorizer.name} has no option {name!r}.", did_you_mean(name, known))
+            known[name].check(value)
+        except UsageError as error:
+            raise WeightsCorrupt(f"{path} has a damaged header: {error.message}") from None
 
 
 def _is_safetensors(path: Path) -> bool:

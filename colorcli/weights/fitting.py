@@ -80,6 +80,59 @@ def build_network(
     return network
 
 
+def check_fit(
+    colorizer: Colorizer, state: Mapping[str, Tensor], hyperparameters: Mapping[str, Any], path: Path
+) -> None:
+    """Check weights that no manifest describes, before the network is built and given memory.
+
+    Raises:
+        WeightsCorrupt: a tensor is not dense, not finite, larger than the file, or has another shape than expected.
+    """
+    import torch
+
+    size = path.stat().st_size
+    for name, tensor in state.items():
+        if problem := _tensor_problem(tensor, size):
+            raise WeightsCorrupt(f"{path} does not fit the network of {colorizer.name}: {name} {problem}.")
+    hint = f"The network would be built with {json.dumps(dict(hyperparameters))}."
+    try:
+        with torch.device("meta"):  # shapes without memory
+            expected = colorizer.build(**hyperparameters).state_dict()
+        adapted = colorizer.adapt(state, hyperparameters)
+    except Exception as error:  # a plugin's code, with tensors and numbers that it does not expect
+        raise WeightsCorrupt(
+            f"{path} does not fit the network of {colorizer.name}: {mismatch(error)}", hint
+        ) from error
+    for name in sorted(expected.keys() & adapted.keys()):
+        wanted, found = expected[name], adapted[name]
+        if wanted.shape != found.shape or wanted.dtype.is_floating_point != found.dtype.is_floating_point:
+            described = [
+                f"{str(tensor.dtype).removeprefix('torch.')} of {list(tensor.shape)}" for tensor in (wanted, found)
+            ]
+            raise WeightsCorrupt(
+                f"{path} does not fit the network of {colorizer.name}: "
+                f"{name} must be {described[0]}, got {described[1]}.",
+                hint,
+            )
+
+
+def _tensor_problem(tensor: Tensor, size: int) -> str:
+    import torch
+
+    if tensor.is_meta:
+        return "has no values"
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested:
+        return "must be a dense tensor"
+    if tensor.is_complex():
+        return "must be real, got complex numbers"
+    if tensor.numel() * tensor.element_size() > size:
+        return "has more values than the file"
+    if tensor.is_floating_point() and not tensor.isfinite().all():
+        return "has values that are not finite (NaN or infinity)"
+    return ""
+
+
 def mismatch(error: Exception) -> str:
     """Shorten what `load_state_dict` raised to one line; torch lists every key, possibly hundreds."""
-    return textwrap.shorten(str(error).splitlines()[-1], 240, placeholder=" ...")
+    lines = str(error).splitlines() or [type(error).__name__]
+    return textwrap.shorten(lines[-1], 240, placeholder=" ...")

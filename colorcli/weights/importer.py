@@ -39,12 +39,13 @@ def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, targ
     """
     from safetensors import SafetensorError
 
-    from colorcli.weights.fitting import build_network
+    from colorcli.weights.fitting import build_network, check_fit
 
     if tag is not None:
         find_tag(colorizer, tag)
     state, _ = open_file(source)
     header = describe(source, state, colorizer, tag)
+    check_fit(colorizer, state, header.network, source)
     network = build_network(colorizer, state, header.network, source)
     target = target or source.with_suffix(".safetensors")
     table = target.parent / f"{target.stem}.toml"

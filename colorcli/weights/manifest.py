@@ -36,6 +36,9 @@ _Text = Annotated[
 ]
 _Count = Annotated[int, Meta(ge=0, description="an integer of at least 0")]
 _Table = dict[str, Any]
+InputSize = Annotated[
+    Annotated[int, Meta(ge=1, le=8192)] | None, Meta(description="a number of pixels from 1 to 8192, or null")
+]
 
 
 class _Entry(msgspec.Struct):
@@ -52,7 +55,7 @@ class _Entry(msgspec.Struct):
     revision: str = ""
     format: Literal["safetensors", "torch"] = "safetensors"
     parameters: _Count = 0
-    input_size: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="a number of pixels, at least 1")] = None
+    input_size: InputSize = None
     network: _Table = {}
     options: _Table = {}
     metrics: _Table = {}

@@ -521,7 +521,7 @@ def _encode(
 def _check_sides(like: Picture, kind: Format, width: int, height: int) -> None:
     if max(width, height) > kind.longest_side:
         raise UnwritableMedia(
-            f"{like.name}: {width} x {height} pixels do not fit in a {kind.name} file, whose sides have at most "
+            f"{like.name}: {width} x {height} pixels do not fit in {kind.name}, whose sides have at most "
             f"{kind.longest_side:,}.",
             "Choose --format png or tiff.",
         )

@@ -11,10 +11,13 @@ linear near zero are written as curve(max(x, knee)) + slope * min(x - knee, 0): 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Linear sRGB to XYZ, and the white point (IEC 61966-2-1; the same digits as scikit-image).
 _RGB_TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
@@ -83,6 +86,24 @@ def rgb_to_lightness(rgb: Tensor) -> Tensor:
     red, green, blue = LUMINANCE_WEIGHTS
     luminance = red * linear[..., 0:1, :, :] + green * linear[..., 1:2, :, :] + blue * linear[..., 2:3, :, :]
     return luminance_to_lightness(luminance)
+
+
+def gray_rgb(
+    lightness: Tensor, mean: Sequence[float] = (0.0, 0.0, 0.0), std: Sequence[float] = (1.0, 1.0, 1.0)
+) -> Tensor:
+    """Turn CIE lightness L* (..., 1, H, W) into gray sRGB (..., 3, H, W), for networks that expect three channels.
+
+    Args:
+        lightness: in 0..100.
+        mean: of each channel, subtracted; ImageNet's are (0.485, 0.456, 0.406).
+        std: of each channel, divided by; ImageNet's are (0.229, 0.224, 0.225).
+
+    Returns:
+        R'G'B' in 0..1, or what normalization makes of it.
+    """
+    luminance = _cube((lightness + 16) / 116)
+    gray = linear_to_srgb(luminance.clamp(0, 1))
+    return (gray - _per_channel(mean, gray)) / _per_channel(std, gray)
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -227,7 +248,7 @@ def _cube(f: Tensor) -> Tensor:
     return (above**3).add_(f - above, alpha=3 * _DELTA**2)
 
 
-def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
+def _per_channel(values: Sequence[float], like: Tensor) -> Tensor:
     return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None]
 
 

@@ -140,6 +140,26 @@ class Prediction:
     ab: Tensor
     notes: Sequence[Mapping[str, str | float]]
 
+    @classmethod
+    def from_rgb(cls, rgb: Tensor, lightness: Tensor) -> Prediction:
+        """Take the chroma of pictures whose lightness a network changed, and note by how much it did.
+
+        For networks that edit RGB, such as image editors. The host joins the chroma with the picture's own lightness;
+        the note `lightness drift` is the mean difference of L* between the two, in 0..100.
+
+        Args:
+            rgb: (B, 3, h, w) R'G'B', what the network made; it is clamped to 0..1.
+            lightness: (B, 1, H, W) L* in 0..100, what `predict` was given.
+        """
+        from torch.nn import functional
+
+        from colorcli.color import rgb_to_lab
+
+        lab = rgb_to_lab(rgb.float().clamp(0, 1))
+        own = functional.interpolate(lightness.float(), lab.shape[-2:], mode="bilinear", antialias=True)
+        drift = (lab[:, :1] - own).abs().mean(dim=(1, 2, 3))
+        return cls(lab[:, 1:], [{"lightness drift": round(each, 2)} for each in drift.tolist()])
+
 
 def chroma_of(predicted: Tensor | Prediction) -> Tensor:
     """Return the (B, 2, h, w) ab of what `predict` returned, with or without notes."""

@@ -3,6 +3,7 @@ import pytest
 import torch
 from skimage import color as skimage
 
+from colorcli import color
 from colorcli.color import (
     gray_to_lightness,
     lab_to_linear,
@@ -152,3 +153,32 @@ def test_full_bt601_is_the_yuv_of_jpeg():
     jpeg = np.asarray(Image.fromarray(pixels).convert("YCbCr")).astype(float) - [0, 128, 128]
     yuv = rgb_to_yuv(torch.tensor(pixels).movedim(-1, 0) / 255, "bt601")
     assert np.abs(channels_last(yuv * 255) - jpeg).max() <= 1.01
+
+
+# For networks that expect RGB
+
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def test_gray_rgb_has_the_lightness_it_was_made_from_and_no_chroma():
+    lightness = torch.linspace(0, 100, 101).reshape(1, 1, 1, -1)
+    lab = color.rgb_to_lab(color.gray_rgb(lightness))
+    assert torch.allclose(lab[:, :1], lightness, atol=1e-3)
+    assert lab[:, 1:].abs().max() < 0.02
+
+
+@pytest.mark.parametrize(("code", "lightness"), [(0, 0.0), (128, 53.585), (255, 100.0)])
+def test_gray_rgb_is_encoded_as_srgb(code, lightness):
+    rgb = color.gray_rgb(torch.tensor(lightness).reshape(1, 1, 1, 1))
+    assert rgb.flatten().tolist() == [pytest.approx(code / 255, abs=1e-4)] * 3
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 1, 2, 5), (2, 3, 1, 1, 1)])
+def test_gray_rgb_is_normalized_channel_by_channel_in_any_shape(shape):
+    lightness = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 100
+    plain, normalized = color.gray_rgb(lightness), color.gray_rgb(lightness, *IMAGENET)
+    assert plain.shape == (*shape[:-3], 3, *shape[-2:])
+    for channel, (mean, std) in enumerate(zip(*IMAGENET, strict=True)):
+        expected = (plain[..., channel, :, :] - mean) / std
+        assert torch.allclose(normalized[..., channel, :, :], expected)

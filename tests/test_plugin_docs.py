@@ -12,8 +12,9 @@ from colorcli import API_VERSION, Batch, Colorizer, Colors, Metric, Option, Reci
 from colorcli.cli import main
 from colorcli.inference.model import Model, load
 from colorcli.plugin import spec
-from colorcli.testing import ColorizerSuite
+from colorcli.testing import ColorizerSuite, MetricSuite
 from tests.documentation import ROOT, blocks, first_cells, headings, read
+from tests.test_architecture import PUBLIC
 
 TUTORIAL = ROOT / "docs" / "writing-a-plugin.md"
 HOOKS_PAGE = ROOT / "docs" / "plugin-hooks.md"
@@ -89,8 +90,15 @@ def test_every_field_is_documented(title, kind):
 
 
 def test_every_promise_of_the_suite_is_documented():
-    promises = {name for name in vars(ColorizerSuite) if name.startswith("test_")}
-    assert first_cells(HOOKS_PAGE, "test") == promises
+    for suite, header in ((ColorizerSuite, "test"), (MetricSuite, "test of a metric")):
+        assert first_cells(HOOKS_PAGE, header) == {name for name in vars(suite) if name.startswith("test_")}
+
+
+def test_the_public_modules_on_the_page_are_those_that_built_in_plugins_may_import():
+    section = read(HOOKS_PAGE).partition("A plugin imports only")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(colorcli[\w.]*)`", section)) == PUBLIC
+    missing = {name for name in PUBLIC - {"colorcli"} if name not in colorcli.__doc__}
+    assert missing == set()
 
 
 def test_the_version_of_the_api_is_the_one_on_the_page():
@@ -108,7 +116,7 @@ def test_the_recipe_on_the_page_trains():
 
     suite = type("Suite", (ColorizerSuite,), {"colorizer": Learning()})()
     suite.test_training_steps_give_finite_losses_and_change_the_network()
-    suite.test_resumed_training_goes_on_as_if_it_had_not_stopped()
+    suite.test_resumed_training_equals_uninterrupted_training()
 
 
 # Python

@@ -83,8 +83,7 @@ def compare(
     for path in targets:
         check_free(path, overwrite=overwrite)
     found = _found(pictures)[:limit]
-    pipelines = load_pipelines(models, model_options)
-    problems: list[ColorcliError] = []
+    pipelines, problems = load_pipelines(models, model_options)
     rows = versions(pipelines, tracked("comparing", found), problems.append)
     with contextlib.ExitStack() as stack:
         stack.callback(_print_errors, problems)

@@ -12,7 +12,7 @@ from colorcli.cli.film import FilmOptions, coloring_options
 from colorcli.cli.messages import report_error, report_note
 from colorcli.cli.model_options import ModelOptions, load_pipelines, models_options
 from colorcli.cli.progress import Progress, tracked
-from colorcli.errors import DataError
+from colorcli.errors import ColorcliError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ def evaluate(
     photographs = find_photographs(data)[:limit] if data not in films else []
     if not photographs and not films:
         raise DataError(f"{data}: no photographs or films found.", "Give a folder of color photographs.")
-    pipelines = load_pipelines(models, model_options)
+    pipelines, problems = load_pipelines(models, model_options)
     found: list[Evaluation] = []
     if photographs:
         asked = [each for each in metrics.split(",") if each]
@@ -107,8 +107,9 @@ def evaluate(
         )
     if films:
         found.append(_of_films(pipelines, films, data, settings, size))
-    report = _report(ctx, data, pipelines, found, metrics)
-    for problem in (problem for each in found for problem in each.unreadable):
+    problems += [problem for each in found for problem in (*each.failed, *each.unreadable)]
+    report = _report(ctx, data, pipelines, found, metrics, problems)
+    for problem in problems:
         report_error(problem)
     if report.gray:
         report_note(f"skipped because they are gray: {', '.join(report.gray)}")
@@ -153,7 +154,12 @@ def _of_films(
 
 
 def _report(
-    ctx: click.Context, data: Path, pipelines: Sequence[Pipeline], found: Sequence[Evaluation], metrics: str
+    ctx: click.Context,
+    data: Path,
+    pipelines: Sequence[Pipeline],
+    found: Sequence[Evaluation],
+    metrics: str,
+    problems: Sequence[ColorcliError],
 ) -> Report:
     from colorcli.evaluation.protocol import describe, package_versions
     from colorcli.evaluation.tables import Report
@@ -164,7 +170,7 @@ def _report(
         models={pipeline.name: describe(pipeline) for pipeline in pipelines},
         versions=package_versions(*(["torchvision"] if metrics else [])),
         tables=[each.table for each in found],
-        problems=[str(error) for each in found for error in each.unreadable],
+        problems=[str(error) for error in problems],
         gray=[name for each in found for name in each.gray],
     )
 

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from colorcli.cli.messages import report_note
 from colorcli.cli.option_groups import option_group
-from colorcli.errors import UsageError
+from colorcli.errors import ColorcliError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -209,13 +209,19 @@ bench_options = option_group(
 )
 
 
-def load_pipelines(models: Sequence[str], options: ModelOptions) -> list[Pipeline]:
+def load_pipelines(models: Sequence[str], options: ModelOptions) -> tuple[list[Pipeline], list[ColorcliError]]:
     """Load models, each with the option values that it has: one pipeline for every combination of them.
+
+    Each is tried on a small picture, so that a plugin that does not work is found before the others begin.
 
     Where an option has several values, as in `temperature=0.05,0.38,1`, a pipeline's name says which is its own.
 
+    Returns:
+        The pipelines, and an error for each model that cannot be used.
+
     Raises:
         UsageError: a model or a value is given twice, weights are given for several models, or no model has an option.
+        ColorcliError: none of the models can be used.
     """
     from colorcli.inference.pipeline import Pipeline
 
@@ -225,8 +231,16 @@ def load_pipelines(models: Sequence[str], options: ModelOptions) -> list[Pipelin
             "Give each its tag, as in zhang.starter zhang.eccv16.",
         )
     pipelines: dict[str, Pipeline] = {}
+    problems: list[ColorcliError] = []
     for name in models:
-        model = options.load(name)
+        try:
+            model = options.load(name)
+            _try(model)
+        except UsageError:
+            raise
+        except ColorcliError as error:
+            problems.append(error)
+            continue
         names = _option_names(model)
         own = [pair for pair in options.pairs if pair.partition("=")[0] in names or len(models) == 1]
         for label, chosen in _sweep(model, own):
@@ -234,8 +248,20 @@ def load_pipelines(models: Sequence[str], options: ModelOptions) -> list[Pipelin
             if title in pipelines:
                 raise UsageError(f"{title} is given twice.", "Give each model, and each value, once.")
             pipelines[title] = Pipeline(model, options=model.read_options(chosen), name=title)
-    _check_every_option_used(pipelines.values(), options.pairs)
-    return list(pipelines.values())
+    if problems and not pipelines:
+        raise problems[0]
+    if not problems:  # an option may be one of a model that cannot be used
+        _check_every_option_used(pipelines.values(), options.pairs)
+    return list(pipelines.values()), problems
+
+
+def _try(model: Model) -> None:
+    """Predict the chroma of a small picture."""
+    import torch
+
+    unit = model.colorizer.multiple_of
+    side = model.size or -(-64 // unit) * unit
+    model.predict(torch.linspace(0, 100, side).expand(1, 1, side, side))
 
 
 def _option_names(model: Model) -> set[str]:

@@ -1,4 +1,4 @@
-"""`colorcli plugins`: what is installed and what is broken, a new plugin, and whether one keeps its promises."""
+"""`colorcli plugins`: list plugins, write a new one, check one."""
 
 from __future__ import annotations
 
@@ -21,27 +21,30 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 @click.group(invoke_without_command=True)
 @_json
 @click.pass_context
-def plugins(ctx: click.Context, as_json: bool) -> None:
+def plugins(ctx: click.Context, as_json: bool) -> int | None:
     """List plugins, write a new one, and check one.
 
     Without a command, `list`.
     """
-    ctx.default_map = {name: {"as_json": as_json} for name in ("list", "check")}  # before the command as behind it
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_plugins, as_json=as_json)
+    ctx.default_map = {name: {"as_json": as_json} for name in ("list", "check")}  # --json may precede the command
+    return ctx.invoke(list_plugins, as_json=as_json) if ctx.invoked_subcommand is None else None
 
 
 @plugins.command("list")
 @_json
-def list_plugins(as_json: bool) -> None:
-    """List plugins, what each provides, and what is broken and why."""
+def list_plugins(as_json: bool) -> int:
+    """List plugins, what each provides, and what is wrong with it.
+
+    The exit code is 1 if any plugin is broken.
+    """
     from colorcli.plugin.registry import Registry
 
     found = Registry().plugins()
     if as_json:
         _print_json(found)
     else:
-        click.echo("\n".join(_table(found)) if found else "No plugin is installed.")
+        click.echo("\n".join(_table(found)) if found else "No plugins are installed.")
+    return 1 if any(plugin.errors for plugin in found) else 0
 
 
 def _table(found: list[PluginRecord]) -> list[str]:
@@ -60,14 +63,16 @@ def _provided(plugin: PluginRecord) -> str:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write into this folder instead of colorcli-NAME."
 )
-def new(name: str, output: Path | None) -> None:
-    """Write a new plugin: a distribution that can be installed at once.
+@click.option("--trainable", is_flag=True, help="Write a package with a recipe for `colorcli train`.")
+@click.option("--metric", is_flag=True, help="Write a package with a metric for `colorcli evaluate`.")
+def new(name: str, output: Path | None, *, trainable: bool, metric: bool) -> None:
+    """Write a new plugin: a project that can be installed at once.
 
-    NAME is what people will type after --model: small letters, digits, - and _, a letter first.
+    NAME is what people will type after --model: lowercase letters, digits, - and _, starting with a letter.
     """
     from colorcli.plugin.scaffold import write_plugin
 
-    folder = write_plugin(name, output or Path(f"colorcli-{name}"))
+    folder = write_plugin(name, output or Path(f"colorcli-{name}"), trainable=trainable, metric=metric)
     click.echo(str(folder))
     click.echo(
         f"Install it:  pip install -e {folder}\n"
@@ -79,13 +84,13 @@ def new(name: str, output: Path | None) -> None:
 
 @plugins.command()
 @click.argument("what", metavar="NAME|PATH")
-@click.option("--side", type=click.IntRange(min=1), help="Try squares of this side, where its own take long.")
+@click.option("--side", type=click.IntRange(min=1), help="Try squares of this side if its own size is slow.")
 @_json
 def check(what: str, side: int | None, as_json: bool) -> int:
-    """Check whether a plugin keeps what every colorizer promises.
+    """Check whether a plugin keeps the promises of every colorizer and metric.
 
-    NAME is an installed plugin, PATH a module, a package, or a folder with a pyproject.toml. The network is tried
-    untrained, with the hyperparameters of the first weights that are here. A large one takes minutes.
+    NAME is an installed plugin, PATH a module, a package, or a folder with a pyproject.toml. Networks are tried
+    untrained, with the hyperparameters of the first available weights. A large one takes minutes.
     """
     from colorcli.cli.progress import Progress
     from colorcli.testing.check import Check

@@ -89,8 +89,9 @@ def make(
     for path in (output, key):
         check_free(path, overwrite=overwrite)
     photographs = find_photographs(pictures)[:limit]
-    pipelines = load_pipelines(models, model_options)
-    problems: list[ColorcliError] = []
+    pipelines, problems = load_pipelines(models, model_options)
+    if problems:  # a survey that lacks a model is not the one that was designed
+        raise problems[0]
     rows = versions(pipelines, tracked("colorizing", photographs), problems.append)
     try:
         survey = make_survey(

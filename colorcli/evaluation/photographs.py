@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from colorcli.color import AB_LIMIT, rgb_to_lab
-from colorcli.errors import ColorcliError, DataError
+from colorcli.errors import ColorcliError, DataError, PluginError
 from colorcli.evaluation import bootstrap
 from colorcli.evaluation.metrics.standard import STANDARD
 from colorcli.evaluation.tables import BASELINES, ORIGINAL, Column, Comparison, Figure, Section, Table
 from colorcli.inference.join import join
-from colorcli.media.photographs import read_square
-from colorcli.media.pictures.files import Frame
-from colorcli.media.pictures.tone import is_in_color
+from colorcli.media.pictures.files import Frame, open_picture, to_image
 from colorcli.metric import Colors
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ Watch = Callable[[str, Sequence["Photograph"]], Iterable["Photograph"]]
 """Passes on photographs, and may report progress under a title."""
 
 _BATCH = 16
+_GRAY = 3.0  # mean chroma below which a picture counts as gray; scanned gray prints have up to 2.7
 _TO_16_BITS = 257
 _log = logging.getLogger("colorcli")
 
@@ -51,11 +51,13 @@ class Evaluation:
         table: the figures.
         gray: names of the files without color.
         unreadable: an error for each file that cannot be read.
+        failed: an error for each model that failed and was left out.
     """
 
     table: Table
     gray: Sequence[str] = ()
     unreadable: Sequence[ColorcliError] = ()
+    failed: Sequence[ColorcliError] = ()
 
 
 @dataclass
@@ -89,7 +91,7 @@ def evaluate(
 
     Raises:
         DataError: no photograph is in color, or none has a category although `by_category` is set.
-        PluginError: a model predicted something other than finite chroma.
+        PluginError: all models failed. One that fails is left out, and the others continue.
     """
     if by_category and not any(photograph.category for photograph in photographs):
         raise DataError(
@@ -105,17 +107,36 @@ def evaluate(
         )
     baselines = [torch.zeros(2), survey.mean.float()]
     board = _Board(metrics)
+    failed: dict[Pipeline, PluginError] = {}
     stream = iter(watch("evaluating", survey.color))
     while batch := [_Truth.of(photograph, size) for photograph in itertools.islice(stream, _BATCH)]:
-        for row, chromas in _chromas(batch, baselines, pipelines):
+        for row, chromas in _chromas(batch, baselines, pipelines, failed):
             for truth, ab in zip(batch, chromas, strict=True):
                 board.add(row, truth.colored(ab), truth.colors)
         for truth in batch:
             board.add(ORIGINAL, truth.colors, truth.colors)
     categories = [photograph.category for photograph in survey.color] if by_category else []
-    sections, comparisons = board.summarize(categories, ["mean color", *(pipeline.name for pipeline in pipelines)])
+    for pipeline in failed:
+        board.remove(pipeline.name)
+    names = [pipeline.name for pipeline in pipelines if pipeline not in failed]
+    sections, comparisons = board.summarize(categories, ["mean color", *names])
     table = Table("Photographs", board.columns(), sections, comparisons, _protocol(survey, metrics, size))
-    return Evaluation(table, survey.gray, survey.unreadable)
+    return Evaluation(table, survey.gray, survey.unreadable, list(failed.values()))
+
+
+def read_square(photograph: Photograph, size: int) -> NDArray[np.uint8]:
+    """Read a photograph as `colorcli run` does and scale it to (size, size, 3) sRGB.
+
+    Raises:
+        ColorcliError: the photograph cannot be read.
+    """
+    image = to_image(next(open_picture(photograph.stream()).frames())).convert("RGB")
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def has_color(pixels: NDArray[np.generic]) -> bool:
+    """Return whether 8-bit pixels (H, W) or (H, W, 3) have more color than a gray picture with noise."""
+    return pixels.ndim == 3 and float(torch.hypot(*_ab(_rgb(pixels))).mean()) >= _GRAY
 
 
 def _survey(photographs: Iterable[Photograph], size: int) -> _Survey:
@@ -126,7 +147,7 @@ def _survey(photographs: Iterable[Photograph], size: int) -> _Survey:
         except ColorcliError as error:
             survey.unreadable.append(error)
             continue
-        if is_in_color(pixels):
+        if has_color(pixels):
             survey.color.append(photograph)
             survey.mean += _ab(_rgb(pixels)).mean(dim=(1, 2), dtype=torch.float64)
         else:
@@ -146,13 +167,25 @@ def _protocol(survey: _Survey, metrics: Sequence[Metric], size: int) -> list[str
 
 
 def _chromas(
-    batch: Sequence[_Truth], baselines: Sequence[Tensor], pipelines: Sequence[Pipeline]
+    batch: Sequence[_Truth],
+    baselines: Sequence[Tensor],
+    pipelines: Sequence[Pipeline],
+    failed: dict[Pipeline, PluginError],
 ) -> Iterator[tuple[str, Iterable[Tensor]]]:
-    """Predict the ab (1, 2, h, w) of a batch for every row."""
+    """Predict the ab (1, 2, h, w) of a batch for every row; skip a model from then on when it has failed."""
     for name, color in zip(BASELINES, baselines, strict=True):
         yield name, [color[None, :, None, None]] * len(batch)
     for pipeline in pipelines:
-        yield pipeline.name, pipeline.chroma([Frame(truth.pixels) for truth in batch])
+        if pipeline in failed:
+            continue
+        try:
+            chromas = list(pipeline.chroma([Frame(truth.pixels) for truth in batch]))
+        except PluginError as error:
+            failed[pipeline] = error
+            if len(failed) == len(pipelines):
+                raise
+            continue
+        yield pipeline.name, chromas
 
 
 @dataclass(frozen=True)
@@ -196,6 +229,11 @@ class _Board:
                 so_far.append(_checked(metric.measure(predicted, true), so_far))
             except Exception as error:  # a metric of a plugin may raise anything
                 self._drop(metric, error)
+
+    def remove(self, row: str) -> None:
+        """Forget what was measured in a row."""
+        for rows in self._measured.values():
+            rows.pop(row, None)
 
     def summarize(self, categories: Sequence[str], compared: Sequence[str]) -> tuple[list[Section], list[Comparison]]:
         """Compute the figures of all pictures and of each category, and compare rows with each other."""

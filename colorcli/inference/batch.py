@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from colorcli.errors import ColorcliError, DeviceError, OutputExists, UnreadableMedia
+from colorcli.errors import ColorcliError, DeviceError, OutputExists, PluginError, UnreadableMedia
 from colorcli.files import replacing, shown, sweep
 from colorcli.inference.model import is_out_of_memory
 from colorcli.inference.outcomes import PictureOutcome
@@ -325,6 +325,10 @@ def _maker(found: Provenance) -> str:
 def explained(job: Job, error: Exception) -> ColorcliError:
     """Turn an exception that a file raised into an error for the user; --debug shows the exception as its cause."""
     name = shown(job.source)
+    if isinstance(error, PluginError):  # which knows nothing of the file
+        named = type(error)(f"{name}: {error.message}", error.hint)
+        named.__cause__ = error
+        return named
     if isinstance(error, ColorcliError):
         return error
     problem: ColorcliError

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from colorcli.errors import ColorcliError
+from colorcli.errors import ColorcliError, PluginError
+from colorcli.evaluation.photographs import has_color
 from colorcli.inference.join import join
 from colorcli.media import shown
 from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, open_picture, to_image
-from colorcli.media.pictures.tone import is_in_color
 from colorcli.pages.sheet import Row
 
 if TYPE_CHECKING:
@@ -34,12 +35,27 @@ def versions(
     Args:
         pipelines: the models with their options, each with a unique name.
         photographs: gray or in color; the first page of files with several.
-        report: called with the error for each picture that cannot be read or colorized.
+        report: called with the error for each picture that cannot be read or colorized, and for each model that fails,
+            which is left out from then on.
+
+    Raises:
+        PluginError: all models failed.
     """
+    working = list(pipelines)
     for photograph in photographs:
+        colored: dict[str, Image.Image] = {}
         try:
             frame = _first_frame(photograph.stream())
-            colored = {pipeline.name: to_image(next(pipeline.colorize([frame]))) for pipeline in pipelines}
+            for pipeline in list(working):
+                try:
+                    colored[pipeline.name] = to_image(next(pipeline.colorize([frame])))
+                except PluginError as error:
+                    working.remove(pipeline)
+                    if not working:
+                        raise
+                    report(PluginError(f"{photograph.name}: {error.message} The model is left out.", error.hint))
+        except PluginError:
+            raise
         except ColorcliError as error:
             report(error)
             continue
@@ -71,4 +87,4 @@ def _between_gray_and_original(frame: Frame, colored: Mapping[str, Image.Image])
     gray = replace(frame, pixels=join(frame.pixels, torch.zeros(1, 2, 1, 1)))
     original = to_image(frame)
     images = {"gray": to_image(gray), **colored}
-    return {**images, "original": original} if is_in_color(frame.pixels) else images
+    return {**images, "original": original} if has_color(np.asarray(original)) else images

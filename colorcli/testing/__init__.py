@@ -1,5 +1,6 @@
-"""The conformance suite that every colorizer passes: `ColorizerSuite`, for pytest and `colorcli plugins check`."""
+"""Public conformance suites for pytest and `colorcli plugins check`: `ColorizerSuite` and `MetricSuite`."""
 
+from colorcli.testing.metrics import MetricSuite
 from colorcli.testing.suite import ColorizerSuite
 
-__all__ = ["ColorizerSuite"]
+__all__ = ["ColorizerSuite", "MetricSuite"]

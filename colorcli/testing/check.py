@@ -1,6 +1,7 @@
-"""Whether a plugin keeps its promises: `colorcli.testing.ColorizerSuite`, run without pytest.
+"""Runs the suites of `colorcli.testing` without pytest, for `colorcli plugins check`.
 
-A plugin is named by what is installed, or by where it lies: a module, a package, or a distribution's folder.
+A plugin is given by the name of an installed one or of what it provides, or by its path: a module, a package, or a
+project's folder.
 """
 
 from __future__ import annotations
@@ -12,38 +13,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorcli.errors import ColorcliError, UsageError, did_you_mean
+from colorcli.isolation.guard import is_interrupt, stdout_to_stderr
 from colorcli.isolation.origin import GROUP
 from colorcli.plugin.registry import Registry
-from colorcli.testing import ColorizerSuite
+from colorcli.testing import ColorizerSuite, MetricSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from colorcli.colorizer import Colorizer, Weights
+    from colorcli.metric import Metric
     from colorcli.plugin.registry import PluginRecord
 
-_PROMISES = [name for name in vars(ColorizerSuite) if name.startswith("test_")]
+_LOADS = "the plugin loads and registers valid colorizers or metrics"
+_COLORIZER_PROMISES = [name for name in vars(ColorizerSuite) if name.startswith("test_")]
+_METRIC_PROMISES = [name for name in vars(MetricSuite) if name.startswith("test_")]
 
 
 @dataclass(frozen=True)
 class Verdict:
     """Whether one promise is kept."""
 
-    name: str  # of the colorizer; of the plugin where it is about the plugin as a whole
+    name: str  # of the colorizer or metric; of the plugin for promises about the plugin as a whole
     promise: str  # a sentence
     kept: bool
-    why: str  # it is broken; empty where it is kept
+    why: str  # it is broken; empty if it is kept
 
 
 class Check:
-    """All that there is to find out about a plugin.
+    """The check of a plugin, promise by promise.
 
     Args:
-        what: the name of an installed plugin or colorizer, or the path of a module, package or distribution.
-        side: of the squares that its networks are tried on; None = what the weights, or else the colorizer, say.
+        what: the name of an installed plugin, colorizer or metric, or the path of a module, package or project.
+        side: of the squares that networks are tried on, rounded up to a multiple of the colorizer's `multiple_of`;
+            None = that of the weights, or else of the colorizer.
 
     Raises:
-        UsageError: there is no such plugin, or the path holds none.
+        UsageError: the plugin was not found.
     """
 
     def __init__(self, what: str, side: int | None = None) -> None:
@@ -53,32 +59,46 @@ class Check:
         self._registry, self._plugins = _find(what)
 
     def __len__(self) -> int:
-        """How many verdicts there will be."""
-        return sum(1 + len(plugin.colorizers) * len(_PROMISES) for plugin in self._plugins)
+        """Count the verdicts."""
+        return sum(
+            1 + len(plugin.colorizers) * len(_COLORIZER_PROMISES) + len(plugin.metrics) * len(_METRIC_PROMISES)
+            for plugin in self._plugins
+        )
 
     def verdicts(self) -> Iterator[Verdict]:
-        """Try every promise, one after another; none that is broken stops the others."""
+        """Check every promise, one after another, whether or not others are broken."""
         for plugin in self._plugins:
             why = "; ".join(plugin.errors)
             if not plugin.colorizers and not plugin.metrics and not why:
-                why = "it registers no colorizer"
-            yield Verdict(plugin.name, "the plugin loads and registers its colorizers", not why, why)
+                why = "it registers no colorizer and no metric"
+            yield Verdict(plugin.name, _LOADS, not why, why)
             for name in plugin.colorizers:
-                for promise, test in _promises_of(self._registry.get(name), self._side):
-                    why = _broken_by(test)
-                    yield Verdict(name, promise, not why, why)
+                yield from _verdicts(name, _of_colorizer(self._registry.get(name), self._side))
+            for name in plugin.metrics:
+                yield from _verdicts(name, _of_metric(self._registry.metrics()[name]))
 
 
-def _promises_of(colorizer: Colorizer, side: int | None) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Give each promise with its test: of the network that people use here, and of the recipe that made it."""
+def _verdicts(name: str, promises: Iterator[tuple[str, Callable[[], None]]]) -> Iterator[Verdict]:
+    for test, check in promises:
+        why = _broken_by(check)
+        yield Verdict(name, test.removeprefix("test_").replace("_", " "), not why, why)
+
+
+def _of_colorizer(colorizer: Colorizer, side: int | None) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Pair each promise with its check: of the network that people use here, and of the recipe that made it."""
     from colorcli.weights import is_local
 
     tag = next((tag for tag, weights in colorizer.weights.items() if is_local(weights)), None)
     used, trained = (_used(colorizer.weights[tag]), _trained(colorizer, tag)) if tag else ({}, {})
-    for name in _PROMISES:
+    for name in _COLORIZER_PROMISES:
         tried = {"colorizer": colorizer, **(trained if "training" in name else used)}
         suite = type("Suite", (ColorizerSuite,), {**tried, "side": side or tried.get("side")})()
-        yield name.removeprefix("test_").replace("_", " "), getattr(suite, name)
+        yield name, getattr(suite, name)
+
+
+def _of_metric(metric: Metric) -> Iterator[tuple[str, Callable[[], None]]]:
+    suite = type("Suite", (MetricSuite,), {"metric": metric})()
+    return ((name, getattr(suite, name)) for name in _METRIC_PROMISES)
 
 
 def _used(weights: Weights) -> dict[str, Any]:
@@ -86,7 +106,7 @@ def _used(weights: Weights) -> dict[str, Any]:
 
 
 def _trained(colorizer: Colorizer, tag: str) -> dict[str, Any]:
-    """Read the recipe of that name; of one in stages, the last."""
+    """Read the recipe with the weights' name; if it has stages, the last of them."""
     path = colorizer.recipe_folder / f"{tag}.toml" if colorizer.recipe_folder else None
     if path is None or not path.is_file():
         return {}
@@ -98,12 +118,15 @@ def _trained(colorizer: Colorizer, tag: str) -> dict[str, Any]:
     return {"small": recipe.network, "settings": recipe.recipe, "side": recipe.training.sizes[-1][1]}
 
 
-def _broken_by(test: Callable[[], None]) -> str:
+def _broken_by(check: Callable[[], None]) -> str:
     try:
-        test()
-    except (Exception, SystemExit) as error:  # whatever a plugin does, it is told and the next promise tried
-        said = isinstance(error, (AssertionError, ColorcliError)) and str(error)
-        return " ".join((said or f"{type(error).__name__}: {error}").split())
+        with stdout_to_stderr():
+            check()
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        reason = isinstance(error, (AssertionError, ColorcliError)) and str(error)
+        return " ".join((reason or f"{type(error).__name__}: {error}").split())
     return ""
 
 
@@ -113,10 +136,11 @@ def _find(what: str) -> tuple[Registry, list[PluginRecord]]:
         return _unpacked(Path(what).resolve())
     registry = Registry()
     plugins = registry.plugins()
-    found = [plugin for plugin in plugins if what == plugin.name or what in plugin.colorizers]
+    names = {plugin: {plugin.name, *plugin.colorizers, *plugin.metrics} for plugin in plugins}
+    found = [plugin for plugin in plugins if what in names[plugin]]
     if not found:
-        known = {name for plugin in plugins for name in (plugin.name, *plugin.colorizers)}
-        raise UsageError(f"There is no plugin {what!r}, neither installed nor as a path.", did_you_mean(what, known))
+        hint = did_you_mean(what, set().union(*names.values()))
+        raise UsageError(f"Plugin not found: {what}. It is neither installed nor a path.", hint)
     return registry, found
 
 
@@ -128,15 +152,15 @@ def _unpacked(path: Path) -> tuple[Registry, list[PluginRecord]]:
 
 
 def _entry_points(path: Path) -> tuple[Path, list[EntryPoint]]:
-    """Say where Python has to look, and what it finds there."""
+    """Give the folder to import from, and the entry points to load."""
     if (path / "pyproject.toml").is_file():
         source = path / "src"
         return source if source.is_dir() else path, _declared(path / "pyproject.toml")
     module = path.parent if path.name == "__init__.py" else path
     if module.suffix != ".py" and not (module / "__init__.py").is_file():
-        raise UsageError(f"{path} is no plugin.", "Give a module, a package, or a folder with a pyproject.toml.")
+        raise UsageError(f"Not a plugin: {path}.", "Give a module, a package, or a folder with a pyproject.toml.")
     if not module.stem.isidentifier():
-        raise UsageError(f"{path} cannot be imported: {module.stem!r} is no name of a module.", "Use letters and _.")
+        raise UsageError(f"Cannot import {path}: {module.stem!r} is not a valid module name.", "Use letters and _.")
     return module.parent, [EntryPoint(module.stem, module.stem, GROUP)]
 
 
@@ -146,11 +170,11 @@ def _declared(pyproject: Path) -> list[EntryPoint]:
     try:
         project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
     except (OSError, ValueError) as error:
-        raise UsageError(f"{pyproject} cannot be read: {error}.") from error
+        raise UsageError(f"Cannot read {pyproject}: {error}.") from error
     declared = project.get("entry-points", {}).get(GROUP)
     if not declared:
         raise UsageError(
             f"{pyproject} declares no plugin.",
-            f'Name its module: a table [project.entry-points.{GROUP}], and in it sunset = "colorcli_sunset".',
+            f'Add a table [project.entry-points.{GROUP}] with a line such as sunset = "colorcli_sunset".',
         )
     return [EntryPoint(name, value, GROUP) for name, value in declared.items()]

@@ -79,6 +79,8 @@ def make_survey(
     gray: list[str] = []
     encoded: dict[tuple[str, str], bytes] = {}
     for row in rows:
+        if not row.versions.keys() >= set(models):  # one of them failed, which is reported
+            continue
         if "original" not in row.versions:
             gray.append(row.name)
             continue

@@ -77,13 +77,16 @@ def read_manifest(name: str, folder: Path | None = None) -> Mapping[str, Weights
             writes `read_manifest("sunset", Path(__file__).parent)`.
 
     Returns:
-        Weights by tag; the `file` of bundled ones is an absolute path.
+        Weights by tag; the `file` of bundled ones is an absolute path. None if a plugin has no manifest yet: it has
+        no weights before it is trained.
 
     Raises:
-        PluginError: the file was not found or is not valid TOML, or fields are missing, unknown or wrong; the message
-            has a line for each of them.
+        PluginError: colorcli's own manifest was not found, the file is not valid TOML, or fields are missing, unknown
+            or wrong; the message has a line for each of them.
     """
     path = _find(name, folder)
+    if path is None:
+        return {}
     try:
         tables = read_toml(path)
     except (OSError, ValueError) as error:
@@ -96,12 +99,14 @@ def read_manifest(name: str, folder: Path | None = None) -> Mapping[str, Weights
     return {tag: _weights(path, table) for tag, table in tables.items()}
 
 
-def _find(name: str, folder: Path | None) -> Path:
+def _find(name: str, folder: Path | None) -> Path | None:
     folders = _FOLDERS if folder is None else (folder,)
     paths = [folder / f"{name}.toml" for folder in folders]
     for path in paths:
-        if path.is_file():
+        if path.exists():
             return path
+    if folder is not None:
+        return None
     raise PluginError(f"The colorizer {name} has no manifest; looked for {' and '.join(map(str, paths))}.")
 
 

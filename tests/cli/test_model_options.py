@@ -18,7 +18,7 @@ def options(weights, *pairs):
 
 
 def pipelines(weights, *pairs):
-    loaded = load_pipelines(["zhang"], options(weights, *pairs))
+    loaded, _ = load_pipelines(["zhang"], options(weights, *pairs))
     return {pipeline.name: pipeline.options["temperature"] for pipeline in loaded}
 
 
@@ -36,7 +36,8 @@ def test_several_values_of_an_option_make_several_pipelines_in_that_order(weight
 
 def test_a_model_is_loaded_once_for_all_values(weights):
     pairs = ["temperature=1,0.05"]
-    one, two = load_pipelines(["zhang"], options(weights, *pairs))
+    (one, two), problems = load_pipelines(["zhang"], options(weights, *pairs))
+    assert problems == []
     assert one.model is two.model
 
 

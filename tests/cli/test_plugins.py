@@ -53,7 +53,7 @@ def test_the_columns_line_up(capsys, site):
 
 def test_a_broken_plugin_is_listed_with_the_reason(capsys, site):
     site.add("plugins-broken", "import nothing_of_that_name", "odd")
-    text = plugins(capsys)
+    text = plugins(capsys, code=1)
     assert ["odd", "plugins-broken", "1.0", "nothing"] in [line.split() for line in text.splitlines()]
     reason = "ModuleNotFoundError: No module named 'nothing_of_that_name'; pip install nothing_of_that_name"
     assert text.endswith(f"\n\nbroken: odd: {reason}\n")
@@ -62,7 +62,7 @@ def test_a_broken_plugin_is_listed_with_the_reason(capsys, site):
 @pytest.mark.parametrize("args", [["--json"], ["list", "--json"], ["--json", "list"]], ids=" ".join)
 def test_json_has_the_records(capsys, site, args):
     site.add("plugins-json", "import nothing_of_that_name", "odd")
-    (odd,) = (record for record in json.loads(plugins(capsys, *args)) if record["name"] == "odd")
+    (odd,) = (record for record in json.loads(plugins(capsys, *args, code=1)) if record["name"] == "odd")
     assert odd == {
         "name": "odd",
         "distribution": "plugins-json",
@@ -75,7 +75,7 @@ def test_json_has_the_records(capsys, site, args):
 
 def test_no_plugin_at_all_is_said_in_words(capsys, monkeypatch):
     monkeypatch.setenv("COLORCLI_PLUGINS", "")
-    assert plugins(capsys) == "No plugin is installed.\n"
+    assert plugins(capsys) == "No plugins are installed.\n"
 
 
 def test_list_is_what_there_is_without_a_command(capsys):
@@ -155,7 +155,7 @@ def test_a_broken_promise_is_told_with_the_reason_and_the_others_go_on(capsys, s
     found = verdicts(capsys, "sunset", code=1)
     assert list(found)[1:] == PROMISES
     assert "NaN" in found["chroma has two finite channels for every picture"]
-    assert found["the name can be typed"] == ""
+    assert found["every field is valid"] == ""
 
 
 def test_an_error_in_a_promise_is_its_reason_in_one_line(capsys, site, unique):
@@ -166,13 +166,16 @@ def test_an_error_in_a_promise_is_its_reason_in_one_line(capsys, site, unique):
 
 def test_a_plugin_is_checked_by_the_name_of_its_colorizer_too(capsys, site, unique):
     site.add(unique, SUNSET, "collection")
-    assert set(verdicts(capsys, "sunset", code=1)) == {"the plugin loads and registers its colorizers", *PROMISES}
+    assert set(verdicts(capsys, "sunset", code=1)) == {
+        "the plugin loads and registers valid colorizers or metrics",
+        *PROMISES,
+    }
 
 
 def test_a_plugin_without_a_colorizer_keeps_no_promise(capsys, site, unique):
     site.add(unique, SUNSET.replace("register(Sunset())", "pass"), "sunset")
     assert verdicts(capsys, "sunset", code=1) == {
-        "the plugin loads and registers its colorizers": "it registers no colorizer"
+        "the plugin loads and registers valid colorizers or metrics": "it registers no colorizer and no metric"
     }
 
 
@@ -215,10 +218,10 @@ def test_the_folder_is_checked_and_not_the_older_one_that_is_installed(capsys, s
 
 
 NOTHING_TO_CHECK = {
-    "neither a name nor a path": (None, "There is no plugin 'zang', neither installed nor as a path", "zhang"),
-    "a folder with nothing": ({}, "is no plugin", "a folder with a pyproject.toml"),
+    "neither a name nor a path": (None, "Plugin not found: zang. It is neither installed nor a path.", "zhang"),
+    "a folder with nothing": ({}, "Not a plugin", "a folder with a pyproject.toml"),
     "a distribution of something else": ({"pyproject.toml": "[project]"}, "declares no plugin", "entry-points"),
-    "a broken pyproject.toml": ({"pyproject.toml": "[project"}, "cannot be read", ""),
+    "a broken pyproject.toml": ({"pyproject.toml": "[project"}, "Cannot read", ""),
 }
 
 
@@ -236,7 +239,7 @@ def test_where_there_is_nothing_to_check_the_error_says_so(capsys, tmp_path, fil
 def test_a_file_that_cannot_be_imported_is_refused(capsys, tmp_path):
     (tmp_path / "my-plugin.py").write_text(SUNSET)
     assert main(["plugins", "check", str(tmp_path / "my-plugin.py")]) == 2
-    assert "'my-plugin' is no name of a module" in capsys.readouterr().err
+    assert "'my-plugin' is not a valid module name" in capsys.readouterr().err
 
 
 def test_without_assertions_nothing_is_called_kept():
@@ -249,6 +252,43 @@ def test_without_assertions_nothing_is_called_kept():
 def test_checking_needs_no_pytest():
     program = "import sys, colorcli.testing.check; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+METRIC = """
+from colorcli import Metric, hookimpl
+
+class Redness(Metric):
+    name = "redness"
+    heading = "redness"
+    def measure(self, predicted, true):
+        return predicted.rgb[0].mean()
+
+@hookimpl
+def register_metrics(register):
+    register(Redness())
+"""
+
+
+@pytest.mark.parametrize("what", ["redness", "colors"])
+def test_metrics_are_checked_by_their_name_and_by_the_plugins(capsys, site, unique, what):
+    site.add(unique, METRIC, "colors")
+    found = verdicts(capsys, what, code=0)
+    assert "every picture has a finite measurement of one shape" in found
+    assert len(found) == 6
+
+
+def test_a_broken_promise_of_a_metric_is_named(capsys, site, unique):
+    site.add(unique, METRIC.replace(".mean()", ".mean() / 0"), "colors")
+    found = verdicts(capsys, "redness", code=1)
+    assert found["every picture has a finite measurement of one shape"] == (
+        "measure returned infinities or NaN for a photograph"
+    )
+
+
+def test_what_a_plugin_prints_is_not_among_the_verdicts(capsys, site, unique):
+    site.add(unique, SUNSET.replace("return warmth", "print('hello'); return warmth") + "\nprint('hello')\n", "sunset")
+    found = verdicts(capsys, "sunset", code=1)  # which is JSON
+    assert "prints 'hello" in found["nothing is printed to standard output"]
 
 
 def test_squares_may_be_smaller_than_its_own(capsys, site, unique):

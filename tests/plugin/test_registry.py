@@ -1,5 +1,8 @@
+import logging
+import os
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from textwrap import dedent
 from uuid import uuid4
 
@@ -7,6 +10,7 @@ import pytest
 
 from colorcli import API_VERSION
 from colorcli.errors import ColorizerNotFound, PluginError, UsageError
+from colorcli.plugin.manager import PluginManager
 from colorcli.plugin.registry import Registry, split_name
 from tests.site_packages import SitePackages, working
 
@@ -29,7 +33,7 @@ def broken(name):
     return next(plugin for plugin in Registry().plugins() if plugin.name == name)
 
 
-def test_the_colorizers_of_this_distribution_come_in_by_the_same_door():
+def test_built_in_colorizers_are_registered_like_any_other():
     assert Registry().get("zhang").name == "zhang"
     zhang = next(plugin for plugin in Registry().plugins() if plugin.name == "zhang")
     assert (zhang.distribution, zhang.colorizers, zhang.errors) == ("colorcli", ("zhang",), ())
@@ -48,7 +52,7 @@ def test_asking_for_one_colorizer_imports_no_other_plugin(site, unique):
     assert other.replace("-", "_") not in sys.modules
 
 
-def test_a_colorizer_named_otherwise_than_its_entry_point_is_found_too(site, unique):
+def test_a_colorizer_with_another_name_than_its_entry_point_is_found(site, unique):
     site.add(unique, working("plain"), "collection")
     assert Registry().get("plain").name == "plain"
 
@@ -56,7 +60,7 @@ def test_a_colorizer_named_otherwise_than_its_entry_point_is_found_too(site, uni
 NOT_A_PLUGIN = {
     "does not import": ("import nothing_of_that_name", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
     "is not python": ("def (", "SyntaxError"),
-    "leaves the program": ("raise SystemExit('bye')", "SystemExit: bye"),
+    "exits the program": ("raise SystemExit('bye')", "SystemExit: bye"),
     "has no hook": ("", "implements no hook"),
     "fails in its hook": (
         "from colorcli import hookimpl\n@hookimpl\ndef register_colorizers(register):\n    1 / 0",
@@ -66,7 +70,7 @@ NOT_A_PLUGIN = {
         "from colorcli import hookimpl\n@hookimpl\ndef register_colorizer(register):\n    pass",
         "it implements an unknown hook, register_colorizer. Did you mean register_colorizers",
     ),
-    "asks for an argument that there is not": (
+    "has an unknown argument": (
         "from colorcli import hookimpl\n@hookimpl\ndef register_colorizers(register, more):\n    pass",
         "more",
     ),
@@ -74,7 +78,7 @@ NOT_A_PLUGIN = {
         "colorcli_api = 99\n" + dedent(working("odd")),
         "it needs version 99 of the plugin API, and colorcli 0.1.0 has version 1; upgrade colorcli: pip install",
     ),
-    "states an API that is no number": (
+    "has text for its API": (
         "colorcli_api = '1'\n" + dedent(working("odd")),
         "colorcli_api must be a whole number, got '1'",
     ),
@@ -99,7 +103,7 @@ NOT_A_PLUGIN = {
 
 
 @pytest.mark.parametrize(("source", "reason"), NOT_A_PLUGIN.values(), ids=NOT_A_PLUGIN)
-def test_a_broken_plugin_is_reported_and_the_others_go_on(site, unique, source, reason):
+def test_a_broken_plugin_is_reported_and_the_others_work(site, unique, source, reason):
     site.add(unique, source, "odd")
     site.add(f"good-{unique}", working("plain"), "plain")
     registry = Registry()
@@ -110,7 +114,7 @@ def test_a_broken_plugin_is_reported_and_the_others_go_on(site, unique, source, 
     assert reason in odd.errors[0]
 
 
-def test_a_plugin_that_misses_a_name_of_colorcli_hears_that_it_may_be_for_another_version(site, unique):
+def test_a_plugin_that_misses_a_name_of_colorcli_may_be_for_another_version(site, unique):
     site.add(unique, "from colorcli.color import lab", "odd")
     assert broken("odd").errors[0].endswith("; it may be for another version of colorcli (this is 0.1.0)")
 
@@ -138,7 +142,7 @@ def test_a_taken_name_is_an_error_that_names_both_distributions(site, unique):
     assert second.errors == (f"the name plain is taken: a-{unique} and b-{unique} both register it",)
 
 
-def test_nobody_takes_the_name_of_a_built_in_colorizer(site, unique):
+def test_no_plugin_takes_the_name_of_a_built_in_colorizer(site, unique):
     site.add(f"a-{unique}", working("zhang"), "zhang")
     assert type(Registry().get("zhang")).__module__ == "colorcli_zhang"
     assert type(Registry().colorizers()["zhang"]).__module__ == "colorcli_zhang"
@@ -152,7 +156,7 @@ def test_a_name_belongs_to_the_entry_point_of_that_name(site, unique):
     assert type(Registry().colorizers()["plain"]).__module__ == expected
 
 
-def test_an_unknown_colorizer_is_answered_with_the_nearest_names_and_how_to_get_more():
+def test_an_unknown_colorizer_is_an_error_with_the_nearest_names_and_how_to_get_more():
     with pytest.raises(ColorizerNotFound, match="Colorizer not found: zang") as caught:
         Registry().get("zang")
     assert "Did you mean zhang?" in caught.value.hint
@@ -181,6 +185,188 @@ def test_a_misspelled_plugin_in_the_environment_variable_is_an_error(monkeypatch
         Registry()
 
 
+# Isolation
+
+
+INVALID_BESIDE_VALID = """
+    from colorcli import Colorizer, Metric, hookimpl
+
+    class Plain(Colorizer):
+        name = "plain"
+        summary = "Stays gray."
+        def build(self):
+            raise NotImplementedError
+        def predict(self, network, lightness):
+            raise NotImplementedError
+
+    class Bad(Plain):
+        name = "bad"
+        summary = None
+
+    class Headless(Metric):
+        name = "headless"
+        def measure(self, predicted, true):
+            return 0.0
+
+    class Headed(Headless):
+        name = "headed"
+        heading = "headed"
+
+    @hookimpl
+    def register_colorizers(register):
+        register(Bad())
+        register(Plain())
+
+    @hookimpl
+    def register_metrics(register):
+        register(Headless())
+        register(Headed())
+"""
+
+
+def test_what_is_valid_in_a_plugin_is_registered_beside_what_is_not(site, unique):
+    site.add(unique, INVALID_BESIDE_VALID, "plain")
+    plugin = broken("plain")
+    assert (plugin.colorizers, plugin.metrics) == (("plain",), ("headed",))
+    assert plugin.errors == (
+        "Bad: summary must be a line of text, got None",
+        "Headless: heading must be text, got nothing",
+    )
+
+
+RAISES = {
+    "SystemExit": "raise SystemExit(3)",
+    "KeyboardInterrupt": "raise KeyboardInterrupt",
+    "GeneratorExit": "raise GeneratorExit",
+    "an exception of its own": "class Odd(BaseException): pass\nraise Odd('boom')",
+    "endless recursion": "def f(): f()\nf()",
+}
+
+
+@pytest.mark.parametrize("where", ["at import", "in the hook"])
+@pytest.mark.parametrize("source", RAISES.values(), ids=RAISES)
+def test_whatever_a_plugin_raises_stops_only_that_plugin(site, unique, source, where):
+    if where == "in the hook":
+        body = "\n".join(f"    {line}" for line in source.splitlines())
+        source = f"from colorcli import hookimpl\n@hookimpl\ndef register_colorizers(register):\n{body}\n"
+    site.add(unique, source, "odd")
+    site.add(f"z-{unique}", working("plain"), "plain")
+    registry = Registry()
+    assert {"plain", "zhang"} <= set(registry.colorizers())
+    (odd,) = (plugin for plugin in registry.plugins() if plugin.name == "odd")
+    assert len(odd.errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import os; os.chdir('/')", "importing it changes the working directory to /"),
+        ("import os; os.environ['CUDA_VISIBLE_DEVICES'] = ''", "importing it changes the environment (CUDA_VISIBLE_"),
+        ("import logging; logging.basicConfig(level=0, force=True)", "importing it changes the root logger"),
+    ],
+)
+def test_a_plugin_that_changes_the_process_works_and_is_reported_and_the_change_is_undone(
+    site, unique, source, error, monkeypatch
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    folder, level = Path.cwd(), logging.root.level
+    site.add(unique, source + "\n" + dedent(working("plain")), "plain")
+    plugin = broken("plain")
+    assert plugin.colorizers == ("plain",)
+    assert [each[: len(error)] for each in plugin.errors] == [error]
+    assert (Path.cwd(), logging.root.level, os.environ["CUDA_VISIBLE_DEVICES"]) == (folder, level, "3")
+
+
+def test_what_a_plugin_prints_while_it_is_loaded_goes_to_standard_error(site, unique, capsys):
+    source = "print('imported')\n" + dedent(working("plain")).replace(
+        "    register(P", "    print('called')\n    register(P"
+    )
+    site.add(unique, source, "plain")
+    assert Registry().get("plain").name == "plain"
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "imported\ncalled\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import nothing_of_that_name.part", "; pip install nothing_of_that_name"),
+        ("from colorcli.nothing import x", "; it may be for another version of colorcli (this is "),
+        ("import {module}.missing", "is not a package"),
+    ],
+)
+def test_a_failed_import_says_what_to_do(site, unique, source, reason):
+    site.add(unique, source.format(module=unique.replace("-", "_")), "odd")
+    (error,) = broken("odd").errors
+    assert reason in error
+    assert ("pip install" in error) is ("pip install" in reason)
+
+
+# Names
+
+
+def test_an_entry_point_without_a_colorizer_of_its_name_is_an_error_that_names_them(site, unique):
+    site.add(unique, working("plain"), "collection")
+    plugin = broken("collection")
+    assert plugin.colorizers == ("plain",)
+    assert plugin.errors[0].startswith("its entry point must have the name of a colorizer, plain; ")
+    with pytest.raises(
+        ColorizerNotFound, match=r"collection .* provides no colorizer collection, but plain"
+    ) as caught:
+        Registry().get("collection")
+    assert caught.value.hint == "Write --model plain."
+
+
+METRIC = """
+    from colorcli import Metric, hookimpl
+
+    class Redness(Metric):
+        name = "redness"
+        heading = "redness"
+        def measure(self, predicted, true):
+            return 0.0
+
+    @hookimpl
+    def register_metrics(register):
+        register(Redness())
+"""
+
+
+def test_a_taken_name_of_a_metric_is_an_error_that_names_both_distributions(site, unique):
+    site.add(f"a-{unique}", METRIC, "one")
+    site.add(f"b-{unique}", METRIC, "two")
+    one, two = (plugin for plugin in Registry().plugins() if plugin.name in {"one", "two"})
+    assert (one.metrics, one.errors) == (("redness",), ())
+    assert two.metrics == ()
+    assert two.errors == (f"the name redness (a metric) is taken: a-{unique} and b-{unique} both register it",)
+    assert type(Registry().metrics()["redness"]).__module__ == f"a_{unique}".replace("-", "_")
+
+
+def test_one_module_with_two_entry_points_is_loaded_once(site, unique):
+    site.add(unique, working("plain"), "plain")
+    (info,) = site.folder.glob("*.dist-info/entry_points.txt")
+    info.write_text(info.read_text() + info.read_text().splitlines()[1].replace("plain =", "second ="))
+    assert broken("plain").errors == ()
+    assert "already loaded by the entry point plain" in broken("second").errors[0]
+
+
+@pytest.mark.parametrize(("name", "tag"), [("zhang", None), ("zhang.eccv16", "eccv16"), ("zhang.v1.2", "v1.2")])
+def test_a_full_name_is_resolved_to_colorizer_and_tag(name, tag):
+    colorizer, found = Registry().resolve(name)
+    assert (colorizer.name, found) == ("zhang", tag)
+
+
+def test_hooks_of_all_plugins_are_called_by_one_manager(site, unique):
+    site.add(f"a-{unique}", working("plain"), "plain")
+    site.add(f"b-{unique}", METRIC, "colors")
+    manager = PluginManager()
+    manager.load(manager.plugins)
+    by_name = {plugin.name: plugin for plugin in manager.plugins}
+    assert set(by_name["plain"].colorizers) == {"plain"}
+    assert set(by_name["colors"].metrics) == {"redness"}
+    assert set(by_name["zhang"].colorizers) == {"zhang"}
+
+
 # Plugins that are not installed
 
 
@@ -194,7 +380,7 @@ def test_a_plugin_that_is_not_installed_comes_last_and_takes_no_name(site, uniqu
     assert [each.name for each in Registry([EntryPoint("odd", module, "colorcli")]).plugins()] == ["odd"]
 
 
-def test_it_stands_for_the_installed_one_of_the_same_module(site, unique):
+def test_it_replaces_the_installed_one_of_the_same_module(site, unique):
     site.add(unique, working("plain"), "plain")
     registry = Registry([EntryPoint("plain", unique.replace("-", "_"), "colorcli")])
     (plugin,) = (plugin for plugin in registry.plugins() if plugin.name == "plain")
@@ -211,6 +397,6 @@ def test_a_name_splits_into_colorizer_and_tag(name, parts):
 
 
 @pytest.mark.parametrize("name", ["", ".eccv16", "zhang."])
-def test_half_a_name_is_an_error(name):
+def test_an_incomplete_name_is_an_error(name):
     with pytest.raises(UsageError, match=r"A model must be COLORIZER or COLORIZER\.TAG"):
         split_name(name)

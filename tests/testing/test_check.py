@@ -101,7 +101,9 @@ def broken(name):
 def test_the_first_weights_that_are_here_and_their_recipe_are_tried(line, recipe):
     (line / "recipes" / "near.toml").write_text(recipe)
     found = broken("line")
-    assert set(found) == {"every tag builds the network that it describes", "its module imports nothing slow"}
+    about_the_module = {promise for promise in found if "module" in promise}  # which imports torch
+    assert set(found) - about_the_module == {"every tag builds the network that it describes"}
+    assert "its module imports nothing slow" in about_the_module
     assert found["every tag builds the network that it describes"] == "ValueError: this one is not here"
 
 
@@ -116,4 +118,4 @@ def test_there_are_as_many_verdicts_as_are_promised():
     promised = len(check)
     verdict = next(check.verdicts())
     assert (verdict.name, verdict.kept) == ("zhang", True)
-    assert promised == 22
+    assert promised == 24

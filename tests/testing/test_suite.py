@@ -1,8 +1,10 @@
 """The conformance suite finds every broken promise, each with the test that is about it."""
 
 import hashlib
+import importlib
 import inspect
 import time
+from uuid import uuid4
 
 import pytest
 import torch
@@ -13,7 +15,13 @@ from colorcli.errors import UsageError
 from colorcli.testing import ColorizerSuite
 from colorcli.weights import Header, write_state
 
-HERE = "test_weights_that_are_here_fit_their_network_and_give_finite_chroma"
+# Promises about modules; this one imports torch and pytest.
+OF_MODULES = {
+    "test_its_module_imports_nothing_slow",
+    "test_its_module_is_imported_within_a_second",
+    "test_nothing_is_printed_to_standard_output",
+}
+HERE = "test_available_weights_fit_their_network_and_give_finite_chroma"
 
 
 class Line(Colorizer):
@@ -157,22 +165,31 @@ def promises_of(colorizer):
     return {name: test for name, test in inspect.getmembers(suite, inspect.ismethod) if name.startswith("test_")}
 
 
-@pytest.mark.parametrize("name", [name for name in promises_of(Line()) if "imports_nothing_slow" not in name])
+@pytest.mark.parametrize("name", [name for name in promises_of(Line()) if name not in OF_MODULES])
 def test_a_colorizer_that_keeps_every_promise_passes(name):
     promises_of(Line())[name]()
 
 
 BROKEN = {
-    "a dot in the name": (line(name="li.ne"), "test_the_name_can_be_typed", "no dot"),
-    "no summary": (line(summary=" "), "test_the_summary_is_one_line", "empty"),
-    "two lines of summary": (line(summary="a\nb"), "test_the_summary_is_one_line", "more than one line"),
+    "a dot in the name": (
+        line(name="li.ne"),
+        "test_every_field_is_valid",
+        "name must be lowercase letters, digits, - and _",
+    ),
+    "no summary": (line(summary=" "), "test_every_field_is_valid", "summary must be a line of text"),
+    "two lines of summary": (line(summary="a\nb"), "test_every_field_is_valid", "summary must be a single line"),
+    "a long summary": (line(summary="a" * 101), "test_the_summary_fits_on_a_line", "at most 100 characters, got 101"),
     "torch at the top": (Line(), "test_its_module_imports_nothing_slow", "do it inside build and predict"),
-    "a made-up license": (line(weights=weights(license="MIT (I think)")), "test_every_tag_says_what_it_is", "SPDX"),
-    "no hash": (line(weights=weights(sha256="")), "test_every_tag_says_what_it_is", "sha256"),
+    "a made-up license": (
+        line(weights=weights(license="MIT (I think)")),
+        "test_every_license_is_an_spdx_identifier",
+        "not an SPDX identifier",
+    ),
+    "no hash": (line(weights=weights(sha256="")), "test_every_field_is_valid", "sha256"),
     "another count of parameters": (
         line(weights=weights(parameters=7)),
         "test_every_tag_builds_the_network_that_it_describes",
-        "promises 7 parameters, build has 6",
+        "says that best has 7 parameters; build has 6",
     ),
     "an option without help": (
         line(options=(Option("strength", 1.0, "", minimum=0, maximum=1),)),
@@ -187,32 +204,32 @@ BROKEN = {
     "a default that is not allowed": (
         line(options=(Option("strength", 3.0, "help", minimum=0, maximum=1),)),
         "test_every_option_is_documented_and_bounded",
-        "the default of the option strength is not allowed",
+        "the option strength: its default must be a number from 0 to 1, got 3.0",
     ),
     "three channels": (
         predict(lambda ab: ab[:, [0, 1, 1]]),
         "test_chroma_has_two_finite_channels_for_every_picture",
-        r"not \(B, 2, h, w\)",
+        r"predict must return \(1, 2, h, w\), got \(1, 3, ",
     ),
     "no return": (
         predict(lambda ab: None),
         "test_chroma_has_two_finite_channels_for_every_picture",
-        r"predict gave NoneType, where a tensor \(B, 2, h, w\) was promised",
+        r"predict must return a tensor \(B, 2, h, w\), got NoneType",
     ),
     "an array": (
         predict(lambda ab: ab.detach().numpy()),
-        "test_predict_leaves_the_lightness_alone",
-        r"predict gave ndarray, where a tensor \(B, 2, h, w\) was promised",
+        "test_predict_does_not_modify_the_lightness",
+        r"predict must return a tensor \(B, 2, h, w\), got ndarray",
     ),
     "a coloring without return": (
         sample(lambda ab, seed: None),
-        "test_a_seed_brings_another_coloring_and_brings_it_back",
-        r"sample gave NoneType, where a tensor \(B, 2, h, w\) was promised",
+        "test_a_seed_always_gives_the_same_coloring_and_another_seed_another",
+        r"sample must return a tensor \(B, 2, h, w\), got NoneType",
     ),
     "an entropy without return": (
         explain(lambda ab: None),
-        "test_an_entropy_is_in_bits_and_of_each_picture_alone",
-        r"explain gave NoneType, where a tensor \(B, 1, h, w\) was promised",
+        "test_the_entropy_of_a_picture_is_in_bits_and_depends_on_that_picture_only",
+        r"explain must return a tensor \(B, 1, h, w\), got NoneType",
     ),
     "not a number": (
         predict(lambda ab: ab * float("nan")),
@@ -222,9 +239,13 @@ BROKEN = {
     "another scale": (
         predict(lambda ab: ab * 1e4),
         "test_chroma_has_two_finite_channels_for_every_picture",
-        "-128..127 is the scale",
+        r"chroma must be about -128\.\.127, got",
     ),
-    "writing into its input": (line(predict=write_into), "test_predict_leaves_the_lightness_alone", "wrote into"),
+    "writing into its input": (
+        line(predict=write_into),
+        "test_predict_does_not_modify_the_lightness",
+        "modified the lightness",
+    ),
     "looking at the batch": (
         predict(lambda ab: ab - ab.mean()),
         "test_a_picture_gets_the_same_chroma_alone_as_in_a_batch",
@@ -245,61 +266,61 @@ BROKEN = {
         "test_pictures_of_any_size_are_colored",
         "a picture of 1 x 1 fails: ValueError: 8 was expected",
     ),
-    "a note too few": (noted({}, {}), "test_every_picture_has_its_notes", "2 notes for 3 pictures"),
+    "a note too few": (noted({}, {}), "test_every_picture_has_its_own_notes", "a note for each of 3 pictures, got 2"),
     "a note of another kind": (
         noted({}, {}, {"a": []}),
-        "test_every_picture_has_its_notes",
-        "text to text or numbers",
+        "test_every_picture_has_its_own_notes",
+        "a note must map text to text or numbers",
     ),
     "a coloring of chance": (
         sample(lambda ab, seed: ab + torch.rand(1)),
-        "test_a_seed_brings_another_coloring_and_brings_it_back",
+        "test_a_seed_always_gives_the_same_coloring_and_another_seed_another",
         "when it is drawn again",
     ),
     "a coloring of the batch": (
         sample(lambda ab, seed: ab * seed - ab.mean()),
-        "test_a_seed_brings_another_coloring_and_brings_it_back",
+        "test_a_seed_always_gives_the_same_coloring_and_another_seed_another",
         "when it is drawn again",
     ),
     "one coloring for every seed": (
         sample(lambda ab, seed: ab),
-        "test_a_seed_brings_another_coloring_and_brings_it_back",
+        "test_a_seed_always_gives_the_same_coloring_and_another_seed_another",
         "two seeds gave the same coloring",
     ),
     "an entropy of two channels": (
         explain(lambda ab: ab.abs()),
-        "test_an_entropy_is_in_bits_and_of_each_picture_alone",
-        r"not \(B, 1, h, w\)",
+        "test_the_entropy_of_a_picture_is_in_bits_and_depends_on_that_picture_only",
+        r"explain must return \(B, 1, h, w\), got",
     ),
     "an entropy below zero": (
         explain(lambda ab: -ab[:, :1].abs() - 1),
-        "test_an_entropy_is_in_bits_and_of_each_picture_alone",
-        "never negative",
+        "test_the_entropy_of_a_picture_is_in_bits_and_depends_on_that_picture_only",
+        "an entropy must be 0 or more",
     ),
     "an entropy of the batch": (
         explain(lambda ab: ab[:, :1].abs() + ab.abs().mean()),
-        "test_an_entropy_is_in_bits_and_of_each_picture_alone",
+        "test_the_entropy_of_a_picture_is_in_bits_and_depends_on_that_picture_only",
         "with the others in the batch",
     ),
     "a shelf that threads share": (
         line(build=lambda self: Absent()),
-        "test_pictures_in_several_threads_do_not_mix",
+        "test_threads_do_not_mix_their_pictures",
         "while other threads predict",
     ),
     "state that is not in the state dict": (
         line(build=lambda self: Forgetful()),
-        "test_weights_survive_a_file",
-        "when the weights have been through a file",
+        "test_weights_survive_being_saved_and_loaded",
+        "when the weights are saved and loaded",
     ),
     "one precision only": (
         line(predict=in_one_precision),
-        "test_predict_works_on_every_device_that_is_here_in_every_precision",
+        "test_predict_works_on_every_available_device_in_every_precision",
         "on cpu in fp32: RuntimeError",
     ),
     "a loss with its graph": (
         recipe(step=attached),
         "test_training_steps_give_finite_losses_and_change_the_network",
-        "not detached",
+        "must be detached",
     ),
     "a step that does nothing": (
         recipe(step=lazy),
@@ -308,8 +329,8 @@ BROKEN = {
     ),
     "a forgotten optimizer": (
         recipe(load=forget),
-        "test_resumed_training_goes_on_as_if_it_had_not_stopped",
-        "is another after training was resumed",
+        "test_resumed_training_equals_uninterrupted_training",
+        "differs after training was resumed",
     ),
 }
 
@@ -322,12 +343,12 @@ def test_a_broken_promise_is_found_and_named(colorizer, name, reason):
 
 def test_every_promise_can_be_broken():
     broken = {name for _, name, _ in BROKEN.values()}
-    assert set(promises_of(Line())) - broken == {HERE}
+    assert set(promises_of(Line())) - broken == {HERE, *OF_MODULES - {"test_its_module_imports_nothing_slow"}}
 
 
 def test_bundled_weights_that_are_missing_are_found(tmp_path):
     missing = line(weights=weights(repo="", file=str(tmp_path / "none.safetensors")))
-    with pytest.raises(AssertionError, match="the bundled weights best are missing"):
+    with pytest.raises(AssertionError, match="the bundled weights best were not found"):
         promises_of(missing)[HERE]()
 
 
@@ -357,3 +378,101 @@ def test_pictures_are_of_the_side_that_the_suite_names():
         side = 8
 
     assert {tuple(lightness.shape[-2:]) for lightness in Quick()._pictures()} == {(8, 8)}
+
+
+# Modules
+
+
+MODULE = """
+from colorcli import Colorizer
+
+class Plain(Colorizer):
+    name = "plain"
+    summary = "Stays gray."
+    size = 8
+
+    def build(self):
+        from torch import nn
+        return nn.Conv2d(1, 2, 1)
+
+    def predict(self, network, lightness):
+        return network(lightness / 100)
+"""
+MODULES = {
+    "sleeps": (
+        "import time\ntime.sleep(1.2)\n" + MODULE,
+        "test_its_module_is_imported_within_a_second",
+        "the limit is 1 s",
+    ),
+    "imports numpy": ("import numpy\n" + MODULE, "test_its_module_imports_nothing_slow", "imports numpy at its top"),
+    "prints when imported": (
+        "print('hello')\n" + MODULE,
+        "test_nothing_is_printed_to_standard_output",
+        "prints 'hello",
+    ),
+    "prints in predict": (
+        MODULE.replace("return network(l", "print('hello'); return network(l"),
+        "test_nothing_is_printed_to_standard_output",
+        "build or predict prints 'hello",
+    ),
+    "writes in build": (
+        MODULE.replace("return nn", "import sys; sys.stdout.write('hi'); return nn"),
+        "test_nothing_is_printed_to_standard_output",
+        "build or predict prints 'hi'",
+    ),
+    "fails in a fresh Python": (
+        "import sys\nassert 'pytest' in sys.modules\n" + MODULE,
+        "test_its_module_imports_nothing_slow",
+        "fails in a fresh Python",
+    ),
+}
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Import the source of a colorizer."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def load(source):
+        name = f"module_{uuid4().hex[:8]}"
+        (tmp_path / f"{name}.py").write_text(source)
+        return importlib.import_module(name).Plain()
+
+    return load
+
+
+@pytest.mark.parametrize(("source", "name", "reason"), MODULES.values(), ids=MODULES)
+def test_a_broken_promise_of_a_module_is_found_and_named(module, source, name, reason):
+    with pytest.raises(AssertionError, match=reason):
+        promises_of(module(source))[name]()
+
+
+@pytest.mark.parametrize("name", sorted(OF_MODULES))
+def test_a_module_that_keeps_every_promise_passes(module, name):
+    promises_of(module(MODULE))[name]()
+
+
+@pytest.mark.parametrize(("side", "unit", "tried"), [(20, 8, 24), (24, 8, 24), (1, 32, 32), (16, 1, 16)])
+def test_the_side_is_rounded_up_to_what_the_network_can_divide(side, unit, tried):
+    suite = type("Suite", (ColorizerSuite,), {"colorizer": line(multiple_of=unit, size=None), "side": side})()
+    assert {tuple(lightness.shape[-2:]) for lightness in suite._pictures()} == {(tried, tried)}
+
+
+@pytest.mark.parametrize(
+    ("option", "tried"),
+    [
+        (Option("on", True, "help"), (False, True)),
+        (Option("mood", "calm", "help", choices=("calm", "bold")), ("calm", "bold")),
+        (Option("prompt", "", "help", maximum=3), ("", "xxx")),
+        (Option("steps", 2, "help", minimum=1, maximum=4), [1, 4]),
+    ],
+)
+def test_options_are_tried_at_their_bounds(option, tried):
+    seen = []
+
+    def predict(self, network, lightness, **options):
+        seen.append(options[option.name])
+        return network(lightness / 100)
+
+    promises_of(line(options=(option,), predict=predict))["test_every_option_gives_finite_chroma_at_its_bounds"]()
+    assert seen == list(tried)

@@ -32,7 +32,7 @@ def test_it_is_listed_beside_our_own(installed):
     assert "zhang" in [record["name"] for record in records]
 
 
-def test_its_colorizer_can_be_had_by_name(installed):
+def test_its_colorizer_is_found_by_name(installed):
     program = "from colorcli.plugin.registry import Registry; print(Registry().get('sunset').summary)"
     assert python(installed, "-c", program).stdout.startswith("Warm highlights and cool shadows")
 

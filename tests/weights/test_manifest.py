@@ -135,10 +135,21 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path, content):
         read_manifest("plain", tmp_path)
 
 
-def test_a_missing_manifest_is_an_error_with_the_path(tmp_path):
-    with pytest.raises(PluginError, match="plain has no manifest") as caught:
+def test_a_plugin_without_a_manifest_has_no_weights_yet(tmp_path):
+    assert read_manifest("plain", tmp_path) == {}
+    assert read_manifest("plain", tmp_path / "weights") == {}
+
+
+def test_a_manifest_that_is_not_a_file_is_an_error(tmp_path):
+    (tmp_path / "plain.toml").mkdir()
+    with pytest.raises(PluginError, match=r"Cannot read .*plain\.toml"):
         read_manifest("plain", tmp_path)
-    assert str(tmp_path / "plain.toml") in caught.value.message
+
+
+def test_a_missing_manifest_of_colorcli_itself_is_an_error_with_the_path():
+    with pytest.raises(PluginError, match="plain has no manifest") as caught:
+        read_manifest("plain")
+    assert "weights" in caught.value.message
 
 
 def test_a_written_table_can_be_read(tmp_path):

@@ -1,4 +1,4 @@
-"""A colorizer that knows one evening: warm highlights and cool shadows."""
+"""A colorizer for one kind of evening: warm highlights and cool shadows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Sunset(Colorizer):
     options = (Option("warmth", 1.0, "how strong the evening is", minimum=0.0, maximum=2.0),)
 
     def build(self) -> nn.Module:
-        import torch  # late: `colorcli models` stays quick
+        import torch  # late: `colorcli models` stays fast
         from torch import nn
 
         network = nn.Conv2d(1, 2, 1, bias=False)
@@ -37,5 +37,5 @@ class Sunset(Colorizer):
 
 @hookimpl
 def register_colorizers(register: Callable[[Colorizer], None]) -> None:
-    """Offer the sunset."""
+    """Register the sunset."""
     register(Sunset())

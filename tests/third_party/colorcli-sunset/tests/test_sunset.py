@@ -1,4 +1,4 @@
-"""Whether sunset keeps what every colorizer promises."""
+"""Whether sunset keeps the promises of every colorizer."""
 
 from colorcli.testing import ColorizerSuite
 

@@ -18,6 +18,8 @@ from colorcli.documents import read_toml
 from colorcli.errors import UsageError, did_you_mean
 
 FILE = "colorcli.toml"
+# Options that decide what is written where, or that agree to something for the user.
+USERS_OWN = frozenset({"output", "overwrite", "report", "sheet", "accept-license"})
 _KINDS: dict[type[click.ParamType[Any]], tuple[type, ...]] = {
     click.types.BoolParamType: (bool,),
     click.types.IntParamType: (int,),
@@ -26,16 +28,18 @@ _KINDS: dict[type[click.ParamType[Any]], tuple[type, ...]] = {
 _WORDS = {(bool,): "true or false", (int,): "an integer", (int, float): "a number", (str,): "text"}
 
 
-def read_settings(commands: click.Group, path: Path | None) -> dict[str, Any]:
+def read_settings(commands: click.Group, path: Path | None, *, trusted: bool = True) -> dict[str, Any]:
     """Read the settings file, check it against the commands, and return it as click's `default_map`.
 
     Args:
         commands: the group of the commands that may be configured.
         path: the file; no settings if None.
+        trusted: whether the user wrote or named the file. A file that lies in the current folder may come from
+            whoever packed the folder, and must not have the keys in USERS_OWN.
 
     Raises:
-        UsageError: the file cannot be read, is not valid TOML, or has unknown sections or keys, or wrong values; the
-            message names the file and has a line for each of them.
+        UsageError: the file cannot be read, is not valid TOML, or has unknown sections or keys, wrong values, or keys
+            that are not allowed there; the message names the file and has a line for each of them.
     """
     if path is None:
         return {}
@@ -45,6 +49,13 @@ def read_settings(commands: click.Group, path: Path | None) -> dict[str, Any]:
         raise UsageError(f"Cannot read {path}: {error}.") from error
     problems: list[str] = []
     defaults = {name: _section(commands, name, table, problems) for name, table in settings.items()}
+    if not trusted:
+        problems += [
+            f"{name}.{key} is not allowed in the current folder, only in {candidates()[1]} or with --settings"
+            for name, section in settings.items()
+            for key in (section if isinstance(section, dict) else ())
+            if key.replace("_", "-") in USERS_OWN
+        ]
     if problems:
         raise UsageError(f"Invalid settings in {path}:\n" + "\n".join(f"  {problem}" for problem in problems))
     return defaults
@@ -53,6 +64,12 @@ def read_settings(commands: click.Group, path: Path | None) -> dict[str, Any]:
 def find_settings() -> Path | None:
     """Find the settings file: the first of the candidates that exists, or None."""
     return next((path for path in candidates() if path.is_file()), None)
+
+
+def is_users_own(path: Path | None) -> bool:
+    """Check whether a settings file is the one in the user's configuration folder."""
+    own = candidates()[1]
+    return path is not None and own.is_file() and path.resolve() == own.resolve()
 
 
 def candidates() -> tuple[Path, Path]:

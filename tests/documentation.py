@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-SETUP = "python3 -m venv"  # README's two commands that install; .ci/run runs exactly these
+SETUP = "python3 -m venv"  # starts the two setup commands in README.md; .ci/run runs exactly these
 
 _FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"`([\w/.]+\.\w+)`")
@@ -17,12 +17,12 @@ _FILE = re.compile(r"`([\w/.]+\.\w+)`")
 
 @dataclass(frozen=True)
 class Block:
-    """What stands between two fences."""
+    """A fenced block."""
 
     language: str
     text: str
-    line: int  # of its first line, counted from 1
-    file: str  # the first file that the paragraph before it names, or empty
+    line: int  # number of its first line, from 1
+    file: str  # the first file named in the paragraph before it; empty if none is
 
 
 def read(page: Path) -> str:
@@ -43,7 +43,7 @@ def _block(text: str, match: re.Match[str]) -> Block:
 
 
 def prose(page: Path) -> str:
-    """A page without its blocks."""
+    """A page without its fenced blocks."""
     return _FENCED.sub("", read(page))
 
 
@@ -52,6 +52,6 @@ def headings(page: Path) -> list[str]:
 
 
 def first_cells(page: Path, header: str) -> set[str]:
-    """What stands in backticks in the first column of the table with that first heading."""
+    """The names in backticks in the first column of the table whose first heading is this."""
     table = read(page).partition(f"| {header} |")[2].partition("\n\n")[0]
     return {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}

@@ -1,4 +1,4 @@
-"""The documentation is true: its commands run, its tables are complete, its links lead somewhere."""
+"""The documentation is correct: its commands run, its tables are complete, its links resolve."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def page_name(page):
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch):
-    """A folder with photos/, color-photos/ and film.mp4; nothing is installed, downloaded or kept for others."""
+    """A folder with photos/, color-photos/ and film.mp4, isolated from the network, caches and site-packages."""
     street = tmp_path / "here" / "photos" / "street"
     street.mkdir(parents=True)
     gradient = Image.linear_gradient("L")
@@ -72,11 +72,11 @@ def prepared(tmp_path, monkeypatch):
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_DATA_HOME": str(tmp_path / "data"),
-        # `pip install .` installs into a folder of this test, without the network
+        # `pip install .` installs into a folder of this test, offline
         "PIP_TARGET": packages,
         "PIP_NO_INDEX": "1",
         "PIP_NO_DEPS": "1",
-        "PIP_NO_BUILD_ISOLATION": "0",  # pip's way to say that there shall be none
+        "PIP_NO_BUILD_ISOLATION": "0",  # which, oddly, turns isolation off
         "PIP_QUIET": "1",
         "PYTHONPATH": packages,
     }
@@ -89,11 +89,11 @@ def prepared(tmp_path, monkeypatch):
 
 
 def run(line, capfd):
-    """Run one line of a shell; `colorcli` alone in this process, because importing torch takes seconds."""
+    """Run a shell line; a plain `colorcli` command runs in this process, because importing torch takes seconds."""
     words = shlex.split(line, comments=True)
     for name, module in list(sys.modules.items()):
         if Path(getattr(module, "__file__", None) or "/").is_relative_to(Path.cwd()):
-            del sys.modules[name]  # another process would read it as it is now
+            del sys.modules[name]  # as a new process would, read it again
     if words[0] == "colorcli" and not set(words) & {"|", "<", ">", "&&", ";"} and "<(" not in line:
         code = main(words[1:])
     else:
@@ -104,14 +104,14 @@ def run(line, capfd):
 
 
 def resembles(output, expected):
-    """Whether they are the same, `...` standing for anything."""
+    """Whether the output matches, where `...` stands for any text."""
     pattern = ".*".join(map(re.escape, expected.strip().split("...")))
     return re.fullmatch(pattern, output.strip(), flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("page", [page for page in EVERY_PAGE if blocks(page, "sh")], ids=page_name)
 def test_every_command_of_the_page_does_what_the_page_says(page, prepared, capfd):
-    """In order, in one folder, with the files that the page shows; `# exit code N` says what is expected."""
+    """In order, in one folder, with the files that the page shows; `# exit code N` states the expected exit code."""
     output = ""
     for block in blocks(page):
         if block.file and block.language == "python":
@@ -121,7 +121,7 @@ def test_every_command_of_the_page_does_what_the_page_says(page, prepared, capfd
         elif block.file == "pyproject.toml":
             (prepared / block.file).write_text(block.text, encoding="utf-8")
         elif block.language == "text":
-            assert resembles(output, block.text), f"{page.name}:{block.line} expects another output than\n{output}"
+            assert resembles(output, block.text), f"{page.name}:{block.line} does not match\n{output}"
         elif block.language == "sh":
             for number, line in enumerate(block.text.splitlines(), block.line):
                 if line.strip() and not line.startswith(("#", SETUP)):
@@ -131,7 +131,7 @@ def test_every_command_of_the_page_does_what_the_page_says(page, prepared, capfd
 
 
 @pytest.mark.parametrize("page", [page for page in EVERY_PAGE if ">>> " in read(page)], ids=page_name)
-def test_every_example_in_python_gives_what_the_page_says(page, prepared):
+def test_every_python_example_prints_what_the_page_says(page, prepared):
     lines = [""] * read(page).count("\n")
     for block in blocks(page, "python"):
         if ">>> " in block.text:
@@ -143,19 +143,19 @@ def test_every_example_in_python_gives_what_the_page_says(page, prepared):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
-def test_every_block_of_python_is_python(page):
+def test_every_python_block_is_valid(page):
     for block in blocks(page, "python"):
         if ">>> " not in block.text:
             ast.parse(block.text, f"{page.name}:{block.line}")
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=page_name)
-def test_every_block_of_toml_is_toml(page):
+def test_every_toml_block_is_valid(page):
     for block in blocks(page, "toml"):
         assert tomllib.loads(block.text), f"{page.name}:{block.line}"
 
 
-def test_the_settings_of_the_page_are_settings(tmp_path):
+def test_the_settings_on_the_page_are_accepted(tmp_path):
     for block in blocks(DOCS / "using.md", "toml"):
         (tmp_path / "colorcli.toml").write_text(block.text)
         assert read_settings(command_line, tmp_path / "colorcli.toml")
@@ -350,7 +350,7 @@ def test_every_public_name_is_in_the_reference():
 
 
 def commands(command, *words):
-    """A command and all below it, each with the words that call it."""
+    """A command and all its subcommands, each with the words that call it."""
     yield list(words), command
     for name, below in getattr(command, "commands", {}).items():
         yield from commands(below, *words, name)
@@ -381,7 +381,7 @@ def built_in():
     return [registry.get(name) for name in names]
 
 
-def test_every_colorizer_and_every_tag_has_a_section_among_the_models():
+def test_every_colorizer_and_every_tag_has_a_section_in_models():
     sections = " ".join(heading.replace("`", "") for heading in headings(DOCS / "models.md")).split()
     for colorizer in built_in():
         assert colorizer.name in sections
@@ -393,14 +393,14 @@ def test_every_colorizer_and_every_tag_has_a_section_among_the_models():
 
 
 def anchors(page):
-    """What the headings of a page can be linked by."""
+    """The anchors of a page's headings."""
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings(page)}
 
 
 @pytest.mark.parametrize(
     "page", [*EVERY_PAGE, *DOCS.glob("*/*.md"), *GITHUB.glob("*.md")], ids=lambda page: str(page.relative_to(ROOT))
 )
-def test_every_link_leads_somewhere(page):
+def test_every_link_resolves(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if "://" in link:
             continue
@@ -410,7 +410,7 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
 
 
-def test_every_page_is_reached_from_another():
+def test_every_page_is_linked_from_another():
     linked = {name for page in EVERY_PAGE for name in re.findall(r"\((?:docs/)?([\w-]+\.md)[#)]", prose(page))}
     assert {page.name for page in PAGES} - linked == {"index.md"}, "the first page of the site"
 

@@ -1,8 +1,9 @@
 import click
 import pytest
 
+from colorcli.cli import main
 from colorcli.errors import UsageError
-from colorcli.settings import find_settings, read_settings
+from colorcli.settings import find_settings, is_users_own, read_settings
 
 
 @click.group()
@@ -115,3 +116,58 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path, content):
     (tmp_path / "colorcli.toml").write_bytes(content)
     with pytest.raises(UsageError, match=r"Cannot read .*colorcli\.toml"):
         read_settings(commands, tmp_path / "colorcli.toml")
+
+
+UNTRUSTED = [
+    "output = '/'",
+    "overwrite = true",
+    "report = 'a.html'",
+    "accept-license = true",
+    "accept_license = true",
+    "sheet = 'x'",
+]
+
+
+@commands.command()
+@click.option("--output")
+@click.option("--overwrite", is_flag=True)
+@click.option("--report")
+@click.option("--sheet")
+@click.option("--accept-license", is_flag=True)
+def paint(**options):
+    """A command that writes."""
+
+
+@pytest.mark.parametrize("setting", UNTRUSTED)
+def test_the_current_folder_cannot_decide_what_is_written_or_accepted(nowhere, setting):
+    text = f"[paint]\n{setting}"
+    here = nowhere / "here" / "colorcli.toml"
+    here.write_text(text)
+    with pytest.raises(UsageError, match=r"paint\.\S+ is not allowed in the current folder"):
+        read_settings(commands, find_settings(), trusted=is_users_own(find_settings()))
+    assert read_settings(commands, here, trusted=True)["paint"]  # --settings FILE
+
+
+@pytest.mark.parametrize("setting", UNTRUSTED)
+def test_the_users_own_settings_may_set_everything(nowhere, setting):
+    read(nowhere / "home" / "colorcli", f"[paint]\n{setting}")
+    assert is_users_own(find_settings())
+    assert read_settings(commands, find_settings(), trusted=is_users_own(find_settings()))["paint"]
+
+
+def test_a_command_says_which_settings_it_uses(nowhere, capsys):
+    (nowhere / "here" / "colorcli.toml").write_text("[models]\njson = true\n")
+    assert main(["models"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(("[", "{"))
+    assert err == "note: using the defaults for models in colorcli.toml\n"
+    assert main(["plugins"]) == 0
+    assert "colorcli.toml" not in capsys.readouterr().err
+
+
+def test_a_command_does_not_obey_a_strangers_folder(nowhere, capsys):
+    (nowhere / "here" / "colorcli.toml").write_text("[run]\noverwrite = true\noutput = '..'\n")
+    assert main(["run", "a.jpg"]) == 2
+    error = capsys.readouterr().err
+    assert "run.overwrite is not allowed in the current folder" in error
+    assert "run.output is not allowed in the current folder" in error

@@ -1,4 +1,4 @@
-"""The wheel, installed elsewhere, does without the checkout all that the checkout does."""
+"""The wheel, installed elsewhere, does everything that the checkout does, without the checkout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUNSET = ROOT / "tests" / "third_party" / "colorcli-sunset"
 
 
 def build(source: Path, folder: Path) -> Path:
-    """Build the wheel of a source tree, without the network."""
+    """Build the wheel of a source tree offline."""
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
@@ -35,7 +35,7 @@ def install(wheel: Path, folder: Path) -> Path:
 
 
 class Installed:
-    """colorcli in folders of its own, used in a working folder that is not the checkout's."""
+    """colorcli in its own folders, run from a working folder outside the checkout."""
 
     def __init__(self, folders: list[Path], here: Path) -> None:
         self.here = here
@@ -49,7 +49,7 @@ class Installed:
         }
 
     def python(self, *args: str) -> str:
-        """What Python prints."""
+        """Run Python and return what it prints."""
         done = subprocess.run(
             [sys.executable, *args], env=self._environment, cwd=self.here, capture_output=True, text=True, check=False
         )
@@ -88,7 +88,7 @@ def installed(target, here):
     return Installed([target], here)
 
 
-def test_nothing_of_it_is_from_the_checkout(installed):
+def test_no_module_is_imported_from_the_checkout(installed):
     program = """
 import sys
 from colorcli.cli import main
@@ -102,7 +102,7 @@ print(*(module.__file__ for module in list(sys.modules.values()) if getattr(modu
         assert (colored.mode, colored.size) == ("RGB", (60, 80))
 
 
-def test_every_colorizer_and_its_weights_are_there(installed):
+def test_every_colorizer_and_its_weights_are_installed(installed):
     models = {model["name"]: model["weights"] for model in json.loads(installed.colorcli("models", "--json"))}
     ours = [plugin for plugin in Registry().plugins() if plugin.distribution == "colorcli"]
     assert sorted(models) == sorted(name for plugin in ours for name in plugin.colorizers)
@@ -117,7 +117,7 @@ def test_every_plugin_is_found_and_none_is_broken(installed):
     assert all(plugin["colorizers"] and not plugin["errors"] for plugin in plugins)
 
 
-def test_every_recipe_is_there(installed):
+def test_every_recipe_is_installed(installed):
     listed = {tuple(line.split()[:2]) for line in installed.colorcli("train", "--list").splitlines()}
     colorizers = Registry().colorizers()
     folders = {name: each.recipe_folder for name, each in colorizers.items() if each.recipe_folder}
@@ -128,7 +128,7 @@ def test_the_script_is_installed(target, installed):
     assert installed.python(str(target / "bin" / "colorcli"), "--version").startswith("colorcli ")
 
 
-def test_a_plugin_beside_it_works(target, sunset, here):
+def test_a_separately_installed_plugin_works(target, sunset, here):
     both = Installed([target, sunset], here)
     (row,) = map(json.loads, both.colorcli("run", "--model", "sunset", "--json", "photo.jpg").splitlines())
     assert row["model"] == "sunset"
@@ -138,13 +138,13 @@ def test_a_plugin_beside_it_works(target, sunset, here):
     assert light[0] > light[2], "orange"
 
 
-def test_that_plugin_keeps_its_promises_there(target, sunset, here):
+def test_a_separately_installed_plugin_passes_the_conformance_suite(target, sunset, here):
     verdicts = json.loads(Installed([target, sunset], here).colorcli("plugins", "check", "sunset", "--json"))
     assert verdicts
     assert [verdict for verdict in verdicts if not verdict["kept"]] == []
 
 
-def test_the_templates_of_a_new_plugin_are_there(installed):
+def test_the_templates_of_a_new_plugin_are_installed(installed):
     installed.colorcli("plugins", "new", "night-sky")
     written = {str(path.relative_to(installed.here)) for path in installed.here.rglob("*") if path.is_file()}
     assert {
@@ -152,7 +152,7 @@ def test_the_templates_of_a_new_plugin_are_there(installed):
     } < written
 
 
-def test_it_holds_what_it_should_and_nothing_more(wheel):
+def test_the_wheel_contains_the_packages_and_licenses_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
@@ -160,7 +160,7 @@ def test_it_holds_what_it_should_and_nothing_more(wheel):
     information = metadata.partition("/")[0]
     packages = {"colorcli", *(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").exists())}
     assert {name.partition("/")[0] for name in names} == {*packages, information}
-    assert f"{information}/licenses/LICENSE" in names
+    assert {f"{information}/licenses/LICENSE", f"{information}/licenses/NOTICE"} <= set(names)
     assert "colorcli/py.typed" in names
     assert not [name for name in names if "__pycache__" in name]
     assert facts["License-Expression"] == "Apache-2.0"

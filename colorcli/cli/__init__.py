@@ -15,19 +15,20 @@ import click
 from colorcli.cli.bench import bench
 from colorcli.cli.compare import compare
 from colorcli.cli.evaluate import evaluate
-from colorcli.cli.messages import error_text, traceback_of
+from colorcli.cli.messages import error_text, report_note, traceback_of
 from colorcli.cli.models import models
 from colorcli.cli.plugins import plugins
 from colorcli.cli.run import run
 from colorcli.cli.settings import settings as settings_command
 from colorcli.cli.signals import Interruption
 from colorcli.cli.stills import film
+from colorcli.cli.terminal import printable_output
 from colorcli.cli.train import train
 from colorcli.cli.turing import turing
 from colorcli.cli.weights import weights
 from colorcli.errors import ColorcliError, UnwritableMedia, UsageError, did_you_mean
 from colorcli.files import shown
-from colorcli.settings import find_settings, read_settings
+from colorcli.settings import find_settings, is_users_own, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,9 @@ def colorcli(ctx: click.Context, debug: bool, settings: Path | None) -> None:
     """
     ctx.obj["debug"] = debug
     ctx.obj["settings"] = path = settings or find_settings()
-    ctx.default_map = read_settings(colorcli, path)
+    ctx.default_map = read_settings(colorcli, path, trusted=settings is not None or is_users_own(path))
+    if ctx.invoked_subcommand in ctx.default_map:
+        report_note(f"using the defaults for {ctx.invoked_subcommand} in {shown(str(path))}")
 
 
 colorcli.add_command(run)
@@ -118,6 +121,11 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted (128 and the number of another signal).
     """
+    with printable_output():
+        return _main(args)
+
+
+def _main(args: Sequence[str] | None) -> int:
     session: dict[str, object] = {"debug": False}
     interruption = Interruption()
     try:

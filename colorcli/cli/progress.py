@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import click
 
+from colorcli.cli.terminal import printable, raw_stderr
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
@@ -169,10 +171,10 @@ class _Bar(_Display):
             TransferSpeedColumn() if in_bytes else TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[detail]}", markup=False),
-            console=Console(stderr=True),
+            console=Console(file=raw_stderr()),
             transient=True,
         )
-        self._task = self._rich.add_task(what, total=total, completed=done, rate="", detail="")
+        self._task = self._rich.add_task(printable(what), total=total, completed=done, rate="", detail="")
 
     def start(self) -> None:
         """Show the bar."""
@@ -185,11 +187,11 @@ class _Bar(_Display):
     def update(self, done: int, seconds: float, rate: float, detail: str) -> None:
         """Move the bar."""
         shown = f"{rate:.1f} {self._unit}" if seconds else ""
-        self._rich.update(self._task, completed=done, rate=shown, detail=detail)
+        self._rich.update(self._task, completed=done, rate=shown, detail=printable(detail))
 
     def print_above(self, text: str) -> None:
         """Print a line above the bar."""
-        self._rich.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._rich.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -24,7 +23,9 @@ from colorcli.evaluation import bootstrap
 from colorcli.evaluation.metrics.standard import STANDARD
 from colorcli.evaluation.tables import BASELINES, ORIGINAL, Column, Comparison, Figure, Section, Table
 from colorcli.inference.join import join
-from colorcli.media.pictures.files import Frame, open_picture, to_image
+from colorcli.media.photographs import read_square
+from colorcli.media.pictures.files import Frame
+from colorcli.media.pictures.tone import is_in_color
 from colorcli.metric import Colors
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ Watch = Callable[[str, Sequence["Photograph"]], Iterable["Photograph"]]
 """Passes on photographs, and may report progress under a title."""
 
 _BATCH = 16
-_GRAY = 3.0  # mean chroma below which a picture counts as gray; scanned gray prints have up to 2.7
 _TO_16_BITS = 257
 _log = logging.getLogger("colorcli")
 
@@ -124,21 +124,6 @@ def evaluate(
     return Evaluation(table, survey.gray, survey.unreadable, list(failed.values()))
 
 
-def read_square(photograph: Photograph, size: int) -> NDArray[np.uint8]:
-    """Read a photograph as `colorcli run` does and scale it to (size, size, 3) sRGB.
-
-    Raises:
-        ColorcliError: the photograph cannot be read.
-    """
-    image = to_image(next(open_picture(photograph.stream()).frames())).convert("RGB")
-    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
-
-
-def has_color(pixels: NDArray[np.generic]) -> bool:
-    """Return whether 8-bit pixels (H, W) or (H, W, 3) have more color than a gray picture with noise."""
-    return pixels.ndim == 3 and float(torch.hypot(*_ab(_rgb(pixels))).mean()) >= _GRAY
-
-
 def _survey(photographs: Iterable[Photograph], size: int) -> _Survey:
     survey = _Survey()
     for photograph in photographs:
@@ -147,7 +132,7 @@ def _survey(photographs: Iterable[Photograph], size: int) -> _Survey:
         except ColorcliError as error:
             survey.unreadable.append(error)
             continue
-        if has_color(pixels):
+        if is_in_color(pixels):
             survey.color.append(photograph)
             survey.mean += _ab(_rgb(pixels)).mean(dim=(1, 2), dtype=torch.float64)
         else:

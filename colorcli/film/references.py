@@ -21,6 +21,7 @@ from colorcli.film.prepare import prepare_frames, prepare_shots
 from colorcli.media import shown
 from colorcli.media.films.reader import read_frames
 from colorcli.media.pictures.files import open_picture
+from colorcli.media.pictures.tone import tone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     Plane = NDArray[np.float32]
 
-_MIN_CHROMA = 1.0  # mean; less is a gray picture
 _MAX_STRETCH = 1.02  # between the aspect ratios of the picture and the film
 
 
@@ -167,11 +167,10 @@ def _read(film: Film, reference: Reference) -> Tensor:
             f"{shown(reference.path)}: its size of {width} x {height} does not match the aspect ratio of {film.name}.",
             "Save the whole frame as the player shows it, and correct that.",
         )
-    if pixels.ndim == 3:
+    if tone_of(pixels) != "gray":  # a frame that was toned on purpose counts
         rgb = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max).permute(2, 0, 1)
         ab = rgb_to_lab(rgb)[1:]
-        if ab.norm(dim=0).mean() >= _MIN_CHROMA:
-            return (ab.flip(-1) if film.mirrored else ab)[None]
+        return (ab.flip(-1) if film.mirrored else ab)[None]
     raise UsageError(
         f"{shown(reference.path)}: a corrected frame must be in color.", "Correct a frame of the colorized film."
     )

@@ -7,10 +7,20 @@ import io
 import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image
 
-from colorcli.errors import DataError
+from colorcli.errors import DataError, UnreadableMedia
+from colorcli.media.pictures.files import open_picture, to_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
 
 _MANIFEST = "manifest.csv"
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
@@ -18,16 +28,16 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
 @dataclass(frozen=True)
 class Photograph:
-    """Where the bytes of one photograph lie: a file, or a part of a tar file."""
+    """Where the bytes of a photograph are: in a file, or in a part of a tar file."""
 
     name: str
     path: Path
     offset: int = 0
     length: int = -1
-    category: str = ""  # empty where it has none
+    category: str = ""
 
     def stream(self) -> io.BytesIO:
-        """Read the bytes, as a stream that has the photograph's name.
+        """Return the bytes as a stream that has the photograph's name.
 
         Raises:
             DataError: the file cannot be read.
@@ -41,29 +51,47 @@ class Photograph:
         stream.name = self.name
         return stream
 
-    def open(self) -> Image.Image:
-        """Decode the picture as RGB.
 
-        Raises:
-            DataError: the file is no picture.
-        """
-        try:
-            return Image.open(self.stream()).convert("RGB")
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise DataError(f"{self.path}: {self.name} is no picture that can be read ({error}).") from None
+def read_square(
+    photograph: Photograph, size: int, choose_box: Callable[[tuple[int, int]], Box] | None = None
+) -> NDArray[np.uint8]:
+    """Decode a photograph as `colorcli run` does, and scale it to a square (size, size, 3), upright and in sRGB.
+
+    Large JPEGs are decoded at a fraction of their size, which is still four times what is needed or more.
+
+    Args:
+        photograph: to decode; of several pages the first.
+        size: side of the square in pixels.
+        choose_box: chooses a crop of a picture of a given (width, height); None to scale the whole picture to a
+            square.
+
+    Raises:
+        DataError: the photograph cannot be read.
+    """
+    try:
+        picture = open_picture(photograph.stream())
+        width, height = picture.size
+        left, top, right, bottom = choose_box(picture.size) if choose_box else (0, 0, width, height)
+        needed = max(size / (right - left), size / (bottom - top))
+        image = to_image(next(picture.frames(min(1.0, 4 * needed)))).convert("RGB")
+    except UnreadableMedia as error:
+        raise DataError(error.message, error.hint) from error
+    x, y = image.width / width, image.height / height
+    box = (left * x, top * y, min(right * x, image.width), min(bottom * y, image.height))
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
 def find_photographs(folder: Path) -> list[Photograph]:
-    """List the photographs in a folder, its sub-folders and its tar files, sorted by name.
+    """List the photographs in a folder, its subfolders and its tar files, sorted by name.
 
-    A photograph's category is the uppermost folder that it lies in, or what manifest.csv, if there is one with the
-    columns `file` and `category`, says of its name.
+    A photograph's category is the topmost folder that it is in; a manifest.csv with the columns `file` and `category`
+    takes precedence.
 
     Raises:
-        DataError: the folder is not there, or a tar file or the manifest in it is damaged.
+        DataError: the folder does not exist, or a tar file or the manifest in it is damaged.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: a folder of color photographs was expected.")
+        raise DataError(f"Folder of color photographs not found: {folder}.")
     found: list[Photograph] = []
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() == ".tar":
@@ -92,7 +120,7 @@ def _read_manifest(path: Path) -> dict[str, str] | None:
                 return None
             return {row["file"]: row["category"] or "" for row in rows}
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{path}: this table cannot be read ({error}).", "Mend or remove it.") from error
+        raise DataError(f"{path}: this table cannot be read ({error}).", "Repair or remove it.") from error
 
 
 def _in_tar(path: Path) -> list[Photograph]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from colorcli.errors import ColorcliError, PluginError
-from colorcli.evaluation.photographs import has_color
 from colorcli.inference.join import join
 from colorcli.media import shown
 from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, open_picture, to_image
+from colorcli.media.pictures.tone import is_in_color
 from colorcli.pages.sheet import Row
 
 if TYPE_CHECKING:
@@ -87,4 +86,4 @@ def _between_gray_and_original(frame: Frame, colored: Mapping[str, Image.Image])
     gray = replace(frame, pixels=join(frame.pixels, torch.zeros(1, 2, 1, 1)))
     original = to_image(frame)
     images = {"gray": to_image(gray), **colored}
-    return {**images, "original": original} if has_color(np.asarray(original)) else images
+    return {**images, "original": original} if is_in_color(frame.pixels) else images

@@ -8,43 +8,29 @@ import math
 import random
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from PIL import ExifTags, Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from colorcli.color import rgb_to_lab
 from colorcli.errors import DataError
-from colorcli.media.pictures.profiles import rgb_to_srgb
+from colorcli.media.photographs import read_square
+from colorcli.media.pictures.tone import is_in_color
 from colorcli.recipe import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from colorcli.media.photographs import Photograph
+    from colorcli.media.photographs import Box, Photograph
     from colorcli.training.recipes import TrainingSettings
 
 _VALIDATION_SHARE = 0.05
 _VALIDATION_MOST = 2000  # pictures, of however many
 _SURVEYED_SIZE = 128
 _INSPECTED = 20_000  # photographs; of larger sets a sample
-_GRAY = 2.0  # of 255: mean distance of the largest channel from the smallest
 _PATIENCE = 100  # unreadable photographs in a row before giving up: probably the disk is at fault
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
 
 _log = logging.getLogger("colorcli")
 
@@ -81,10 +67,10 @@ class _Faults(Dataset[str]):
 
     def __getitem__(self, index: int) -> str:
         try:
-            pixels = np.asarray(read_square(self.photographs[index], 64)).astype(int)
+            pixels = read_square(self.photographs[index], 64)
         except DataError:
             return "cannot be read"
-        return "gray" if (pixels.max(axis=2) - pixels.min(axis=2)).mean() < _GRAY else ""
+        return "" if is_in_color(pixels) else "gray"
 
 
 def sample(photographs: Sequence[Photograph], most: int) -> Sequence[Photograph]:
@@ -237,52 +223,18 @@ class Photographs(Dataset[tuple[Tensor, int]]):
 
     def _square(self, photograph: Photograph, crop: Crop) -> Tensor:
         if crop.seed is None:
-            image = read_square(photograph, crop.size)
+            pixels = read_square(photograph, crop.size)
         else:
             chance = random.Random(crop.seed)  # noqa: S311 - not for secrets
-            image = read_square(photograph, crop.size, lambda size: random_box(size, self.crop, chance))
+            pixels = read_square(photograph, crop.size, lambda size: random_box(size, self.crop, chance))
             if chance.random() < 0.5:
-                image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+                pixels = pixels[:, ::-1]
+        return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
 
     def _log(self, photograph: Photograph, error: DataError) -> None:
         if photograph.name not in self._logged:
             self._logged.add(photograph.name)
             _log.warning("Skipped: %s", error)
-
-
-def read_square(
-    photograph: Photograph, size: int, choose_box: Callable[[tuple[int, int]], Box] | None = None
-) -> Image.Image:
-    """Decode a photograph to a square, upright and in sRGB; JPEGs are decoded no larger than necessary.
-
-    Args:
-        photograph: to decode.
-        size: side of the square in pixels.
-        choose_box: chooses a crop of a picture of a given (width, height); None to scale the whole picture to a
-            square.
-
-    Raises:
-        DataError: the photograph cannot be read.
-    """
-    try:
-        file: Image.Image = Image.open(photograph.stream())
-        turned = file.getexif().get(ExifTags.Base.Orientation, 1)
-        profile = file.info.get("icc_profile") if file.mode == "RGB" else None
-        width, height = file.size
-        left, top, right, bottom = choose_box(file.size) if choose_box else (0, 0, width, height)
-        needed = min(1.0, max(size / (right - left), size / (bottom - top)))
-        file.draft("RGB", (math.ceil(width * needed), math.ceil(height * needed)))
-        x, y = file.width / width, file.height / height
-        box = (left * x, top * y, min(right * x, file.width), min(bottom * y, file.height))
-        square = file.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
-    except DataError:
-        raise
-    except Exception as error:  # the errors of Pillow's decoders have no common base class
-        raise DataError(f"{photograph.path}: {photograph.name} cannot be read ({error}).") from error
-    if profile:
-        square = Image.fromarray(rgb_to_srgb(np.asarray(square), profile))
-    return square.transpose(_UPRIGHT[turned]) if turned in _UPRIGHT else square
 
 
 def random_box(size: tuple[int, int], area: tuple[float, float], chance: random.Random) -> Box:

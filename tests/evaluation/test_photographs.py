@@ -8,10 +8,10 @@ from PIL import Image
 
 from colorcli.color import rgb_to_lab
 from colorcli.errors import DataError, PluginError
-from colorcli.evaluation.photographs import evaluate, read_square
+from colorcli.evaluation.photographs import evaluate
 from colorcli.evaluation.protocol import describe
 from colorcli.inference.join import join
-from colorcli.media.photographs import find_photographs
+from colorcli.media.photographs import find_photographs, read_square
 from colorcli.metric import Metric
 from tests.evaluation.pictures import pipeline, save_gray, save_photographs, save_weights
 

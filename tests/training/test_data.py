@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from colorcli.errors import DataError
-from colorcli.media.photographs import Photograph, find_photographs
+from colorcli.media.photographs import Photograph, find_photographs, read_square
 from colorcli.training.data import (
     BatchSchedule,
     Crop,
@@ -18,7 +18,6 @@ from colorcli.training.data import (
     fingerprint,
     only_of,
     random_box,
-    read_square,
     split,
 )
 from colorcli.training.recipes import TrainingSettings

@@ -26,6 +26,7 @@ from colorcli.media import shown
 from colorcli.media.films.original import decoded_frames, time_of, to_rgb
 from colorcli.media.films.probe import probe
 from colorcli.media.films.reader import read_frames
+from colorcli.media.pictures.tone import GRAY_CHROMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 TRUE, GRAY = "true", "gray"
 PER_FRAME = "per frame"
-
-_GRAY = 1.0  # RMS chroma below which a film counts as gray
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def evaluate_film(
     if not count:
         raise DataError(f"{shown(path)} has no frame between --start and --end.", "Choose another range.")
     figures = tally.figures()
-    if figures[GRAY]["rmse"] < _GRAY:
+    if figures[GRAY]["rmse"] < GRAY_CHROMA:
         raise DataError(f"{shown(path)} is gray.", "Give a film in color.")
     return FilmFigures(film, count, shape, figures)
 

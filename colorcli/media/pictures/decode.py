@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from math import ceil
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
 import imagecodecs
@@ -76,8 +77,14 @@ def _heif_opener() -> Callable[[BinaryIO], ImageFile.ImageFile]:
 _HARMLESS = 64  # bytes between the picture and the next marker, which some writers leave
 
 
-def decode_jpeg(data: bytes, frame: containers.JpegFrame, profile: bytes) -> tuple[Pixels, str]:
+def decode_jpeg(data: bytes, frame: containers.JpegFrame, profile: bytes, share: float = 1.0) -> tuple[Pixels, str]:
     """Decode a whole JPEG file, and say what is odd about it, if anything is.
+
+    Args:
+        data: the file.
+        frame: what it states about its pixels.
+        profile: ICC profile, b"" for sRGB.
+        share: of the sides that is enough.
 
     Raises:
         ValueError: it is damaged, or of a kind that cannot be decoded.
@@ -91,14 +98,15 @@ def decode_jpeg(data: bytes, frame: containers.JpegFrame, profile: bytes) -> tup
         raise ValueError(f"it has {frame.components} components")
     colors = {1: "GRAY", 3: "RGB", 4: "CMYK"}[frame.components]
     oddity = ""
+    smallest = {} if share >= 1 else {"min_height": ceil(frame.height * share), "min_width": ceil(frame.width * share)}
     try:
-        pixels = simplejpeg.decode_jpeg(data, colors)
+        pixels = simplejpeg.decode_jpeg(data, colors, **smallest)
     except ValueError as error:
         skipped = str(error).partition("Corrupt JPEG data: ")[2].partition(" extraneous bytes")[0]
         if not (skipped.isdecimal() and int(skipped) <= _HARMLESS):
             raise
         oddity = f"{skipped} bytes of the picture's data were skipped; it may be damaged"
-        pixels = simplejpeg.decode_jpeg(data, colors, strict=False)
+        pixels = simplejpeg.decode_jpeg(data, colors, strict=False, **smallest)
     if frame.components == 4:
         if any(marker == 0xEE and body.startswith(b"Adobe") for marker, body in containers.jpeg_segments(data)):
             pixels = 255 - pixels  # Adobe's are inverted

@@ -191,8 +191,11 @@ class Picture:
         except OSError as error:
             raise UnreadableMedia(f"{self.name}: {error.strerror or error}.") from error
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, share: float = 1.0) -> Iterator[Frame]:
         """Decode frame by frame: only the one that was asked for last is in memory.
+
+        Args:
+            share: of the sides that is enough; JPEGs may then be decoded smaller, which is quicker.
 
         Raises:
             UnreadableMedia: the file is damaged, cut off, or a page is larger than allowed.
@@ -205,7 +208,7 @@ class Picture:
             if self.format == "JPEG":
                 if not profile and exif.is_adobe_rgb(self.kept.exif):
                     profile = profiles.adobe_rgb()
-                pixels, oddity = decode.decode_jpeg(self._data, containers.jpeg_frame(self._data), profile)
+                pixels, oddity = decode.decode_jpeg(self._data, containers.jpeg_frame(self._data), profile, share)
                 self._remark(oddity)
                 yield self._frame(pixels, self._orientation)
                 return
@@ -521,7 +524,7 @@ def _encode(
 def _check_sides(like: Picture, kind: Format, width: int, height: int) -> None:
     if max(width, height) > kind.longest_side:
         raise UnwritableMedia(
-            f"{like.name}: {width} x {height} pixels do not fit in a {kind.name} file, whose sides have at most "
+            f"{like.name}: {width} x {height} pixels do not fit in {kind.name}, whose sides have at most "
             f"{kind.longest_side:,}.",
             "Choose --format png or tiff.",
         )

@@ -17,11 +17,13 @@ Tone: TypeAlias = Literal["gray", "tinted", "color"]
 
 _SIDE = 96  # pixels that the longer side is reduced to: grain and the noise of JPEGs are no colors
 # Scanned gray prints have a mean chroma of up to 2.7.
-_GRAY_CHROMA = 3.0
+GRAY_CHROMA = 3.0
+"""Mean chroma below which a picture is gray."""
 # How far colors lie from a curve over lightness: in sepia prints, also stained ones, up to 2.3 in the mean, and up to
 # 13.7 in the farthest hundredth of them; in 200 photographs in color at least 2.8 and 10.
 _TINT_MEAN, _TINT_FARTHEST = 2.5, 14.0
 _TINT_CHROMA = 60.0  # stronger than any toning
+_FLAT = 2.0  # deviation of lightness below which nothing shows whether colors follow from it
 
 
 def tone_of(pixels: NDArray[Any]) -> Tone:
@@ -42,7 +44,9 @@ def tone_of(pixels: NDArray[Any]) -> Tone:
     farthest = np.quantile(distance, 0.99)
     if farthest >= _TINT_FARTHEST or distance.mean() >= _TINT_MEAN or chroma.mean() > _TINT_CHROMA:
         return "color"
-    return "gray" if chroma.mean() < _GRAY_CHROMA else "tinted"
+    if chroma.mean() < GRAY_CHROMA:
+        return "gray"
+    return "tinted" if lightness.std() > _FLAT else "color"
 
 
 def is_in_color(pixels: NDArray[Any]) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import PIL
 import pytest
 import tifffile
 from PIL import Image, ImageCms
@@ -69,7 +70,7 @@ KINDS = {
     "alpha16.png": (_png(np.dstack((color(16), _ALPHA))), "color", 16),
     "grayalpha16.png": (_png(np.dstack((gray(16), _ALPHA))), "ramp", 16),
     "color.tif": (_pillow("RGB"), "color", 8),
-    "ycbcr.tif": (_pillow("YCbCr"), "color", 8),
+    "ycbcr.tif": (_pillow("YCbCr", compression="tiff_lzw", tiffinfo={530: (1, 1)}), "color", 8),
     "lzw.tif": (_pillow("RGB", compression="tiff_lzw"), "color", 8),
     "bilevel.tif": (_pillow("1", compression="group4"), "bilevel", 8),
     "gray16.tif": (_tiff(gray(16)), "ramp", 16),
@@ -97,6 +98,8 @@ KINDS = {
     "gray.gif": (_pillow("L"), "gray", 8),
     "color.avif": (_pillow("RGB", quality=95, subsampling="4:4:4"), "color", 8),
 }
+if int(PIL.__version__.partition(".")[0]) >= 13:  # older versions cannot read YCbCr without compression
+    KINDS["uncompressed-ycbcr.tif"] = (_pillow("YCbCr"), "color", 8)
 SHOWN = {
     "gray": lambda: np.asarray(image("L")),
     "bilevel": lambda: np.asarray(image("1").convert("L")),

@@ -1,7 +1,5 @@
 """`python -m colorcli` is `colorcli`."""
 
-import sys
+from colorcli.cli import program
 
-from colorcli.cli import main
-
-sys.exit(main())
+program()

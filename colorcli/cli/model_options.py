@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from colorcli.cli.messages import report_note
 from colorcli.cli.option_groups import option_group
+from colorcli.cli.process import imports_without_collection
 from colorcli.errors import ColorcliError, UsageError
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ class ModelOptions:
             WeightsError: the weights are not available, or do not fit.
             DeviceError: the device, precision or engine is not available.
         """
-        from colorcli.inference.model import load
+        with imports_without_collection():
+            from colorcli.inference.model import load
 
         self.accept(name)
         model = load(
@@ -223,8 +225,6 @@ def load_pipelines(models: Sequence[str], options: ModelOptions) -> tuple[list[P
         UsageError: a model or a value is given twice, weights are given for several models, or no model has an option.
         ColorcliError: none of the models can be used.
     """
-    from colorcli.inference.pipeline import Pipeline
-
     if options.weights is not None and len(models) > 1:
         raise UsageError(
             f"--weights {options.weights} is for one MODEL, got {len(models)}.",
@@ -241,6 +241,8 @@ def load_pipelines(models: Sequence[str], options: ModelOptions) -> tuple[list[P
         except ColorcliError as error:
             problems.append(error)
             continue
+        from colorcli.inference.pipeline import Pipeline  # after `load`, whose import of torch is quicker
+
         names = _option_names(model)
         own = [pair for pair in options.pairs if pair.partition("=")[0] in names or len(models) == 1]
         for label, chosen in _sweep(model, own):

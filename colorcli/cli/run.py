@@ -134,10 +134,10 @@ def run(
     check_capabilities(colorizer, pass_options)
 
     def pipeline(options: ModelOptions = model_options) -> Pipeline:
-        from colorcli.inference.pipeline import Pipeline
-
         model = options.load(name)
         values = model.read_options(options.pairs)
+        from colorcli.inference.pipeline import Pipeline  # after `load`, whose import of torch is quicker
+
         return Pipeline(model, strength=strength, options=values, batch_size=batch_size)
 
     if STDIN in inputs:

@@ -1,0 +1,53 @@
+import gc
+import subprocess
+import sys
+
+from colorcli.cli.process import imports_without_collection
+
+
+def run(program):
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_the_process_ends_with_the_exit_code_after_its_exit_handlers_and_all_output():
+    done = run("""
+import atexit, sys, tempfile
+from colorcli.cli.process import exit_at_once
+folder = tempfile.TemporaryDirectory()
+atexit.register(print, "handler")
+sys.stdout.write("out, ")
+sys.stderr.write("err")
+exit_at_once(3)
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out, handler\n", "err")
+
+
+def test_modules_are_not_taken_apart():
+    done = run("""
+import sys
+from colorcli.cli.process import exit_at_once
+class Slow:
+    def __del__(self): print("taken apart")
+sys.modules["slow"] = Slow()
+exit_at_once(0)
+""")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_garbage_is_collected_again_after_imports():
+    with imports_without_collection():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_commands_end_without_taking_modules_apart():
+    done = run("""
+import runpy, sys
+class Slow:
+    def __del__(self): print("taken apart")
+sys.modules["slow"] = Slow()
+sys.argv = ["colorcli", "plugins", "--nothing"]
+runpy.run_module("colorcli", run_name="__main__")
+""")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such option" in done.stderr

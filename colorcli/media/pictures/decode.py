@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import struct
 import warnings
+import zlib
 from math import ceil
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
@@ -41,7 +43,8 @@ for _library in ("tifffile", "PIL"):
 # Anything that a damaged file makes a decoder raise.
 DECODER_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, OverflowError, AttributeError,
-    ZeroDivisionError, RuntimeError, MemoryError, AssertionError, tifffile.TiffFileError, Image.DecompressionBombError,
+    ZeroDivisionError, RuntimeError, MemoryError, AssertionError, struct.error, zlib.error, tifffile.TiffFileError,
+    Image.DecompressionBombError,
 )  # fmt: skip
 
 # Pillow's own classes and not Image.open, whose limit on pixels is one for the whole process.

@@ -9,7 +9,7 @@ import tifffile
 from tifffile import PHOTOMETRIC
 
 from colorcli.media.pictures import exif, profiles
-from colorcli.media.pictures.decode import Pixels, scaled, scaled_to_sixteen_bits, split_alpha
+from colorcli.media.pictures.decode import Pixels, scaled, scaled_to_sixteen_bits, split_alpha, to_srgb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def is_for_tifffile(page: tifffile.TiffPage) -> bool:
     colors, bits = int(page.photometric), page.bitspersample
     if page.compression == 6:  # JPEG as it was before 1995
         return False
-    return bits > 8 or (bits == 8 and (colors in {0, 1, 2, 5, 8, 9} or page.compression == 7))
+    return bits > 8 or (bits == 8 and (colors in {0, 1, 2, 3, 5, 8, 9} or page.compression == 7))
 
 
 def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
@@ -117,7 +117,8 @@ def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
         colormap = page.colormap.astype(np.uint16)
         if colormap.max(initial=0) < 256:  # some writers give 8 bits where 16 are meant
             colormap *= 257
-        return (np.moveaxis(colormap[:, pixels[..., 0]], 0, -1), None), ""
+        palette = ((colormap.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return (to_srgb(np.moveaxis(palette[:, pixels[..., 0]], 0, -1), profile), None), ""
     pixels, oddity = _levels(page, pixels)
     alpha, associated = _alpha(page, pixels, channels)
     pixels = pixels[..., :channels]

@@ -88,10 +88,10 @@ class Reader:
         self._order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
         if not self._order or len(head) < 8:
             raise ValueError("not a TIFF structure")
-        self._big = struct.unpack(f"{self._order}H", head[2:4])[0] == 43
-        self.first: int = struct.unpack_from(f"{self._order}{'Q' if self._big else 'I'}", head, 8 if self._big else 4)[
-            0
-        ]
+        self._big = self._unpack("H", head[2:4])[0] == 43
+        if self._big and len(head) < 16:
+            raise ValueError("cut off")
+        (self.first,) = self._unpack("Q", head[8:16]) if self._big else self._unpack("I", head[4:8])
 
     def directory(self, offset: int, wanted: Container[int] | None = None) -> tuple[Directory, int]:
         """Read a directory, or only the wanted tags of it, and where the next one is (0 for nowhere).

@@ -57,6 +57,7 @@ DEFAULT_MAX_PIXELS = 250_000_000
 """A picture of more pixels is refused unless allowed: a file of a few bytes can claim any size."""
 
 _STDIN = "standard input"
+_LONGEST_REASON = 200  # characters of what a decoder says
 
 
 @dataclass(frozen=True)
@@ -326,7 +327,7 @@ class Picture:
         except _NotAPicture as error:
             raise UnreadableMedia(f"{self.name}: {error.what}.", error.hint) from None
         except decode.DECODER_ERRORS as error:
-            reason = str(error).rstrip(".") or type(error).__name__
+            reason = " ".join(str(error).split())[:_LONGEST_REASON].rstrip(".") or type(error).__name__
             raise UnreadableMedia(
                 f"{self.name}: this {self.format} file is damaged or incomplete ({reason}).",
                 "Get the file again, or repair it in an image editor.",

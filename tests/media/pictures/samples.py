@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,10 +35,7 @@ def image(mode: str = "RGB") -> Image.Image:
 
 def colored(picture: Picture) -> list[Frame]:
     """The picture's frames, gray ones as color."""
-    return [
-        Frame(f.pixels if f.pixels.ndim == 3 else np.dstack([f.pixels] * 3), f.alpha, f.seconds)
-        for f in picture.frames()
-    ]
+    return [replace(f, pixels=f.pixels if f.pixels.ndim == 3 else np.dstack([f.pixels] * 3)) for f in picture.frames()]
 
 
 def rewritten(source: Path, target: Path, format: str | None = None) -> Picture:  # noqa: A002

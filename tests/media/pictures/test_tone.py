@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from colorcli.media.pictures.files import open_picture
 from colorcli.media.pictures.tone import is_in_color, tone_of
 from tests.media.pictures.samples import color, gray
-
-ARCHIVAL = Path("/work/shared/data/archival")
 
 
 def picture(size=(120, 160)) -> np.ndarray:
@@ -79,19 +74,3 @@ def test_one_strong_color_is_a_color_and_not_a_tone():
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (2, 3)])
 def test_pictures_of_any_size_have_a_tone(size):
     assert tone_of(np.full((*size, 3), 90, np.uint8)) == "gray"
-
-
-@pytest.mark.skipif(not ARCHIVAL.is_dir(), reason="needs the archival photographs")
-@pytest.mark.parametrize(
-    ("name", "tone"),
-    [
-        ("damaged_print_a.jpg", "tinted"),
-        ("damaged_print_c.jpg", "tinted"),
-        ("renoir_dornac_c1910.jpg", "tinted"),
-        ("migrant_mother_1936.jpg", "gray"),
-        ("adobergb_rocket.jpg", "color"),
-        ("prokudin_gorskii_01736v_reference_color.jpg", "color"),
-    ],
-)
-def test_archival_photographs_are_recognized(name, tone):
-    assert tone_of(next(open_picture(ARCHIVAL / name).frames()).pixels) == tone

@@ -69,8 +69,9 @@ def compare(
 ) -> int:
     """Show PICTURES, a file or a folder, in gray, colorized by each MODEL, and in their original colors, if any.
 
-    The page is a single file that works without a server or a network. `-p temperature=0.05,0.38,1` compares several
-    values of an option.
+    MODEL is COLORIZER, COLORIZER.TAG, COLORIZER:FILE or COLORIZER:RUN, the folder of a training run; NAME=MODEL
+    names its version. The page is a single file that works without a server or a network.
+    `-p temperature=0.05,0.38,1` compares several values of an option.
     """
     from colorcli.pages import check_free
     from colorcli.pages.comparison import open_comparison

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,7 +13,7 @@ from colorcli.cli.film import FilmOptions, coloring_options
 from colorcli.cli.messages import report_error, report_note
 from colorcli.cli.model_options import ModelOptions, load_pipelines, models_options
 from colorcli.cli.progress import Progress, tracked
-from colorcli.errors import ColorcliError, DataError
+from colorcli.errors import ColorcliError, DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
 
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FORMATS = (".md", ".json", ".csv", ".html")
 
 
@@ -36,7 +38,21 @@ def _check_formats(_context: click.Context, _parameter: click.Parameter, paths: 
 
 @click.command()
 @models_options
-@click.argument("data", metavar="DATA", type=click.Path(path_type=Path))
+@click.argument("data", metavar="[DATA]", required=False)
+@click.option(
+    "--run",
+    "run_folder",
+    metavar="RUN",
+    type=_FOLDER,
+    help="Evaluate on the photographs that a training run held out, instead of DATA.",
+)
+@click.option(
+    "--part",
+    type=click.Choice(["test", "validation"]),
+    default="test",
+    show_default=True,
+    help="Split of RUN to evaluate on.",
+)
 @click.option(
     "-o",
     "--output",
@@ -69,7 +85,9 @@ def _check_formats(_context: click.Context, _parameter: click.Parameter, paths: 
 def evaluate(
     ctx: click.Context,
     models: tuple[str, ...],
-    data: Path,
+    data: str | None,
+    run_folder: Path | None,
+    part: Literal["test", "validation"],
     model_options: ModelOptions,
     outputs: tuple[Path, ...],
     overwrite: bool,
@@ -83,19 +101,26 @@ def evaluate(
 
     DATA is a color film, or a folder of color photographs (tar files are read as folders) and films. Each is turned
     gray, colorized and compared. Gray itself and the mean color of the photographs are the baselines.
+
+    MODEL is COLORIZER, COLORIZER.TAG, COLORIZER:FILE or COLORIZER:RUN, the folder of a training run; NAME=MODEL names
+    its row. With --run RUN instead of DATA, the photographs are those that the run held out, and RUN is the default
+    MODEL.
     """
-    from colorcli.evaluation.film.table import find_films
     from colorcli.evaluation.markdown import to_markdown
-    from colorcli.media.photographs import find_photographs
     from colorcli.pages import check_free
+    from colorcli.training.held_out import colorizer_of, held_out
 
     for path in outputs:
         check_free(path, overwrite=overwrite)
     settings = film_options.settings()
-    films = find_films(data)
-    photographs = find_photographs(data)[:limit] if data not in films else []
-    if not photographs and not films:
-        raise DataError(f"{data}: no photographs or films found.", "Give a folder of color photographs.")
+    if run_folder:
+        models = (*models, *([data] if data else [])) or (f"{colorizer_of(run_folder)}:{run_folder}",)
+        found_data = _Data(f"{run_folder.resolve().name}, {part} split", held_out(run_folder, part))
+    elif data is None:
+        raise UsageError("No DATA given.", "Give a folder of color photographs, or a training run with --run.")
+    else:
+        found_data = _find_data(Path(data))
+    photographs = found_data.photographs[:limit]
     pipelines, problems = load_pipelines(models, model_options)
     found: list[Evaluation] = []
     if photographs:
@@ -105,10 +130,10 @@ def evaluate(
                 pipelines, photographs, asked, size, offline=model_options.offline, by_category=by_category
             )
         )
-    if films:
-        found.append(_of_films(pipelines, films, data, settings, size))
+    if found_data.films:
+        found.append(_of_films(pipelines, found_data, settings, size))
     problems += [problem for each in found for problem in (*each.failed, *each.unreadable)]
-    report = _report(ctx, data, pipelines, found, metrics, problems)
+    report = _report(ctx, found_data.name, pipelines, found, metrics, problems)
     for problem in problems:
         report_error(problem)
     if report.gray:
@@ -118,6 +143,27 @@ def evaluate(
     click.echo(to_markdown(report))
     missing = any(column.missing for table in report.tables for column in table.columns)
     return 1 if report.problems or missing else 0
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What to evaluate on; `folder` is the one that the names of films are relative to."""
+
+    name: str
+    photographs: Sequence[Photograph]
+    films: Sequence[Path] = ()
+    folder: Path = Path()
+
+
+def _find_data(path: Path) -> _Data:
+    from colorcli.evaluation.film.table import find_films
+    from colorcli.media.photographs import find_photographs
+
+    films = find_films(path)
+    photographs = find_photographs(path) if path not in films else []
+    if not photographs and not films:
+        raise DataError(f"{path}: no photographs or films found.", "Give a folder of color photographs.")
+    return _Data(path.resolve().name, photographs, films, path if path.is_dir() else path.parent)
 
 
 def _of_photographs(
@@ -143,19 +189,16 @@ def _of_photographs(
     return table_of(pipelines, photographs, metrics=chosen, size=size, by_category=by_category, watch=tracked)
 
 
-def _of_films(
-    pipelines: Sequence[Pipeline], films: Sequence[Path], data: Path, settings: FilmSettings, size: int
-) -> Evaluation:
+def _of_films(pipelines: Sequence[Pipeline], data: _Data, settings: FilmSettings, size: int) -> Evaluation:
     from colorcli.evaluation.film.table import evaluate_films
 
     with Progress("evaluating", None, unit="fps") as progress:
-        folder = data if data.is_dir() else data.parent
-        return evaluate_films(pipelines, films, settings, folder=folder, size=size, watch=progress.advance)
+        return evaluate_films(pipelines, data.films, settings, folder=data.folder, size=size, watch=progress.advance)
 
 
 def _report(
     ctx: click.Context,
-    data: Path,
+    data: str,
     pipelines: Sequence[Pipeline],
     found: Sequence[Evaluation],
     metrics: str,
@@ -165,7 +208,7 @@ def _report(
     from colorcli.evaluation.tables import Report
 
     return Report(
-        data=data.resolve().name,
+        data=data,
         command=command_line(ctx),
         models={pipeline.name: describe(pipeline) for pipeline in pipelines},
         versions=package_versions(*(["torchvision"] if metrics else [])),

@@ -176,6 +176,59 @@ class ModelOptions:
             yield replace(self, device=device, precision=precision, engine=engine)
 
 
+@dataclass(frozen=True)
+class ModelArgument:
+    """One MODEL of a command that compares several: `NAME=COLORIZER.TAG`, `NAME=COLORIZER:FILE`, `NAME=COLORIZER:RUN`.
+
+    Attributes:
+        label: the name of the model's row; empty for the model's own name.
+        name: of the colorizer, with or without a tag.
+        weights: a tag, a file, a file on the Hub, or the folder of a training run; None for none.
+    """
+
+    label: str
+    name: str
+    weights: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> ModelArgument:
+        """Read what was typed.
+
+        Raises:
+            UsageError: the name of the row, the colorizer or the weights are empty.
+        """
+        head, colon, weights = text.partition(":")
+        label, equals, name = head.rpartition("=")
+        if not name or (equals and not label.strip()) or (colon and not weights):
+            raise UsageError(
+                f"A model must be [NAME=]COLORIZER[.TAG|:FILE|:RUN], got {text!r}.",
+                "For example zhang, zhang.eccv16, or mine=zhang:runs/zhang.",
+            )
+        return cls(label.strip(), name, weights or None)
+
+    def load(self, options: ModelOptions) -> Model:
+        """Load the model, with these weights instead of those in the options.
+
+        Raises:
+            UsageError: weights are also given by --weights, or the folder is not that of a run with weights.
+            ColorcliError: as `ModelOptions.load`.
+        """
+        if self.weights is None:
+            return options.load(self.name)
+        if options.weights is not None:
+            raise UsageError(
+                f"Weights are given twice: --weights {options.weights} and {self.weights}.", "Use only one."
+            )
+        weights = Path(self.weights)
+        if not weights.is_dir():
+            return replace(options, weights=self.weights).load(self.name)
+        if not (best := weights / "best.safetensors").is_file():
+            raise UsageError(
+                f"{weights} has no best.safetensors.", "Give the folder of a training run that has completed an epoch."
+            )
+        return replace(options, weights=str(best)).load(self.name)
+
+
 # One model; several, each with every value of an option that has several; one model, on several devices
 model_options = option_group(
     "model_options",
@@ -194,7 +247,7 @@ models_options = option_group(
     "model_options",
     ModelOptions,
     [
-        click.argument("models", metavar="MODEL...", nargs=-1, required=True, shell_complete=complete_model),
+        click.argument("models", metavar="MODEL...", nargs=-1, shell_complete=complete_model),
         click.option("--weights", metavar="TAG|FILE|hf://...", help="Weights to use, for a single MODEL."),
         _swept_pairs_option,
         device_option,
@@ -214,9 +267,12 @@ bench_options = option_group(
 def load_pipelines(models: Sequence[str], options: ModelOptions) -> tuple[list[Pipeline], list[ColorcliError]]:
     """Load models, each with the option values that it has: one pipeline for every combination of them.
 
-    Each is tried on a small picture, so that a plugin that does not work is found before the others begin.
+    Each is tried on a small picture, so that a plugin that does not work is found before the others start.
 
-    Where an option has several values, as in `temperature=0.05,0.38,1`, a pipeline's name says which is its own.
+    Args:
+        models: `[NAME=]COLORIZER[.TAG|:FILE|:RUN]` each. NAME becomes the name of the pipeline.
+        options: for all of them. If an option has several values, as in `temperature=0.05,0.38,1`, the names of the
+            pipelines say which is which.
 
     Returns:
         The pipelines, and an error for each model that cannot be used.
@@ -225,6 +281,8 @@ def load_pipelines(models: Sequence[str], options: ModelOptions) -> tuple[list[P
         UsageError: a model or a value is given twice, weights are given for several models, or no model has an option.
         ColorcliError: none of the models can be used.
     """
+    if not models:
+        raise UsageError("No MODEL given.", "`colorcli models` lists them.")
     if options.weights is not None and len(models) > 1:
         raise UsageError(
             f"--weights {options.weights} is for one MODEL, got {len(models)}.",
@@ -232,9 +290,9 @@ def load_pipelines(models: Sequence[str], options: ModelOptions) -> tuple[list[P
         )
     pipelines: dict[str, Pipeline] = {}
     problems: list[ColorcliError] = []
-    for name in models:
+    for argument in map(ModelArgument.parse, models):
         try:
-            model = options.load(name)
+            model = argument.load(options)
             _try(model)
         except UsageError:
             raise
@@ -246,9 +304,9 @@ def load_pipelines(models: Sequence[str], options: ModelOptions) -> tuple[list[P
         names = _option_names(model)
         own = [pair for pair in options.pairs if pair.partition("=")[0] in names or len(models) == 1]
         for label, chosen in _sweep(model, own):
-            title = f"{model.name} {label}".strip()
+            title = f"{argument.label or model.name} {label}".strip()
             if title in pipelines:
-                raise UsageError(f"{title} is given twice.", "Give each model, and each value, once.")
+                raise UsageError(f"{title} is given twice.", "Name the models, as in a=zhang:runs/a b=zhang:runs/b.")
             pipelines[title] = Pipeline(model, options=model.read_options(chosen), name=title)
     if problems and not pipelines:
         raise problems[0]

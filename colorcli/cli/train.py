@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,8 +20,27 @@ if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer
     from colorcli.training.session import TrainingProgress
 
+_REPORT_FORMATS = (".md", ".csv", ".png")
 
-@click.command()
+
+class _Train(click.Command):
+    """The command `train`, and its subcommands in the place of the name of a colorizer."""
+
+    @property
+    def commands(self) -> dict[str, click.Command]:
+        """The subcommands by name."""
+        return {"report": report}
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse the arguments of `train`, or of the subcommand that they start with."""
+        if args and args[0] in self.commands:
+            return self.commands[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=_Train)
 @click.argument("name", metavar="COLORIZER", required=False)
 @click.argument("data", required=False, type=click.Path(path_type=Path))
 @click.option("--recipe", help="Name of a recipe (see --list), or a TOML file.")
@@ -57,6 +76,8 @@ def train(
     last.safetensors for `colorcli run --weights`. The same command resumes a run that was stopped.
 
     COLORIZER `all` trains every colorizer that has the recipe, each in its own subfolder.
+
+    `colorcli train report RUN...` compares the losses of several runs.
     """
     if as_list:
         return _list()
@@ -224,3 +245,51 @@ def _list() -> int:
     ]
     click.echo("\n".join(align(rows)))
     return 0
+
+
+def _check_format(_context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    for path in paths:
+        if path.suffix.lower() not in _REPORT_FORMATS:
+            raise click.BadParameter(f"{path} must end in .md, .csv or .png.")
+    return paths
+
+
+@click.command()
+@click.argument(
+    "runs",
+    metavar="RUN...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FILE",
+    callback=_check_format,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write FILE: .md or .csv for the tables, .png for curves. Can be repeated.",
+)
+@click.option("--loss", default="", help="Loss to draw.  [default: the validation loss that decides the best weights]")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+def report(runs: tuple[Path, ...], outputs: tuple[Path, ...], loss: str, overwrite: bool) -> None:
+    """Compare the losses of several training runs by epoch, as tables and curves."""
+    from colorcli.files import replacing
+    from colorcli.pages import check_free
+    from colorcli.training import require_extra
+    from colorcli.training.report import draw, read_runs, to_csv, to_markdown
+
+    for path in outputs:
+        check_free(path, overwrite=overwrite)
+    found = read_runs(runs)
+    for path in outputs:
+        if path.suffix.lower() == ".png":
+            require_extra()
+            draw(path, found, loss)
+            continue
+        text = to_csv(found) if path.suffix.lower() == ".csv" else f"{to_markdown(found)}\n"
+        with replacing(path, "Check the disk and its permissions, or choose another folder.") as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+    click.echo(to_markdown(found))

@@ -75,9 +75,10 @@ def make(
 ) -> int:
     """Write a survey of PICTURES, a folder of color photographs, with their real colors and colorized by each MODEL.
 
-    PAGE is a single HTML file to send to participants, who see every scene once, real or colorized, and send back a
-    small file. Keep the key, which is written next to it (survey.html has survey.key.json), for `colorcli turing
-    score`.
+    MODEL is COLORIZER, COLORIZER.TAG, COLORIZER:FILE or COLORIZER:RUN, the folder of a training run; NAME=MODEL
+    names it in the score. PAGE is a single HTML file to send to participants, who see every scene once, real or
+    colorized, and send back a small file. Keep the key, which is written next to it (survey.html has survey.key.json),
+    for `colorcli turing score`.
     """
     from colorcli.evaluation.protocol import describe, made_by
     from colorcli.media.photographs import find_photographs

@@ -136,8 +136,11 @@ def read_recipe(path: Path) -> RecipeFile:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"Recipe not found: {path}.", "`colorcli train --list` lists the recipes.") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path} cannot be read: {reason}.") from None
     if not re.match(_TAG, path.stem):
         raise UsageError(
             f"{path}: the name of the file, {path.stem!r}, becomes the tag of the weights.",

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from colorcli.cli import main
-from colorcli.cli.model_options import ModelOptions, load_pipelines
+from colorcli.cli.model_options import ModelArgument, ModelOptions, load_pipelines
 from colorcli.errors import UsageError
 from tests.evaluation.pictures import save_photographs, save_weights
 
@@ -43,7 +43,7 @@ def test_a_model_is_loaded_once_for_all_values(weights):
 
 @pytest.mark.parametrize("values", ["0.2,0.2", "0.2,", "0.2,warm"])
 def test_a_repeated_or_missing_value_is_a_usage_error(weights, values):
-    with pytest.raises(UsageError, match="temperature="):
+    with pytest.raises(UsageError, match="temperature"):
         pipelines(weights, f"temperature={values}")
 
 
@@ -59,3 +59,83 @@ def test_a_table_has_a_row_for_every_value(weights, tmp_path):
     rows = json.loads((tmp_path / "table.json").read_text())["tables"][0]["sections"][0]["rows"]
     mode, mean = (rows[f"zhang.small temperature={value}"]["colorfulness"]["value"] for value in ("0.05", "1"))
     assert mode != mean  # random weights are not surer of the right colors
+
+
+# Several runs of one colorizer in one table, sheet or survey
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two folders of runs, each with weights of its own."""
+    folder = tmp_path_factory.mktemp("runs")
+    for seed, name in enumerate(("a", "b")):
+        (folder / name).mkdir()
+        save_weights(folder / name / "best.safetensors", seed)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("zhang", ("", "zhang", None)),
+        ("zhang.eccv16", ("", "zhang.eccv16", None)),
+        ("mine=zhang.eccv16", ("mine", "zhang.eccv16", None)),
+        ("zhang:runs/a", ("", "zhang", "runs/a")),
+        ("T = 0.1=zhang:a=b.pth", ("T = 0.1", "zhang", "a=b.pth")),
+        ("x=zhang:hf://o/n/f.pth@1", ("x", "zhang", "hf://o/n/f.pth@1")),
+    ],
+)
+def test_a_model_may_have_a_name_and_weights(text, parsed):
+    argument = ModelArgument.parse(text)
+    assert (argument.label, argument.name, argument.weights) == parsed
+
+
+@pytest.mark.parametrize("text", ["", "=zhang", "a=", "zhang:", ":runs/a", "a=:runs/a", " =zhang"])
+def test_an_incomplete_model_is_a_usage_error(text):
+    with pytest.raises(UsageError, match="A model must be"):
+        ModelArgument.parse(text)
+
+
+def test_several_runs_of_one_colorizer_have_names_of_their_own(runs):
+    models = [f"a=zhang:{runs / 'a'}", f"zhang:{runs / 'b'}", f"file=zhang:{runs / 'b' / 'best.safetensors'}"]
+    (a, b, file), _ = load_pipelines(models, options(None))
+    assert [a.name, b.name, file.name] == ["a", "zhang.best", "file"]
+    assert a.model.fingerprint != b.model.fingerprint == file.model.fingerprint
+
+
+def test_two_runs_without_names_are_a_usage_error(runs):
+    with pytest.raises(UsageError, match=r"zhang\.best is given twice") as found:
+        load_pipelines([f"zhang:{runs / 'a'}", f"zhang:{runs / 'b'}"], options(None))
+    assert "a=zhang:runs/a" in found.value.hint
+
+
+def test_a_run_without_weights_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match=r"has no best\.safetensors"):
+        load_pipelines([f"zhang:{tmp_path}"], options(None))
+
+
+def test_weights_given_twice_are_a_usage_error(weights, runs):
+    with pytest.raises(UsageError, match="Weights are given twice"):
+        load_pipelines([f"zhang:{runs / 'a'}"], options(weights))
+
+
+def test_no_model_is_a_usage_error():
+    with pytest.raises(UsageError, match="No MODEL given"):
+        load_pipelines([], options(None))
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare", "turing make"])
+def test_several_runs_are_in_one_table_sheet_or_survey(runs, tmp_path, monkeypatch, command, capsys):
+    monkeypatch.chdir(tmp_path)
+    save_photographs(tmp_path / "set", 3)
+    models = [f"first=zhang:{runs / 'a'}", f"second=zhang:{runs / 'b'}"]
+    rest = {
+        "evaluate": [*models, "set", "--size", "32", "-o", "out.html"],
+        "compare": [*models, "set", "-o", "out.html"],
+        "turing make": ["set", *models, "-o", "out.html", "--practice", "0"],
+    }[command]
+    assert main([*command.split(), *rest, "--device", "cpu"]) == 0
+    written = tmp_path / ("out.key.json" if command == "turing make" else "out.html")
+    text = written.read_text(encoding="utf-8")
+    assert "first" in text
+    assert "second" in text

@@ -16,7 +16,7 @@ from colorcli import read_manifest
 from colorcli.cli import main
 from colorcli.weights import read_header
 from tests.hub import connected
-from tests.training.photographs import picture, write_photographs, write_recipe
+from tests.training.photographs import TINY, picture, write_photographs, write_recipe
 
 ON_THE_CPU = ("--device", "cpu", "--precision", "fp32")
 
@@ -144,7 +144,7 @@ def test_recipes_are_listed_with_their_source(capsys):
 
 @pytest.mark.parametrize(
     ("recipe", "said"),
-    [("picasso", "zhang has no recipe 'picasso'"), ("missing.toml", "missing.toml: the recipe cannot be read")],
+    [("picasso", "zhang has no recipe 'picasso'"), ("missing.toml", "Recipe not found: missing.toml")],
 )
 def test_an_unknown_recipe_is_a_usage_error(photographs, tmp_path, capsys, recipe, said):
     assert train(photographs, recipe, tmp_path / "run") == 2
@@ -186,3 +186,55 @@ def test_unknown_weights_to_start_from_are_a_usage_error(photographs, tiny, tmp_
     assert f"--from {name} is neither a file nor weights of zhang." in said
     assert hint in said
     assert "--weights" not in said
+
+
+# Runs that are compared
+
+
+@pytest.fixture(scope="module")
+def split_run(photographs, tmp_path_factory):
+    """A run that holds out photographs for a test."""
+    folder = tmp_path_factory.mktemp("split")
+    recipe = write_recipe(folder / "split.toml", TINY.replace("workers = 0", "workers = 0\nsplit = [80, 10, 10]"))
+    assert train(photographs, recipe, folder / "run") == 0
+    return folder / "run"
+
+
+@pytest.mark.parametrize(("part", "count"), [("test", 12), ("validation", 12)])
+def test_a_model_is_evaluated_on_a_split_that_its_run_held_out(split_run, capsys, part, count):
+    assert main(["evaluate", "--run", str(split_run), "--part", part, "--size", "32", "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert f"- run, {part} split: {count} photographs" in out
+    assert "| zhang.best |" in out
+    assert f"--run {split_run} --part {part} " in out.splitlines()[-1]
+
+
+def test_other_models_can_be_evaluated_on_the_split_of_a_run(split_run, capsys):
+    models = [f"best=zhang:{split_run}", f"last=zhang:{split_run / 'last.safetensors'}"]
+    assert main(["evaluate", *models, "--run", str(split_run), "--size", "32", "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert "| best |" in out
+    assert "| last |" in out
+
+
+def test_the_losses_of_several_runs_are_reported_together(run, split_run, tmp_path, capsys):
+    outputs = [tmp_path / name for name in ("losses.md", "losses.csv", "losses.png")]
+    options = [word for path in outputs for word in ("-o", str(path))]
+    assert main(["train", "report", str(run), str(split_run), *options]) == 0
+    out = capsys.readouterr().out
+    assert outputs[0].read_text() == out
+    assert outputs[1].read_text().startswith("run,loss,epoch,value\n")
+    assert Image.open(outputs[2]).format == "PNG"
+    assert "### validation loss" in out
+    assert main(["train", "report", str(run), "-o", str(outputs[0])]) == 1
+    assert "already exists" in capsys.readouterr().err
+
+
+def test_the_report_has_its_own_help(capsys):
+    assert main(["train", "report", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("Usage: colorcli train report [OPTIONS] RUN...")
+
+
+def test_a_report_in_an_unknown_format_is_a_usage_error(run, capsys):
+    assert main(["train", "report", str(run), "-o", "losses.xlsx"]) == 2
+    assert "must end in .md, .csv or .png" in capsys.readouterr().err

@@ -1,0 +1,86 @@
+"""The photographs that a training run did not learn from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import torch
+
+from colorcli.errors import UsageError
+from colorcli.media.photographs import find_photographs
+from colorcli.training.data import fingerprint, only_of, split
+from colorcli.training.recipes import TrainingSettings
+
+if TYPE_CHECKING:
+    from colorcli.media.photographs import Photograph
+
+Part = Literal["test", "validation"]
+
+
+def colorizer_of(folder: Path) -> str:
+    """Return the name of the colorizer that a run trains.
+
+    Raises:
+        UsageError: the folder does not contain a run.
+    """
+    return str(_settings(folder)["colorizer"])
+
+
+def held_out(folder: Path, part: Part) -> list[Photograph]:
+    """List the photographs of a run's validation or test split, as `find_photographs` does.
+
+    Args:
+        folder: of the run.
+        part: which split.
+
+    Raises:
+        DataError: the photographs of the run cannot be read.
+        UsageError: the folder does not contain a run with a checkpoint, its photographs have changed, or its recipe
+            has no test split.
+    """
+    settings = _settings(folder)
+    training = msgspec.convert(settings["recipe"]["training"], TrainingSettings)
+    unusable, expected = _photographs_of_checkpoint(folder)
+    found = find_photographs(Path(settings["data"]))
+    usable = [photograph for photograph in found if photograph.name not in unusable]
+    parts = split(only_of(usable, training.only), training.split)
+    if fingerprint([*parts.training, *parts.validation, *parts.test]) != expected:
+        raise UsageError(
+            f"The photographs in {settings['data']} have changed since the run in {folder} started.",
+            "Restore them, or evaluate on another folder of photographs.",
+        )
+    if part == "validation":
+        return parts.validation
+    if not parts.test:
+        raise UsageError(
+            f"The recipe of {folder} has no test split.",
+            "Use --part validation, or train with a split such as [80, 10, 10] in [training].",
+        )
+    return parts.test
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    path = folder / "run.json"
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        runs = ", ".join(sorted(str(each.parent) for each in folder.glob("*/run.json")))
+        hint = f"Give one of the runs in it: {runs}." if runs else "Give the folder of a training run."
+        raise UsageError(f"{folder} is not the folder of a training run.", hint) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}.") from None
+    if not isinstance(settings, dict) or not {"colorizer", "data", "recipe"} <= settings.keys():
+        raise UsageError(f"{path} does not describe a training run.")
+    return settings
+
+
+def _photographs_of_checkpoint(folder: Path) -> tuple[set[str], str]:
+    """Return the names of unusable photographs and the fingerprint of the others."""
+    path = folder / "checkpoint.pt"
+    if not path.is_file():
+        raise UsageError(f"{folder} has no checkpoint yet.", "Let the run complete its first epoch.")
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return set(checkpoint["unusable"]), str(checkpoint["photographs"])

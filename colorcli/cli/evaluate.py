@@ -68,8 +68,8 @@ def _check_formats(_context: click.Context, _parameter: click.Parameter, paths: 
     "--metrics",
     metavar="NAME[=FILE][,...]",
     default="",
-    help="Add metrics: lpips, fid, vgg16 (with the extra colorcli[metrics]; =FILE for local weights), "
-    "colorfulness_unsigned, or a plugin's.",
+    help="Add metrics: recognition, fd_lite2, lpips, fid, vgg16 (with the extra colorcli[metrics]; =FILE for local "
+    "weights of the last three), colorfulness_unsigned, or a plugin's.",
 )
 @click.option("--by-category", is_flag=True, help="Add a table for each category of the photographs.")
 @click.option(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from colorcli.errors import ColorcliError
+from colorcli.training.aging import age
 from colorcli.training.data import Crop, as_batch, load, to_lightness_and_ab, vary_lightness, whole_pictures
 from colorcli.training.runs import Run
 from colorcli.training.session import begin, check_stages, open_fabric, unwrap
@@ -87,7 +88,8 @@ def train(
         if not progress.finished:
             return
     if fabric.is_global_zero:
-        whole.assemble("best", {stage.part: best[stage.name] for stage in file.stages if stage.part})
+        parts = {stage.part: best[stage.name] for stage in file.stages if stage.part}
+        whole.assemble("best", parts or {"": best[file.stages[-1].name]})
 
 
 def _train(run: Run, fabric: Fabric, stop: Callable[[], bool]) -> Generator[TrainingProgress]:
@@ -127,6 +129,8 @@ def _learn(session: Session, rgb: Tensor, category: Tensor) -> TrainingProgress:
     batch = as_batch(fabric.to_device(rgb), fabric.to_device(category))
     if contrast := session.run.file.training.contrast:
         batch = replace(batch, lightness=vary_lightness(batch.lightness, contrast))
+    if share := session.run.file.training.aging:
+        batch = replace(batch, lightness=age(batch.lightness, share))
     losses = session.recipe.step(batch)
     if session.average:
         session.average.update_parameters(unwrap(session.network))

@@ -33,6 +33,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         sizes: (from this fraction of the run on, side of the training squares in pixels).
         crop: smallest and largest share of a photograph's area in a random crop.
         contrast: how much contrast and mean of the lightness vary, as a share.
+        aging: share of the photographs whose lightness gets faults of old photographs and copies.
         average: decay per step of the exponential moving average of the weights; 0 for no average.
         only: the only category to learn from; empty for all photographs.
         split: shares for training, validation and test in each category; None for 1 in 20 for validation and no test.
@@ -49,6 +50,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = ((0.0, 256),)
     crop: Annotated[tuple[_Share, _Share], Meta(description="two shares in 0..1, such as [0.3, 1.0]")] = (0.3, 1.0)
     contrast: _Share = 0.0
+    aging: _Share = 0.0
     average: Annotated[float, Meta(ge=0, lt=1, description="a number from 0 and below 1")] = 0.0
     only: str = ""
     split: Annotated[

@@ -219,9 +219,17 @@ class Run:
             name: of the exported files, without suffix.
             parts: weights files by their prefix in the network.
 
+        A part that is all of the network has an empty prefix.
+
         Raises:
             UsageError: the parts do not add up to the network of the recipe.
         """
+        if set(parts) == {""}:
+            state, self.hyperparameters = open_file(parts[""])
+            network = self.colorizer.build(**self.hyperparameters)
+            network.load_state_dict(state)
+            self.export(name, network)
+            return
         self.hyperparameters = self.file.network
         network = build(self.colorizer, self.hyperparameters)
         state = {

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from colorcli import Recipe
+    from colorcli_iizuka.encoded import EncodedIizukaNetwork
     from colorcli_iizuka.network import IizukaNetwork
 
 
@@ -28,12 +29,16 @@ class Iizuka(Colorizer):
     multiple_of = 8
     recipe_folder = Path(__file__).parent / "recipes"
 
-    def build(self, **network: Any) -> IizukaNetwork:
+    def build(self, *, encoder: str = "", **network: Any) -> IizukaNetwork | EncodedIizukaNetwork:
+        if encoder:
+            from colorcli_iizuka.encoded import EncodedIizukaNetwork
+
+            return EncodedIizukaNetwork(encoder, **network)
         from colorcli_iizuka.network import IizukaNetwork
 
         return IizukaNetwork(**network)
 
-    def predict(self, network: IizukaNetwork, lightness: Tensor) -> Tensor:
+    def predict(self, network: IizukaNetwork | EncodedIizukaNetwork, lightness: Tensor) -> Tensor:
         from colorcli_iizuka.gray import lightness_to_luma
 
         color, _ = network(lightness_to_luma(lightness))

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from colorcli import Batch, Recipe
 from colorcli.color import lab_to_rgb
+from colorcli.encoders import parameter_groups, start_encoder
 from colorcli.errors import DataError
 from colorcli.training.optimization import ChromaWeight, Descent, Schedule, expect_one_of, learning_rate_factor
 from colorcli_iizuka.gray import Gray, make_gray
@@ -34,6 +35,9 @@ class IizukaRecipe(Recipe):
         learning_rate: the highest; 1 is Adadelta's own.
         betas: of AdamW.
         weight_decay: decoupled with AdamW.
+        pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
+            them, see `colorcli.encoders.give_weights`.
+        encoder_rate: the encoder's learning rate, as a share of that of all else; 0 keeps it frozen.
         schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
 
     Raises:
@@ -50,13 +54,17 @@ class IizukaRecipe(Recipe):
         learning_rate: float = 1.0,
         betas: tuple[float, float] = (0.9, 0.999),
         weight_decay: float = 0.0,
+        pretrained: str = "published",
+        encoder_rate: float = 0.0,
         schedule: Schedule = "constant",
     ) -> None:
         expect_one_of("gray", gray, Gray)
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, Schedule)
-        if alpha < 0 or chroma_weight < 0:
-            raise ValueError("alpha and chroma_weight must be 0 or more")
+        if min(alpha, chroma_weight, encoder_rate) < 0:
+            raise ValueError("alpha, chroma_weight and encoder_rate must be 0 or more")
+        self.pretrained = pretrained
+        self.encoder_rate = encoder_rate
         self.alpha = alpha
         self.weight = ChromaWeight(chroma_weight)
         self.gray = gray
@@ -75,17 +83,19 @@ class IizukaRecipe(Recipe):
                 f"{len(categories)}.",
                 "Sort them into a folder for each category, or set alpha = 0 in the recipe.",
             )
-        self.weight.survey(map(_halved, colors))
+        self.weight.survey(functional.avg_pool2d(color, 2) for color in colors)
         return {"classes": len(categories) if self.alpha else 0}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
         self.space = network.space
         factor = partial(learning_rate_factor, self.schedule)
+        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0)
         self.network = self.descent.start(fabric, network, [self._optimizer(network)], factor, steps)
         return self.network
 
     def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        learned, rate, decay = network.parameters(), self.learning_rate, self.weight_decay
+        rate, decay = self.learning_rate, self.weight_decay
+        learned = parameter_groups(network, rate, self.encoder_rate)
         if self.optimizer_name == "adamw":
             return torch.optim.AdamW(learned, lr=rate, betas=self.betas, weight_decay=decay)
         return torch.optim.Adadelta(learned, lr=rate, weight_decay=decay)
@@ -107,11 +117,12 @@ class IizukaRecipe(Recipe):
         return {"loss": color + self.alpha * classification, "color": color, "classification": classification}
 
     def _squared_error(self, predicted: Tensor, batch: Batch) -> Tensor:
+        size = predicted.shape[-2:]
         if self.space == "rgb":
-            truth = _halved(lab_to_rgb(batch.lightness, batch.ab))
+            truth = _reduced(lab_to_rgb(batch.lightness, batch.ab), size)
         else:
-            truth = (_halved(batch.ab) / AB_REACH + 1) / 2
-        weight = self.weight(_halved(batch.ab))
+            truth = (_reduced(batch.ab, size) / AB_REACH + 1) / 2
+        weight = self.weight(_reduced(batch.ab, size))
         return (weight * (predicted - truth) ** 2).mean()
 
     def state(self) -> dict[str, Any]:
@@ -122,6 +133,6 @@ class IizukaRecipe(Recipe):
         self.descent.load(state["descent"])
 
 
-def _halved(color: Tensor) -> Tensor:
-    """Average over the network's pixels, each of which is 2x2 of the picture's: (B, C, H, W) to half the size."""
-    return functional.avg_pool2d(color, 2)
+def _reduced(color: Tensor, size: Sequence[int]) -> Tensor:
+    """Average over the network's pixels, each of which is several of the picture's: (B, C, H, W) to (B, C, h, w)."""
+    return functional.adaptive_avg_pool2d(color, list(size))

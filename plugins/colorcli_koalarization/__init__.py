@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from colorcli import Recipe
+    from colorcli_koalarization.encoded import EncodedKoalarizationNetwork
     from colorcli_koalarization.network import KoalarizationNetwork
 
 
@@ -26,12 +27,16 @@ class Koalarization(Colorizer):
     multiple_of = 8
     recipe_folder = Path(__file__).parent / "recipes"
 
-    def build(self, **network: Any) -> KoalarizationNetwork:
+    def build(self, *, encoder: str = "", **network: Any) -> KoalarizationNetwork | EncodedKoalarizationNetwork:
+        if encoder:
+            from colorcli_koalarization.encoded import EncodedKoalarizationNetwork
+
+            return EncodedKoalarizationNetwork(encoder, **network)
         from colorcli_koalarization.network import KoalarizationNetwork
 
         return KoalarizationNetwork(**network)
 
-    def predict(self, network: KoalarizationNetwork, lightness: Tensor) -> Tensor:
+    def predict(self, network: KoalarizationNetwork | EncodedKoalarizationNetwork, lightness: Tensor) -> Tensor:
         return network.to_ab(network(lightness))
 
     def recipe(self, **settings: Any) -> Recipe:

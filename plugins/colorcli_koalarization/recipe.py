@@ -1,7 +1,7 @@
 """How the Koalarization network learns: regression of chroma, or a classification of a and of b."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
+from colorcli.encoders import start_encoder
 from colorcli.training.optimization import ChromaWeight, Descent, expect_one_of, learning_rate_factor
 from colorcli_koalarization.network import AB_REACH, KoalarizationNetwork
 from colorcli_koalarization.pretrained import give_weights
@@ -75,8 +76,8 @@ class KoalarizationRecipe(Recipe):
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Measure the mean weight of a pixel where chroma counts; say how many bins the network needs."""
-        self.weight.survey(map(_halved, colors))
-        return {"bins": self.bins if self.loss == "cross-entropy" else 0}
+        self.weight.survey(functional.avg_pool2d(color, 2) for color in colors)
+        return {"bins": self.bins} if self.loss == "cross-entropy" else {}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
         """Begin as every recipe does, and give the extractor its weights, if it has none yet.
@@ -86,9 +87,11 @@ class KoalarizationRecipe(Recipe):
             WeightsNotFound: the extractor's weights cannot be had from here.
             WeightsCorrupt: they are of another network.
         """
-        extractor = cast("KoalarizationNetwork", network).extractor
-        if not extractor.given:
-            give_weights(extractor, self.pretrained)
+        if isinstance(network, KoalarizationNetwork):
+            if not network.extractor.given:
+                give_weights(network.extractor, self.pretrained)
+        else:
+            start_encoder(network, self.pretrained, learns=False)
         self.network = self.descent.start(fabric, network, [self._optimizer(network)], self._rate_factor, steps)
         return self.network
 
@@ -109,7 +112,8 @@ class KoalarizationRecipe(Recipe):
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        colored, truth = network(batch.lightness), _halved(batch.ab)
+        colored = network(batch.lightness)
+        truth = functional.adaptive_avg_pool2d(batch.ab, colored.shape[-2:])
         error = self._squared_error if self.loss == "mse" else self._cross_entropy
         weight = self.weight(truth)
         return {"loss": (weight * error(colored, truth)).mean()}
@@ -131,8 +135,3 @@ class KoalarizationRecipe(Recipe):
     def load(self, state: Mapping[str, Any]) -> None:
         self.weight.mean = state["mean_weight"]
         self.descent.load(state["descent"])
-
-
-def _halved(color: Tensor) -> Tensor:
-    """Average over the network's pixels, each of which is 2x2 of the picture's: (B, C, H, W) to half the size."""
-    return functional.avg_pool2d(color, 2)

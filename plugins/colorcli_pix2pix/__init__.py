@@ -48,13 +48,17 @@ class Pix2Pix(Colorizer):
             kind: `ensemble`, `generator` (one of its U-Nets), `router` (its classifier), or `dynamic-unet` (the
                 generator of the published weights).
             **network: hyperparameters of that kind: the arguments of `Ensemble`, `UnetGenerator`, `make_router` and
-                `DynamicUnet`.
+                `DynamicUnet`; with `encoder` among them, those of `EncodedEnsemble` and `EncodedGenerator`.
 
         Raises:
             ValueError: there is no such kind.
         """
         from colorcli_pix2pix.network import KINDS
 
+        if "encoder" in network and kind in {"generator", "ensemble"}:
+            from colorcli_pix2pix.encoded import EncodedEnsemble, EncodedGenerator
+
+            return (EncodedGenerator if kind == "generator" else EncodedEnsemble)(**network)
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         return KINDS[kind](**network)

@@ -1,6 +1,6 @@
 """The kinds of network that `build` makes, and how each of them colors pictures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +58,7 @@ class Ensemble(nn.Module):
             ab (B, 2, H, W), and for each picture its category, with the probability where the router chose it.
         """
         if category != AUTO:
-            ab = color_by(self.generators[category], lightness)
+            ab = self.color_by(category, self.see(lightness))
             return Prediction(ab, [{"category": category}] * len(lightness))
         probabilities = self.router(lightness).softmax(dim=1)  # (B, 6)
         likeliest, chosen = probabilities.max(dim=1)
@@ -66,21 +66,30 @@ class Ensemble(nn.Module):
             {"category": CATEGORIES[index], "probability": probability}
             for index, probability in zip(chosen.tolist(), likeliest.tolist(), strict=True)
         ]
-        ab = self._blended(lightness, probabilities) if blend else self._routed(lightness, chosen)
-        return Prediction(ab, notes)
+        seen = self.see(lightness)
+        return Prediction(self._blended(seen, probabilities) if blend else self._routed(seen, chosen), notes)
 
-    def _routed(self, lightness: Tensor, chosen: Tensor) -> Tensor:
+    def see(self, lightness: Tensor) -> Sequence[Tensor]:
+        """Turn pictures (B, 1, H, W) into what all generators color them by: tensors (B, ...)."""
+        return (lightness,)
+
+    def color_by(self, category: str, seen: Sequence[Tensor]) -> Tensor:
+        """Turn what `see` gave into the ab (B, 2, h, w) of one category's generator."""
+        return color_by(self.generators[category], *seen)
+
+    def _routed(self, seen: Sequence[Tensor], chosen: Tensor) -> Tensor:
         """Color each picture by its own generator, with one pass for all that have the same; chosen is (B,)."""
-        ab = lightness.new_empty(len(lightness), 2, *lightness.shape[-2:])
+        parts: dict[int, Tensor] = {}
         for index in sorted(set(chosen.tolist())):
-            mine = chosen == index
-            ab[mine] = color_by(self.generators[CATEGORIES[index]], lightness[mine])
-        return ab
+            mine = (chosen == index).nonzero()[:, 0]
+            ab = self.color_by(CATEGORIES[index], [each[mine] for each in seen])
+            parts |= zip(mine.tolist(), ab, strict=True)
+        return torch.stack([parts[index] for index in range(len(chosen))])
 
-    def _blended(self, lightness: Tensor, probabilities: Tensor) -> Tensor:
+    def _blended(self, seen: Sequence[Tensor], probabilities: Tensor) -> Tensor:
         return torch.stack(
             [
-                share[:, None, None, None] * color_by(self.generators[name], lightness)
+                share[:, None, None, None] * self.color_by(name, seen)
                 for name, share in zip(CATEGORIES, probabilities.unbind(dim=1), strict=True)
             ]
         ).sum(dim=0)

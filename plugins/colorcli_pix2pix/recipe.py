@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
+from colorcli.encoders import parameter_groups, start_encoder
 from colorcli.errors import UsageError
 from colorcli.training.optimization import ChromaWeight, Schedule, expect_one_of, learning_rate_factor
 from colorcli_pix2pix.discriminator import PatchDiscriminator
 from colorcli_pix2pix.dynamic_unet import DynamicUnet
+from colorcli_pix2pix.encoded import EncodedGenerator
 from colorcli_pix2pix.spaces import encode_color, encode_gray
 from colorcli_pix2pix.unet import UnetGenerator
 
@@ -34,6 +36,9 @@ class GanRecipe(Recipe):
         chroma_weight: a pixel's distance counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data,
             so that saturated colors, which are rare, count; 0 is the paper's.
         learning_rate: the highest, of both optimizers.
+        pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
+            them, see `colorcli.encoders.give_weights`.
+        encoder_rate: the encoder's learning rate, as a share of that of all else; 0 keeps it frozen.
         betas: of Adam, likewise.
         schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
         discriminator_width: channels of its first layer.
@@ -52,6 +57,8 @@ class GanRecipe(Recipe):
         l1_weight: float = 100.0,
         chroma_weight: float = 0.0,
         learning_rate: float = 2e-4,
+        pretrained: str = "published",
+        encoder_rate: float = 0.0,
         betas: tuple[float, float] = (0.5, 0.999),
         schedule: Schedule = "constant",
         discriminator_width: int = 64,
@@ -67,6 +74,8 @@ class GanRecipe(Recipe):
         self.l1_weight = l1_weight
         self.weight = ChromaWeight(chroma_weight)
         self.learning_rate = learning_rate
+        self.pretrained = pretrained
+        self.encoder_rate = encoder_rate
         self.betas = betas
         self.schedule = schedule
         self.discriminator_width = discriminator_width
@@ -86,7 +95,7 @@ class GanRecipe(Recipe):
         Raises:
             UsageError: the network is no lone generator.
         """
-        if not isinstance(network, (UnetGenerator, DynamicUnet)):
+        if not isinstance(network, (UnetGenerator, DynamicUnet, EncodedGenerator)):
             raise UsageError(
                 "The GAN recipe of pix2pix trains one generator.",
                 'Write kind = "generator" in [network]; an ensemble is trained in stages, see docs/recipes.md.',
@@ -100,6 +109,7 @@ class GanRecipe(Recipe):
         self.network: nn.Module
         self.discriminator: nn.Module  # the judge, as Fabric wants it called where it learns
         self.optimizers: list[torch.optim.Optimizer] = []
+        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0)
         self.network, optimizer = fabric.setup(network, self._adam(network))
         self.discriminator, other = fabric.setup(self.judge, self._adam(self.judge))
         self.optimizers = [optimizer, other]
@@ -109,7 +119,10 @@ class GanRecipe(Recipe):
         return self.network
 
     def _adam(self, network: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.Adam(network.parameters(), lr=self.learning_rate, betas=self.betas)
+        groups = parameter_groups(network, self.learning_rate, self.encoder_rate)
+        for group in groups:
+            group["highest"] = group["lr"]
+        return torch.optim.Adam(groups, betas=self.betas)
 
     @property
     def progress(self) -> float:
@@ -119,7 +132,7 @@ class GanRecipe(Recipe):
     def step(self, batch: Batch) -> dict[str, Tensor]:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * learning_rate_factor(self.schedule, self.progress)
+                group["lr"] = group["highest"] * learning_rate_factor(self.schedule, self.progress)
         gray, true = self._encoded(batch)
         made = self.network(gray)
         l1 = self._distance(made, true, batch.ab)

@@ -14,10 +14,11 @@ from colorcli.errors import DataError, UsageError
 from colorcli.training.optimization import Descent, Schedule, expect_one_of, learning_rate_factor
 from colorcli_pix2pix.categories import CATEGORIES
 from colorcli_pix2pix.resnet import ResNet34
+from colorcli_pix2pix.teacher import Teacher
 
 
 class RouterRecipe(Recipe):
-    """Cross-entropy and SGD, as in section 4.2 of the Edinburgh paper.
+    """Cross-entropy and SGD, as in section 4.2 of the Edinburgh paper; optionally taught by a larger classifier, too.
 
     Args:
         learning_rate: the highest.
@@ -25,6 +26,10 @@ class RouterRecipe(Recipe):
         weight_decay: of SGD, added to the gradient.
         schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
         label_smoothing: share of the truth that is spread over all categories in training.
+        teacher: the encoder of a classifier that the router learns from, see `colorcli_pix2pix.teacher`; empty: none.
+        teaching: share of the run at its beginning in which the teacher learns, and the router does not.
+        pretrained: where the teacher's encoder has its weights from, see `colorcli.encoders.give_weights`.
+        trust: how much what the teacher says counts against the labels, in 0..1.
 
     Raises:
         ValueError: a setting has a value that it cannot have.
@@ -40,15 +45,25 @@ class RouterRecipe(Recipe):
         weight_decay: float = 0.0,
         schedule: Schedule = "constant",
         label_smoothing: float = 0.0,
+        teacher: str = "",
+        teaching: float = 0.2,
+        pretrained: str = "published",
+        trust: float = 0.7,
     ) -> None:
         expect_one_of("schedule", schedule, Schedule)
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in 0..1, got {label_smoothing}")
+        if not 0 < teaching < 1 or not 0 <= trust <= 1:
+            raise ValueError("teaching and trust must be in 0..1")
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.label_smoothing = label_smoothing
+        self.teacher = Teacher(teacher, pretrained) if teacher else None
+        self.teaching = teaching
+        self.trust = trust
+        self.done = 0  # steps
         self.descent = Descent()
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
@@ -76,7 +91,10 @@ class RouterRecipe(Recipe):
                 "The router recipe of pix2pix trains a router.", 'Write kind = "router" in [network] of the recipe.'
             )
         factor = partial(learning_rate_factor, self.schedule)
-        self.network = self.descent.start(fabric, network, [self._sgd(network)], factor, steps)
+        self.taught = round(steps * self.teaching) if self.teacher else 0
+        if self.teacher:
+            self.teacher.start(fabric, self.taught)
+        self.network = self.descent.start(fabric, network, [self._sgd(network)], factor, steps - self.taught)
         return self.network
 
     def _sgd(self, network: nn.Module) -> torch.optim.Optimizer:
@@ -85,36 +103,61 @@ class RouterRecipe(Recipe):
         )
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        loss = _cross_entropy(self.network(batch.lightness), batch.category, self.label_smoothing)
+        """Let the teacher learn, while it is its turn, or else the router."""
+        self.done += 1
+        if self.teacher and self.done <= self.taught:
+            return {"cross entropy": self.teacher.learn(batch.lightness, batch.category, self.label_smoothing)}
+        logits = self.network(batch.lightness)
+        loss = entropy = _cross_entropy(logits, batch.category, self.label_smoothing)
+        if self.teacher:
+            loss = (1 - self.trust) * entropy + self.trust * self.teacher.distance(batch.lightness, logits)
         self.descent.step(loss)
-        return {"cross entropy": loss.detach()}
+        return {"cross entropy": entropy.detach()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Count what is taken for what.
 
         Returns:
-            The cross-entropy, and the confusion matrix (C, C) in shares of the batch: rows are the truth.
+            The cross-entropy, and the confusion matrix (C, C) in shares of the batch: rows are the truth. That of the
+            teacher, too, if there is one.
         """
         logits = network(batch.lightness).float()
-        known = batch.category >= 0
-        count = len(CATEGORIES)
-        cells = (batch.category * count + logits.argmax(dim=1))[known].bincount(minlength=count**2)
-        confusion = cells.view(count, count).float() / len(known)
-        return {"cross entropy": _cross_entropy(logits, batch.category), "confusion": confusion}
+        means = {
+            "cross entropy": _cross_entropy(logits, batch.category),
+            "confusion": _confusion(logits, batch.category),
+        }
+        if self.teacher:
+            means["teacher's confusion"] = _confusion(self.teacher.judge(batch.lightness), batch.category)
+        return means
 
     def score(self, means: Mapping[str, Tensor]) -> dict[str, float]:
         confusion = means["confusion"]
-        return {
+        figures = {
             "one minus macro F1": 1 - macro_f1(confusion),
             "cross entropy": means["cross entropy"].item(),
             "accuracy": (confusion.trace() / confusion.sum()).item(),
         }
+        if self.teacher:
+            figures["teacher's macro F1"] = macro_f1(means["teacher's confusion"])
+        return figures
 
     def state(self) -> dict[str, Any]:
-        return self.descent.state()
+        taught = {"done": self.done, "teacher": self.teacher.state()} if self.teacher else {}
+        return {**self.descent.state(), **taught}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.descent.load(state)
+        if self.teacher:
+            self.done = state["done"]
+            self.teacher.load(state["teacher"])
+
+
+def _confusion(logits: Tensor, category: Tensor) -> Tensor:
+    """Count what is taken for what: (C, C) in shares of the batch, rows the truth."""
+    known = category >= 0
+    count = len(CATEGORIES)
+    cells = (category * count + logits.argmax(dim=1))[known].bincount(minlength=count**2)
+    return cells.view(count, count).float() / len(known)
 
 
 def macro_f1(confusion: Tensor) -> float:

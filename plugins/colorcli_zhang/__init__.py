@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from colorcli import Recipe
+    from colorcli_zhang.encoded import EncodedZhangNetwork
     from colorcli_zhang.network import ZhangNetwork
 
 
@@ -33,12 +34,16 @@ class Zhang(Colorizer):
     )
     recipe_folder = Path(__file__).parent / "recipes"
 
-    def build(self, **network: Any) -> ZhangNetwork:
+    def build(self, *, encoder: str = "", **network: Any) -> ZhangNetwork | EncodedZhangNetwork:
+        if encoder:
+            from colorcli_zhang.encoded import EncodedZhangNetwork
+
+            return EncodedZhangNetwork(encoder, **network)
         from colorcli_zhang.network import ZhangNetwork
 
         return ZhangNetwork(**network)
 
-    def predict(self, network: ZhangNetwork, lightness: Tensor, *, temperature: float) -> Tensor:
+    def predict(self, network: ZhangNetwork | EncodedZhangNetwork, lightness: Tensor, *, temperature: float) -> Tensor:
         from torch.nn import functional
 
         from colorcli_zhang.bins import annealed_mean
@@ -47,12 +52,14 @@ class Zhang(Colorizer):
         # As published, upsample four times bilinearly; the host does the rest.
         return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
 
-    def explain(self, network: ZhangNetwork, lightness: Tensor, *, temperature: float) -> Tensor:
+    def explain(self, network: ZhangNetwork | EncodedZhangNetwork, lightness: Tensor, *, temperature: float) -> Tensor:
         from colorcli_zhang.bins import entropy
 
         return entropy(network(lightness) * network.folded_temperature)
 
-    def sample(self, network: ZhangNetwork, lightness: Tensor, seed: int, *, temperature: float) -> Tensor:
+    def sample(
+        self, network: ZhangNetwork | EncodedZhangNetwork, lightness: Tensor, seed: int, *, temperature: float
+    ) -> Tensor:
         from torch.nn import functional
 
         from colorcli_zhang.bins import annealed_mean

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
+from colorcli.encoders import start_encoder
 from colorcli.training.optimization import Descent, Schedule, expect_one_of, learning_rate_factor
 from colorcli_zhang.bins import (
     bin_centers,
@@ -41,6 +42,14 @@ class ZhangRecipe(Recipe):
         learning_rate: the highest; under `muon` AdamW's is a tenth of it.
         betas: of AdamW.
         weight_decay: decoupled, as in AdamW; 0 is Adam.
+        pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
+            them, see `colorcli.encoders.give_weights`.
+        encoder_rate: the encoder's learning rate under AdamW, as a share of the decoder's; 0 keeps it frozen.
+        color_weight: of the distance in tens of ab between the mean color and the truth, the mean of both channels,
+            added to the loss.
+        color_rebalancing: lambda of the pixels' weights in that distance; 1 lets all count alike.
+        cast_weight: of the distance between the mean colors of whole pictures, likewise: no cast of any color.
+        smoothness_weight: of the differences in tens of ab between neighbors whose lightness is the same.
         schedule: `constant`, `steps` (to a third after 200 of every 450 steps and to a tenth after 375, as in Zhang
             2016), or `cosine` after a short warm-up.
 
@@ -59,6 +68,12 @@ class ZhangRecipe(Recipe):
         learning_rate: float = 3e-5,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
+        pretrained: str = "published",
+        encoder_rate: float = 0.0,
+        color_weight: float = 0.0,
+        color_rebalancing: float = 1.0,
+        cast_weight: float = 0.0,
+        smoothness_weight: float = 0.0,
         schedule: Schedule = "constant",
     ) -> None:
         expect_one_of("gamut", gamut, Gamut)
@@ -74,6 +89,14 @@ class ZhangRecipe(Recipe):
         self.learning_rate = learning_rate
         self.betas = betas
         self.weight_decay = weight_decay
+        self.pretrained = pretrained
+        self.encoder_rate = encoder_rate
+        if not 0 <= color_rebalancing <= 1 or min(encoder_rate, color_weight, cast_weight, smoothness_weight) < 0:
+            raise ValueError("color_rebalancing in 0..1, and encoder_rate and all weights from 0 were expected")
+        self.color_weight = color_weight
+        self.color_rebalancing = color_rebalancing
+        self.cast_weight = cast_weight
+        self.smoothness_weight = smoothness_weight
         self.schedule = schedule
         self.descent = Descent()
 
@@ -91,9 +114,11 @@ class ZhangRecipe(Recipe):
         self.index, self.encoding = nearest_table(centers, min(self.neighbors, len(centers)), self.sigma)
         prior = smooth_prior(counts, centers, self.sigma)
         self.weights = rebalancing_weights(prior, self.rebalancing)
+        self.color_weights = rebalancing_weights(prior, self.color_rebalancing)
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
         network.set_centers(self.centers)  # type: ignore[operator]
+        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0)
         factor = partial(learning_rate_factor, self.schedule)
         self.network = self.descent.start(fabric, network, self._optimizers(network), factor, steps)
         self._move_tables(fabric.device)
@@ -101,20 +126,23 @@ class ZhangRecipe(Recipe):
 
     def _optimizers(self, network: nn.Module) -> list[torch.optim.Optimizer]:
         learned = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        trained = [learned.pop(name) for name in list(learned) if name.startswith("encoder.")]
+        adamw_rate = self.learning_rate if self.optimizer == "adamw" else self.learning_rate / 10
+        fine = [self._adamw(trained, adamw_rate * self.encoder_rate)] if trained else []
         if self.optimizer == "adamw":
-            return [self._adamw(learned.values(), self.learning_rate)]
-        ends = {"model1.0.weight", "model8.6.weight"}
+            return [self._adamw(learned.values(), self.learning_rate), *fine]
+        ends = {"model1.0.weight", "model8.6.weight", "classifier.weight"}
         inner = {name: p for name, p in learned.items() if p.ndim > 1 and name not in ends}
         others = [p for name, p in learned.items() if name not in inner]
         muon = Muon(inner.values(), self.learning_rate, weight_decay=self.weight_decay)
-        return [muon, self._adamw(others, self.learning_rate / 10)]
+        return [muon, self._adamw(others, adamw_rate), *fine]
 
     def _adamw(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
         return torch.optim.AdamW(parameters, lr=learning_rate, betas=self.betas, weight_decay=self.weight_decay)
 
     def _move_tables(self, device: torch.device) -> None:
         self.index, self.encoding = self.index.to(device), self.encoding.to(device)
-        self.weights = self.weights.to(device)
+        self.weights, self.color_weights = self.weights.to(device), self.color_weights.to(device)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         losses = self.validate(self.network, batch)
@@ -122,12 +150,33 @@ class ZhangRecipe(Recipe):
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        logits = network(batch.lightness).float()
-        row = table_index(functional.adaptive_avg_pool2d(batch.ab, logits.shape[-2:]))  # (B, h, w)
-        nearest = self.index[row].movedim(-1, 1)  # (B, k, h, w)
-        log_probability = logits.log_softmax(dim=1).gather(1, nearest)
-        cross_entropy = -(self.encoding[row].movedim(-1, 1) * log_probability).sum(dim=1)  # (B, h, w)
-        return {"loss": (self.weights[nearest[:, 0]] * cross_entropy).mean()}
+        # As (B, h, w, Q), which networks in channels_last give without a copy.
+        log_probability = network(batch.lightness).movedim(1, -1).float().log_softmax(dim=-1)
+        size = log_probability.shape[1:3]
+        truth = functional.adaptive_avg_pool2d(batch.ab, size)
+        row = table_index(truth)  # (B, h, w)
+        nearest = self.index[row]  # (B, h, w, k)
+        cross_entropy = -(self.encoding[row] * log_probability.gather(-1, nearest)).sum(dim=-1)  # (B, h, w)
+        nearest_bin = nearest[..., 0]
+        classification = (self.weights[nearest_bin] * cross_entropy).mean()
+        if not (self.color_weight or self.cast_weight or self.smoothness_weight):
+            return {"loss": classification}
+        with torch.autocast(truth.device.type, enabled=False):
+            mean = (log_probability.exp() @ network.centers).movedim(-1, 1) / 10  # type: ignore[operator]
+        lightness = functional.adaptive_avg_pool2d(batch.lightness, size)
+        color = (self.color_weights[nearest_bin] * (mean - truth / 10).abs().mean(dim=1)).mean()
+        cast = (mean - truth / 10).mean(dim=(2, 3)).abs().mean()
+        smoothness = roughness(mean, lightness)
+        loss = (
+            classification + self.color_weight * color + self.cast_weight * cast + self.smoothness_weight * smoothness
+        )
+        return {
+            "loss": loss,
+            "classification": classification,
+            "color": color,
+            "cast": cast,
+            "smoothness": smoothness,
+        }
 
     def state(self) -> dict[str, Any]:
         return {"centers": self.centers, "counts": self.counts, "descent": self.descent.state()}
@@ -135,3 +184,12 @@ class ZhangRecipe(Recipe):
     def load(self, state: Mapping[str, Any]) -> None:
         self._learn_colors(state["centers"].cpu(), state["counts"].cpu())
         self.descent.load(state["descent"])
+
+
+def roughness(ab: Tensor, lightness: Tensor) -> Tensor:
+    """Measure how much colors (B, 2, h, w) differ between neighbors that are alike in lightness (B, 1, h, w)."""
+    total = ab.new_zeros(())
+    for dim in (2, 3):
+        alike = torch.exp(-lightness.diff(dim=dim).abs() / 5)
+        total = total + (ab.diff(dim=dim).abs() * alike).mean()
+    return total

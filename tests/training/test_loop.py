@@ -263,7 +263,7 @@ def test_the_loss_decreases(photographs, tmp_path):
 
 
 def test_early_stopping_ends_a_run_for_good(photographs, tmp_path):
-    text = TINY.replace("epochs = 2", "epochs = 9\nearly_stopping = [2, 0.001]").replace("0.02", "0.5")
+    text = TINY.replace("epochs = 2", "epochs = 9\nearly_stopping = [2, 0.001]").replace("0.02", "5.0")
     recipe = write_recipe(tmp_path / "early.toml", text)
     last = resume(recipe, photographs, tmp_path / "run")[-1]
     assert last.over
@@ -275,7 +275,7 @@ def test_early_stopping_ends_a_run_for_good(photographs, tmp_path):
 
 
 def test_a_resumed_run_stops_early_at_the_same_step(photographs, tmp_path):
-    text = TINY.replace("epochs = 2", "epochs = 9\nearly_stopping = [2, 0.001]").replace("0.02", "0.5")
+    text = TINY.replace("epochs = 2", "epochs = 9\nearly_stopping = [2, 0.001]").replace("0.02", "5.0")
     recipe = write_recipe(tmp_path / "early.toml", text)
     last = resume(recipe, photographs, tmp_path / "one")[-1]
     resume(recipe, photographs, tmp_path / "other", 11)

@@ -37,9 +37,7 @@ class Vgg16(Metric):
 
     def __init__(self, judge: Judge, categories: Collection[str]) -> None:
         self._judge = judge
-        classes = _classes()
-        known = {category: classes[category.casefold()] for category in categories if category.casefold() in classes}
-        self._labels = known if known and len(known) == len(categories) else {}
+        self._labels = find_classes(categories)
         self.alone = bool(self._labels)
         self.heading = "VGG-16 top-1 %" if self._labels else "VGG-16 agreement %"
         truth = "the photograph's category" if self._labels else "its top class for the original, not the true class"
@@ -66,6 +64,13 @@ class Vgg16(Metric):
         with torch.device("meta"):  # initializing 138 million parameters takes seconds
             network = vgg16()
         return self._judge.load(network)
+
+
+def find_classes(categories: Collection[str]) -> dict[str, int]:
+    """Give the number of each category's class of ImageNet; nothing unless every category is one."""
+    classes = _classes()
+    known = {category: classes[category.casefold()] for category in categories if category.casefold() in classes}
+    return known if known and len(known) == len(categories) else {}
 
 
 def _classes() -> dict[str, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorcli.errors import UsageError, did_you_mean
-from colorcli.evaluation.metrics import fid, perceptual, recognition
+from colorcli.evaluation.metrics import fid, lite2, perceptual, recognition
 from colorcli.evaluation.metrics.judges import Judge
 from colorcli.evaluation.metrics.standard import STANDARD, UnsignedColorfulness
 
@@ -32,7 +32,8 @@ def choose(
     """Choose the metrics of a table.
 
     Args:
-        asked: names of metrics beside the standard ones: `fid`, or `fid=FILE` for a local weights file.
+        asked: names of metrics beside the standard ones: `fid`, or `fid=FILE` for a local weights file;
+            `recognition` adds two.
         plugins: returns the metrics of plugins by name; called for names that are not built in.
         categories: of the photographs.
         device: on which pretrained networks run.
@@ -48,6 +49,11 @@ def choose(
         "fid": fid.Fid,
         "vgg16": partial(recognition.Vgg16, categories=categories),
     }
+    judge = lite2.Lite2(device)
+    offline_judged: Mapping[str, Sequence[Metric]] = {
+        "recognition": [lite2.Recognition(judge, categories), lite2.RecognitionTop5(judge, categories)],
+        "fd_lite2": [lite2.FrechetLite2(judge)],
+    }
     for name, _, given in (each.partition("=") for each in asked):
         file = Path(given) if given else None
         if file and name not in judged:
@@ -58,10 +64,13 @@ def choose(
             raise UsageError(f"--metrics {name}: already in the table.", "Leave it out.")
         if name in judged:
             chosen[name] = judged[name](Judge(name, _JUDGES[name], file, device, offline=offline))
+        elif name in offline_judged:
+            chosen |= {metric.name: metric for metric in offline_judged[name]}
         elif name in own:
             chosen[name] = own[name]()
         elif name in (others := plugins()):
             chosen[name] = others[name]
         else:
-            raise UsageError(f"Metric not found: {name}.", did_you_mean(name, {*judged, *own, *others}))
+            known = {*judged, *offline_judged, *own, *others}
+            raise UsageError(f"Metric not found: {name}.", did_you_mean(name, known))
     return list(chosen.values())

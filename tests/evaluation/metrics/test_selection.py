@@ -31,6 +31,10 @@ def test_plugins_are_asked_only_for_what_is_not_our_own():
     assert choose(["fid"], plugins)[-1].name == "fid"
 
 
+def test_recognition_is_two_columns_and_fd_lite2_one():
+    assert names("recognition", "fd_lite2") == ["recognition", "recognition_top5", "fd_lite2"]
+
+
 def test_a_file_goes_to_the_network_that_judges(tmp_path):
     (tmp_path / "a.pth").touch()
     metric = choose([f"lpips={tmp_path / 'a.pth'}"], dict)[-1]
@@ -44,10 +48,11 @@ def test_labels_come_from_the_categories():
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (["rednes"], "There is no metric 'rednes'.* Did you mean redness"),
-        (["psnr"], "psnr: it is in the table already"),
-        (["fid", "fid"], "fid: it is in the table already"),
-        (["fid=nowhere.pth"], "there is no such file"),
+        (["rednes"], "Metric not found: rednes.* Did you mean redness"),
+        (["psnr"], "psnr: already in the table"),
+        (["fid", "fid"], "fid: already in the table"),
+        (["recognition", "recognition"], "recognition: already in the table"),
+        (["fid=nowhere.pth"], "file not found"),
         (["redness=a.pth"], "redness takes no file"),
     ],
 )

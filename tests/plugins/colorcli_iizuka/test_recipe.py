@@ -257,8 +257,18 @@ def test_each_way_of_making_gray_has_a_recipe_that_differs_from_utrecht_in_it_an
     assert (rgb.training, rgb.input_size) == (utrecht.training, utrecht.input_size)
 
 
-def test_the_starter_is_small_and_in_the_shape_of_the_paper():
+def test_the_starter_has_both_losses_of_the_paper_and_learns_its_encoder_last():
     recipe = paper("starter")
+    network = Iizuka().build(**recipe.network, classes=6)
+    assert sum(parameter.numel() for parameter in network.parameters()) <= 5e6
+    frozen, whole = (stage.file.recipe for stage in recipe.stages)
+    assert frozen["alpha"] == whole["alpha"] == 1 / 300
+    assert "encoder_rate" not in frozen
+    assert whole["encoder_rate"] == 0.1
+
+
+def test_the_narrow_one_is_small_and_in_the_shape_of_the_paper():
+    recipe = paper("narrow")
     network = Iizuka().build(**recipe.network, classes=6)
     assert sum(parameter.numel() for parameter in network.parameters()) <= 3.7e6
     assert recipe.recipe["alpha"] == 1 / 300
@@ -267,7 +277,7 @@ def test_the_starter_is_small_and_in_the_shape_of_the_paper():
 
 def test_every_recipe_file_makes_a_recipe_and_a_network_that_takes_its_pictures():
     files = sorted(Iizuka.recipe_folder.glob("*.toml"))
-    assert len(files) == 11
+    assert len(files) == 12
     for path in files:
         recipe = read_recipe(path)
         assert recipe.source

@@ -6,6 +6,7 @@ import torch
 from lightning_fabric import Fabric
 
 from colorcli import Batch
+from colorcli.encoders import start_encoder
 from colorcli.errors import WeightsNotFound
 from colorcli.training.recipes import read_recipe
 from colorcli_koalarization import Koalarization
@@ -103,7 +104,7 @@ def test_chroma_counts_by_what_the_data_has_on_average():
 
 
 def test_only_the_cross_entropy_asks_the_network_for_bins():
-    assert KoalarizationRecipe().survey([toy().ab], []) == {"bins": 0}
+    assert KoalarizationRecipe().survey([toy().ab], []) == {}
     assert KoalarizationRecipe(loss="cross-entropy", bins=7).survey([toy().ab], []) == {"bins": 7}
 
 
@@ -306,8 +307,18 @@ def test_the_discarded_model_of_georgia_tech_has_no_extractor_and_needs_no_weigh
     assert other.training == first.training
 
 
-def test_the_starter_is_small_and_in_the_shape_of_the_paper():
+def test_the_starter_stands_on_a_classifier_that_never_learns():
     recipe = paper("starter")
+    network = Koalarization().build(**recipe.network)
+    start_encoder(network, "random", learns=False)
+    learned = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert not any(name.startswith("encoder.") for name in learned)
+    assert sum(parameter.numel() for parameter in network.parameters()) <= 5e6
+    assert recipe.recipe["loss"] == "mse"
+
+
+def test_the_narrow_one_is_small_and_in_the_shape_of_the_paper():
+    recipe = paper("narrow")
     network = Koalarization().build(**recipe.network)
     learned = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     assert learned <= 1.3e6
@@ -317,7 +328,7 @@ def test_the_starter_is_small_and_in_the_shape_of_the_paper():
 
 def test_every_recipe_file_makes_a_recipe_that_takes_its_pictures():
     files = sorted(Koalarization.recipe_folder.glob("*.toml"))
-    assert len(files) == 7
+    assert len(files) == 8
     for path in files:
         recipe = read_recipe(path)
         assert recipe.source

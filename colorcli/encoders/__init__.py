@@ -1,0 +1,18 @@
+"""Networks that already recognize what a picture shows, for colorizers and recipes to start from; imports torch."""
+
+from colorcli.encoders.decoder import Level, PyramidDecoder, convolution
+from colorcli.encoders.efficientnet_lite import EfficientNetLite
+from colorcli.encoders.gray import GrayEncoder
+from colorcli.encoders.learning import parameter_groups, start_encoder
+from colorcli.encoders.pretrained import give_weights
+
+__all__ = [
+    "EfficientNetLite",
+    "GrayEncoder",
+    "Level",
+    "PyramidDecoder",
+    "convolution",
+    "give_weights",
+    "parameter_groups",
+    "start_encoder",
+]

@@ -1,0 +1,65 @@
+"""From a pyramid of features back to a picture: a light decoder that takes what it needs at every stride."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class PyramidDecoder(nn.Module):
+    """Goes up from the deepest features, stride by stride, and joins in those of the encoder (U-Net, 2015).
+
+    Args:
+        channels: of the encoder's features, the finest first; the decoder ends at the stride of the finest that it
+            has a width for.
+        widths: of the decoder at each stride, the deepest first: `len(channels)` of them at most.
+
+    Attributes:
+        channels: of what comes out.
+    """
+
+    def __init__(self, channels: Sequence[int], widths: Sequence[int]) -> None:
+        super().__init__()
+        skips = list(channels)[::-1][: len(widths)]
+        if len(skips) < len(widths):
+            raise ValueError(f"widths must be at most {len(skips)}, one for each stride of the encoder")
+        self.channels = widths[-1]
+        self.deepest = convolution(skips[0], widths[0])
+        self.levels = nn.ModuleList(
+            Level(before, skip, after) for (before, after), skip in zip(pairwise(widths), skips[1:], strict=True)
+        )
+
+    def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
+        """Turn features (B, C, H / stride, W / stride), the finest first, into (B, channels, H / s, W / s)."""
+        skips = list(pyramid)[::-1]
+        x: Tensor = self.deepest(skips[0])
+        for level, skip in zip(self.levels, skips[1:], strict=False):
+            x = level(x, skip)
+        return x
+
+
+class Level(nn.Sequential):
+    """Enlarges features, joins in the encoder's of that stride, and mixes them by two convolutions."""
+
+    def __init__(self, before: int, skip: int, after: int) -> None:
+        super().__init__(convolution(before + skip, after), convolution(after, after))
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:  # type: ignore[override]
+        """Turn (B, before, h, w) and (B, skip, H, W) into (B, after, H, W)."""
+        x = functional.interpolate(x, skip.shape[-2:], mode="bilinear", align_corners=False)
+        mixed: Tensor = super().forward(torch.cat([x, skip], dim=1))
+        return mixed
+
+
+def convolution(before: int, after: int, kernel: int = 3) -> nn.Sequential:
+    """Make a convolution with batch norm and ReLU."""
+    plain = nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False)
+    nn.init.kaiming_normal_(plain.weight, nonlinearity="relu")
+    return nn.Sequential(plain, nn.BatchNorm2d(after), nn.ReLU(inplace=True))

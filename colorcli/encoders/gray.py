@@ -1,0 +1,102 @@
+"""A trained network as the encoder of a colorizer: it sees lightness, and learns little or nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from colorcli.color import lab_to_linear, linear_to_srgb
+from colorcli.encoders.efficientnet_lite import DIMENSIONS, STRIDES, VARIANTS, EfficientNetLite
+from colorcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TIMM = "timm/"
+
+
+class GrayEncoder(nn.Module):
+    """Turns lightness into a pyramid of features.
+
+    Its weights are in the state dict of the network that it is part of, so that a weights file is complete.
+
+    Args:
+        name: of `colorcli.encoders.efficientnet_lite.VARIANTS`, or `timm/` and the name of a backbone of timm's.
+        embeds: whether it has what `embed` needs; timm's have not.
+
+    Attributes:
+        channels: of the features at each stride, the finest first.
+        strides: of the features.
+        dimensions: of an embedding.
+        given: whether a state dict has brought the weights.
+
+    Raises:
+        ValueError: the name is unknown.
+        UsageError: timm is not installed.
+    """
+
+    def __init__(self, name: str, *, embeds: bool = False) -> None:
+        super().__init__()
+        self.name = name
+        self.channels: Sequence[int]
+        self.strides: Sequence[int]
+        self.dimensions = DIMENSIONS
+        if name.startswith(_TIMM) and not embeds:
+            self.model: nn.Module = _timm_backbone(name.removeprefix(_TIMM))
+            info = self.model.feature_info
+            self.channels, self.strides = info.channels(), info.reduction()  # type: ignore[operator, union-attr]
+        elif name in VARIANTS:
+            self.model = EfficientNetLite(name, inputs=1, embeds=embeds)
+            self.channels, self.strides = self.model.channels, STRIDES
+        else:
+            raise ValueError(f"encoder must be one of {', '.join(VARIANTS)} or timm/NAME, got {name!r}")
+        self.given = False
+        self.register_load_state_dict_post_hook(_remember)  # type: ignore[no-untyped-call]
+
+    def train(self, mode: bool = True) -> GrayEncoder:
+        """Stay in eval mode, whatever the network around it does: small batches would spoil timm's batch norms."""
+        return super().train(mode=False)
+
+    def learn(self, *, enabled: bool) -> None:
+        """Let all weights learn, or none."""
+        self.requires_grad_(requires_grad=enabled)
+
+    def forward(self, lightness: Tensor) -> tuple[Tensor, ...]:
+        """Turn CIE L* (B, 1, H, W) in 0..100 into features (B, C, H / stride, W / stride), the finest first."""
+        return self.of_luma(lightness_to_luma(lightness))
+
+    def of_luma(self, luma: Tensor) -> tuple[Tensor, ...]:
+        """Do as `forward` does with sRGB-encoded gray (B, 1, H, W) in 0..1."""
+        if isinstance(self.model, EfficientNetLite):
+            return tuple(self.model.features((luma * 255 - 127) / 128))
+        return tuple(self.model((luma - 0.449) / 0.226))
+
+    def embed(self, pyramid: Sequence[Tensor]) -> Tensor:
+        """Turn the features that `forward` gave into what the classifier decides by: (B, dimensions)."""
+        embedding: Tensor = self.model.embed(pyramid[-1])  # type: ignore[operator]
+        return embedding
+
+
+def lightness_to_luma(lightness: Tensor) -> Tensor:
+    """Turn CIE L* (B, 1, H, W) in 0..100 into the sRGB-encoded gray (B, 1, H, W) in 0..1."""
+    ab = lightness.new_zeros(()).expand(len(lightness), 2, *lightness.shape[-2:])
+    return linear_to_srgb(lab_to_linear(lightness, ab)[:, 1:2])  # without chroma the three channels are one
+
+
+def _remember(encoder: nn.Module, _keys: object) -> None:
+    encoder.given = True  # type: ignore[assignment]
+
+
+def _timm_backbone(name: str) -> nn.Module:
+    try:
+        import timm
+    except ImportError:
+        raise UsageError(
+            f"The encoder {_TIMM}{name} needs timm, which is not installed.", "Run `pip install 'colorcli[timm]'`."
+        ) from None
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=False, features_only=True, in_chans=1)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"encoder: {error}") from None
+    return model

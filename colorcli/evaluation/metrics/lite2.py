@@ -1,0 +1,127 @@
+"""A judge that needs no network: EfficientNet-Lite2 from a package, which recognizes what colored pictures show."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from colorcli.encoders import EfficientNetLite
+from colorcli.encoders.efficientnet_lite import DIMENSIONS, VARIANTS
+from colorcli.encoders.pretrained import read_wheel
+from colorcli.evaluation.metrics.fid import frechet_distance
+from colorcli.evaluation.metrics.recognition import find_classes
+from colorcli.metric import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from colorcli.metric import Colors
+
+_NAME = "efficientnet-lite2"
+_SIDE = VARIANTS[_NAME].size
+_CLASSES = 1000
+_PROTOCOL = (
+    f"EfficientNet-Lite2 (Google, 77.6 % on ImageNet), whole pictures scaled to {_SIDE}x{_SIDE} in float (bicubic, "
+    "antialiased); a sibling, with the same teachers, of the encoder that the starters are built on"
+)
+
+
+class Lite2:
+    """The network, put together when it is first asked, for all metrics that it is the judge of.
+
+    Args:
+        device: to compute on, in float32.
+    """
+
+    def __init__(self, device: str | torch.device = "cpu") -> None:
+        self.device = torch.device(device)
+
+    def embed(self, colors: Colors) -> Tensor:
+        """Give what its classifier decides by: (DIMENSIONS,), on the CPU."""
+        with torch.inference_mode():
+            rgb = colors.rgb[None].to(self.device)
+            if rgb.shape[-2:] != (_SIDE, _SIDE):
+                rgb = functional.interpolate(rgb, (_SIDE, _SIDE), mode="bicubic", antialias=True).clamp(0, 1)
+            deepest = self._network.features((rgb * 255 - 127) / 128)[-1]
+            return self._network.embed(deepest)[0].cpu()
+
+    def rank(self, colors: Colors) -> Tensor:
+        """Give the numbers of all classes, the likeliest first: (1000,)."""
+        with torch.inference_mode():
+            embedding = colors.once(self.embed).to(self.device)
+            ranked: Tensor = self._network.fc(embedding).argsort(descending=True)
+            return ranked.cpu()
+
+    @cached_property
+    def _network(self) -> EfficientNetLite:
+        network = EfficientNetLite(_NAME, classes=_CLASSES)
+        network.load_state_dict(read_wheel(_NAME))
+        return network.to(self.device).eval().requires_grad_(requires_grad=False)
+
+
+class Recognition(Metric):
+    """Share of pictures whose right class of ImageNet is among the first that the judge names.
+
+    The categories of the photographs are the classes, if they are all synsets or names of classes, as for `Vgg16`.
+    Else the first class that it names for the photograph itself is right, and the column is called agreement.
+
+    Args:
+        judge: the network.
+        categories: of the photographs.
+
+    Attributes:
+        first: how many classes it may name.
+    """
+
+    name, better = "recognition", "higher"
+    first: ClassVar[int] = 1
+
+    def __init__(self, judge: Lite2, categories: Collection[str]) -> None:
+        self._judge = judge
+        self._labels = find_classes(categories)
+        self.alone = bool(self._labels)
+        kind = "" if self._labels else " agreement"
+        self.heading = f"Lite2{kind} top-{self.first} %"
+        truth = "the photographs' categories" if self._labels else "its first class for the original, not the truth,"
+        among = "the first class" if self.first == 1 else f"among the first {self.first} classes"
+        self.definition = f"{self.heading[:-2]}: share of joined pictures for which {truth} is {among} of {_PROTOCOL}."
+
+    def measure(self, predicted: Colors, true: Colors) -> float:
+        right = self._labels[true.category] if self._labels else int(true.once(self._judge.rank)[0])
+        return 100.0 * bool((predicted.once(self._judge.rank)[: self.first] == right).any())
+
+
+class RecognitionTop5(Recognition):
+    """As `Recognition`, among its first five classes."""
+
+    name, first = "recognition_top5", 5
+
+
+class FrechetLite2(Metric):
+    """Fréchet distance on the features of EfficientNet-Lite2: like FID, but not comparable with it."""
+
+    name, heading, better, additive = "fd_lite2", "FD (Lite2)", "lower", False
+    definition = (
+        f"FD (Lite2): Fréchet distance of {DIMENSIONS} features of {_PROTOCOL}; the same photographs on both sides. "
+        "It is no FID, which has other features; sets of another size have another distance."
+    )
+
+    def __init__(self, judge: Lite2) -> None:
+        self._judge = judge
+
+    def measure(self, predicted: Colors, true: Colors) -> Tensor:
+        return torch.stack((predicted.once(self._judge.embed), true.once(self._judge.embed)))
+
+    def of_set(self, measured: Tensor) -> float:
+        """Give the distance of two sets of features, (N, 2, DIMENSIONS).
+
+        Raises:
+            ValueError: there are fewer than two pictures.
+        """
+        if len(measured) < 2:
+            raise ValueError("A Fréchet distance needs two pictures or more.")
+        return frechet_distance(measured[:, 0], measured[:, 1])

@@ -1,0 +1,64 @@
+"""Koalarization on a classifier that can be had: one pass of it gives local features and the embedding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from colorcli.encoders import GrayEncoder, Level, PyramidDecoder, convolution
+from colorcli_koalarization.network import AB_REACH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class EncodedKoalarizationNetwork(nn.Module):
+    """What a frozen classifier sees at every place is fused with what it sees in the whole picture, and decoded.
+
+    As published, the classifier never learns, and its embedding is joined to local features of every eighth pixel.
+    Those are not of an encoder from chance, though, but of the classifier's own layers.
+
+    Args:
+        encoder: the classifier, as `colorcli.encoders.GrayEncoder` has it; timm's have no embedding here.
+        widths: of the local features at strides 32, 16 and 8, and of the decoder at stride 4.
+
+    Attributes:
+        bins: none: it regresses, see `KoalarizationNetwork`.
+    """
+
+    bins = 0
+
+    def __init__(self, encoder: str, widths: Sequence[int] = (192, 128, 96, 64)) -> None:
+        super().__init__()
+        *local, fine = widths
+        self.encoder = GrayEncoder(encoder, embeds=True)
+        channels = self.encoder.channels
+        self.local = PyramidDecoder(channels, local)
+        self.fusion = convolution(self.local.channels + self.encoder.dimensions, self.local.channels, kernel=1)
+        self.level = Level(self.local.channels, channels[-1 - len(local)], fine)
+        self.color = nn.Conv2d(fine, 2, 3, padding=1)
+        nn.init.normal_(self.color.weight, std=0.01)  # begins gray
+        nn.init.zeros_(self.color.bias)  # type: ignore[arg-type]
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Color pictures.
+
+        Args:
+            lightness: (B, 1, H, W), CIE L* in 0..100, H and W multiples of 32.
+
+        Returns:
+            (B, 2, H / 4, W / 4) float32 in -1..1.
+        """
+        pyramid = self.encoder(lightness)
+        local = self.local(pyramid)
+        embedding = self.encoder.embed(pyramid)
+        everywhere = embedding[:, :, None, None].expand(-1, -1, *local.shape[-2:])
+        fused = self.fusion(torch.cat([local, everywhere], dim=1))
+        color: Tensor = self.color(self.level(fused, pyramid[-2 - len(self.local.levels)]))
+        return color.float().tanh()
+
+    def to_ab(self, color: Tensor) -> Tensor:
+        """Turn what `forward` gave into CIE ab (B, 2, h, w)."""
+        return color * AB_REACH

@@ -1,0 +1,52 @@
+import pytest
+import torch
+from torch import nn
+
+from colorcli.encoders import GrayEncoder, parameter_groups, start_encoder
+from colorcli.encoders.pretrained import read_wheel
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = GrayEncoder("efficientnet-lite0")
+        self.head = nn.Linear(2, 2)
+
+
+def test_a_network_that_begins_gets_the_published_weights():
+    network = Network()
+    start_encoder(network, "published", learns=True)
+    expected = read_wheel("efficientnet-lite0")["blocks.3.project_conv.bias"]
+    assert torch.equal(network.encoder.model.blocks[3].project_conv.bias, expected)
+
+
+def test_one_that_goes_on_keeps_its_own():
+    network = Network()
+    own = {key: value + 1 for key, value in network.state_dict().items()}
+    network.load_state_dict(own)
+    start_encoder(network, "published", learns=True)
+    assert torch.equal(network.encoder.model.conv_stem.weight, own["encoder.model.conv_stem.weight"])
+
+
+def test_an_encoder_learns_at_its_share_of_the_rate():
+    network = Network()
+    start_encoder(network, "random", learns=True)
+    others, encoder = parameter_groups(network, 0.02, 0.1)
+    assert (others["lr"], encoder["lr"]) == (0.02, pytest.approx(0.002))
+    assert {id(p) for p in others["params"]} == {id(p) for p in network.head.parameters()}
+    assert {id(p) for p in encoder["params"]} == {id(p) for p in network.encoder.parameters()}
+
+
+def test_a_frozen_encoder_is_in_no_group():
+    network = Network()
+    start_encoder(network, "random", learns=False)
+    (only,) = parameter_groups(network, 0.02, 0.0)
+    assert {id(p) for p in only["params"]} == {id(p) for p in network.head.parameters()}
+
+
+def test_a_network_without_an_encoder_of_ours_is_left_alone():
+    plain = nn.Module()
+    plain.encoder = nn.Linear(2, 2)
+    start_encoder(plain, "published", learns=False)
+    (only,) = parameter_groups(plain, 0.02, 0.1)
+    assert len(only["params"]) == 2

@@ -92,7 +92,7 @@ class ZhangRecipe(Recipe):
         self.pretrained = pretrained
         self.encoder_rate = encoder_rate
         if not 0 <= color_rebalancing <= 1 or min(encoder_rate, color_weight, cast_weight, smoothness_weight) < 0:
-            raise ValueError("color_rebalancing in 0..1, and encoder_rate and all weights from 0 were expected")
+            raise ValueError("color_rebalancing must be in 0..1, and encoder_rate and all weights 0 or more")
         self.color_weight = color_weight
         self.color_rebalancing = color_rebalancing
         self.cast_weight = cast_weight

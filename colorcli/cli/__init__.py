@@ -18,7 +18,7 @@ from colorcli.cli.evaluate import evaluate
 from colorcli.cli.messages import error_text, report_note, traceback_of
 from colorcli.cli.models import models
 from colorcli.cli.plugins import plugins
-from colorcli.cli.process import exit_at_once
+from colorcli.cli.process import exit_at_once, reserve_stdout
 from colorcli.cli.run import run
 from colorcli.cli.settings import settings as settings_command
 from colorcli.cli.signals import Interruption
@@ -115,6 +115,7 @@ colorcli.add_command(settings_command)
 
 def program() -> None:
     """Run the command line of this process, and end it with the exit code."""
+    reserve_stdout()
     exit_at_once(main())
 
 

@@ -24,6 +24,27 @@ def imports_without_collection() -> Iterator[None]:
         gc.enable()
 
 
+def reserve_stdout() -> None:
+    """Reserve standard output for results: what anything but `sys.stdout` writes to it goes to standard error.
+
+    `sys.stdout` gets a file descriptor of its own. Descriptor 1, to which libraries and child processes of a plugin
+    write, becomes standard error.
+    """
+    if os.name != "posix" or sys.stdout is None or sys.stderr is None:
+        return
+    stream = sys.stdout
+    try:
+        own = os.dup(stream.fileno())
+    except (OSError, ValueError):  # it is closed, or is not a file
+        return
+    try:
+        os.dup2(sys.stderr.fileno(), stream.fileno())
+    except (OSError, ValueError):
+        os.close(own)
+        return
+    sys.stdout = open(own, "w", encoding=stream.encoding, errors=stream.errors)  # noqa: PTH123, SIM115
+
+
 def exit_at_once(code: int) -> None:
     """End the process after its exit handlers, but without taking apart every module, which takes torch half a second.
 

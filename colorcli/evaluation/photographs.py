@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from colorcli.evaluation import bootstrap
 from colorcli.evaluation.metrics.standard import STANDARD
 from colorcli.evaluation.tables import BASELINES, ORIGINAL, Column, Comparison, Figure, Section, Table
 from colorcli.inference.join import join
+from colorcli.isolation.guard import is_interrupt, one_line, stdout_to_stderr
 from colorcli.media.photographs import read_square
 from colorcli.media.pictures.files import Frame
 from colorcli.media.pictures.tone import is_in_color
@@ -210,10 +212,8 @@ class _Board:
             if row == ORIGINAL and not metric.alone:
                 continue
             so_far = self._measured[metric.name].setdefault(row, [])
-            try:
+            with self._dropped_if_it_fails(metric):
                 so_far.append(_checked(metric.measure(predicted, true), so_far))
-            except Exception as error:  # a metric of a plugin may raise anything
-                self._drop(metric, error)
 
     def remove(self, row: str) -> None:
         """Forget what was measured in a row."""
@@ -251,14 +251,12 @@ class _Board:
         rows: dict[str, dict[str, Figure]] = {}
         times = bootstrap.resample(len(chosen))
         for metric in self._working():
-            try:
+            found: dict[str, Figure] = {}
+            with self._dropped_if_it_fails(metric):
                 found = {
                     row: bootstrap.figure_of(metric, measured[chosen], times)
                     for row, measured in tensors[metric.name].items()
                 }
-            except Exception as error:  # as above
-                self._drop(metric, error)
-                continue
             for row, figure in found.items():
                 rows.setdefault(row, {})[metric.name] = figure
         plural = "s" if len(chosen) > 1 else ""
@@ -267,10 +265,17 @@ class _Board:
     def _working(self) -> list[Metric]:
         return [metric for metric in self._metrics if metric.name not in self._missing]
 
-    def _drop(self, metric: Metric, error: Exception) -> None:
-        _log.debug("The metric %s failed.", metric.name, exc_info=error)
-        reason = str(error) if isinstance(error, ColorcliError) else f"{type(error).__name__}: {error}"
-        self._missing[metric.name] = reason
+    @contextmanager
+    def _dropped_if_it_fails(self, metric: Metric) -> Iterator[None]:
+        """Run a metric, which may be a plugin's: drop it if it raises, and keep what it prints out of the results."""
+        try:
+            with stdout_to_stderr():
+                yield
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            _log.debug("The metric %s failed.", metric.name, exc_info=error)
+            self._missing[metric.name] = one_line(error)
 
 
 def _checked(value: Tensor | float, so_far: Sequence[Tensor]) -> Tensor:

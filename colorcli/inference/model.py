@@ -390,7 +390,7 @@ def _load_file(colorizer: Colorizer, path: Path, device: Device) -> Model:
     )
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device, or the machine itself, ran out of memory."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True

@@ -1,5 +1,6 @@
 """Whatever is wrong with a plugin, it is told by its name, and the built-in colorizers go on."""
 
+import io
 import json
 import os
 import subprocess
@@ -218,6 +219,67 @@ def test_what_a_plugin_prints_never_reaches_standard_output(failing, photo, tmp_
     assert json.loads(captured.out)["output"] == "photo-color.png"
     assert "imported" in captured.err
     assert "predicting" in captured.err
+
+
+CHATTY = {
+    "print": "print('noise')",
+    "a file descriptor": "__import__('os').write(1, b'noise')",
+    "a child process": "__import__('subprocess').run(['echo', 'noise'])",
+}
+
+
+@pytest.mark.parametrize("said", CHATTY.values(), ids=CHATTY)
+def test_in_a_process_of_its_own_nothing_but_results_reaches_standard_output(said, photo, tmp_path):
+    site = SitePackages(tmp_path / "site")
+    site.add("chatty", SUNSET.replace("        return warmth", f"        {said}\n        return warmth"), "sunset")
+    environment = {**os.environ, "PYTHONPATH": str(site.folder)}
+    program = [sys.executable, "-m", "colorcli", "run", "--model", "sunset", "--device", "cpu"]
+    in_color = subprocess.run(
+        [*program, "-"], input=Path(photo).read_bytes(), env=environment, capture_output=True, check=False
+    )
+    assert in_color.returncode == 0, in_color.stderr
+    with Image.open(io.BytesIO(in_color.stdout)) as colored:
+        colored.load()
+    assert in_color.stdout.startswith(b"\x89PNG")
+    assert b"noise" not in in_color.stdout
+    listed = subprocess.run([*program, "--json", photo], env=environment, capture_output=True, check=False)
+    assert json.loads(listed.stdout)["output"] == "photo-color.png"
+    assert b"noise" in listed.stderr
+
+
+METRIC = """
+from colorcli import Metric, hookimpl
+
+class Redness(Metric):
+    name = "redness"
+    heading = "redness"
+    def measure(self, predicted, true):
+        {body}
+
+@hookimpl
+def register_metrics(register):
+    register(Redness())
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("print('noise'); return float('nan')", "a measurement must be a number"),
+    ],
+)
+def test_a_metric_that_fails_leaves_its_column_empty(failing, color_photos, monkeypatch, capsys, body, reason):
+    monkeypatch.setitem(FAILING, "metric", METRIC.format(body=body))
+    failing("metric")
+    command = ["evaluate", "koalarization", str(color_photos), "--size", "32", "--metrics", "redness"]
+    assert main([*command, "--device", "cpu"]) == 1
+    captured = capsys.readouterr()
+    assert "koalarization.starter" in captured.out
+    assert reason.lower() in captured.out.lower()
+    assert "noise" not in captured.out
 
 
 def test_an_error_names_plugin_and_picture_and_debug_shows_the_traceback(failing, photo, monkeypatch, capsys):

@@ -168,6 +168,9 @@ class _Group:
             picture = open_picture(job.source, max_pixels=settings.max_pixels)
             frames = picture.frames()
             frame = next(frames)
+            if not settings.recolor and picture.provenance is not None and frame.pixels.ndim == 3:
+                remark = "this is an output of colorcli, so it was left out; --recolor colors it anew"
+                return PictureOutcome(job, kind="skipped", remarks=(remark,))
             in_color = not settings.recolor and is_in_color(frame.pixels)
             if in_color and picture.count > 1:
                 in_color = all(is_in_color(each.pixels) for each in frames)
@@ -175,15 +178,14 @@ class _Group:
             return self._leave_in_color(job, picture, start)
         if picture.count == 1:
             return _Opened(job, picture, frame, exists, time.perf_counter() - start)
-        colored = self._colored_pages(picture)
-        remarks = self._write(job, colored, picture, replaces=exists)
+        kept: list[None] = []
+        remarks = self._write(job, self._colored_pages(picture, kept), picture, replaces=exists)
+        if kept:
+            remarks += (f"{len(kept)} of {picture.count} pages are in color already and stay as they are",)
         return PictureOutcome(job, time.perf_counter() - start, remarks=remarks, kind=settings.kind)
 
     def _leave_in_color(self, job: Job, picture: Picture, start: float) -> PictureOutcome:
-        """Copy a picture that is in color already; an output of an earlier run is left out."""
-        if picture.provenance is not None:
-            remark = "this is an output of colorcli, so it was left out; --recolor colors it anew"
-            return PictureOutcome(job, kind="skipped", remarks=(remark,))
+        """Copy a picture that is in color already."""
         if self._settings.kind == "entropy":
             return PictureOutcome(job, kind="skipped")
         target = _copy_of(job)
@@ -196,9 +198,8 @@ class _Group:
         seconds = time.perf_counter() - start
         return PictureOutcome(job, seconds, kind="copy", copied_to=target)
 
-    def _colored_pages(self, picture: Picture) -> Iterator[Frame]:
-        """Colorize the pages of a file; pages that are in color already stay as they are."""
-        kept = 0
+    def _colored_pages(self, picture: Picture, kept: list[None]) -> Iterator[Frame]:
+        """Colorize the pages of a file; those that are in color already stay as they are, and count in `kept`."""
 
         def is_kept(frame: Frame) -> bool:
             return not self._settings.recolor and is_in_color(frame.pixels)
@@ -206,12 +207,10 @@ class _Group:
         for in_color, frames in itertools.groupby(self._until_stopped(picture.frames()), is_kept):
             if in_color:
                 for frame in frames:
-                    kept += 1
+                    kept.append(None)
                     yield frame
             else:
                 yield from self._pipeline.colorize(frames)
-        if kept:
-            picture.remarks.append(f"{kept} of {picture.count} pages are in color already and stay as they are")
 
     def _until_stopped(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Stop within a file of many pages: nobody waits for the rest of them."""

@@ -1,0 +1,184 @@
+"""A folder that mixes gray, tinted and colored pictures, outputs of earlier runs, and runs at the same time."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorcli.errors import OutputExists
+from colorcli.inference import batch
+from colorcli.inference.batch import colorize_files
+from colorcli.jobs import plan
+from colorcli.media.pictures.files import open_picture, read_provenance
+from tests.inference.test_pipeline import pipeline_of
+from tests.media.pictures.samples import color
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def ramp() -> np.ndarray:
+    return np.add.outer(np.arange(48), np.arange(64)).astype(np.float64) / 110
+
+
+def gray_picture(path: Path) -> None:
+    Image.fromarray((ramp() * 255).astype(np.uint8)).save(path)
+
+
+def sepia_picture(path: Path) -> None:
+    dark, light = np.array((30, 18, 10)), np.array((250, 235, 205))
+    Image.fromarray((dark + ramp()[..., None] * (light - dark)).astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    gray_picture(folder / "gray.png")
+    sepia_picture(folder / "sepia.png")
+    Image.fromarray(color()).save(folder / "color.jpg", quality=90)
+    return folder
+
+
+def run(folder: Path, output: Path | None = None, **settings):
+    planned = plan([folder], output, format=settings.pop("format", None))
+    outcomes = list(colorize_files(settings.pop("pipeline", pipeline_of()), planned.jobs, **settings))
+    return {outcome.job.source.name: outcome for outcome in outcomes}
+
+
+def test_what_is_in_color_is_copied_byte_by_byte(mixed, tmp_path):
+    outcomes = run(mixed, tmp_path / "out")
+    assert {name: outcome.kind for name, outcome in outcomes.items()} == {
+        "color.jpg": "copy",
+        "gray.png": "color",
+        "sepia.png": "color",
+    }
+    assert (tmp_path / "out/color.jpg").read_bytes() == (mixed / "color.jpg").read_bytes()
+    assert read_provenance(tmp_path / "out/gray.png") == pipeline_of().provenance
+
+
+def test_a_sepia_picture_is_colored_like_a_gray_one_and_said_to_be(mixed, tmp_path):
+    outcomes = run(mixed, tmp_path / "out")
+    assert "tinted" in outcomes["sepia.png"].notes["tone"]
+    assert "tone" not in outcomes["gray.png"].notes
+    assert read_provenance(tmp_path / "out/sepia.png") is not None
+
+
+def test_a_copy_is_done_the_next_time(mixed, tmp_path):
+    run(mixed, tmp_path / "out")
+    assert all(outcome.done_before for outcome in run(mixed, tmp_path / "out").values())
+
+
+def test_recolor_colors_everything_anew(mixed, tmp_path):
+    outcomes = run(mixed, tmp_path / "out", recolor=True)
+    assert {outcome.kind for outcome in outcomes.values()} == {"color"}
+    assert read_provenance(tmp_path / "out/color.jpg") == pipeline_of().provenance
+
+
+def test_a_copy_is_not_replaced_by_recolor_unless_overwritten(mixed, tmp_path):
+    run(mixed, tmp_path / "out")
+    assert isinstance(run(mixed, tmp_path / "out", recolor=True)["color.jpg"].error, OutputExists)
+    assert run(mixed, tmp_path / "out", recolor=True, overwrite=True)["color.jpg"].error is None
+
+
+def test_another_file_in_the_place_of_a_copy_is_left_alone(mixed, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/color.jpg").write_bytes(b"mine")
+    assert isinstance(run(mixed, tmp_path / "out")["color.jpg"].error, OutputExists)
+    assert (tmp_path / "out/color.jpg").read_bytes() == b"mine"
+
+
+def test_a_copy_keeps_its_format_where_others_are_converted(mixed, tmp_path):
+    outcomes = run(mixed, tmp_path / "out", format="png")
+    assert outcomes["color.jpg"].output == tmp_path / "out/color.jpg"
+    assert (tmp_path / "out/color.jpg").read_bytes() == (mixed / "color.jpg").read_bytes()
+    assert run(mixed, tmp_path / "out", format="png")["color.jpg"].done_before
+
+
+def test_a_picture_in_color_has_no_entropy(mixed, tmp_path):
+    outcomes = run(mixed, tmp_path / "out", kind="entropy")
+    assert outcomes["color.jpg"].kind == "skipped"
+    assert not (tmp_path / "out/color.jpg").exists()
+
+
+def test_an_output_of_an_earlier_run_is_left_out(mixed, tmp_path):
+    run(mixed, mixed / "first", recolor=True)
+    assert open_picture(mixed / "first/color.jpg").provenance == pipeline_of().provenance
+    outcomes = run(mixed / "first", tmp_path / "second")
+    assert {outcome.kind for outcome in outcomes.values()} == {"skipped"}
+    assert all("output of colorcli" in outcome.remarks[0] for outcome in outcomes.values())
+    assert not (tmp_path / "second").exists()
+    gray = Image.open(mixed / "first/gray.png").convert("L").convert("RGB")
+    gray.save(mixed / "first/gray.png", exif=gray.getexif())
+    assert run(mixed / "first", tmp_path / "third")["gray.png"].kind == "color"
+
+
+def pages(path: Path, *pixels: np.ndarray) -> None:
+    first, *others = (Image.fromarray(each) for each in pixels)
+    first.save(path, save_all=True, append_images=others)
+
+
+def test_pages_in_color_stay_as_they_are_among_gray_ones(tmp_path):
+    gray = np.dstack([(ramp() * 255).astype(np.uint8)] * 3)
+    (tmp_path / "book").mkdir()
+    pages(tmp_path / "book/a.tif", color(), gray, color())
+    outcome = run(tmp_path / "book", tmp_path / "out")["a.tif"]
+    assert outcome.kind == "color"
+    assert "2 of 3 pages are in color already" in outcome.remarks[0]
+    first, second, third = (frame.pixels for frame in open_picture(tmp_path / "out/a.tif").frames())
+    assert np.array_equal(first, color())
+    assert np.array_equal(third, color())
+    assert not np.array_equal(second, gray)
+
+
+def test_a_book_in_color_is_copied(tmp_path):
+    (tmp_path / "book").mkdir()
+    pages(tmp_path / "book/a.tif", color(), color()[::-1].copy())
+    assert run(tmp_path / "book", tmp_path / "out")["a.tif"].kind == "copy"
+    assert (tmp_path / "out/a.tif").read_bytes() == (tmp_path / "book/a.tif").read_bytes()
+
+
+# Runs at the same time, and clocks
+
+
+def test_another_run_with_the_same_settings_counts_as_done(mixed, tmp_path, monkeypatch):
+    run(mixed, tmp_path / "other")
+    real = batch.write_picture
+
+    def late(target, *args, **keywords):
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes((tmp_path / "other" / target.name).read_bytes())
+        return real(target, *args, **keywords)
+
+    monkeypatch.setattr(batch, "write_picture", late)
+    outcomes = run(mixed, tmp_path / "out")
+    assert outcomes["gray.png"].error is None
+    assert outcomes["gray.png"].done_before
+
+
+def test_another_run_with_other_settings_loses_nothing(mixed, tmp_path, monkeypatch):
+    run(mixed, tmp_path / "other", pipeline=pipeline_of(strength=0.5))
+    real = batch.write_picture
+
+    def late(target, *args, **keywords):
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes((tmp_path / "other" / target.name).read_bytes())
+        return real(target, *args, **keywords)
+
+    monkeypatch.setattr(batch, "write_picture", late)
+    outcomes = run(mixed, tmp_path / "out")
+    assert isinstance(outcomes["gray.png"].error, OutputExists)
+    assert (tmp_path / "out/gray.png").read_bytes() == (tmp_path / "other/gray.png").read_bytes()
+
+
+@pytest.mark.parametrize("days", [1, 400])
+def test_a_source_from_the_future_is_done_once(mixed, tmp_path, days):
+    for path in mixed.iterdir():
+        os.utime(path, (time.time() + days * 86_400,) * 2)
+    run(mixed, tmp_path / "out")
+    assert all(outcome.done_before for outcome in run(mixed, tmp_path / "out").values())

@@ -1,0 +1,194 @@
+"""Limits of formats are errors that name them; what can be written in another way is."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from colorcli.errors import UnreadableMedia, UnwritableMedia
+from colorcli.media.pictures import tiff
+from colorcli.media.pictures.files import open_picture, read_provenance, write_picture
+from tests.media.pictures.samples import PROVENANCE, color, colored, distance, gray, image, only_frame, rewritten
+
+
+@pytest.mark.parametrize(
+    ("target", "width", "limit"),
+    [
+        ("a.webp", 16_384, "16,383"),
+        ("a.jpg", 65_501, "65,500"),
+        ("a.gif", 65_536, "65,535"),
+        ("a.avif", 65_537, "65,536"),
+    ],
+)
+def test_a_picture_that_is_too_wide_for_a_format_is_an_error_that_says_so(tmp_path, target, width, limit):
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(np.zeros((2, width), np.uint8)))
+    with pytest.raises(UnwritableMedia, match=rf"{width} x 2.*at most {limit}.*--format png"):
+        rewritten(tmp_path / "a.png", tmp_path / target)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def animation(path, durations):
+    frames = [image().rotate(90 * n) for n in range(len(durations))]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations)
+
+
+@pytest.mark.parametrize("milliseconds", [40, 65_535, 90_000, 700_000])
+def test_long_durations_of_an_animated_png_have_a_coarser_unit(tmp_path, milliseconds):
+    animation(tmp_path / "a.webp", [100, milliseconds])
+    written = rewritten(tmp_path / "a.webp", tmp_path / "b.png")
+    assert [frame.seconds for frame in written.frames()] == pytest.approx([0.1, milliseconds / 1000], rel=0.01)
+
+
+@pytest.mark.parametrize(("target", "longest"), [("b.gif", 655.35)])
+def test_a_duration_beyond_a_format_is_cut_and_named(tmp_path, target, longest):
+    animation(tmp_path / "a.webp", [100, 900_000])
+    picture = open_picture(tmp_path / "a.webp")
+    lost = write_picture(tmp_path / target, colored(picture), picture, provenance=PROVENANCE)
+    assert "duration of 900 s" in lost[0]
+    assert [frame.seconds for frame in open_picture(tmp_path / target).frames()][1] == pytest.approx(longest)
+
+
+def test_the_picture_that_hides_before_an_animation_is_no_frame_of_it(tmp_path):
+    frames = [image().rotate(90 * n) for n in range(3)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], duration=100, default_image=True)
+    picture = open_picture(tmp_path / "a.png")
+    assert picture.count == 2
+    assert "without animation" in picture.remarks[0]
+    assert distance(next(picture.frames()).pixels, np.asarray(frames[1])) < 1
+    assert rewritten(tmp_path / "a.png", tmp_path / "b.png").count == 2
+
+
+# Depth
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_an_avif_keeps_its_depth_and_its_metadata(tmp_path, bits, alpha):
+    pixels = color(16) >> (16 - bits)
+    if alpha:
+        pixels = np.dstack((pixels, gray(16) >> (16 - bits)))
+    (tmp_path / "a.avif").write_bytes(imagecodecs.avif_encode(pixels, 95, bitspersample=bits, pixelformat="444"))
+    source = only_frame(open_picture(tmp_path / "a.avif"))
+    assert source.pixels.dtype == np.uint16
+    written = rewritten(tmp_path / "a.avif", tmp_path / "b.avif")
+    assert distance(only_frame(written).pixels, source.pixels) < 2
+    assert (only_frame(written).alpha is not None) == alpha
+    assert imagecodecs.avif_decode((tmp_path / "b.avif").read_bytes()).max() >= 2 ** (bits - 1)
+    assert read_provenance(tmp_path / "b.avif") == PROVENANCE
+    with Image.open(tmp_path / "b.avif") as plain:  # which reads the file by its structure
+        assert b"colorcli" in plain.info["xmp"]
+
+
+def test_exif_goes_into_a_deep_avif(tmp_path):
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(color(16)))
+    made = Image.Exif()
+    made[0x010E] = "Grandmother"
+    blob = made.tobytes().removeprefix(b"Exif\0\0")
+    data = (tmp_path / "a.png").read_bytes()
+    chunk = b"eXIf" + blob
+    data = (
+        data[:33]
+        + struct.pack(">I", len(blob))
+        + chunk
+        + struct.pack(">I", __import__("zlib").crc32(chunk))
+        + data[33:]
+    )
+    (tmp_path / "a.png").write_bytes(data)
+    rewritten(tmp_path / "a.png", tmp_path / "b.avif")
+    with Image.open(tmp_path / "b.avif") as plain:
+        assert plain.getexif()[0x010E] == "Grandmother"
+
+
+def test_a_jpeg_of_12_bits_is_read_at_its_depth(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(imagecodecs.jpeg8_encode(gray(16) >> 4, 95, bitspersample=12))
+    frame = only_frame(open_picture(tmp_path / "a.jpg"))
+    assert frame.pixels.dtype == np.uint16
+    assert distance(frame.pixels, gray(16)) < 1
+    picture = open_picture(tmp_path / "a.jpg")
+    lost = write_picture(tmp_path / "b.jpg", colored(picture), picture, provenance=PROVENANCE)
+    assert "more than 8 bits per channel" in lost[0]
+    assert only_frame(rewritten(tmp_path / "a.jpg", tmp_path / "b.png")).pixels.dtype == np.uint16
+
+
+def test_a_picture_keeps_its_format_under_a_wrong_name(tmp_path):
+    pixels = np.dstack((color(16), np.full((48, 64), 30_000, np.uint16)))
+    (tmp_path / "a.jpg").write_bytes(imagecodecs.png_encode(pixels))
+    written = rewritten(tmp_path / "a.jpg", tmp_path / "out" / "a.jpg")
+    assert written.format == "PNG"
+    assert only_frame(written).pixels.dtype == np.uint16
+    assert only_frame(written).alpha is not None
+    assert rewritten(tmp_path / "a.jpg", tmp_path / "b.webp").format == "WebP"
+
+
+def test_transparency_that_a_format_cannot_keep_is_named(tmp_path):
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(np.dstack((color(), gray()))))
+    picture = open_picture(tmp_path / "a.png")
+    lost = write_picture(tmp_path / "b.jpg", colored(picture), picture, provenance=PROVENANCE)
+    assert "transparency" in lost[0]
+
+
+# Large TIFFs
+
+
+def test_a_tiff_beyond_four_gigabytes_is_a_bigtiff(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiff, "_CLASSIC_LIMIT", 20_000)
+    image().save(tmp_path / "a.tif", save_all=True, append_images=[image(), image()])
+    written = rewritten(tmp_path / "a.tif", tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.is_bigtiff
+    assert written.count == 3
+    assert np.array_equal(list(written.frames())[2].pixels, color())
+    monkeypatch.undo()
+    with tifffile.TiffFile(rewritten(tmp_path / "b.tif", tmp_path / "c.tif").path) as file:
+        assert not file.is_bigtiff
+
+
+@pytest.mark.parametrize("limit", [100, 10**9])
+def test_a_bigtiff_has_the_same_exif_as_a_tiff(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(tiff, "_CLASSIC_LIMIT", limit)
+    made = Image.Exif()
+    made[0x010E] = "Grandmother"
+    made.get_ifd(0x8769)[0x9003] = "1931:05:07 10:00:00"
+    made.get_ifd(0x8825)[2] = (49.0, 11.0, 11.5)
+    image().save(tmp_path / "a.jpg", exif=made)
+    rewritten(tmp_path / "a.jpg", tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.is_bigtiff == (limit == 100)
+        assert file.pages[0].tags.valueof(270) == "Grandmother"
+        assert file.pages[0].tags.valueof(0x8769)["DateTimeOriginal"] == "1931:05:07 10:00:00"
+    rewritten(tmp_path / "b.tif", tmp_path / "c.jpg")
+    with Image.open(tmp_path / "c.jpg") as plain:
+        assert plain.getexif().get_ifd(0x8825)[2] == (49.0, 11.0, 11.5)
+
+
+# Damage that libraries only warn about
+
+
+def noisy_jpeg(**options) -> bytearray:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(noise).save(stream, "JPEG", quality=90, **options)
+    return bytearray(stream.getvalue())
+
+
+@pytest.mark.parametrize("filling", [b"\0", b"\xff\xd9", b"\x55"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_of_which_a_part_is_lost_is_damaged(filling, progressive):
+    data = noisy_jpeg(progressive=progressive)
+    middle = len(data) // 2
+    data[middle:-2] = (filling * len(data))[: len(data) - 2 - middle]
+    with pytest.raises(UnreadableMedia, match="damaged"):
+        list(open_picture(io.BytesIO(bytes(data))).frames())
+
+
+def test_a_few_odd_bytes_behind_a_picture_are_a_remark():
+    data = noisy_jpeg()
+    picture = open_picture(io.BytesIO(bytes(data[:-2] + b"12345678" + data[-2:])))
+    assert len(list(picture.frames())) == 1
+    assert "skipped" in picture.remarks[0]

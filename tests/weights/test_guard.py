@@ -9,7 +9,7 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
 from colorcli.errors import UsageError, WeightsNotFound
 from colorcli.weights import fetch, guard, locate
-from tests.hub import environment
+from tests.hub import environment, new_client_only
 from tests.weights.conftest import BEST, STARTER
 
 FILE = "someone/something/best.bin"
@@ -57,6 +57,7 @@ def test_names_from_a_server_never_lead_out_of_the_cache(hub, plain, tree, heade
         fetch(f"hf://{FILE}")
 
 
+@new_client_only
 def test_a_server_cannot_lead_out_of_the_cache_by_an_error_before(hub, plain, tree, monkeypatch):
     """The client makes a new session after some errors, which must be guarded, too."""
     from huggingface_hub import close_session
@@ -125,6 +126,7 @@ WAITS = {
 }
 
 
+@new_client_only
 @pytest.mark.parametrize(("fault", "reason"), WAITS.values(), ids=WAITS)
 def test_a_colorizers_name_never_waits_for_long(hub, plain, quick, fault, reason):
     for name, value in fault.items():
@@ -135,6 +137,7 @@ def test_a_colorizers_name_never_waits_for_long(hub, plain, quick, fault, reason
     assert "\n" not in located.note
 
 
+@new_client_only
 def test_a_dripping_download_leaves_no_files(hub, plain, tmp_path):
     hub.drip = True
     locate(plain)
@@ -144,6 +147,7 @@ def test_a_dripping_download_leaves_no_files(hub, plain, tmp_path):
     assert found == []
 
 
+@new_client_only
 def test_an_explicit_tag_waits_longer_but_not_for_ever(hub, plain, monkeypatch):
     monkeypatch.setattr("colorcli.weights.hub.DOWNLOAD_PATIENCE", 1.5)
     hub.drip = True

@@ -14,7 +14,7 @@ from huggingface_hub import constants
 from colorcli.errors import UsageError, WeightsNotFound
 from colorcli.weights import locate
 from colorcli.weights.hub import HubFile
-from tests.hub import COMMIT, READ_ONLY, TOKEN, environment, turn_to
+from tests.hub import COMMIT, READ_ONLY, TOKEN, environment, new_client_only, turn_to
 from tests.weights.conftest import BEST, describe
 
 PULL = """
@@ -67,6 +67,7 @@ def test_endpoint_home_and_token_come_from_the_environment(hub, tmp_path):
     assert path.read_bytes() == BEST
 
 
+@new_client_only
 def test_the_clients_own_offline_switch_is_honored(hub, plain, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(WeightsNotFound, match="HF_HUB_OFFLINE forbids downloads"):
@@ -172,6 +173,7 @@ def test_an_unreachable_hub_is_not_tried_again_for_a_while(no_hub, plain, monkey
 # Interrupted downloads
 
 
+@new_client_only
 def test_a_broken_connection_is_resumed(hub, plain):
     """The client keeps whole chunks of 10 MiB."""
     content = os.urandom(24 << 20)
@@ -185,6 +187,7 @@ def test_a_broken_connection_is_resumed(hub, plain):
     assert sum(arrived) == len(content)
 
 
+@new_client_only
 def test_a_reset_connection_is_an_error_and_leaves_no_files(hub, plain, tmp_path):
     hub.resets = [70_000]
     with pytest.raises(WeightsNotFound, match="was not downloaded completely") as caught:
@@ -194,6 +197,7 @@ def test_a_reset_connection_is_an_error_and_leaves_no_files(hub, plain, tmp_path
     assert locate(plain, "best").path.read_bytes() == BEST
 
 
+@new_client_only
 def test_a_web_page_instead_of_a_file_is_not_stored(hub, plain, tmp_path):
     hub.instead["someone/something/best.bin"] = b"<html>Log in</html>"
     with pytest.raises(WeightsNotFound, match=r"was not downloaded completely .*Consistency check"):
@@ -244,6 +248,7 @@ def limit_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(BEST) // 2,) * 2)
 
 
+@new_client_only
 @pytest.mark.skipif(os.name == "nt", reason="limits are those of Unix")
 def test_a_full_disk_is_reported(hub, tmp_path):
     process = start(hub, tmp_path, preexec_fn=limit_files)

@@ -28,9 +28,8 @@ _BT2020_TO_XYZ = ((0.636958, 0.144617, 0.168881), (0.262700, 0.677998, 0.059302)
 
 def _from_xyz(rgb_to_xyz: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
     """Invert a matrix, for XYZ relative to the white point, so that white is (1, 1, 1)."""
-    inverse = torch.linalg.inv(torch.tensor(rgb_to_xyz, dtype=torch.float64)) * torch.tensor(
-        _WHITE, dtype=torch.float64
-    )
+    matrix, white = (torch.tensor(rows, dtype=torch.float64, device="cpu") for rows in (rgb_to_xyz, _WHITE))
+    inverse = torch.linalg.inv(matrix) * white
     return tuple(tuple(row) for row in (inverse / inverse.sum(dim=1, keepdim=True)).tolist())
 
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -182,3 +185,16 @@ def test_gray_rgb_is_normalized_channel_by_channel_in_any_shape(shape):
     for channel, (mean, std) in enumerate(zip(*IMAGENET, strict=True)):
         expected = (plain[..., channel, :, :] - mean) / std
         assert torch.allclose(normalized[..., channel, :, :], expected)
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_the_module_can_be_imported_on_any_default_device(device):
+    """As a plugin's module may be, when its network is built on the meta device."""
+    program = f"""
+import torch
+with torch.device({device!r}):
+    from colorcli.color import lab_to_rgb
+print(lab_to_rgb(torch.full((1, 1, 1), 50.0), torch.zeros(2, 1, 1)).mean().item())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(0.466, abs=0.001)

@@ -98,6 +98,13 @@ def check_fit(
     try:
         with torch.device("meta"):  # shapes without memory
             expected = colorizer.build(**hyperparameters).state_dict()
+    except NotImplementedError:  # it computes with numbers, which meta tensors lack, or imports a module that does
+        return
+    except Exception as error:
+        raise WeightsCorrupt(
+            f"{path} does not fit the network of {colorizer.name}: {mismatch(error)}", hint
+        ) from error
+    try:
         adapted = colorizer.adapt(state, hyperparameters)
     except Exception as error:  # a plugin's code, with tensors and numbers that it does not expect
         raise WeightsCorrupt(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import tifffile
+from PIL import Image
 from tifffile import PHOTOMETRIC
 
 from colorcli.media.pictures import exif, profiles
@@ -21,6 +23,10 @@ _SMIN, _SMAX = 340, 341
 _RAW_COLORS = {32803, 34892}  # a color filter array, and linear raw
 _RAW_COMPRESSIONS = {32767, 34713, 65000, 65535}  # of Sony, Nikon, Kodak and Pentax
 _ASSOCIATED, _UNASSOCIATED = 1, 2
+_GROUP_4, _ROWS_PER_STRIP = 4, 278
+_END = 4  # bytes at the end of a fax: its end code and what fills the last byte
+_PADDING = 16  # bytes that a writer may add
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _LOOKED_AT = 16  # directories, of which a raw camera file has fewer
 # Channels that are colors, by photometric interpretation; further ones are extra samples.
 _COLOR_CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3, 9: 3}
@@ -85,11 +91,13 @@ def decoded_pixels(page: tifffile.TiffPage) -> int:
 def is_for_tifffile(page: tifffile.TiffPage) -> bool:
     """Return which of the two decodes a page.
 
-    tifffile reads every depth; Pillow reads faxes, palettes of few colors and YCbCr.
+    tifffile reads every depth; Pillow reads older faxes, palettes of few colors and YCbCr.
     """
     colors, bits = int(page.photometric), page.bitspersample
     if page.compression == 6:  # JPEG as it was before 1995
         return False
+    if bits == 1 and page.compression == _GROUP_4:  # of which libtiff prints what is damaged
+        return True
     return bits > 8 or (bits == 8 and (colors in {0, 1, 2, 3, 5, 8, 9} or page.compression == 7))
 
 
@@ -100,6 +108,9 @@ def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
         ValueError: it is damaged, or its fields describe no picture.
     """
     pixels = page.asarray()
+    if pixels.dtype == bool:
+        black_is_0 = pixels if page.photometric == PHOTOMETRIC.MINISBLACK else ~pixels
+        return (np.where(black_is_0, np.uint8(255), np.uint8(0)), None), _fax_oddity(page, pixels)
     if pixels.ndim == 3 and page.planarconfig == 2:
         pixels = np.moveaxis(pixels, 0, -1)
     if pixels.ndim == 2:
@@ -132,6 +143,36 @@ def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
         return (profiles.cmyk_to_srgb(pixels, profile), alpha), oddity
     found, _ = split_alpha(np.ascontiguousarray(pixels[..., 0] if channels == 1 else pixels), profile)
     return (found, alpha), oddity
+
+
+def _fax_oddity(page: tifffile.TiffPage, bits: NDArray[Any]) -> str:
+    """Say whether coding the bits (H, W) of a fax again gives other data: decoders keep silent about damage."""
+    if page.compression != _GROUP_4 or page.is_tiled or bits.ndim != 2:
+        return ""
+    file = page.parent.filehandle
+    rows = page.rowsperstrip
+    for index, (offset, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=False)):
+        file.seek(offset)
+        data = file.read(size)
+        if page.fillorder == 2:
+            data = data.translate(_REVERSED)
+        coded = _group_4(bits[index * rows : (index + 1) * rows])
+        same = min(len(data), len(coded) - _END)
+        if data[:same] != coded[:same] or abs(len(data) - len(coded)) > _PADDING:
+            return "its fax data does not decode cleanly, so a part of the picture may be damaged"
+    return ""
+
+
+def _group_4(bits: NDArray[Any]) -> bytes:
+    """Code bits (H, W) as a fax of group 4, for which the standard leaves no choice."""
+    stream = BytesIO()
+    Image.fromarray(bits).save(stream, "TIFF", compression="group4", tiffinfo={_ROWS_PER_STRIP: len(bits)})
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as file:
+        page = file.pages[0]
+        assert isinstance(page, tifffile.TiffPage)
+        start = page.dataoffsets[0]
+        return stream.getvalue()[start : start + page.databytecounts[0]]
 
 
 def _levels(page: tifffile.TiffPage, pixels: NDArray[Any]) -> tuple[NDArray[Any], str]:
@@ -205,7 +246,7 @@ def _lab(pixels: NDArray[Any], *, legacy: bool) -> NDArray[Any]:
     values: NDArray[Any] = pixels.view(np.uint16 if wide else np.uint8)
     step = 256.0 if wide else 1.0
     lightness = values[..., 0] / ((65280 if legacy else 65535) if wide else 255) * 100
-    ab = values[..., 1:]
+    ab: NDArray[Any] = values[..., 1:]
     signed = ab / step - 128 if legacy else ab.view(np.int16 if wide else np.int8) / step
     return profiles.lab_to_srgb(lightness, signed, np.uint16 if wide else np.uint8)
 

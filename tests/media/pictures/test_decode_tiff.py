@@ -210,6 +210,35 @@ def test_an_8_bit_palette_is_not_black(tmp_path):
     assert only_frame(open_picture(tmp_path / "a.tif")).pixels[0, 0].tolist() == [200, 100, 50]
 
 
+def fax(**fields) -> bytearray:
+    chance = np.random.default_rng(0)
+    bits = np.kron(chance.random((30, 40)) > 0.5, np.ones((6, 8), bool))
+    stream = io.BytesIO()
+    Image.fromarray(bits).save(stream, "TIFF", compression="group4", tiffinfo=fields.get("tiffinfo", {}))
+    return bytearray(stream.getvalue())
+
+
+@pytest.mark.parametrize("tiffinfo", [{}, {278: 50}, {262: 0}, {266: 2}])
+def test_a_good_fax_is_read_without_a_remark(tiffinfo):
+    data = bytes(fax(tiffinfo=tiffinfo))
+    picture = open_picture(io.BytesIO(data))
+    assert np.array_equal(only_frame(picture).pixels, np.asarray(Image.open(io.BytesIO(data)).convert("L")))
+    assert picture.remarks == []
+
+
+@pytest.mark.parametrize("filling", [b"\0", b"\x55", b"\xff"])
+@pytest.mark.parametrize("tiffinfo", [{}, {278: 50}])
+def test_a_damaged_fax_is_said(capfd, tiffinfo, filling):
+    data = fax(tiffinfo=tiffinfo)
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as tiff:
+        start, size = tiff.pages[0].dataoffsets[0], tiff.pages[0].databytecounts[0]
+    data[start + size // 2 : start + size] = filling * (size - size // 2)
+    picture = open_picture(io.BytesIO(bytes(data)))
+    list(picture.frames())
+    assert "fax data" in picture.remarks[0]
+    assert capfd.readouterr().err == ""
+
+
 def test_pages_keep_their_descriptions_and_resolutions(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
         for n in range(3):

@@ -85,6 +85,21 @@ def test_an_avif_keeps_its_depth_and_its_metadata(tmp_path, bits, alpha):
         assert b"colorcli" in plain.info["xmp"]
 
 
+@pytest.mark.parametrize("bits", [8, 10])
+def test_a_heic_keeps_its_depth_and_its_metadata(tmp_path, bits):
+    heif = pytest.importorskip("pillow_heif")
+    file = heif.HeifFile()
+    pixels = color(16) if bits == 10 else color()
+    file.add_frombytes("RGB;16" if bits == 10 else "RGB", (64, 48), np.ascontiguousarray(pixels).tobytes())
+    file.save(tmp_path / "a.heic", quality=95, chroma=444)
+    written = rewritten(tmp_path / "a.heic", tmp_path / "b.heic")
+    assert written.bits == bits
+    frame = only_frame(written)
+    assert frame.pixels.dtype == (np.uint16 if bits == 10 else np.uint8)
+    assert distance(frame.pixels, color()) < 1
+    assert read_provenance(tmp_path / "b.heic") == PROVENANCE
+
+
 def test_exif_goes_into_a_deep_avif(tmp_path):
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(color(16)))
     made = Image.Exif()

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from colorcli.colorizer import Colorizer, Option, Prediction, chroma_of, declares
 from colorcli.errors import ColorcliError, UsageError
+from colorcli.isolation.guard import stdout_to_stderr
 from colorcli.plugin.validation import LONGEST_SUMMARY, problems_of_colorizer, problems_of_options
 from colorcli.recipe import Batch, Recipe
 from colorcli.testing.assertions import assert_chroma, assert_tensor, difference, one_by_one, reason, seeded
@@ -212,8 +213,13 @@ class ColorizerSuite:
         network, batch = self._network(), self._pictures()[-1]
         pictures = one_by_one(batch)
         alone = [self._predict(network, lightness) for lightness in pictures]
+
+        def predict(lightness: Tensor) -> Tensor:
+            with stdout_to_stderr():  # threads do not inherit it
+                return self._predict(network, lightness)
+
         with ThreadPoolExecutor(len(pictures)) as pool:
-            together = list(pool.map(lambda lightness: self._predict(network, lightness), pictures * 2))
+            together = list(pool.map(predict, pictures * 2))
         change = max(map(difference, together, alone * 2))
         assert change <= _TOLERANCE, f"chroma changes by {change:.2%} while other threads predict"
 

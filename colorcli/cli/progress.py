@@ -144,7 +144,7 @@ class _Log(_Display):
         return f"{done} of {self._total}" if self._total is not None else f"{done}"
 
     def _rate(self, rate: float) -> str:
-        return f"{rate / 1e6:.1f} MB/s" if self._unit == "bytes" else f"{rate:.1f} {self._unit}"
+        return f"{rate / 1e6:.1f} MB/s" if self._unit == "bytes" else f"{_short(rate)} {self._unit}"
 
 
 class _Bar(_Display):
@@ -186,12 +186,16 @@ class _Bar(_Display):
 
     def update(self, done: int, seconds: float, rate: float, detail: str) -> None:
         """Move the bar."""
-        shown = f"{rate:.1f} {self._unit}" if seconds else ""
+        shown = f"{_short(rate)} {self._unit}" if seconds else ""
         self._rich.update(self._task, completed=done, rate=shown, detail=printable(detail))
 
     def print_above(self, text: str) -> None:
         """Print a line above the bar."""
         self._rich.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _short(rate: float) -> str:
+    return f"{rate:.1f}" if rate >= 0.1 else f"{rate:.1g}"
 
 
 def _duration(seconds: float) -> str:

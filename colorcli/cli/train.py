@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +190,9 @@ def _follow(first: TrainingProgress, steps: Iterator[TrainingProgress], run: Pat
     for stage, of_stage in groupby(chain([first], steps), key=lambda progress: progress.stage):
         progress = _follow_stage(stage, of_stage)
     if progress.finished:
-        click.echo(str(run / ("best.safetensors" if progress.stage else "last.safetensors")))
+        best = run / "best.safetensors"
+        click.echo(str(best))
+        click.echo(f"Use it with: colorcli run --weights {shlex.quote(str(best))} photos/", err=True)
     return progress.finished
 
 

@@ -37,6 +37,7 @@ Weights for the colorizer `{colorizer}` of colorcli, which colorizes black-and-w
 ## How to use
 
 ```sh
+pip install {packages}
 colorcli run --model {colorizer} --weights {uri} photos/
 ```
 
@@ -143,6 +144,7 @@ def write_card(bundle: ReleaseBundle, colorizer: str, tag: str, facts: RunFacts)
         tag: the weights' tag.
         facts: about the training run.
     """
+    from colorcli.isolation.origin import origin_of
     from colorcli.plugin.registry import Registry
 
     weights, plugin = bundle.weights, Registry().get(colorizer)
@@ -155,6 +157,7 @@ def write_card(bundle: ReleaseBundle, colorizer: str, tag: str, facts: RunFacts)
         parameters=weights.parameters,
         size=f"{size}x{size}" if size else "the size of the picture",
         uri=bundle.uri,
+        packages=" ".join(dict.fromkeys(("colorcli", origin_of(plugin).distribution or "colorcli"))),
     )
     pictures = {file.name for file in bundle.files}
     sections = [

@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from colorcli.cli.progress import Progress
+
 pty = pytest.importorskip("pty")
 
 PROGRAM = """
@@ -64,3 +66,68 @@ def test_no_terminal_sees_no_bar():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert done.stdout == "result 0\nresult 1\nresult 2\n"
     assert done.stderr == "a note on [bold] names\n"
+
+
+class Seconds:
+    """A clock that a test moves."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def log_of(capsys, *, unit="pictures/s", total=100, done=0, quiet=False, seconds=10, items=30):
+    clock = Seconds()
+    with Progress("colorizing", total, done, unit, quiet=quiet, clock=clock) as progress:
+        for _ in range(items):
+            clock.now += seconds
+            progress.advance()
+    return capsys.readouterr().err.splitlines()
+
+
+def test_a_log_gets_a_line_every_minute(capsys):
+    assert log_of(capsys) == [
+        "colorizing: 6 of 100, 0.1 pictures/s, about 16 min left",
+        "colorizing: 12 of 100, 0.1 pictures/s, about 15 min left",
+        "colorizing: 18 of 100, 0.1 pictures/s, about 14 min left",
+        "colorizing: 24 of 100, 0.1 pictures/s, about 13 min left",
+        "colorizing: 30 of 100, 0.1 pictures/s, about 12 min left",
+    ]
+
+
+def test_a_log_of_a_short_run_has_no_progress(capsys):
+    assert log_of(capsys, items=5) == []
+
+
+def test_a_slow_item_gets_one_line_and_not_many(capsys):
+    assert log_of(capsys, seconds=600, items=2) == [
+        "colorizing: 1 of 100, 0.002 pictures/s, about 16 h 30 min left",
+        "colorizing: 2 of 100, 0.002 pictures/s, about 16 h 20 min left",
+    ]
+
+
+def test_what_was_done_before_counts_but_not_for_the_rate(capsys):
+    assert log_of(capsys, done=40, items=6) == ["colorizing: 46 of 100, 0.1 pictures/s, about 9 min left"]
+
+
+def test_a_log_without_a_total_has_no_time_left(capsys):
+    assert log_of(capsys, total=None, unit="fps", items=6) == ["colorizing: 6, 0.1 fps"]
+
+
+def test_downloads_are_counted_in_megabytes(capsys):
+    clock = Seconds()
+    progress = Progress("zhang.eccv16", 128_000_000, unit="bytes", clock=clock)
+    progress.advance(count=0)
+    clock.now = 64
+    progress.advance(count=64_000_000)
+    progress.stop()
+    assert capsys.readouterr().err == "zhang.eccv16: 64.0 MB of 128.0 MB, 1.0 MB/s, about 1 min left\n"
+
+
+def test_quiet_has_no_progress_but_notes(capsys):
+    assert log_of(capsys, quiet=True) == []
+    with Progress("colorizing", 1, quiet=True) as progress:
+        progress.note("error: a.jpg")
+    assert capsys.readouterr().err == "error: a.jpg\n"

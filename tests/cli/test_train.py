@@ -67,7 +67,8 @@ def test_a_complete_run_is_reported_and_not_repeated(run, photographs, tiny, cap
     assert train(photographs, tiny, run) == 0
     said = capsys.readouterr()
     assert "is already complete" in said.err
-    assert said.out == f"{run / 'last.safetensors'}\n"
+    assert said.out == f"{run / 'best.safetensors'}\n"
+    assert f"Use it with: colorcli run --weights {run / 'best.safetensors'} photos/" in said.err
     assert (run / "last.safetensors").stat().st_mtime_ns == before
 
 
@@ -75,7 +76,7 @@ def test_the_weights_of_a_run_colorize_a_photograph(run, tmp_path):
     picture(500).convert("L").save(tmp_path / "gray.png")
     weights = str(run / "best.safetensors")
     folder = tmp_path / "out"
-    assert main(["run", "--model", "zhang", str(tmp_path / "gray.png"), "--weights", weights, "-o", str(folder)]) == 0
+    assert main(["run", str(tmp_path / "gray.png"), "--weights", weights, "-o", str(folder)]) == 0
     (written,) = folder.rglob("*.png")
     pixels = np.asarray(Image.open(written).convert("RGB")).astype(int)
     assert (pixels.max(axis=2) - pixels.min(axis=2)).mean() > 5

@@ -72,7 +72,7 @@ def test_the_card_describes_the_weights_and_their_use(run):
     assert text.startswith("---\nlicense: cc-by-4.0\n")
     for text_part in (
         "# zhang.tiny",
-        "--weights hf://me/mine/zhang-tiny.safetensors",
+        "pip install colorcli\ncolorcli run --model zhang --weights hf://me/mine/zhang-tiny.safetensors photos/",
         "colorcli train zhang --recipe tiny",
         '"epochs": 2',
         "validation loss: 3.25, after step 8 of 12",

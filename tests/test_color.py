@@ -36,20 +36,20 @@ def picture(red, green, blue):
 # Lab
 
 
-def test_lab_is_that_of_scikit_image():
+def test_lab_agrees_with_scikit_image():
     rgb = torch.cat([random_rgb(4), random_rgb(4, seed=1) / 20, torch.zeros(1, 3, 16, 16), torch.ones(1, 3, 16, 16)])
     expected = skimage.rgb2lab(channels_last(rgb.double()))
     assert np.abs(channels_last(rgb_to_lab(rgb)) - expected).max() < 0.01
 
 
-def test_rgb_is_that_of_scikit_image():
+def test_rgb_agrees_with_scikit_image():
     lab = rgb_to_lab(random_rgb(4))
     expected = skimage.lab2rgb(channels_last(lab.double()))
     found = channels_last(lab_to_rgb(lab[:, :1], lab[:, 1:]))
     assert np.abs(found - expected).max() < 1e-3
 
 
-def test_lightness_alone_is_that_of_lab():
+def test_lightness_agrees_with_lab():
     rgb = random_rgb(4)
     assert torch.allclose(rgb_to_lightness(rgb), rgb_to_lab(rgb)[:, :1], atol=1e-3)
 
@@ -100,7 +100,7 @@ def test_colors_outside_the_gamut_keep_their_hue_and_lose_chroma():
     assert (back.norm(dim=1) <= ab.norm(dim=1) + 0.1).all()
 
 
-def test_as_much_chroma_is_left_as_the_gamut_holds():
+def test_the_largest_chroma_in_gamut_is_kept():
     lightness, ab = saturated()
     left = rgb_to_lab(lab_to_rgb(lightness, ab))[:, 1:].norm(dim=1, keepdim=True)
     reduced = (left < ab.norm(dim=1, keepdim=True) - 2)[:, 0]
@@ -110,7 +110,7 @@ def test_as_much_chroma_is_left_as_the_gamut_holds():
     assert outside[reduced].float().mean() > 0.999
 
 
-def test_colors_inside_the_gamut_stay_what_they_are():
+def test_colors_in_gamut_do_not_change():
     lab = rgb_to_lab(random_rgb(4))
     assert torch.allclose(lab_to_rgb(lab[:, :1], lab[:, 1:]), random_rgb(4), atol=1e-3)
 
@@ -144,7 +144,7 @@ def test_yuv_has_the_values_of_its_recommendation(matrix, range_, rgb, expected)
 
 @pytest.mark.parametrize("range_", ["full", "limited"])
 @pytest.mark.parametrize("matrix", ["bt601", "bt709"])
-def test_yuv_and_back_changes_nothing(matrix, range_):
+def test_yuv_can_be_converted_back(matrix, range_):
     rgb = random_rgb(2)
     assert torch.allclose(yuv_to_rgb(rgb_to_yuv(rgb, matrix, range_), matrix, range_), rgb, atol=1e-5)
 

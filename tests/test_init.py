@@ -31,7 +31,7 @@ def test_the_public_names_are_exactly_these():
 
 
 @pytest.mark.parametrize("name", colorcli.__all__)
-def test_every_public_name_is_there(name):
+def test_every_public_name_can_be_imported(name):
     assert getattr(colorcli, name) is not None
 
 

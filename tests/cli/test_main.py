@@ -213,7 +213,7 @@ sys.exit(main(["hang"]))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_command_returns_or_exits_with_is_the_exit_code(monkeypatch):
+def test_the_exit_code_is_what_a_command_returns_or_exits_with(monkeypatch):
     @click.command()
     @click.pass_context
     def leave(ctx):
@@ -272,7 +272,7 @@ def test_settings_come_from_the_file_in_the_current_folder(tmp_path):
     assert colorcli_process("plugins", cwd=tmp_path).stdout.startswith(b"[")
 
 
-def test_settings_come_from_the_file_that_is_named(tmp_path, capsys):
+def test_settings_come_from_the_given_file(tmp_path, capsys):
     file = tmp_path / "mine.toml"
     file.write_text("[plugins]\njson = true\n")
     assert main(["--settings", str(file), "plugins"]) == 0

@@ -50,14 +50,14 @@ def test_a_report_shows_every_picture_before_and_after(run, photos):
     assert versions(text) == {color: ["gray", "zhang.tiny", "original"], gray: ["gray", "zhang.tiny"]}
 
 
-def test_a_report_says_settings_counts_and_command(run, photos, weights):
+def test_a_report_has_settings_counts_and_command(run, photos, weights):
     _, _, text = run("--strength", "0.5", "-p", "temperature=0.2")
     assert "<dt>Done</dt><dd>1 colorized, 1 copied</dd>" in text
     assert "temperature=0.2, strength=0.5, cpu" in text
     assert f"colorcli run -p temperature=0.2 --strength 0.5 --weights {weights} --device cpu" in text
 
 
-def test_what_failed_is_on_the_report(run, photos):
+def test_failures_are_on_the_report(run, photos):
     (photos / "broken.jpg").write_bytes(b"no picture")
     code, _, text = run()
     assert code == 1
@@ -66,7 +66,7 @@ def test_what_failed_is_on_the_report(run, photos):
     assert re.search(r"<li>photos.broken\.jpg: ", text)
 
 
-def test_a_run_that_goes_on_reports_what_was_done_before_as_well(run, photos):
+def test_a_resumed_run_also_reports_earlier_outputs(run, photos):
     run("--recolor")
     save_photographs(photos, 2)
     code, _, text = run("--recolor")
@@ -75,7 +75,7 @@ def test_a_run_that_goes_on_reports_what_was_done_before_as_well(run, photos):
     assert len(versions(text)) == 3
 
 
-def test_a_file_that_is_no_page_of_ours_is_left_alone(run, photos):
+def test_a_file_that_is_not_a_page_of_colorcli_is_left_alone(run, photos):
     (photos.parent / "report.html").write_text("<html>mine")
     code, told, text = run()
     assert (code, text) == (1, "<html>mine")

@@ -59,7 +59,7 @@ def test_a_sample_has_the_lightness_of_its_picture(colorcli, tmp_path):
     assert np.abs(luminance - expected).max() < 0.01
 
 
-def test_the_seed_brings_the_same_samples_back_and_the_next_one_moves_on_by_one(colorcli, tmp_path):
+def test_a_seed_gives_the_same_samples_and_the_next_one_is_shifted_by_one(colorcli, tmp_path):
     for folder, seed in (("one", "5"), ("again", "5"), ("next", "6")):
         assert colorcli("photos/a.png", "-o", folder, "--samples", "2", "--seed", seed)[0] == 0
     read = {f: [(tmp_path / f / f"a-{n}.png").read_bytes() for n in (1, 2)] for f in ("one", "again", "next")}
@@ -67,7 +67,7 @@ def test_the_seed_brings_the_same_samples_back_and_the_next_one_moves_on_by_one(
     assert np.array_equal(pixels(tmp_path / "one" / "a-2.png"), pixels(tmp_path / "next" / "a-1.png"))
 
 
-def test_samples_that_are_there_are_skipped_and_others_are_added(colorcli, tmp_path):
+def test_existing_samples_are_skipped_and_others_are_added(colorcli, tmp_path):
     assert colorcli("photos", "--samples", "1")[0] == 0
     assert colorcli("photos", "--samples", "2")[2] == "2 colorized, 2 done before in photos-color\n"
     code, _, err = colorcli("photos", "--samples", "1", "--seed", "1")
@@ -75,7 +75,7 @@ def test_samples_that_are_there_are_skipped_and_others_are_added(colorcli, tmp_p
     assert colorcli("photos", "--samples", "1", "--seed", "1", "--overwrite")[0] == 0
 
 
-def test_an_entropy_is_written_beside_each_output(colorcli, tmp_path):
+def test_an_entropy_map_is_written_next_to_each_output(colorcli, tmp_path):
     assert colorcli("photos", "--explain") == (0, "", "2 colorized, 2 explained in photos-color\n")
     assert files(tmp_path / "photos-color") == ["a-entropy.png", "a.png", "b-entropy.png", "b.jpg"]
     entropy = pixels(tmp_path / "photos-color" / "b-entropy.png")
@@ -85,12 +85,12 @@ def test_an_entropy_is_written_beside_each_output(colorcli, tmp_path):
     assert colorcli("photos", "--explain")[2] == "0 colorized, 4 done before in photos-color\n"
 
 
-def test_several_colorings_have_one_entropy(colorcli, tmp_path):
+def test_several_colorings_share_one_entropy_map(colorcli, tmp_path):
     assert colorcli("photos/b.jpg", "--samples", "2", "--explain")[0] == 0
     assert files(tmp_path / "photos") == ["a.png", "b-color-1.jpg", "b-color-2.jpg", "b-color-entropy.png", "b.jpg"]
 
 
-def test_what_is_beside_its_input_is_no_input_the_next_time(colorcli, tmp_path):
+def test_outputs_next_to_their_inputs_are_not_inputs_the_next_time(colorcli, tmp_path):
     assert colorcli("photos/a.png", "photos/b.jpg", "--samples", "2", "--explain")[0] == 0
     for inputs in (["photos"], [f"photos/{name}" for name in files(tmp_path / "photos")]):
         out = colorcli(*inputs, "--dry-run")[1]
@@ -104,7 +104,7 @@ def test_a_changed_picture_is_sampled_and_explained_again(colorcli, tmp_path):
     assert colorcli("photos/a.png", "--samples", "1", "--explain")[2] == "1 colorized, 1 explained in photos\n"
 
 
-def test_rows_say_which_seed_and_what_is_an_entropy(colorcli):
+def test_rows_have_the_seed_and_mark_entropy(colorcli):
     out = colorcli("photos/a.png", "--samples", "2", "--seed", "7", "--explain", "--json")[1]
     told = [{key: row.get(key) for key in ("seed", "entropy")} for row in map(json.loads, out.splitlines())]
     assert told == [{"seed": 7, "entropy": None}, {"seed": 8, "entropy": None}, {"seed": None, "entropy": True}]
@@ -116,7 +116,7 @@ def test_a_dry_run_names_every_output(colorcli):
 
 
 @pytest.mark.parametrize("option", ["--explain", "--samples=2"])
-def test_a_colorizer_without_the_capability_is_refused_and_those_with_it_are_named(colorcli, option):
+def test_an_unsupported_option_is_refused_and_colorizers_that_support_it_are_named(colorcli, option):
     code, _, err = colorcli("photos", "--model", "iizuka", option)
     assert code == 2
     assert "is not available for iizuka" in err

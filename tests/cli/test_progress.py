@@ -43,20 +43,20 @@ def run(stdout=None):
     return b"".join(seen).decode(), (out or b"").decode()
 
 
-def test_results_go_to_standard_output_where_only_standard_error_is_a_terminal():
+def test_results_go_to_standard_output_if_only_standard_error_is_a_terminal():
     shown, out = run(subprocess.PIPE)
     assert out == "result 0\nresult 1\nresult 2\n"
     assert "result" not in shown
 
 
-def test_results_stand_above_the_bar_where_both_are_a_terminal():
+def test_results_are_printed_above_the_bar_if_both_are_a_terminal():
     shown, _ = run()
     for n in range(3):
         assert re.search(rf"(\n|\x1b\[2K)result {n}\r\n", shown)  # on a line of its own
     assert "colorizing" in shown
 
 
-def test_the_bar_counts_and_notes_are_written_as_they_are():
+def test_the_bar_counts_and_notes_are_not_interpreted_as_markup():
     shown, _ = run(subprocess.PIPE)
     assert "3/3" in shown
     assert "a note on [bold] names" in shown
@@ -108,7 +108,7 @@ def test_a_slow_item_gets_one_line_and_not_many(capsys):
     ]
 
 
-def test_what_was_done_before_counts_but_not_for_the_rate(capsys):
+def test_items_done_before_count_but_not_for_the_rate(capsys):
     assert log_of(capsys, done=40, items=6) == ["colorizing: 46 of 100, 0.1 pictures/s, about 9 min left"]
 
 

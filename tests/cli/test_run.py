@@ -71,7 +71,7 @@ def rows(text):
 # What is written, and where
 
 
-def test_a_file_is_colored_beside_itself(colorcli, tmp_path):
+def test_the_output_of_a_file_is_next_to_it(colorcli, tmp_path):
     gray(tmp_path / "a.jpg")
     assert colorcli("a.jpg") == (0, "", "1 colorized\n")
     assert is_colored(tmp_path / "a-color.jpg")
@@ -83,12 +83,12 @@ def test_a_folder_is_mirrored_and_never_flattened(colorcli, photos):
     assert files(photos.with_name("photos-color")) == files(photos)
 
 
-def test_a_run_that_was_done_is_done(colorcli, photos):
+def test_a_complete_run_has_nothing_left_to_do(colorcli, photos):
     colorcli("photos")
     assert colorcli("photos") == (0, "", "0 colorized, 4 done before in photos-color\n")
 
 
-def test_a_picture_in_color_keeps_nothing_but_its_lightness(colorcli, tmp_path):
+def test_a_recolored_picture_keeps_only_its_lightness(colorcli, tmp_path):
     Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "red.png")
     colorcli("red.png", "--recolor", "--strength", "0")
     red, green, blue = Image.open(tmp_path / "red-color.png").getpixel((5, 5))
@@ -123,7 +123,7 @@ def test_a_name_may_be_anything(colorcli, tmp_path, name):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names that are no text need a file system that allows them")
-def test_a_name_that_is_no_text_is_colored_and_told(colorcli, tmp_path):
+def test_a_file_name_that_is_not_valid_text_is_colored_and_reported(colorcli, tmp_path):
     gray(tmp_path / "a.png")
     (tmp_path / "in").mkdir()
     (tmp_path / "a.png").rename(tmp_path / "in" / os.fsdecode(b"\xff\xfe.png"))
@@ -149,7 +149,7 @@ def test_json_has_a_line_for_each_picture(colorcli, photos):
     assert all(row["done_before"] for row in rows(colorcli("photos", "--json")[1]))
 
 
-def test_a_bad_file_is_named_and_counted_and_the_rest_go_on(colorcli, photos):
+def test_a_bad_file_is_reported_and_counted_and_the_rest_are_done(colorcli, photos):
     (photos / "b.png").write_bytes(b"no picture")
     (photos / "gone.png").symlink_to(photos / "nowhere.png")
     code, out, err = colorcli("photos", "--json")
@@ -162,7 +162,7 @@ def test_a_bad_file_is_named_and_counted_and_the_rest_go_on(colorcli, photos):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_named_and_the_rest_go_on(colorcli, photos):
+def test_unreadable_files_are_reported_and_the_rest_are_done(colorcli, photos):
     (photos / "a.jpg").chmod(0)
     (photos / "sub").chmod(0)
     code, _, err = colorcli("photos")
@@ -259,7 +259,7 @@ def test_shards_are_disjoint_and_together_complete(colorcli, tmp_path):
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "3", "a/b", "1/", "-1/3", "1/3/5", ""])
-def test_a_shard_that_makes_no_sense_is_wrong_usage(colorcli, photos, shard):
+def test_an_invalid_shard_is_a_usage_error(colorcli, photos, shard):
     code, _, err = colorcli("photos", "--shard", shard)
     assert code == 2
     assert "must be I/N with 1 <= I <= N, such as 1/4" in err
@@ -288,7 +288,7 @@ def test_a_shard_that_makes_no_sense_is_wrong_usage(colorcli, photos, shard):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_usage_exits_with_2_writes_nothing_and_says_why(colorcli, photos, args, reason):
+def test_a_usage_error_exits_with_2_says_why_and_writes_nothing(colorcli, photos, args, reason):
     code, out, err = colorcli("photos", *args)
     assert code == 2
     assert out == ""
@@ -296,7 +296,7 @@ def test_wrong_usage_exits_with_2_writes_nothing_and_says_why(colorcli, photos, 
     assert not photos.with_name("photos-color").exists()
 
 
-def test_weights_that_are_not_there_are_an_error(colorcli, photos):
+def test_a_missing_weights_file_is_an_error(colorcli, photos):
     code, _, err = colorcli("photos", "--weights", "none.safetensors")
     assert code == 1
     assert err == "error: Weights file not found: none.safetensors.\n"
@@ -309,7 +309,7 @@ def test_an_input_that_does_not_exist_is_an_error_and_the_rest_are_done(colorcli
     assert "1 colorized, 1 failed" in err
 
 
-def test_too_large_a_picture_is_refused_unless_it_is_allowed(colorcli, photos):
+def test_a_large_picture_is_refused_unless_allowed(colorcli, photos):
     code, _, err = colorcli("photos/a.jpg", "--max-pixels", "1000")
     assert code == 1
     assert "--max-pixels 1280" in err
@@ -453,7 +453,7 @@ def test_a_full_disk_behind_standard_output_is_an_error_and_not_a_traceback(phot
 # A machine that lets one down
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, weights):
+def test_a_full_disk_is_reported_and_leaves_no_partial_files(tmp_path, weights):
     gray(tmp_path / "photos" / "small.png")
     noise = np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8)
     Image.fromarray(noise).save(tmp_path / "photos" / "large.png")
@@ -524,7 +524,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_completes_the_rest(tmp_path, weig
     assert {"58.png", "59.png"} <= set(files(tmp_path / "photos-color"))
 
 
-def test_a_reader_who_has_seen_enough_is_no_error_of_ours(photos, weights):
+def test_a_reader_that_stops_early_is_not_an_error(photos, weights):
     running = process(photos, "--json", weights=weights)
     running.stdout.close()
     err = running.stderr.read()

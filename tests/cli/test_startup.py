@@ -69,10 +69,10 @@ def test_asking_for_an_installed_colorizer_loads_its_plugin_alone(imported):
     assert imported(getting("plugin-07")) == {"plugin_07"}
 
 
-def test_a_plugin_named_otherwise_than_its_colorizer_is_found_all_the_same(imported):
+def test_a_plugin_with_another_name_than_its_colorizer_is_found(imported):
     assert "plugin_19" in imported(getting("plugin-19"))
 
 
-def test_listing_loads_them_all(imported):
+def test_listing_plugins_loads_all_of_them(imported):
     """Which shows that the tests above could fail."""
     assert imported(command_line("plugins")) == PLUGINS | BUILT_IN

@@ -46,7 +46,7 @@ PALE = torch.tensor([4.0, -7.0])[None, :, None, None].expand(1, 2, 8, 8)
 
 @pytest.mark.parametrize("ab", [PALE, saturated(), saturated(16, 16)], ids=["pale", "noise", "patches"])
 @pytest.mark.parametrize("pixels", [all_grays(np.uint8), random_color(np.uint8)], ids=["gray", "color"])
-def test_the_lightness_of_8_bits_is_kept_to_rounding(pixels, ab):
+def test_8_bits_keep_lightness_up_to_rounding(pixels, ab):
     change = (lightness(join(pixels, ab)) - lightness(pixels)).abs()
     assert change.mean() <= 0.3
     assert (change <= 1).double().mean() >= 0.999
@@ -54,26 +54,26 @@ def test_the_lightness_of_8_bits_is_kept_to_rounding(pixels, ab):
 
 @pytest.mark.parametrize("ab", [PALE, saturated(), saturated(16, 16)], ids=["pale", "noise", "patches"])
 @pytest.mark.parametrize("pixels", [all_grays(np.uint16), random_color(np.uint16)], ids=["gray", "color"])
-def test_the_lightness_of_16_bits_is_kept_far_better(pixels, ab):
+def test_16_bits_keep_lightness_much_more_exactly(pixels, ab):
     change = (lightness(join(pixels, ab)) - lightness(pixels)).abs()
     assert change.mean() <= 0.002
     assert (change <= 0.02).double().mean() >= 0.999
 
 
-def test_no_chroma_leaves_every_gray_as_it_is():
+def test_gray_does_not_change_without_chroma():
     for dtype in LEVELS:
         gray = all_grays(dtype)
         change = join(gray, torch.zeros(1, 2, 4, 4)).astype(int) - gray[..., None].astype(int)
         assert np.abs(change).max() <= (0 if dtype is np.uint8 else 3)
 
 
-def test_the_chroma_is_that_which_was_predicted():
+def test_the_joined_chroma_is_the_predicted_one():
     gray = np.full((32, 32), 120, np.uint8)
     lab = rgb_to_lab(torch.tensor(join(gray, PALE)).movedim(-1, 0) / 255)
     assert lab[1:].mean(dim=(1, 2)).tolist() == pytest.approx([4, -7], abs=0.5)
 
 
-def test_chroma_beyond_lab_is_clamped_and_not_an_overflow():
+def test_chroma_outside_lab_is_clamped_and_does_not_overflow():
     gray = np.full((32, 32), 120, np.uint8)
     assert np.array_equal(join(gray, torch.full((1, 2, 4, 4), 1e6)), join(gray, torch.full((1, 2, 4, 4), 128.0)))
 
@@ -83,13 +83,13 @@ def test_chroma_beyond_lab_is_clamped_and_not_an_overflow():
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (300, 1), (37, 53), (600, 401)])
 @pytest.mark.parametrize("size", [(1, 1), (64, 64), (40, 80)])
-def test_pictures_and_chroma_of_any_size_fit_together(shape, size):
+def test_pictures_and_chroma_of_any_sizes_can_be_joined(shape, size):
     gray = np.full(shape, 130, np.uint8)
     assert join(gray, torch.full((1, 2, *size), 12.0)).shape == (*shape, 3)
     assert small_lightness(gray, size, CPU).shape == (1, 1, *size)
 
 
-def test_chroma_is_scaled_as_torch_scales_it_bicubically():
+def test_chroma_is_scaled_like_torchs_bicubic_interpolation():
     ab = saturated(16, 16) / 12
     gray = np.full((90, 70), 125, np.uint16) * 257
     lab = rgb_to_lab(torch.tensor(join(gray, ab).astype(np.int32)).movedim(-1, 0) / 65535)
@@ -97,7 +97,7 @@ def test_chroma_is_scaled_as_torch_scales_it_bicubically():
     assert (lab[1:] - expected).abs().max() < 0.05
 
 
-def test_chroma_of_the_pictures_own_size_is_taken_as_it_is():
+def test_chroma_of_the_pictures_size_is_not_scaled():
     ab = saturated(90, 70) / 12
     before = ab.clone()
     lab = rgb_to_lab(torch.tensor(join(np.full((90, 70), 32000, np.uint16), ab).astype(int)).movedim(-1, 0) / 65535)
@@ -142,7 +142,7 @@ def test_small_lightness_of_gray_is_that_of_the_same_gray_as_color():
     ids=["upside down", "every other column", "transposed", "big-endian"],
 )
 @pytest.mark.parametrize("dtype", LEVELS)
-def test_an_array_counts_by_its_values_and_not_by_its_place_in_memory(view, dtype):
+def test_the_memory_layout_of_an_array_does_not_matter(view, dtype):
     seen, ab = view(random_color(dtype)), saturated(16, 16)
     plain = np.ascontiguousarray(seen, dtype)
     assert np.array_equal(join(seen, ab), join(plain, ab))
@@ -150,14 +150,14 @@ def test_an_array_counts_by_its_values_and_not_by_its_place_in_memory(view, dtyp
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_picture_that_may_not_be_written_to_is_only_read():
+def test_read_only_arrays_can_be_colorized():
     pixels = np.asarray(Image.new("L", (20, 10), 99))
     assert not pixels.flags.writeable
     assert join(pixels, PALE).shape == (10, 20, 3)
 
 
 @pytest.mark.skipif(not STATM.exists(), reason="only Linux says how much memory there is in use")
-def test_pictures_of_a_thousand_sizes_need_no_more_memory_than_those_of_one():
+def test_memory_does_not_grow_with_the_number_of_sizes():
     """A matrix of bicubic scaling has megabytes, and every size its own."""
 
     def join_widths(widths):

@@ -228,7 +228,7 @@ RAISED = {
 
 @pytest.mark.parametrize(("error", "reason"), RAISED.values(), ids=RAISED)
 @pytest.mark.parametrize("method", ["predict", "sample", "explain"])
-def test_whatever_a_method_raises_is_an_error_that_names_plugin_and_method(method, error, reason):
+def test_an_exception_in_a_method_is_an_error_that_names_plugin_and_method(method, error, reason):
     def fail(self, network, lightness, **options):
         raise error
 

@@ -135,7 +135,7 @@ def both(make, lightness, size=32, precision="fp32"):
 # The same colors
 
 
-def test_a_colorizer_gives_the_same_colors_by_either_engine(tmp_path):
+def test_a_colorizer_gives_the_same_colors_with_either_engine(tmp_path):
     weights = write_tiny_weights(tmp_path / "tiny.safetensors")
     expected, found = (
         colorcli.load("zhang", weights=weights, precision="fp32", engine=engine).predict(pictures())
@@ -146,7 +146,7 @@ def test_a_colorizer_gives_the_same_colors_by_either_engine(tmp_path):
 
 
 @pytest.mark.parametrize("make", [Layers, Pair, Colorful, Ensemble])
-def test_networks_of_every_make_give_the_same_colors(make):
+def test_networks_of_every_kind_give_the_same_colors(make):
     expected, found = both(make, pictures())
     assert expected.std() > 1
     assert (found - expected).abs().max() < 1e-3
@@ -159,13 +159,13 @@ def test_bf16_differs_by_rounding(exported):
     assert len(exported) == 1  # which serves both precisions
 
 
-def test_all_that_a_network_returns_comes_back():
+def test_every_result_of_a_network_is_returned():
     network = model_of(seeded(Pair))._place[1]
     first, nothing, copy = network(pictures() / 100)
     assert (first.shape, nothing, copy.shape) == ((3, 2, 32, 32), None, (3, 1, 12, 20))
 
 
-def test_scaling_antialiased_is_that_of_torch():
+def test_antialiased_scaling_agrees_with_torch():
     x = pictures(2, 37, 50)
     for size in ((12, 20), (80, 64), (37, 13)):
         expected = functional.interpolate(x, size, mode="bilinear", antialias=True)
@@ -179,7 +179,7 @@ def test_a_picture_has_the_same_colors_alone_and_among_others_and_every_time():
     assert together.equal(torch.cat([model.predict(each[None]) for each in pictures()]))
 
 
-def test_many_threads_ask_at_once():
+def test_many_threads_can_call_a_network_at_once():
     model = model_of(seeded(Layers))
     answers = []
 
@@ -216,7 +216,7 @@ def test_a_network_is_exported_once_for_all_processes(exported, cache):
     assert [file.name for file in sorted(cache.glob("*/*"))] == ["network.bin", "network.xml"]
 
 
-def test_what_decides_its_answers_decides_which_export_is_taken(exported):
+def test_an_export_is_reused_only_if_nothing_that_affects_results_has_changed(exported):
     changed = seeded(Layers)
     changed.norm.running_mean += 1
     for network in (seeded(Layers), changed, seeded(Layers, 0.5)):
@@ -225,7 +225,7 @@ def test_what_decides_its_answers_decides_which_export_is_taken(exported):
     assert len(exported) == 4
 
 
-def test_code_that_changed_is_exported_again(monkeypatch, tmp_path):
+def test_changed_code_is_exported_again(monkeypatch, tmp_path):
     part = seeded(Layers)
     before = openvino._digest(part, ())
     (tmp_path / "other.py").write_text("# another forward\n")
@@ -233,27 +233,27 @@ def test_code_that_changed_is_exported_again(monkeypatch, tmp_path):
     assert openvino._digest(part, ()) != before
 
 
-def test_the_code_of_a_network_is_its_package_without_torchs():
+def test_the_code_of_a_network_is_its_own_packages_without_torch():
     names = {path.name for path in openvino._code(tiny_network())}
     assert {"network.py", "bins.py"} <= names
     assert "conv.py" not in names
 
 
-def test_a_damaged_export_is_made_again(exported, cache):
+def test_a_damaged_export_is_replaced(exported, cache):
     expected = model_of(seeded(Layers)).predict(pictures())
     next(cache.glob("*/network.xml")).write_text("<net")
     assert model_of(seeded(Layers)).predict(pictures()).equal(expected)
     assert len(exported) == 2
 
 
-def test_a_folder_that_cannot_be_written_is_no_error(cache):
+def test_a_cache_folder_that_is_not_writable_is_not_an_error(cache):
     cache.parent.mkdir(parents=True)
     cache.write_text("a file where a folder should be")
     expected, found = both(Layers, pictures())
     assert (found - expected).abs().max() < 1e-3
 
 
-def test_members_that_no_picture_needs_are_not_exported(exported):
+def test_unused_members_of_an_ensemble_are_not_exported(exported):
     model_of(seeded(Ensemble)).predict(torch.full((1, 1, 32, 32), 20.0))
     assert len(exported) == 1
 
@@ -263,7 +263,7 @@ def test_members_that_no_picture_needs_are_not_exported(exported):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("make", [Moody, Hollow])
-def test_a_network_that_cannot_be_exported_is_computed_by_torch_and_a_line_says_so(caplog, make, precision):
+def test_a_network_that_cannot_be_exported_runs_in_torch_with_a_warning(caplog, make, precision):
     with caplog.at_level(logging.WARNING, "colorcli"):
         expected, found = both(make, pictures(), precision=precision)
     assert found.equal(expected)
@@ -273,7 +273,7 @@ def test_a_network_that_cannot_be_exported_is_computed_by_torch_and_a_line_says_
 
 
 @pytest.mark.parametrize("asked", [(torch.zeros(1, 1, 8, 8, dtype=torch.int64),), (torch.zeros(1, 1, 8, 8), 0.5)])
-def test_a_call_with_more_than_fractions_is_torchs(asked, caplog):
+def test_a_call_with_other_arguments_than_floating_point_tensors_runs_in_torch(asked, caplog):
     class Asked(nn.Module):
         def forward(self, x, scale=2):
             return x * scale
@@ -284,7 +284,7 @@ def test_a_call_with_more_than_fractions_is_torchs(asked, caplog):
     assert "more than tensors of fractions" in caplog.text
 
 
-def test_a_networks_own_complaint_is_handed_on():
+def test_an_error_that_a_network_raises_is_passed_on():
     class Picky(Layers):
         def forward(self, x):
             raise UsageError("Sides of 32 are too small.")
@@ -293,7 +293,7 @@ def test_a_networks_own_complaint_is_handed_on():
         model_of(Picky()).predict(pictures())
 
 
-def test_a_network_that_is_placed_again_is_torchs_again():
+def test_a_network_that_is_placed_again_runs_in_torch_again():
     network = seeded(Layers)
     expected = model_of(network, "torch").predict(pictures())
     model_of(network).predict(pictures())
@@ -303,7 +303,7 @@ def test_a_network_that_is_placed_again_is_torchs_again():
 # At home
 
 
-def test_openvino_tells_its_makers_nothing():
+def test_openvino_sends_no_telemetry():
     program = (
         "import sys; from colorcli.inference import openvino; openvino._openvino();"
         "from openvino.tools.ovc import telemetry_utils; print(telemetry_utils.tm.__name__)"

@@ -203,7 +203,7 @@ def test_a_strength_outside_0_to_1_is_refused(strength):
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
-def test_every_file_is_colorized_and_told_in_order(photos, batch_size):
+def test_every_file_is_colorized_and_reported_in_order(photos, batch_size):
     outcomes = run(pipeline_of(batch_size=batch_size), photos)
     assert [outcome.job for outcome in outcomes] == jobs_of(photos)
     assert [outcome.error for outcome in outcomes] == [None] * 9
@@ -214,7 +214,7 @@ def test_every_file_is_colorized_and_told_in_order(photos, batch_size):
             assert (out.size, out.format) == (source.size, source.format)
 
 
-def test_the_output_says_what_made_it(photos, pipeline):
+def test_an_output_records_its_provenance(photos, pipeline):
     for outcome in run(pipeline, photos):
         assert read_provenance(outcome.job.target) == pipeline.provenance
 
@@ -244,7 +244,7 @@ def test_one_bad_file_never_stops_the_others(photos, pipeline):
             assert outcome.job.source.name in str(outcome.error)
 
 
-def test_a_picture_that_the_colorizer_cannot_do_leaves_its_batch_alone(photos):
+def test_a_picture_that_the_colorizer_fails_on_does_not_affect_its_batch(photos):
     Image.new("L", (32, 24), 255).save(photos / "4.bmp")
     outcomes = run(pipeline_of(Listening(), batch_size=9), photos)
     assert [outcome.job.source.name for outcome in outcomes if outcome.error] == ["4.bmp"]
@@ -252,7 +252,7 @@ def test_a_picture_that_the_colorizer_cannot_do_leaves_its_batch_alone(photos):
     assert sorted(path.stem for path in photos.with_name("photos-color").iterdir()) == list("01235678")
 
 
-def test_a_target_that_cannot_be_written_leaves_its_batch_alone(photos):
+def test_a_target_that_cannot_be_written_does_not_affect_its_batch(photos):
     jobs = jobs_of(photos)
     taken = jobs[2].target.parent / "taken"
     taken.parent.mkdir()
@@ -319,7 +319,7 @@ def test_every_second_counts_in_exactly_one_stage(photos, monkeypatch, batch_siz
 # Again
 
 
-def test_what_is_done_is_skipped_and_left_as_it_is(photos, pipeline):
+def test_finished_outputs_are_skipped_and_not_changed(photos, pipeline):
     run(pipeline, photos)
     before = written(photos.with_name("photos-color"))
     outcomes = run(pipeline, photos)
@@ -327,7 +327,7 @@ def test_what_is_done_is_skipped_and_left_as_it_is(photos, pipeline):
     assert written(photos.with_name("photos-color")) == before
 
 
-def test_what_is_not_done_yet_is_done(photos, pipeline):
+def test_missing_outputs_are_made(photos, pipeline):
     run(pipeline, photos)
     missing = photos.with_name("photos-color") / "4.bmp"
     missing.unlink()
@@ -336,14 +336,14 @@ def test_what_is_not_done_yet_is_done(photos, pipeline):
     assert missing.exists()
 
 
-def test_a_source_that_changed_since_is_done_again(photos, pipeline):
+def test_a_changed_source_is_colorized_again(photos, pipeline):
     run(pipeline, photos)
     later = (photos.with_name("photos-color") / "1.png").stat().st_mtime + 10
     os.utime(photos / "1.png", (later, later))
     assert [o.job.source.name for o in run(pipeline, photos) if not o.done_before] == ["1.png"]
 
 
-def test_an_output_of_other_settings_is_refused_and_kept(photos, pipeline):
+def test_an_output_of_other_settings_is_reported_and_kept(photos, pipeline):
     run(pipeline, photos)
     before = written(photos.with_name("photos-color"))
     for outcome in run(pipeline_of(strength=0.5), photos):
@@ -352,7 +352,7 @@ def test_an_output_of_other_settings_is_refused_and_kept(photos, pipeline):
     assert written(photos.with_name("photos-color")) == before
 
 
-def test_somebody_elses_file_is_refused_and_kept(photos, pipeline):
+def test_another_programs_file_is_reported_and_kept(photos, pipeline):
     theirs = photos.with_name("photos-color") / "1.png"
     theirs.parent.mkdir()
     theirs.write_bytes(b"precious")
@@ -361,7 +361,7 @@ def test_somebody_elses_file_is_refused_and_kept(photos, pipeline):
     assert theirs.read_bytes() == b"precious"
 
 
-def test_overwrite_replaces_both(photos, pipeline):
+def test_overwrite_replaces_existing_files_of_both_kinds(photos, pipeline):
     run(pipeline, photos)
     (photos.with_name("photos-color") / "1.png").write_bytes(b"precious")
     outcomes = run(pipeline_of(strength=0.5), photos, overwrite=True)
@@ -372,7 +372,7 @@ def test_overwrite_replaces_both(photos, pipeline):
 # A bounded pipeline
 
 
-def test_closing_it_stops_it_and_leaves_only_whole_files(photos):
+def test_closing_stops_the_work_and_leaves_only_complete_files(photos):
     running = colorize_files(pipeline_of(), jobs_of(photos) * 50, overwrite=True)
     next(running)
     running.close()
@@ -380,7 +380,7 @@ def test_closing_it_stops_it_and_leaves_only_whole_files(photos):
     assert {thread.name for thread in threading.enumerate() if thread.name.startswith("colorcli")} == set()
 
 
-def test_closing_it_does_not_wait_for_the_rest_of_a_file_of_many_pages(photos):
+def test_closing_does_not_wait_for_the_rest_of_a_file_with_many_pages(photos):
     pages = [Image.fromarray(gray(n)) for n in range(200)]
     pages[0].save(photos / "1.tif", save_all=True, append_images=pages[1:])
     seen, several = [], threading.Event()
@@ -402,7 +402,7 @@ def test_closing_it_does_not_wait_for_the_rest_of_a_file_of_many_pages(photos):
     assert not list(photos.parent.rglob("*.part"))
 
 
-def test_it_reads_only_a_little_ahead_of_whoever_takes_the_outcomes(photos):
+def test_files_are_read_only_a_little_ahead_of_the_outcomes(photos):
     network = Listening()
     running = colorize_files(pipeline_of(network), jobs_of(photos) * 20, overwrite=True)
     next(running)
@@ -426,7 +426,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
     assert memory_after(jobs[20:]) - before < 30e6  # the pictures that were colored have 86 MB
 
 
-def test_a_picture_without_memory_for_it_is_an_error_and_not_a_traceback(photos, caplog):
+def test_a_picture_that_does_not_fit_into_memory_is_an_error_and_not_a_traceback(photos, caplog):
     class Full(nn.Module):
         def forward(self, lightness):
             raise MemoryError

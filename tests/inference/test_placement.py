@@ -20,7 +20,7 @@ class Ensemble(nn.Module):
         )
 
 
-def test_convolutions_are_in_the_devices_precision_and_all_else_in_float32():
+def test_convolutions_use_the_devices_precision_and_everything_else_float32():
     network = place(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Linear(2, 2)).half(), BF16)
     assert [module.weight.dtype for module in network] == [torch.bfloat16, torch.float32, torch.bfloat16]
     assert network[1].running_mean.dtype == torch.float32
@@ -29,7 +29,7 @@ def test_convolutions_are_in_the_devices_precision_and_all_else_in_float32():
     assert not network.training
 
 
-def test_a_deferred_part_is_placed_when_it_is_first_called_and_the_others_never():
+def test_a_deferred_part_is_placed_on_its_first_call_or_never():
     network = place(Ensemble().half(), FP32)
     assert network.first.weight.dtype == torch.float32
     assert {p.dtype for p in network.others.parameters()} == {torch.float16}
@@ -48,11 +48,11 @@ def test_a_deferred_part_may_be_called_before_it_is_placed_and_placed_again():
         assert network.others[0][0].weight.dtype == device.dtype
 
 
-def test_deferring_changes_no_name_in_the_state_dict():
+def test_deferring_does_not_change_names_in_the_state_dict():
     assert "others.0.0.weight" in Ensemble().state_dict()
 
 
-def test_threads_that_call_a_deferred_part_at_once_all_find_it_placed():
+def test_threads_that_call_a_deferred_part_at_once_all_use_it_placed():
     network = place(Ensemble().half(), FP32)
     answers = []
     call = threading.Barrier(4)
@@ -71,5 +71,5 @@ def test_threads_that_call_a_deferred_part_at_once_all_find_it_placed():
 
 
 @pytest.mark.parametrize("name", ["defer", "load"])
-def test_what_needs_torch_is_public_all_the_same(name):
+def test_names_that_need_torch_are_public_too(name):
     assert callable(getattr(colorcli, name))

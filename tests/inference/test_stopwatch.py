@@ -22,7 +22,7 @@ def test_stages_are_added_up(clock):
     assert watch.seconds == {"decode": 6, "join": 15}
 
 
-def test_a_stage_within_another_counts_for_itself_alone(clock):
+def test_a_stage_inside_another_counts_only_for_itself(clock):
     watch = Stopwatch(clock=clock)
     with watch.stage("encode"):
         clock.go_on(1)
@@ -71,7 +71,7 @@ def test_an_error_within_a_stage_ends_it(clock):
     assert watch.seconds == {"encode": 3, "decode": 1}
 
 
-def test_a_device_finishes_its_work_within_the_stage_that_gave_it(clock):
+def test_a_devices_work_counts_for_the_stage_that_started_it(clock):
     watch = Stopwatch(settle=lambda: clock.go_on(10), clock=clock)
     with watch.stage("network"):
         clock.go_on(1)

@@ -70,7 +70,7 @@ def test_a_sample_is_the_coloring_of_its_seed_times_the_strength(size):
 
 @pytest.mark.parametrize("size", [16, None])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_an_entropy_is_drawn_at_the_pictures_size_whatever_its_depth_and_the_strength(size, dtype):
+def test_entropy_is_drawn_at_the_pictures_size_regardless_of_depth_and_strength(size, dtype):
     pipeline = EntropyPipeline(pipeline_of(size=size, strength=0))
     black, white = (next(pipeline.colorize([frame(level, dtype=dtype)])) for level in (0, np.iinfo(dtype).max))
     assert (black.pixels.shape, black.pixels.dtype) == ((20, 30, 3), np.uint8)
@@ -88,7 +88,7 @@ def test_a_transparent_picture_has_an_opaque_entropy():
     assert next(EntropyPipeline(pipeline_of()).colorize([transparent])).alpha is None
 
 
-def test_outputs_of_each_kind_and_each_seed_are_told_apart():
+def test_outputs_of_each_kind_and_seed_have_their_own_provenance():
     pipeline = pipeline_of()
     pipelines = [pipeline, SamplingPipeline(pipeline, 1), SamplingPipeline(pipeline, 2), EntropyPipeline(pipeline)]
     assert len({each.provenance.settings for each in pipelines}) == 4
@@ -109,7 +109,7 @@ def test_files_of_a_seed_are_done_once_and_never_replace_those_of_another(tmp_pa
     assert outcome(2, overwrite=True).error is None
 
 
-def test_a_colorizer_that_declares_nothing_says_so():
+def test_a_colorizer_without_samples_and_entropy_raises_usage_errors():
     pipeline = pipeline_of(Certain())
     with pytest.raises(UsageError, match="certain predicts only one coloring"):
         list(SamplingPipeline(pipeline, 1).chroma([frame()]))
@@ -117,7 +117,7 @@ def test_a_colorizer_that_declares_nothing_says_so():
         list(EntropyPipeline(pipeline).chroma([frame()]))
 
 
-def test_an_entropy_of_another_shape_is_the_plugins_fault():
+def test_entropy_of_another_shape_is_a_plugin_error():
     class Wrong(Guessing):
         def explain(self, network, lightness):
             return lightness.expand(-1, 2, -1, -1)

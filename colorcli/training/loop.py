@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from colorcli.errors import ColorcliError
+from colorcli.errors import ColorcliError, UsageError
 from colorcli.inference.model import is_out_of_memory
 from colorcli.isolation.guard import guard
 from colorcli.training.aging import age
@@ -22,7 +22,7 @@ from colorcli.weights import open_file
 from colorcli.weights.fitting import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from lightning_fabric import Fabric
@@ -139,7 +139,7 @@ def _learn(session: Session, rgb: Tensor, category: Tensor) -> TrainingProgress:
         session.average.update_parameters(unwrap(session.network))
     values = {name: fabric.all_reduce(loss).item() for name, loss in losses.items()}  # type: ignore[union-attr]
     checkpoint.step += 1
-    checkpoint.epoch_total += next(iter(values.values()))
+    checkpoint.epoch_total += values.get(session.run.file.training.stop_on, next(iter(values.values())))
     if not all(map(math.isfinite, values.values())):
         raise ColorcliError(
             f"The losses of step {checkpoint.step} are not finite: {values}.",
@@ -160,9 +160,10 @@ def _validate(session: Session) -> TrainingProgress:
     if session.fabric.is_global_zero:
         network = session.exported.eval()
         losses = {f"validation {name}": loss for name, loss in _evaluate(session, network, session.validation).items()}
-        checkpoint.validation.append(next(iter(losses.values())))
-        if checkpoint.validation[-1] < checkpoint.best:
-            checkpoint.best = checkpoint.validation[-1]
+        deciding = next(iter(losses.values()))
+        checkpoint.validation.append(_watched(session, losses) if run.file.training.stop_on else deciding)
+        if deciding < checkpoint.best:
+            checkpoint.best = deciding
             run.export("best", network)
         run.export("last", network)
         run.log(checkpoint.step, session.progress({}).epoch, losses)
@@ -175,6 +176,22 @@ def _validate(session: Session) -> TrainingProgress:
     if progress.finished and session.fabric.is_global_zero and len(session.test):
         progress = replace(progress, losses={**losses, **_test(session)})
     return progress
+
+
+def _watched(session: Session, losses: Mapping[str, float]) -> float:
+    """Return the validation loss that early stopping watches.
+
+    Raises:
+        UsageError: the recipe has no such loss.
+    """
+    name = session.run.file.training.stop_on
+    if f"validation {name}" not in losses:
+        known = ", ".join(each.removeprefix("validation ") for each in losses)
+        raise UsageError(
+            f"Recipe {session.run.file.name}: stop_on must be one of {known}, got {name!r}.",
+            "Change it in [training].",
+        )
+    return losses[f"validation {name}"]
 
 
 def _is_over(session: Session) -> bool:

@@ -38,6 +38,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         only: the only category to learn from; empty for all photographs.
         split: shares for training, validation and test in each category; None for 1 in 20 for validation and no test.
         early_stopping: k and mu of `colorcli.training.stopping`; None for none.
+        stop_on: the loss that early stopping watches; empty for the one that decides which weights are best.
         workers: processes that decode photographs; None to choose automatically.
         seed: of all random numbers.
     """
@@ -61,6 +62,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         tuple[Annotated[int, Meta(ge=2)], _AboveZero] | None,
         Meta(description="a number of epochs from 2 and a limit above 0, such as [5, 0.5]"),
     ] = None
+    stop_on: str = ""
     workers: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="an integer from 0")] = None
     seed: Annotated[int, Meta(ge=0, description="an integer from 0")] = 0
 

@@ -20,6 +20,7 @@ from colorcli.errors import UsageError, WeightsCorrupt
 from colorcli.files import replacing
 from colorcli.pages.sheet import Row, write_sheet
 from colorcli.training.curves import COLUMNS, draw_curves, read_log, write_log
+from colorcli.training.recipes import TrainingSettings
 from colorcli.weights import Header, open_file, write_state
 from colorcli.weights.fitting import build, mismatch
 from colorcli.weights.manifest import format_table
@@ -44,9 +45,9 @@ class Checkpoint:
         network: weights.
         average: state of the averaged network.
         recipe: state of the recipe.
-        epoch_total: sum of the first loss over the steps of the current epoch.
-        training: mean of the first loss in each epoch.
-        validation: the first figure of each validation.
+        epoch_total: sum of the loss that early stopping watches over the steps of the current epoch.
+        training: mean of that loss in each epoch.
+        validation: that loss in each validation.
         over: whether early stopping has ended the run.
         unusable: names of photographs that are gray or cannot be read.
         photographs: fingerprint of all other photographs.
@@ -243,8 +244,11 @@ class Run:
 
 
 def _comparable(settings: Any) -> Any:
-    """Remove `workers`, which does not affect the result, from all tables of settings."""
+    """Add default settings that are missing, and remove `workers`, which does not affect the result."""
     if isinstance(settings, dict):
+        if isinstance(training := settings.get("training"), dict):
+            complete = msgspec.to_builtins(msgspec.convert(training, TrainingSettings))
+            settings = {**settings, "training": complete}
         return {key: _comparable(value) for key, value in settings.items() if key != "workers"}
     return [_comparable(each) for each in settings] if isinstance(settings, list) else settings
 

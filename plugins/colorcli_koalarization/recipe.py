@@ -14,20 +14,22 @@ from colorcli.training.optimization import ChromaWeight, Descent, expect_one_of,
 from colorcli_koalarization.network import AB_REACH, KoalarizationNetwork
 from colorcli_koalarization.pretrained import give_weights
 
-LossName = Literal["mse", "cross-entropy"]
+LossName = Literal["mse", "cross-entropy", "continuous-cross-entropy"]
 OptimizerName = Literal["adam", "adamw"]
 ScheduleName = Literal["constant", "halving", "cosine"]
 
 
 class KoalarizationRecipe(Recipe):
-    """The squared error of the color, as published, or the cross-entropy of its bins, after Hwang and Zhou.
+    """The squared error of the colors, as published, or one of two cross-entropies, after Hwang and Zhou.
 
-    The squared error is the mean over pixels and channels, of color in the network's -1..1. The cross-entropy is the
-    mean over pixels of that of a plus that of b.
+    The squared error is the mean over pixels and channels, in the network's -1..1. The cross-entropy of bins is the
+    mean over pixels of that of a plus that of b. The continuous cross-entropy is the mean over pixels and channels of
+    -(t log p + (1 - t) log(1 - p)), where p and t are predicted and true ab, scaled to 0..1: the Georgia Tech paper
+    (section 3) computes a cross-entropy on continuous a and b without giving its formula, and this is the usual one.
 
     Args:
-        loss: `mse`, or `cross-entropy`.
-        bins: with the cross-entropy, into how many equal parts a and b are each divided.
+        loss: `mse`, `cross-entropy` (of bins), or `continuous-cross-entropy`.
+        bins: for `cross-entropy`, the number of equal bins for a, and likewise for b.
         chroma_weight: a pixel's loss counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data, so
             that saturated colors, which are rare, count; 0 is the papers'.
         pretrained: where the extractor's weights come from when a run begins, unless the weights that it starts from
@@ -114,7 +116,11 @@ class KoalarizationRecipe(Recipe):
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         colored = network(batch.lightness)
         truth = functional.adaptive_avg_pool2d(batch.ab, colored.shape[-2:])
-        error = self._squared_error if self.loss == "mse" else self._cross_entropy
+        error = {
+            "mse": self._squared_error,
+            "cross-entropy": self._cross_entropy,
+            "continuous-cross-entropy": self._continuous_cross_entropy,
+        }[self.loss]
         weight = self.weight(truth)
         return {"loss": (weight * error(colored, truth)).mean()}
 
@@ -128,6 +134,11 @@ class KoalarizationRecipe(Recipe):
         B, _, h, w = logits.shape
         by_bin = logits.view(B, 2, self.bins, h, w).movedim(2, 1)
         return functional.cross_entropy(by_bin, bin_, reduction="none").sum(dim=1, keepdim=True)
+
+    def _continuous_cross_entropy(self, colored: Tensor, ab: Tensor) -> Tensor:
+        """Compare (B, 2, h, w) in -1..1 with ab: (B, 2, h, w)."""
+        predicted, true = (((color + 1) / 2).clamp(0, 1) for color in (colored, ab / AB_REACH))
+        return functional.binary_cross_entropy(predicted, true, reduction="none")
 
     def state(self) -> dict[str, Any]:
         return {"mean_weight": self.weight.mean, "descent": self.descent.state()}

@@ -13,9 +13,14 @@ class ZhangNetwork(nn.Module):
     """Eight blocks of convolutions that classify the color of every fourth pixel.
 
     Args:
-        widths: channels of blocks 1 to 4; blocks 5 to 7 are as wide as block 4, and block 8 as block 3.
+        widths: channels of blocks 1 to 4; blocks 5 to 7 are as wide as block 4, and block 8 as block 3. With six
+            values, the last two are those of blocks 7 and 8: 256 and 128 in the table of Zhang 2016 and in the figure
+            of the Liège paper, where the published network has 512 and 256.
         classes: number of bins; their centers are the weights of `model_out`, from a weights file or `set_centers`.
         folded_temperature: the temperature already included in the logits: 0.38 in the published file, 1 in ours.
+
+    Raises:
+        ValueError: there are not four or six widths.
     """
 
     def __init__(
@@ -25,7 +30,10 @@ class ZhangNetwork(nn.Module):
         folded_temperature: float = 1.0,
     ) -> None:
         super().__init__()
-        first, second, third, fourth = widths
+        if len(widths) not in {4, 6} or min(widths) < 1:
+            raise ValueError(f"widths must be 4 or 6 numbers of channels, got {list(widths)}")
+        first, second, third, fourth = widths[:4]
+        seventh, eighth = widths[4:] or (fourth, third)
         self.folded_temperature = folded_temperature
         self.model1 = _block([1, first, first], stride=2)
         self.model2 = _block([first, second, second], stride=2)
@@ -33,15 +41,15 @@ class ZhangNetwork(nn.Module):
         self.model4 = _block([third, fourth, fourth, fourth])
         self.model5 = _block([fourth] * 4, dilation=2)
         self.model6 = _block([fourth] * 4, dilation=2)
-        self.model7 = _block([fourth] * 4)
+        self.model7 = _block([fourth, seventh, seventh, seventh])
         self.model8 = nn.Sequential(
-            nn.ConvTranspose2d(fourth, third, 4, stride=2, padding=1),
+            nn.ConvTranspose2d(seventh, eighth, 4, stride=2, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(third, third, 3, padding=1),
+            nn.Conv2d(eighth, eighth, 3, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(third, third, 3, padding=1),
+            nn.Conv2d(eighth, eighth, 3, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(third, classes, 1),
+            nn.Conv2d(eighth, classes, 1),
         )
         # The published file has a convolution here. Not a module, so that the host does not convert it to bf16.
         centers = nn.Parameter(torch.zeros(2, classes, 1, 1), requires_grad=False)

@@ -63,6 +63,27 @@ def test_the_loss_is_the_mean_squared_error_in_the_networks_scale(chroma_weight)
     assert loss == pytest.approx(expected, rel=1e-4)
 
 
+def test_the_continuous_cross_entropy_of_georgia_tech_is_the_hand_computed_one():
+    ab = torch.tensor([[127.0, -127.0], [0.0, 63.5]]).view(1, 2, 1, 2)  # a of two pixels, then b
+    colored = torch.tensor([[0.5, -0.5], [0.0, 0.0]]).view(1, 2, 1, 2)
+    # t = 1, 0, 0.5, 0.75 and p = 0.75, 0.25, 0.5, 0.5
+    expected = (-np.log(0.75), -np.log(0.75), np.log(2), np.log(2))
+    found = KoalarizationRecipe(loss="continuous-cross-entropy")._continuous_cross_entropy(colored, ab)
+    assert found.flatten().tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_continuous_cross_entropy_is_the_loss_of_a_network_without_bins():
+    batch = toy()
+    recipe = KoalarizationRecipe(loss="continuous-cross-entropy")
+    network = started(recipe, batch).eval()
+    assert network.bins == 0
+    with torch.no_grad():
+        loss = recipe.validate(network, batch)["loss"].item()
+        p = (network(batch.lightness).double().numpy() + 1) / 2
+    t = (halved(batch.ab) / 127 + 1) / 2
+    assert loss == pytest.approx(-(t * np.log(p) + (1 - t) * np.log(1 - p)).mean(), rel=1e-4)
+
+
 @pytest.mark.parametrize("chroma_weight", [0.0, 2.0])
 def test_the_cross_entropy_is_that_of_the_bin_of_a_plus_that_of_the_bin_of_b(chroma_weight):
     batch = toy()
@@ -290,7 +311,8 @@ def test_the_first_model_of_georgia_tech_has_the_numbers_of_the_paper():
     [
         ("convnext", {"extractor": "convnext-tiny"}, {}),
         ("256", {"dimensions": 256}, {}),
-        ("cross-entropy", {}, {"loss": "cross-entropy", "bins": 50}),
+        ("cross-entropy", {}, {"loss": "continuous-cross-entropy"}),
+        ("cross-entropy-bins", {}, {"loss": "cross-entropy", "bins": 50}),
     ],
 )
 def test_each_other_model_of_georgia_tech_differs_from_the_first_in_one_thing(name, network, settings):

@@ -154,3 +154,25 @@ def test_weights_of_another_width_are_refused_and_the_file_is_named(tmp_path):
     torch.save(ZhangNetwork([4, 4, 8, 8]).state_dict(), path)
     with pytest.raises(WeightsCorrupt, match=r"narrow\.pth does not fit the network of zhang"):
         colorcli.load("zhang", weights=path, device="cpu")
+
+
+def test_the_widths_of_blocks_7_and_8_are_those_of_the_liege_figure():
+    network = ZhangNetwork(widths=(4, 8, 16, 32, 16, 8), classes=5)
+    assert [network.model7[index].weight.shape[:2] for index in (0, 2, 4)] == [(16, 32), (16, 16), (16, 16)]
+    assert network.model8[0].weight.shape[:2] == (16, 8)  # transposed: input channels first
+    assert [network.model8[index].weight.shape[:2] for index in (2, 4, 6)] == [(8, 8), (8, 8), (5, 8)]
+    assert network(torch.zeros(1, 1, 32, 32)).shape == (1, 5, 8, 8)
+
+
+def test_four_widths_give_the_published_layout():
+    shapes = [
+        {k: v.shape for k, v in ZhangNetwork(w, 5).state_dict().items()}
+        for w in ((4, 8, 16, 32), (4, 8, 16, 32, 32, 16))
+    ]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("widths", [(4, 8, 16), (4, 8, 16, 32, 16), (4, 8, 16, 0)])
+def test_invalid_widths_are_an_error(widths):
+    with pytest.raises(ValueError, match="widths must be 4 or 6 numbers of channels"):
+        ZhangNetwork(widths)

@@ -191,7 +191,9 @@ def test_the_recipe_of_zhang_2016_has_the_numbers_of_the_paper():
 
 def test_the_recipe_of_the_cats_has_the_numbers_of_the_liege_paper():
     recipe = paper("cats")
-    assert recipe.network == {"widths": [64, 128, 256, 512]}
+    assert recipe.network == {"widths": [64, 128, 256, 512, 256, 128]}  # Fig. 1: conv7 has 256 channels, conv8 128
+    assert recipe.input_size == 224  # trained and run at 224
+    assert recipe.training.sizes == ((0.0, 224),)
     assert recipe.recipe == {
         "gamut": "data",
         "neighbors": 5,

@@ -24,6 +24,7 @@ levels = 5
 kind = "gan"
 discriminator_width = 2
 keep = "last"
+learning_rate = 0.2
 
 [training]
 epochs = 12

@@ -248,7 +248,7 @@ def test_a_run_that_starts_from_given_weights_keeps_their_extractor(router):
 
 
 def test_weights_that_are_not_there_end_the_run_before_its_first_step(tmp_path):
-    with pytest.raises(WeightsNotFound, match="no weights file"):
+    with pytest.raises(WeightsNotFound, match="Weights file not found"):
         started(KoalarizationRecipe(pretrained=str(tmp_path / "none.safetensors")), toy(), **ROUTED)
 
 
@@ -350,7 +350,7 @@ def test_the_narrow_one_is_small_and_in_the_shape_of_the_paper():
 
 def test_every_recipe_file_makes_a_recipe_that_takes_its_pictures():
     files = sorted(Koalarization.recipe_folder.glob("*.toml"))
-    assert len(files) == 8
+    assert len(files) == 9
     for path in files:
         recipe = read_recipe(path)
         assert recipe.source

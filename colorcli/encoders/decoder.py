@@ -54,7 +54,7 @@ class Level(nn.Sequential):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:  # type: ignore[override]
         """Turn (B, before, h, w) and (B, skip, H, W) into (B, after, H, W)."""
         x = functional.interpolate(x, skip.shape[-2:], mode="bilinear", align_corners=False)
-        mixed: Tensor = super().forward(torch.cat([x, skip], dim=1))
+        mixed: Tensor = super().forward(torch.cat([x, skip], dim=1))  # type: ignore[no-untyped-call]
         return mixed
 
 

@@ -92,12 +92,13 @@ def _jpeg(lightness: Tensor, strength: Tensor) -> Tensor:
     side = lightness.shape[-1] // 8 * 8
     transform, table = (t.to(lightness.device) for t in _cosines())
     steps = table * (strength * _JPEG)[:, :, :, :, None, None] * 100 / 255
-    blocks = lightness[:, :, :side, :side].unflatten(3, (-1, 8)).unflatten(2, (-1, 8)).transpose(3, 4)
+    across = (len(lightness), 1, side // 8, 8, side // 8, 8)
+    blocks = lightness[:, :, :side, :side].reshape(across).transpose(3, 4)
     spectrum = transform @ blocks @ transform.T  # (B, 1, s / 8, s / 8, 8, 8)
     quantized = torch.where(steps > 0, (spectrum / steps.clamp_min(1e-6)).round() * steps, spectrum)
-    restored = (transform.T @ quantized @ transform).transpose(3, 4).flatten(4, 5).flatten(2, 3)
+    restored = (transform.T @ quantized @ transform).transpose(3, 4)
     out = lightness.clone()
-    out[:, :, :side, :side] = restored
+    out[:, :, :side, :side] = restored.reshape(len(lightness), 1, side, side)
     return out
 
 

@@ -135,4 +135,4 @@ class IizukaRecipe(Recipe):
 
 def _reduced(color: Tensor, size: Sequence[int]) -> Tensor:
     """Average over the network's pixels, each of which is several of the picture's: (B, C, H, W) to (B, C, h, w)."""
-    return functional.adaptive_avg_pool2d(color, list(size))
+    return functional.adaptive_avg_pool2d(color, (size[0], size[1]))

@@ -100,6 +100,6 @@ class EncodedEnsemble(Ensemble):
 def _share_encoder(_: nn.Module, state: dict[str, Any], *_rest: object) -> None:
     """Keep one of the encoders of generators that were trained apart, each with the same frozen one."""
     for key in [key for key in state if key.startswith(_PREFIX)]:
-        _, _, part, name = key.split(".", maxsplit=3)
-        if part == "encoder":
+        member, part, name = key.removeprefix(_PREFIX).split(".", maxsplit=2)
+        if member in CATEGORIES and part == "encoder":
             state[f"encoder.{name}"] = state.pop(key)

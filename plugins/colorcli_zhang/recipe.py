@@ -162,7 +162,7 @@ class ZhangRecipe(Recipe):
         if not (self.color_weight or self.cast_weight or self.smoothness_weight):
             return {"loss": classification}
         with torch.autocast(truth.device.type, enabled=False):
-            mean = (log_probability.exp() @ network.centers).movedim(-1, 1) / 10  # type: ignore[operator]
+            mean = (log_probability.exp() @ network.centers).movedim(-1, 1) / 10
         lightness = functional.adaptive_avg_pool2d(batch.lightness, size)
         color = (self.color_weights[nearest_bin] * (mean - truth / 10).abs().mean(dim=1)).mean()
         cast = (mean - truth / 10).mean(dim=(2, 3)).abs().mean()

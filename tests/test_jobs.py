@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from colorcli.errors import UsageError
-from colorcli.jobs import numbered, of_entropy, plan
+from colorcli.jobs import numbered, of_entropy, plan, without_clashes
 from colorcli.media.pictures.files import open_picture, write_picture
 from tests.media.pictures.samples import PROVENANCE, colored, image
 
@@ -249,3 +249,33 @@ def test_what_makes_no_sense_is_wrong_usage(here, inputs, output, options):
     touch("p/a.jpg", "p/b.jpg", "p/notes")
     with pytest.raises(UsageError):
         plan([Path(each) for each in inputs], Path(output) if output else None, **options)
+
+
+# Several outputs of each picture
+
+
+def clashes(*inputs: str, output: str | None = None) -> tuple[list[list[str]], list[str]]:
+    """The targets that remain of colorings and entropies, and the problems."""
+    found = plan([Path(each) for each in inputs], Path(output) if output else None)
+    passes = without_clashes([found.jobs, [of_entropy(job) for job in found.jobs]], found)
+    return [[job.target.name for job in jobs] for jobs in passes], [str(error) for _, error in found.problems]
+
+
+def test_entropies_of_pictures_that_differ_in_their_suffix_clash(here):
+    touch("p/a.jpg", "p/a.png", "p/b.jpg")
+    targets, told = clashes("p", output="out")
+    assert targets == [["a.jpg", "a.png", "b.jpg"], ["a-entropy.png", "b-entropy.png"]]
+    assert len(told) == 1
+    assert "have the same output" in told[0]
+
+
+def test_an_entropy_that_would_replace_the_coloring_of_another_picture_clashes(here):
+    touch("p/a.jpg", "p/a-entropy.png")
+    targets, told = clashes("p", output="out")
+    assert targets == [["a-entropy.png", "a.jpg"], ["a-entropy-entropy.png"]]
+    assert len(told) == 1
+
+
+def test_outputs_that_differ_clash_with_nothing(here):
+    touch("p/a.jpg", "p/b.jpg", "p/q/a.jpg")
+    assert clashes("p", output="out")[1] == []

@@ -79,14 +79,6 @@ def gray_to_lightness(gray: Tensor) -> Tensor:
     return luminance_to_lightness(srgb_to_linear(gray))
 
 
-def rgb_to_lightness(rgb: Tensor) -> Tensor:
-    """Convert sRGB (..., 3, H, W) in 0..1 to CIE lightness L* (..., 1, H, W) in 0..100."""
-    linear = srgb_to_linear(rgb)
-    red, green, blue = LUMINANCE_WEIGHTS
-    luminance = red * linear[..., 0:1, :, :] + green * linear[..., 1:2, :, :] + blue * linear[..., 2:3, :, :]
-    return luminance_to_lightness(luminance)
-
-
 def gray_rgb(
     lightness: Tensor, mean: Sequence[float] = (0.0, 0.0, 0.0), std: Sequence[float] = (1.0, 1.0, 1.0)
 ) -> Tensor:

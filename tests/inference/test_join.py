@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from colorcli.color import rgb_to_lab, rgb_to_lightness
+from colorcli.color import rgb_to_lab
 from colorcli.inference import preprocess
 from colorcli.inference.join import join
 from colorcli.inference.preprocess import small_lightness
@@ -21,7 +21,7 @@ def lightness(pixels):
     """True L* in double precision: (H, W)."""
     rgb = torch.tensor(pixels.astype(np.float64)) / LEVELS[pixels.dtype.type]
     rgb = rgb.expand(3, *rgb.shape) if rgb.ndim == 2 else rgb.movedim(-1, 0)
-    return rgb_to_lightness(rgb)[0]
+    return rgb_to_lab(rgb)[0]
 
 
 def all_grays(dtype):

@@ -16,7 +16,35 @@ from PIL import Image
 from colorcli.cli import colorcli, main
 from colorcli.errors import ColorcliError, UsageError
 
-HEAVY = {"torch", "torchvision", "numpy", "PIL", "rich", "huggingface_hub", "safetensors", "lightning_fabric"}
+HEAVY = {  # each takes milliseconds at least; --help takes about as long as the import of click
+    *(
+        "torch",
+        "torchvision",
+        "numpy",
+        "PIL",
+        "cv2",
+        "av",
+        "rich",
+        "huggingface_hub",
+        "safetensors",
+        "lightning_fabric",
+    ),
+    *(
+        "pluggy",
+        "msgspec",
+        "jinja2",
+        "tomli_w",
+        "tomllib",
+        "asyncio",
+        "email",
+        "http",
+        "ssl",
+        "urllib.request",
+        "json",
+    ),
+    *("hashlib", "logging", "subprocess", "tempfile", "importlib.metadata"),
+    *("colorcli.colorizer", "colorcli.jobs", "colorcli.weights"),
+}
 
 
 @pytest.fixture

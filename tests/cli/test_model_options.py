@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from colorcli.cli import main
-from colorcli.cli.model_options import ModelArgument, ModelOptions, load_pipelines
+from colorcli.cli import colorcli, main
+from colorcli.cli.model_options import ModelArgument, ModelOptions, complete_model, load_pipelines
 from colorcli.errors import UsageError
 from tests.evaluation.pictures import save_photographs, save_weights
 
@@ -139,3 +139,53 @@ def test_several_runs_are_in_one_table_sheet_or_survey(runs, tmp_path, monkeypat
     text = written.read_text(encoding="utf-8")
     assert "first" in text
     assert "second" in text
+
+
+LOADING = ["run", "evaluate", "compare", "bench", "turing make"]
+
+
+def options_of(name):
+    command = colorcli
+    for word in name.split():
+        command = command.commands[word]
+    return {flag: option for option in command.params for flag in option.opts if flag.startswith("-")}
+
+
+@pytest.mark.parametrize("name", LOADING)
+def test_every_command_that_loads_models_has_the_same_options(name):
+    flags = {"--weights", "-p", "--option", "--device", "--precision", "--engine", "--offline", "--accept-license"}
+    options = options_of(name)
+    assert flags <= options.keys()
+    for flag in ("--offline", "--accept-license"):
+        assert options[flag].help == options_of("run")[flag].help
+
+
+@pytest.mark.parametrize("name", ["train", "weights pull"])
+def test_commands_that_download_weights_can_accept_their_license(name):
+    assert {"--offline", "--accept-license"} <= options_of(name).keys()
+
+
+def test_accepting_a_license_is_recorded_for_the_model(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    ModelOptions().accept("pix2pix.shariatnia")
+    assert not (tmp_path / "colorcli").exists()
+    ModelOptions(accept_license=True).accept("pix2pix.shariatnia")
+    assert "accepted pix2pix.shariatnia" in (tmp_path / "colorcli" / "licenses.txt").read_text()
+
+
+def test_every_combination_of_several_devices_precisions_and_engines_is_given():
+    several = ModelOptions(device="cpu,cuda", precision="fp32,bf16", engine="torch", offline=True)
+    assert [(each.device, each.precision, each.engine, each.offline) for each in several.combinations()] == [
+        ("cpu", "fp32", "torch", True),
+        ("cpu", "bf16", "torch", True),
+        ("cuda", "fp32", "torch", True),
+        ("cuda", "bf16", "torch", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("zha", {"zhang", "zhang.starter", "zhang.eccv16"}), ("zhang.s", {"zhang.starter"}), ("xyz", set())],
+)
+def test_names_of_models_are_completed(typed, expected):
+    assert {item.value for item in complete_model(None, None, typed)} == expected

@@ -61,6 +61,13 @@ _OPTIONS = {
         "--crf", type=float, help="Films: quality on the scale of the encoder. [default: near-transparent]"
     ),
     "preset": click.option("--preset", help="Films: speed preset of the encoder."),
+    "deinterlace": click.option(
+        "--deinterlace",
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        show_default=True,
+        help="Films: deinterlace interlaced frames, all frames or none.",
+    ),
     "start": click.option("--start", type=_time, metavar="TIME", help="Films: start here: 90, 1:30 or 1:02:03.5."),
     "end": click.option("--end", type=_time, metavar="TIME", help="Films: stop here."),
     "stabilize": click.option(
@@ -94,6 +101,7 @@ class FilmOptions:
     codec: str | None = None
     crf: float | None = None
     preset: str | None = None
+    deinterlace: Literal["auto", "on", "off"] = "auto"
     start: Fraction | None = None
     end: Fraction | None = None
     stabilize: Literal["flow", "average", "off"] = "flow"
@@ -122,6 +130,7 @@ class FilmOptions:
             codec=self.codec,
             crf=self.crf,
             preset=self.preset,
+            deinterlace=self.deinterlace,
             start=self.start,
             end=self.end,
             stabilize=self.stabilize,

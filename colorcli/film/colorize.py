@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from colorcli.film.stabilizer import Method
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
-    from colorcli.media.films.probe import Film, Stream
+    from colorcli.media.films.probe import Deinterlace, Film, Stream
     from colorcli.media.pictures.metadata import Provenance
 
     Plane = NDArray[np.float32]
@@ -75,6 +75,7 @@ class FilmSettings:
         codec: an ffmpeg encoder, or h264, h265, av1, vp9; None for the default.
         crf: the quality on the encoder's own scale; None for one that is hard to tell from the source.
         preset: the encoder's speed preset; None for a fast one.
+        deinterlace: deinterlace interlaced frames ("auto"), all frames ("on") or none ("off").
         start: where the output begins, in seconds; None for the beginning.
         end: where it ends; None for the end.
         stabilize: how chroma is smoothed over time.
@@ -85,6 +86,7 @@ class FilmSettings:
     codec: str | None = None
     crf: float | None = None
     preset: str | None = None
+    deinterlace: Deinterlace = "auto"
     start: Fraction | None = None
     end: Fraction | None = None
     stabilize: Method = "flow"
@@ -95,7 +97,7 @@ class FilmSettings:
         """Return the provenance that the output records; its `settings` is a digest of everything that affects it."""
         deciding = [
             *(pipeline.provenance.settings, self.codec, self.crf, self.preset, str(self.start), str(self.end)),
-            *(self.stabilize, self.keyframes, [each.digest for each in self.references]),
+            *(self.deinterlace, self.stabilize, self.keyframes, [each.digest for each in self.references]),
         ]
         digest = hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:16]
         return replace(pipeline.provenance, settings=digest)
@@ -169,7 +171,7 @@ def _colorize(
     provenance = settings.provenance(pipeline)
     if not overwrite and is_done(job.source, job.target, read_provenance, provenance):
         return FilmOutcome(job, done_before=True, target=job.target)
-    film = probe(job.source)
+    film = probe(job.source, settings.deinterlace)
     encoding = choose_encoding(film, job.target.suffix, settings.codec, settings.crf, settings.preset)
     destination = choose_destination(film, job.target, encoding, settings.start, settings.end)
     if destination.path != job.target:
@@ -184,7 +186,7 @@ def _colorize(
     corrections = Corrections(film, settings.references, pipeline.model.size, start, end)
     with (
         Parts(film, destination, encoding, provenance) as parts,
-        read_frames(film, start, end, after=parts.after, number=parts.frames) as reader,
+        read_frames(film, start, end, after=parts.after, number=parts.frames, alpha=encoding.alpha) as reader,
     ):
         made_before = number = parts.frames
         on_start(film, made_before)
@@ -197,10 +199,10 @@ def _colorize(
             for number, (prepared, (u, v)) in enumerate(finished, made_before + 1):
                 if prepared.begins_part:
                     parts.end_shot(runs_on=prepared.runs_on)
-                parts.write(prepared.frame.luma, u, v, prepared.frame.time)
+                parts.write(prepared.frame.luma, u, v, prepared.frame.time, prepared.frame.alpha)
                 shots = prepared.shot + 1
                 on_frame(number, prepared.shot)
-        parts.finish()
+        parts.finish(reader.jumps)
     seconds = time.perf_counter() - began
     figures = FilmFigures(
         frames=number,

@@ -107,7 +107,7 @@ def read_lead_in(film: Film, last: Fraction, done: int) -> list[FilmFrame]:
 
 def _unwritten(prepared: PreparedFrame) -> PreparedFrame:
     """Drop the luma of a frame that only contributes to others."""
-    return replace(prepared, frame=replace(prepared.frame, luma=prepared.frame.luma[:0]), written=False)
+    return replace(prepared, frame=replace(prepared.frame, luma=prepared.frame.luma[:0], alpha=None), written=False)
 
 
 def upright(planes: Plane, rotation: int) -> Plane:

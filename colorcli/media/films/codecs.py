@@ -8,10 +8,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from colorcli.errors import UsageError, did_you_mean
+from colorcli.media.films.encoder import settle_timing
 from colorcli.media.films.ffmpeg import encoders, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from fractions import Fraction
 
     from colorcli.media.films.probe import Film
 
@@ -25,6 +27,7 @@ class EncoderSettings:
     Attributes:
         quality: the option that `--crf` sets; empty if it has none.
         crf: the default of that option.
+        bounds: the lowest and the highest value of that option.
         preset: the option that `--preset` sets; empty if it has none.
         speed: the default of that option; empty for the encoder's own.
         always: other options that are always set.
@@ -32,35 +35,42 @@ class EncoderSettings:
 
     quality: str = ""
     crf: float = 0
+    bounds: tuple[float, float] = (0, 51)
     preset: str = ""
     speed: str = ""
     always: Mapping[str, str | int] = field(default_factory=dict)
 
 
 ENCODERS: dict[str, EncoderSettings] = {
-    "libx264": EncoderSettings("crf", 18, "preset", "faster"),
-    "libx265": EncoderSettings("crf", 20, "preset", "fast", {"x265-params": "log-level=error"}),
-    "libsvtav1": EncoderSettings("crf", 26, "preset", "8"),
-    "libaom-av1": EncoderSettings("crf", 24, "cpu-used", "6", {"row-mt": 1}),
-    "libvpx-vp9": EncoderSettings("crf", 24, "cpu-used", "4", {"b:v": 0, "row-mt": 1}),
+    "libx264": EncoderSettings("crf", 18, (0, 51), "preset", "faster"),
+    "libx265": EncoderSettings("crf", 20, (0, 51), "preset", "fast", {"x265-params": "log-level=error"}),
+    "libsvtav1": EncoderSettings("crf", 26, (1, 63), "preset", "8"),
+    "libaom-av1": EncoderSettings("crf", 24, (0, 63), "cpu-used", "6", {"row-mt": 1}),
+    "libvpx-vp9": EncoderSettings("crf", 24, (0, 63), "cpu-used", "4", {"b:v": 0, "row-mt": 1}),
     "ffv1": EncoderSettings(always={"level": 3, "slicecrc": 1}),
-    "mpeg4": EncoderSettings("q:v", 3),
-    "prores_ks": EncoderSettings("q:v", 9),
+    "mpeg4": EncoderSettings("q:v", 3, (1, 31)),
+    "mpeg2video": EncoderSettings("q:v", 3, (1, 31)),
+    "prores_ks": EncoderSettings("q:v", 9, (2, 31)),
 } | {
     f"{kind}_{maker}": codec
     for kind in ("h264", "hevc", "av1")
     for maker, codec in {
-        "nvenc": EncoderSettings("cq", 20, "preset", "p5", {"rc": "vbr", "b:v": 0}),
-        "qsv": EncoderSettings("global_quality", 20, "preset", "medium"),
-        "vaapi": EncoderSettings("qp", 20),
-        "amf": EncoderSettings("qp_i", 20, "quality", "balanced", {"rc": "cqp"}),
-        "videotoolbox": EncoderSettings("q:v", 65),
+        "nvenc": EncoderSettings("cq", 20, (1, 51), "preset", "p5", {"rc": "vbr", "b:v": 0}),
+        "qsv": EncoderSettings("global_quality", 20, (1, 51), "preset", "medium"),
+        "vaapi": EncoderSettings("qp", 20, (0, 52)),
+        "amf": EncoderSettings("qp_i", 20, (0, 51), "quality", "balanced", {"rc": "cqp"}),
+        "videotoolbox": EncoderSettings("q:v", 65, (1, 100)),
     }.items()
 }
 """The encoders whose quality we can set. Any other ffmpeg encoder can be used with its own defaults."""
 
 ALIASES = {"h264": "libx264", "h265": "libx265", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
 _HOLDS_ODD_420 = {"libvpx-vp9", "libaom-av1", "libsvtav1", "ffv1", "av1_nvenc"}
+_MARKS_RANGE = {"h264", "hevc", "vp9", "av1", "mjpeg"}
+"""Codecs that record full range in their own stream; others need a container that does."""
+
+_LIMITED_RANGE = {"mpeg1video", "mpeg2video", "prores", "dvvideo", "dnxhd"}
+"""Codecs whose decoders assume limited range, whatever the container says."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +81,20 @@ class Encoding:
         codec: the name of the encoder in ffmpeg.
         options: its options.
         pixel_format: the format of the pixels it receives.
+        alpha: whether transparency is encoded.
+        range: "tv" or "pc", of the encoded luma.
+        tick: the time base of the encoder; None for that of the film.
+        constant_rate: whether the encoder needs a constant frame rate.
         notes: sentences for the user.
     """
 
     codec: str
     options: Options
     pixel_format: str
+    alpha: bool = False
+    range: str = "tv"
+    tick: Fraction | None = None
+    constant_rate: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -91,6 +109,11 @@ class Encoding:
             return f"format={self.pixel_format}"
         return f"format={self.pixel_format},hwupload"
 
+    @property
+    def declared_range(self) -> str:
+        """The range that the encoder is told: one that cannot record full range would convert to limited range."""
+        return self.range if self.family in _MARKS_RANGE else "tv"
+
 
 def choose_encoding(
     film: Film, suffix: str, codec: str | None = None, crf: float | None = None, preset: str | None = None
@@ -99,13 +122,14 @@ def choose_encoding(
 
     Args:
         film: as probed.
-        suffix: that of the output; VP9 is the default for `.webm`, which cannot hold H.264.
+        suffix: that of the output. VP9 is the default for `.webm`, which cannot hold H.264; `.mp4` and `.mov` record
+            full range only for codecs that do so themselves.
         codec: an ffmpeg encoder, or h264, h265, av1, vp9; None for the default, libx264.
         crf: the quality on the encoder's own scale; None for one that is hard to tell from the source.
         preset: the encoder's speed preset; None for a fast one.
 
     Raises:
-        UsageError: the encoder does not exist, or lacks an option.
+        UsageError: the encoder does not exist, lacks an option, or rejects its value.
         FfmpegMissing: ffmpeg is not available.
     """
     name = codec or ("libvpx-vp9" if suffix.lower() == ".webm" else "libx264")
@@ -119,6 +143,9 @@ def choose_encoding(
     for option, value, has in (("--crf", crf, known.quality), ("--preset", preset, known.preset)):
         if value is not None and not has:
             raise UsageError(f"{option} is not supported for {name}.", f"Leave {option} out.")
+    lowest, highest = known.bounds
+    if crf is not None and not lowest <= crf <= highest:
+        raise UsageError(f"--crf must be between {lowest} and {highest} for {name}, got {crf:g}.")
     options: Options = dict(known.always)
     if known.quality:
         options[known.quality] = _number(known.crf if crf is None else crf)
@@ -127,7 +154,20 @@ def choose_encoding(
     if known.preset and (preset or known.speed):
         options[known.preset] = preset or known.speed
     pixel_format, notes = _pixel_format(film, name)
-    return Encoding(name, options, pixel_format, notes)
+    alpha = film.alpha and pixel_format.startswith("yuva")
+    if film.alpha and not alpha:
+        notes += (f"its transparency is lost, because {name} does not support it (prores_ks and ffv1 do)",)
+    color_range, more = _range(film, encoders()[name], suffix.lower())
+    return settle_timing(film, Encoding(name, options, pixel_format, alpha, color_range, notes=notes + more))
+
+
+def _range(film: Film, family: str, suffix: str) -> tuple[str, tuple[str, ...]]:
+    """Choose the range of the encoded luma: full range must be limited if the output could not record it."""
+    in_container = suffix not in {".mp4", ".m4v", ".mov"} and family not in _LIMITED_RANGE
+    if film.range == "tv" or family in _MARKS_RANGE or in_container:
+        return film.range, ()
+    what = family if family in _LIMITED_RANGE else f"{family} in {suffix}"
+    return "tv", (f"its full range is reduced to limited range, because {what} cannot record it",)
 
 
 def _number(value: float) -> float:
@@ -139,17 +179,19 @@ def _pixel_format(film: Film, codec: str) -> tuple[str, tuple[str, ...]]:
     odd = film.width % 2 or film.height % 2
     layouts = ["444p", "422p", "420p"] if odd and codec not in _HOLDS_ODD_420 else ["420p", "422p", "444p"]
     deep, plain = [f"yuv{each}10le" for each in layouts], [f"yuv{each}" for each in layouts]
-    semi = {"yuv420p": "nv12", "yuv420p10le": "p010le", "yuv444p": "yuv444p", "yuv444p10le": "yuv444p16le"}
+    semi = {"yuv420p": "nv12", "yuv420p10le": "p010le", "yuv444p10le": "yuv444p16le"}
     taken = _pixel_formats(codec) - {"vaapi"} or {"nv12", "p010le"}
     wanted = deep + plain if film.depth == 10 else plain + deep
+    if film.alpha:
+        wanted = [each.replace("yuv", "yuva") for each in wanted] + wanted
     for each in wanted:
-        for form in (each, semi.get(each, "")):
+        for form in (each, semi.get(each, ""), each.replace("yuv", "yuvj")):
             if form in taken:
                 notes = []
                 if odd and "444" in form:
                     size = f"{film.width} x {film.height}"
                     notes.append(f"{size} is odd, so it is written as 4:4:4, which some players do not support")
-                if film.depth == 10 and each in plain:
+                if film.depth == 10 and "10" not in each:
                     notes.append(f"{codec} supports only 8 bits, so its 10 bits become 8")
                 return form, tuple(notes)
     raise UsageError(f"{codec} does not support YUV pixel formats.", "Choose another --codec, such as libx264.")

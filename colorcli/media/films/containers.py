@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ffmpeg
 
 from colorcli.errors import UsageError
+from colorcli.files import unwritable
 from colorcli.media.films import CONTAINERS
-from colorcli.media.films.ffmpeg import FfmpegFailed, command, run, url
+from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from colorcli.media.films.codecs import Encoding
     from colorcli.media.films.probe import Film, Stream
+
+
+_REFUSED = "Could not write header"
+_NO_PARAMETERS = " not set"  # "sample rate not set", "dimensions not set"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Destination:
     Attributes:
         path: the file, with `.mkv` in place of a suffix whose container cannot hold the film.
         copied: the streams that are copied.
+        family: the codec of the video.
+        range: "tv" or "pc", of its luma.
         start: where it begins in the source, in seconds.
         end: where it ends in the source; None for its end.
         notes: sentences for the user.
@@ -35,6 +42,8 @@ class Destination:
 
     path: Path
     copied: tuple[Stream, ...]
+    family: str
+    range: str
     start: Fraction = Fraction(0)
     end: Fraction | None = None
     notes: tuple[str, ...] = ()
@@ -53,7 +62,8 @@ def choose_destination(
         end: where to end; None for the end.
 
     Raises:
-        UsageError: the encoder rejects its settings.
+        UsageError: no container can hold the encoded video.
+        UnwritableMedia: a trial failed for another reason.
         FfmpegMissing: ffmpeg is not available.
     """
     start = round(Fraction(start or 0) / film.time_base) * film.time_base
@@ -67,17 +77,22 @@ def choose_destination(
         if lost is None or lost:
             by_matroska = _unsupported(film, "matroska", encoding, others)
             if by_matroska is not None and (lost is None or len(by_matroska) < len(lost)):
-                what = f"{encoding.codec}" if lost is None else _named(set(lost) - set(by_matroska))
+                what = encoding.codec if lost is None else _named(lost.keys() - by_matroska.keys())
                 notes = [f"written as .mkv, because {suffix} cannot hold {what}"]
                 path, lost = target.with_suffix(".mkv"), by_matroska
     if lost is None:
-        raise _rejected(film, encoding)
-    for each in others:
-        if start and each.kind == "video" and each not in lost:
+        raise UsageError(f"No container that we write can hold {encoding.codec}.", "Choose another --codec.")
+    copied = tuple(each for each in others if each not in lost)
+    for each in copied:
+        if start and each.kind == "video":
             notes.append(f"{_named([each])} is copied from its first key frame after --start")
-    if lost:
-        notes.append(f"{_named(lost)} left out, because {path.suffix} cannot hold it")
-    return Destination(path, tuple(each for each in others if each not in lost), start, end, tuple(notes))
+    unheard = [each for each, reason in lost.items() if _NO_PARAMETERS in reason]
+    if unheard:
+        notes.append(f"{_named(unheard)} left out, because nothing of it was found in the first 5 minutes")
+    refused = [each for each in lost if each not in unheard and not each.timecode]
+    if refused:
+        notes.append(f"{_named(refused)} left out, because {path.suffix} cannot hold it")
+    return Destination(path, copied, encoding.family, encoding.range, start, end, tuple(notes))
 
 
 def _named(streams: Iterable[Stream]) -> str:
@@ -86,44 +101,45 @@ def _named(streams: Iterable[Stream]) -> str:
     )
 
 
-def _unsupported(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stream, ...]) -> tuple[Stream, ...] | None:
-    """Return the streams that a container cannot hold; None if it cannot even hold the video."""
-    if _try(film, muxer, encoding, streams) is None:
-        return ()
-    if _try(film, muxer, encoding, ()) is not None:
+def _unsupported(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stream, ...]) -> dict[Stream, str] | None:
+    """Return the streams that a container cannot hold, and why; None if it cannot even hold the video."""
+    if muxer == "matroska":  # covers become attachments
+        streams = tuple(each for each in streams if each.kind != "picture")
+    if _objection(film, muxer, encoding, streams) is None:
+        return {}
+    if _objection(film, muxer, encoding, ()) is not None:
         return None
-    return tuple(each for each in streams if _try(film, muxer, encoding, (each,)) is not None)
+    objections = {each: _objection(film, muxer, encoding, (each,)) for each in streams}
+    return {each: reason for each, reason in objections.items() if reason is not None}
 
 
-def _try(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stream, ...]) -> str | None:
-    """Write a short film; return ffmpeg's objection, or None."""
-    with tempfile.TemporaryDirectory(prefix="colorcli-") as folder:
-        picture = ffmpeg.input(f"color=size={film.width}x{film.height}:rate=25:duration=0.2", format="lavfi")
-        inputs = [picture["v"]]
-        if streams:
-            source = ffmpeg.input(url(film.path))
-            inputs += [source[str(each.index)] for each in streams]
-        options: dict[str, Any] = {"vf": encoding.filters} if not streams else {"filter:v:0": encoding.filters}
-        output = ffmpeg.output(
-            *inputs,
-            url(Path(folder, "trial")),
-            format=muxer,
-            t=0.2,
-            strict=-1,
-            **{"c": "copy", "c:v:0": encoding.codec},
-            **options,
-            **{f"{name}:v:0" if ":" not in name else name: value for name, value in encoding.options.items()},
-        )
-        try:
-            run(command(output))
-        except FfmpegFailed as error:
-            return str(error)
-    return None
+def _objection(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stream, ...]) -> str | None:
+    """Let ffmpeg write the header of a film and nothing more; return why the muxer rejects it, None if it does not.
 
-
-def _rejected(film: Film, encoding: Encoding) -> UsageError:
-    reason = _try(film, "matroska", encoding, ())
-    return UsageError(
-        f"{encoding.codec} cannot encode {film.width} x {film.height} pixels with these settings ({reason}).",
-        "Change --codec, --crf or --preset.",
+    Raises:
+        UnwritableMedia: ffmpeg failed for another reason.
+    """
+    color = f"color=size={film.width}x{film.height}:rate=25:duration=0.2"
+    inputs = [ffmpeg.input(color, format="lavfi")["v"]]
+    if streams:
+        source = ffmpeg.input(url(film.path), **film.input_options)
+        inputs += [source[str(each.index)] for each in streams]
+    output = ffmpeg.output(
+        *inputs,
+        url(Path(os.devnull)),
+        format=muxer,
+        strict=-1,
+        **{"c": "copy", "c:v:0": encoding.codec, "filter:v:0": encoding.filters},
+        **{f"{name}:v:0" if ":" not in name else name: value for name, value in encoding.options.items()},
     )
+    with FfmpegProcess(command(output, loglevel="info")) as process:
+        if process.wait_for_output():
+            return None
+        try:
+            process.finish()
+        except FfmpegFailed as error:
+            reason = str(error)
+            if _REFUSED not in reason:
+                raise unwritable(film.path, reason) from error
+            return reason
+    return None

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 OLDEST_VERSION = 6
 """The first major version with all options that we use (`-display_rotation`, `-fps_mode`)."""
 
+LONG_ANALYSIS = {"analyzeduration": "300000000", "probesize": "268435456"}
+"""Input options that find streams which begin up to 5 minutes (in microseconds) or 256 MB late."""
+
 _LINES_KEPT = 20
 _SPEAKER = re.compile(r"^(\[[^\]]* @ 0x[0-9a-f]+\] *)+")  # the part of ffmpeg that logs a line
 _REPEATED = re.compile(r"Last message repeated \d+ times")
@@ -163,6 +166,8 @@ class FfmpegProcess:
             **alone,
         )
         self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
+        self._writes_output = threading.Event()
+        self._output_begun = False
         self._drain = threading.Thread(target=self._read_stderr, daemon=True)
         self._drain.start()
 
@@ -190,6 +195,11 @@ class FfmpegProcess:
     def log(self) -> list[str]:
         """The last lines of its stderr so far."""
         return list(self._lines)
+
+    def wait_for_output(self) -> bool:
+        """Wait until it has written the header of its output; False if it exits before. Needs `-loglevel info`."""
+        self._writes_output.wait()
+        return self._output_begun
 
     def finish(self) -> list[str]:
         """Wait until it exits and return the last lines of its stderr.
@@ -226,17 +236,21 @@ class FfmpegProcess:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             text = _SPEAKER.sub("", line.decode(errors="replace").strip())
+            if text.startswith("Output #0"):
+                self._output_begun = True
+                self._writes_output.set()
             if text and not _REPEATED.fullmatch(text):
                 self._lines.append(text)
+        self._writes_output.set()
 
 
-def command(output: Any) -> list[str]:
+def command(output: Any, loglevel: str = "error") -> list[str]:
     """Return the arguments, without the executable, for an output of ffmpeg-python.
 
-    ffmpeg logs errors only and never prompts.
+    ffmpeg never prompts, and logs errors only unless another level is given.
     """
     arguments: list[str] = ffmpeg.get_args(output, overwrite_output=True)
-    return ["-hide_banner", "-nostdin", "-loglevel", "error", *arguments]
+    return ["-hide_banner", "-nostdin", "-loglevel", loglevel, *arguments]
 
 
 def pipe(file: IO[bytes]) -> IO[bytes] | str:

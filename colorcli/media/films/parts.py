@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -19,9 +20,11 @@ from colorcli.errors import UnwritableMedia
 from colorcli.files import disk_errors, replacing, temporary_beside
 from colorcli.media.films import ffmpeg
 from colorcli.media.films.encoder import FilmEncoder
-from colorcli.media.films.join import join
+from colorcli.media.films.join import PictureTiming, join
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 MIN_PART_SECONDS = Fraction(10)
 """The minimum duration of a part, which then extends to the end of the shot."""
 
-_LAYOUT = 1  # version of the manifest and the pieces
+_MAX_NAME_BYTES = 255  # of most file systems
+_LAYOUT = 2  # version of the manifest and the pieces
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class _Part:
     name: str
     frames: int
     size: int
-    last: str  # the time of its last frame in seconds, as a fraction
+    first: str  # the time of its first frame in seconds, as a fraction
+    last: str  # that of its last frame
     runs_on: bool = False  # whether its last shot continues in the next part
 
 
@@ -77,7 +82,7 @@ class Parts:
         self._provenance = provenance
         self._min_seconds = min_seconds
         target = destination.path
-        self._all = target.with_name(f".{target.name}.parts")
+        self._all = target.with_name(_folder_name(target))
         self._folder = self._all / _digest(film, destination, encoding, provenance)
         self._parts = self._read_manifest()
         self._encoder: FilmEncoder | None = None
@@ -106,7 +111,14 @@ class Parts:
         """The time of the last frame of the finished parts, in seconds; None if there are none."""
         return Fraction(self._parts[-1].last) if self._parts else None
 
-    def write(self, luma: NDArray[Any], u: NDArray[Any], v: NDArray[Any], time: Fraction) -> None:
+    def write(
+        self,
+        luma: NDArray[Any],
+        u: NDArray[Any],
+        v: NDArray[Any],
+        time: Fraction,
+        alpha: NDArray[Any] | None = None,
+    ) -> None:
         """Write the next frame; see `FilmEncoder.write`.
 
         Raises:
@@ -117,7 +129,7 @@ class Parts:
                 self._folder.mkdir(parents=True, exist_ok=True)
             self._encoder = FilmEncoder(self._film, self._piece, self._encoding, self._destination.path)
             self._began = time
-        self._encoder.write(luma, u, v, time)
+        self._encoder.write(luma, u, v, time, alpha)
         self._last = time
 
     @property
@@ -143,8 +155,11 @@ class Parts:
         self._end_part(runs_on)
         return True
 
-    def finish(self) -> None:
+    def finish(self, jumps: Sequence[Fraction] = ()) -> None:
         """Join all parts into the film, and delete them.
+
+        Args:
+            jumps: those that the reader found in the timestamps of a recording.
 
         Raises:
             UnwritableMedia: the disk is full or not writable, or no frame was written. The parts stay.
@@ -154,9 +169,19 @@ class Parts:
         if not self._parts:
             raise UnwritableMedia(f"{self._film.name}: no frame to write.", "Check --start and --end.")
         pieces = [self._folder / part.name for part in self._parts]
-        join(self._film, pieces, self._destination, self._provenance)
+        join(self._film, pieces, self._destination, self._provenance, self._timing(jumps))
         shutil.rmtree(self._all, ignore_errors=True)
         self._parts = []
+
+    def _timing(self, jumps: Sequence[Fraction]) -> PictureTiming:
+        """Return what joining needs to know of the frames: the last one lasts until the end, or as long as it did."""
+        first, last = Fraction(self._parts[0].first), Fraction(self._parts[-1].last)
+        end, film = self._destination.end, self._film
+        duration = film.last_duration
+        if end is not None:
+            is_cut = film.duration is None or end < film.duration
+            duration = end - last if is_cut else min(duration, end - last)
+        return PictureTiming(first, last, self.frames, duration, tuple(jumps))
 
     def _end_part(self, runs_on: bool = False) -> None:
         assert self._encoder is not None
@@ -165,7 +190,7 @@ class Parts:
         with replacing(self._folder / name) as temporary:
             self._piece.replace(temporary)
         size = (self._folder / name).stat().st_size
-        self._parts.append(_Part(name, self._encoder.frames, size, str(self._last), runs_on))
+        self._parts.append(_Part(name, self._encoder.frames, size, str(self._began), str(self._last), runs_on))
         self._write_manifest()
         self._encoder = None
 
@@ -198,6 +223,14 @@ class Parts:
         return found
 
 
+def _folder_name(target: Path) -> str:
+    """Return the name of the folder with the parts of a film; names of files may be too long for an addition."""
+    name = f".{target.name}.parts"
+    if len(os.fsencode(name)) <= _MAX_NAME_BYTES:
+        return name
+    return f".colorcli-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.parts"
+
+
 def _digest(film: Film, destination: Destination, encoding: Encoding, provenance: Provenance) -> str:
     """Return a digest of everything that affects a part: runs with equal digests can share parts."""
     stamp = film.path.stat()
@@ -205,7 +238,13 @@ def _digest(film: Film, destination: Destination, encoding: Encoding, provenance
         "layout": _LAYOUT,
         "source": [stamp.st_size, stamp.st_mtime_ns],
         "picture": [film.index, str(destination.start), str(destination.end)],
-        "encoding": [encoding.codec, encoding.options, encoding.pixel_format],
+        "encoding": [
+            encoding.codec,
+            encoding.options,
+            encoding.pixel_format,
+            str(encoding.tick),
+            encoding.constant_rate,
+        ],
         "provenance": asdict(provenance),
         "ffmpeg": ffmpeg.version(),
     }

@@ -3,74 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import av
+import ffmpeg
 import numpy as np
 
 from colorcli.errors import UnreadableMedia
 from colorcli.media import formats, shown
 from colorcli.media.films import is_film
-from colorcli.media.films.ffmpeg import filters, url
+from colorcli.media.films.colors import color_tags
+from colorcli.media.films.ffmpeg import LONG_ANALYSIS, FfmpegFailed, command, run, url
+from colorcli.media.films.timing import frame_rate, last_duration, start_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The names are ffmpeg's, the numbers those of ITU-T H.273.
-MATRICES = {
-    0: "gbr",
-    1: "bt709",
-    4: "fcc",
-    5: "bt470bg",
-    6: "smpte170m",
-    7: "smpte240m",
-    8: "ycgco",
-    9: "bt2020nc",
-    10: "bt2020c",
-    14: "ictcp",
-}
-TRANSFERS = {
-    1: "bt709",
-    4: "gamma22",
-    5: "gamma28",
-    6: "smpte170m",
-    7: "smpte240m",
-    8: "linear",
-    9: "log100",
-    10: "log316",
-    11: "iec61966-2-4",
-    12: "bt1361e",
-    13: "iec61966-2-1",
-    14: "bt2020-10",
-    15: "bt2020-12",
-    16: "smpte2084",
-    17: "smpte428",
-    18: "arib-std-b67",
-}
-PRIMARIES = {
-    1: "bt709",
-    4: "bt470m",
-    5: "bt470bg",
-    6: "smpte170m",
-    7: "smpte240m",
-    8: "film",
-    9: "bt2020",
-    10: "smpte428",
-    11: "smpte431",
-    12: "smpte432",
-    22: "ebu3213",
-}
-RANGES = {1: "tv", 2: "pc"}
-LUMA_MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
-"""The matrices that we support: Y, U and V are linear in R', G' and B'."""
-
-HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 _FIRST_FRAMES = 5
 _FIRST_PACKETS = 300
+_REORDERED = 4  # the last packets read, before which others may be shown
+_SAMPLES, _SAMPLE_FRAMES = 8, 3
 _PICTURES = {"image2", "gif", "apng", "webp_anim"}
+_MARKS_FIELDS = {"h264", "hevc", "mpeg1video", "mpeg2video", "vc1", "wmv3", "dvvideo", "prores", "cavs"}
+"""Codecs that mark interlaced frames themselves; for others, what the container declares counts."""
+
+_NEVER_INTERLACED = {"vp8", "vp9", "av1", "theora", "flv1", "gif"}
+_FIELD_ORDERS = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}  # AVFieldOrder; the field displayed first
+_TIMESTAMPS_MAY_JUMP = 0x200  # AVFMT_TS_DISCONT
+_CROPPING_CONTAINERS = ("matroska", "mov")
+
+Deinterlace = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +51,8 @@ class Stream:
         codec: the name of its codec in ffmpeg; empty if unknown.
         language: three letters; empty if untagged.
         disposition: ffmpeg's dispositions joined by "+", such as "default"; "0" for none.
+        timecode: whether it is a track of timecodes, which ffmpeg also reads as a tag of the video.
+        tags: the names of its tags.
     """
 
     index: int
@@ -91,6 +60,8 @@ class Stream:
     codec: str
     language: str
     disposition: str
+    timecode: bool = False
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,23 +75,32 @@ class Film:
         height: likewise.
         sample_aspect_ratio: width of a pixel divided by its height.
         rotation: degrees clockwise by which frames are rotated for display: 0, 90, 180 or 270.
-        mirrored: whether they are mirrored horizontally after that.
+        tilt: further degrees clockwise, up to 45 in either direction, if that is no multiple of 90.
+        mirrored: whether frames are mirrored horizontally after that.
         frame_rate: frames per second, on average if the rate is variable.
         variable: whether the duration of frames varies.
         time_base: the tick, in seconds; all times are multiples of it.
         start: the first timestamp of the file, in seconds; times of frames are relative to it.
-        clocked: whether the file has timestamps and can be sought; raw streams have none.
+        last_duration: how long the last frame is shown, in seconds.
+        seekable: whether timestamps allow seeking: raw streams have none, and those of recordings may jump.
+        jumps: whether timestamps may jump, as in a broadcast or DVD recording.
+        long_analysis: whether much of the file must be read to find all streams, as some begin late.
         pixel_format: the name of the stored pixel format in ffmpeg.
         depth: 8 or 10 bits, of the luma that `read_frames` returns.
         matrix: the matrix from R', G' and B' to Y, U and V; one of `LUMA_MATRICES`.
         range: "tv" for luma of 16..235 (64..940), "pc" for full range.
         transfer: the transfer characteristic.
         primaries: the color primaries.
-        interlaced: whether frames consist of two fields, and are deinterlaced by `read_frames`.
         hdr: "PQ" or "HLG" if `read_frames` tone-maps the film to standard range; empty otherwise.
+        rgb: whether `read_frames` converts the film from RGB.
+        alpha: whether pixels have transparency.
+        deinterlace: "auto" to deinterlace interlaced frames, "on" for all frames, "off" for none.
+        field_order: "tff" or "bff" if all frames are interlaced and only the container declares it; empty otherwise.
+        interlaced: whether interlaced frames were found.
         duration: in seconds; None if unknown.
         frames: the number of frames; None if unknown.
         streams: all streams, including the video.
+        tags: the names of the tags of the whole file.
         notes: sentences for the user.
     """
 
@@ -130,23 +110,32 @@ class Film:
     height: int
     sample_aspect_ratio: Fraction
     rotation: int
+    tilt: float
     mirrored: bool
     frame_rate: Fraction
     variable: bool
     time_base: Fraction
     start: Fraction
-    clocked: bool
+    last_duration: Fraction
+    seekable: bool
+    jumps: bool
+    long_analysis: bool
     pixel_format: str
     depth: int
     matrix: str
     range: str
     transfer: str
     primaries: str
-    interlaced: bool
     hdr: str
+    rgb: bool
+    alpha: bool
+    deinterlace: Deinterlace
+    field_order: str
+    interlaced: bool
     duration: Fraction | None
     frames: int | None
     streams: tuple[Stream, ...]
+    tags: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -154,9 +143,18 @@ class Film:
         """The name of the film in messages."""
         return shown(self.path)
 
+    @property
+    def input_options(self) -> dict[str, str]:
+        """The options of ffmpeg for opening the file."""
+        return dict(LONG_ANALYSIS) if self.long_analysis else {}
 
-def probe(path: Path) -> Film:
-    """Examine a film; its first frames are decoded for that.
+
+def probe(path: Path, deinterlace: Deinterlace = "auto") -> Film:
+    """Examine a film; some of its frames are decoded for that.
+
+    Args:
+        path: the film.
+        deinterlace: deinterlace interlaced frames ("auto"), all frames ("on") or none ("off").
 
     Raises:
         UnreadableMedia: the file cannot be read, is not a film, has no video stream, or one that is encrypted, damaged
@@ -166,12 +164,24 @@ def probe(path: Path) -> Film:
     _check_beginning(path)
     try:
         with av.open(url(path)) as container:
-            return _probed(path, container)
+            if not _needs_long_analysis(container):
+                film = _probed(path, container, deinterlace)
+                crops = container.format.name.startswith(_CROPPING_CONTAINERS)
+                return _with_cropped_size(film) if crops else film
+        with av.open(url(path), options=dict(LONG_ANALYSIS)) as container:
+            return _probed(path, container, deinterlace, long_analysis=True)
     except av.error.FFmpegError as error:
         raise UnreadableMedia(
             f"{shown(path)}: damaged, truncated or in a format that ffmpeg cannot read ({error.strerror}).",
             "Get the file again. If it was truncated, a tool such as untrunc may repair it.",
         ) from error
+
+
+def _needs_long_analysis(container: Any) -> bool:
+    """Decide whether streams may begin later than ffmpeg looks for them: those of DVDs appear without notice."""
+    if container.format.name == "mpeg":
+        return True
+    return any(each.codec_context and not each.codec_context.sample_rate for each in container.streams.audio)
 
 
 def _check_beginning(path: Path) -> None:
@@ -192,7 +202,7 @@ def _check_beginning(path: Path) -> None:
         raise UnreadableMedia(f"{shown(path)}: expected a film, got {found}.")
 
 
-def _probed(path: Path, container: Any) -> Film:
+def _probed(path: Path, container: Any, deinterlace: Deinterlace, *, long_analysis: bool = False) -> Film:
     stream = _picture_stream(path, container)
     decoder = stream.codec_context
     frames, times = _beginning(path, container, stream)
@@ -203,21 +213,23 @@ def _probed(path: Path, container: Any) -> Film:
         )
     first = frames[0]
     notes: list[str] = []
-    hdr = HDR.get(TRANSFERS.get(int(first.color_trc), ""), "")
-    _reject_unknown_colors(path, first, hdr)
-    colors = _colors(first, decoder.name, notes)
-    if hdr:
-        notes.append(f"{hdr} high dynamic range is tone-mapped to standard range, in bt709 with 10 bits")
-        colors = ("bt709", "tv", "bt709", "bt709")
-    interlaced = any(frame.interlaced_frame for frame in frames)
-    if interlaced:
-        notes.append("interlaced, so it is deinterlaced")
+    colors = color_tags(path, first, decoder.name, notes)
     bits = first.format.components[0].bits
-    depth = 10 if hdr or bits > 8 else 8
-    if bits not in {8, 10} and not hdr:
+    depth = 10 if colors.hdr or bits > 8 else 8
+    if bits not in {8, 10} and not colors.hdr:
         notes.append(f"its {bits} bits are reduced to {depth}")
-    rotation, mirrored = _display(first)
-    rate, variable = _rate(stream, times)
+    rate, variable = frame_rate(stream, times)
+    jumps = bool(container.format.flags & _TIMESTAMPS_MAY_JUMP)
+    clocked = container.start_time is not None
+    last = last_duration(container, stream, 1 / rate, clocked and not jumps)
+    if clocked and decoder.name not in _NEVER_INTERLACED:
+        frames += _samples(container, stream)
+    field_order, interlaced = _interlacing(decoder, frames, deinterlace, notes)
+    if any(frame.side_data.get("A53_CC") for frame in frames):
+        notes.append("the closed captions within its video are left out")
+    rotation, tilt, mirrored = _display(first)
+    if tilt:
+        notes.append(f"displayed at an angle of {(rotation + tilt) % 360:g} degrees, which is kept")
     others = [each for each in container.streams.video if each.index != stream.index and not _is_cover(each)]
     if others:
         notes.append(
@@ -231,25 +243,82 @@ def _probed(path: Path, container: Any) -> Film:
         height=first.height,
         sample_aspect_ratio=Fraction(stream.sample_aspect_ratio or 1),
         rotation=rotation,
+        tilt=tilt,
         mirrored=mirrored,
         frame_rate=rate,
         variable=variable,
         time_base=stream.time_base,
-        start=_start(container, stream),
-        clocked=container.start_time is not None,
+        start=start_of(container, stream),
+        last_duration=last,
+        seekable=clocked and not jumps,
+        jumps=jumps,
+        long_analysis=long_analysis,
         pixel_format=first.format.name,
         depth=depth,
-        matrix=colors[0],
-        range=colors[1],
-        transfer=colors[2],
-        primaries=colors[3],
+        matrix=colors.matrix,
+        range=colors.range,
+        transfer=colors.transfer,
+        primaries=colors.primaries,
+        hdr=colors.hdr,
+        rgb=colors.rgb,
+        alpha=any(component.is_alpha for component in first.format.components),
+        deinterlace=deinterlace,
+        field_order=field_order,
         interlaced=interlaced,
-        hdr=hdr,
         duration=duration or None,
         frames=stream.frames or None,
         streams=tuple(_described(each) for each in container.streams),
+        tags=tuple(container.metadata),
         notes=tuple(notes),
     )
+
+
+def _samples(container: Any, stream: Any) -> list[Any]:
+    """Decode a few frames at regular distances, for what may change within a film."""
+    frames: list[Any] = []
+    for number in range(1, _SAMPLES) if container.duration else ():
+        target = (container.start_time or 0) + container.duration * number // _SAMPLES
+        with contextlib.suppress(av.error.FFmpegError):
+            container.seek(target)
+            frames += itertools.islice(container.decode(stream), _SAMPLE_FRAMES)
+    return frames
+
+
+def _interlacing(decoder: Any, frames: list[Any], deinterlace: Deinterlace, notes: list[str]) -> tuple[str, bool]:
+    """Return the field order if only the container declares it, and whether interlaced frames were found."""
+    marked = [frame.interlaced_frame for frame in frames]
+    order = _FIELD_ORDERS.get(int(decoder.field_order), "")
+    if any(marked) or decoder.name in _MARKS_FIELDS:
+        order = ""
+    found = bool(order) or any(marked)
+    if deinterlace == "on":
+        notes.append("all frames are deinterlaced")
+    elif found and deinterlace == "off":
+        notes.append("interlaced, and not deinterlaced")
+    elif found:
+        notes.append(
+            "interlaced, so it is deinterlaced"
+            if order or all(marked)
+            else "partly interlaced, so interlaced frames are deinterlaced"
+        )
+    return order, found
+
+
+def _with_cropped_size(film: Film) -> Film:
+    """Find out to which size ffmpeg crops the frames, as Matroska and QuickTime containers can declare."""
+    output = ffmpeg.input(url(film.path), noautorotate=None)[str(film.index)].output(
+        "pipe:1", format="nut", vcodec="rawvideo", **{"frames:v": 1}
+    )
+    try:
+        with av.open(io.BytesIO(run(command(output)))) as container:
+            frame = container.streams.video[0]
+            width, height = frame.width, frame.height
+    except (FfmpegFailed, av.error.FFmpegError, IndexError):  # damaged from the start, which reading will tell
+        return film
+    if (width, height) == (film.width, film.height):
+        return film
+    note = f"cropped from {film.width} x {film.height} to {width} x {height}, as the file declares"
+    return replace(film, width=width, height=height, notes=(*film.notes, note))
 
 
 def _picture_stream(path: Path, container: Any) -> Any:
@@ -289,6 +358,8 @@ def _described(stream: Any) -> Stream:
         codec=context.codec.canonical_name if context else "",
         language=stream.metadata.get("language", ""),
         disposition="+".join(each.name for each in stream.disposition) or "0",
+        timecode=kind == "data" and "timecode" in stream.metadata,
+        tags=tuple(stream.metadata),
     )
 
 
@@ -306,7 +377,7 @@ def _beginning(path: Path, container: Any, stream: Any) -> tuple[list[Any], list
                 with contextlib.suppress(av.error.FFmpegError):
                     frames += packet.decode()
             elif number > _FIRST_PACKETS:
-                break
+                return frames, sorted(times)[:-_REORDERED]
     return frames, sorted(times)
 
 
@@ -314,69 +385,16 @@ def _encrypted(path: Path) -> UnreadableMedia:
     return UnreadableMedia(f"{shown(path)}: the film is encrypted.", "Decrypt it first, if you are allowed to.")
 
 
-def _start(container: Any, stream: Any) -> Fraction:
-    """Return the first timestamp of the file, rounded to the time base of the video."""
-    seconds = Fraction(container.start_time or 0, av.time_base)
-    tick = Fraction(stream.time_base)
-    return round(seconds / tick) * tick
-
-
-def _display(frame: Any) -> tuple[int, bool]:
-    """Return the clockwise rotation for display in degrees, and whether the frame is then mirrored."""
-    rotation = round(-frame.rotation / 90) * 90 % 360
+def _display(frame: Any) -> tuple[int, float, bool]:
+    """Return the clockwise rotation for display in steps of 90, the remaining tilt, and whether it is mirrored."""
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
-        return rotation, False
+        return round(-frame.rotation / 90) * 90 % 360, 0.0, False
     a, b, _, c, d = np.frombuffer(data, np.int32)[:5].astype(float)
     mirrored = bool(a * d < b * c)
-    if mirrored and rotation in {0, 180}:  # the angle refers to the first row, which mirroring reverses
+    angle = round(math.degrees(math.atan2(b / (math.hypot(b, d) or 1), a / (math.hypot(a, c) or 1))), 2)
+    rotation = round(angle / 90) * 90
+    tilt = 0.0 if mirrored else angle - rotation
+    if mirrored and rotation % 180 == 0:  # the angle refers to the first row, which mirroring reverses
         rotation = 180 - rotation
-    return rotation, mirrored
-
-
-def _rate(stream: Any, times: list[Fraction]) -> tuple[Fraction, bool]:
-    """Return the frame rate, and whether frame durations differ by more than rounding to the time base explains."""
-    rate = Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
-    gaps = [later - earlier for earlier, later in itertools.pairwise(times[:-4])]  # the last may be out of order
-    if not gaps:
-        return rate, False
-    usual = sorted(gaps)[len(gaps) // 2]
-    return rate, any(abs(gap - usual) > max(stream.time_base * 2, usual / 20) for gap in gaps)
-
-
-def _reject_unknown_colors(path: Path, frame: Any, hdr: str) -> None:
-    matrix = MATRICES.get(int(frame.colorspace), "")
-    if not _is_rgb(frame.format) and matrix in {"ycgco", "bt2020c", "ictcp"}:
-        raise UnreadableMedia(f"{shown(path)}: the color matrix {matrix} is not supported.", _CONVERT)
-    if hdr and "zscale" not in filters():
-        raise UnreadableMedia(
-            f"{shown(path)}: high dynamic range ({hdr}) needs an ffmpeg with the zscale filter, which this one lacks.",
-            "Use an ffmpeg with zscale, or convert the film to standard range first.",
-        )
-
-
-_CONVERT = "Convert it first: ffmpeg -i FILM -vf scale=out_color_matrix=bt709 -crf 12 CONVERTED.mkv"
-
-
-def _is_rgb(form: Any) -> bool:
-    return bool(form.is_rgb or form.has_palette)
-
-
-def _colors(frame: Any, codec: str, notes: list[str]) -> tuple[str, str, str, str]:
-    """Return matrix, range, transfer and primaries of the frames that `read_frames` returns."""
-    if _is_rgb(frame.format):
-        notes.append("its RGB is converted to YUV in bt709")
-        return "bt709", "tv", "bt709", "bt709"
-    usual = "bt709" if frame.height >= 720 else "smpte170m"
-    matrix = MATRICES.get(int(frame.colorspace), "")
-    if matrix not in LUMA_MATRICES:
-        notes.append(f"the color matrix is not tagged, so {usual} is assumed")
-        matrix = usual
-    pairs = {"bt709": "bt709", "bt2020nc": "bt2020", "bt470bg": "bt470bg", "smpte240m": "smpte240m"}
-    primaries = PRIMARIES.get(int(frame.color_primaries), pairs.get(matrix, "smpte170m"))
-    transfer = TRANSFERS.get(int(frame.color_trc), "smpte240m" if matrix == "smpte240m" else "bt709")
-    full = frame.format.name.startswith("yuvj") or (frame.format.name.startswith("gray") and codec in _FULL_GRAY)
-    return matrix, RANGES.get(int(frame.color_range), "pc" if full else "tv"), transfer, primaries
-
-
-_FULL_GRAY = {"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "mjpeg", "png", "jpeg2000", "jpegls", "dpx", "tiff"}
+    return rotation % 360, tilt, mirrored

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from colorcli.errors import UnreadableMedia
 from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, pipe, url
+from colorcli.media.films.recordings import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -24,15 +26,16 @@ if TYPE_CHECKING:
 
 _SEEK_MARGIN = 10  # seconds; longer than the distance between key frames in most films
 _BUFFER = 1 << 20
-_DIRECT = "|".join(
-    [f"yuv{each}p" for each in (410, 411, 420, 422, 440, 444)]
-    + [f"yuvj{each}p" for each in (411, 420, 422, 440, 444)]
-    + [f"yuv{each}p10le" for each in (420, 422, 440, 444)]
-    + [f"yuva{each}p{depth}" for each in (420, 422, 444) for depth in ("", "10le")]
-    + ["gray", "gray10le"]
-)
+_DIRECT = {
+    *(f"yuv{each}p" for each in (410, 411, 420, 422, 440, 444)),
+    *(f"yuvj{each}p" for each in (411, 420, 422, 440, 444)),
+    *(f"yuv{each}p10le" for each in (420, 422, 440, 444)),
+    *(f"yuva{each}p{depth}" for each in (420, 422, 444) for depth in ("", "10le")),
+    *("gray", "gray10le"),
+}
 """The pixel formats whose Y plane is used as it is."""
-_WITH_LUMA = ("yuv", "nv", "p0", "p2", "p4", "y2", "xv", "uyvy", "yvyu", "gray", "ya", "vuy")
+
+_MIN_FIELD = 3  # pixels; bwdif rejects smaller frames
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,13 @@ class FilmFrame:
         luma: the Y plane (H, W), uint8, or uint16 with 10-bit values. Read-only.
         time: in seconds since the start of the film.
         number: its number, counted from the `number` given to the reader.
+        alpha: the transparency, like luma; None unless it was requested.
     """
 
     luma: NDArray[Any]
     time: Fraction
     number: int
+    alpha: NDArray[Any] | None = None
 
 
 class FrameReader:
@@ -57,16 +62,28 @@ class FrameReader:
 
     Attributes:
         notes: sentences for the user, after the last frame: what was wrong with the film.
+        jumps: what was added to the timestamps after each jump so far, in seconds; see `Clock`.
     """
 
-    def __init__(self, film: Film, start: Fraction, end: Fraction | None, after: Fraction | None, number: int) -> None:
+    def __init__(
+        self,
+        film: Film,
+        start: Fraction,
+        end: Fraction | None,
+        after: Fraction | None,
+        number: int,
+        *,
+        alpha: bool,
+    ) -> None:
         self.notes: list[str] = []
+        self.jumps: tuple[Fraction, ...] = ()
         self._film = film
         self._start = start
         self._first = start if after is None else max(start, after)
         self._after = after
         self._end = end
         self._number = number
+        self._alpha = alpha
         self._running: FfmpegProcess | None = None
         self._closed = False
         self._frames = self._read()
@@ -95,7 +112,7 @@ class FrameReader:
 
     def _read(self) -> Generator[FilmFrame]:
         """Decode from shortly before the first wanted frame, or from the start if seeking fails."""
-        near = max(Fraction(0), self._first - _SEEK_MARGIN) if self._film.clocked else Fraction(0)
+        near = max(Fraction(0), self._first - _SEEK_MARGIN) if self._film.seekable else Fraction(0)
         decoded = self._decode(near)
         head = next(decoded, None)
         if near and (head is None or not head.time < self._first):
@@ -107,15 +124,18 @@ class FrameReader:
             while head is not None and (self._end is None or head.time < self._end):
                 if head.time >= self._start and head.time > last:
                     last = head.time
-                    yield FilmFrame(head.luma, head.time, self._number)
+                    yield replace(head, number=self._number)
                     self._number += 1
                 head = next(decoded, None)
 
     def _decode(self, near: Fraction) -> Generator[FilmFrame]:
         film = self._film
-        shape, kind = (film.height, film.width), np.dtype(np.uint8 if film.depth == 8 else "<u2")
+        shape = (2 if self._alpha else 1, film.height, film.width)
+        kind = np.dtype(np.uint8 if film.depth == 8 else "<u2")
         count = 0
-        with FfmpegProcess(_arguments(film, near), reads=True) as process:
+        shift = round(_shift(film) / film.time_base) * film.time_base
+        clock = Clock(1 / film.frame_rate) if film.jumps else None
+        with FfmpegProcess(_arguments(film, near, alpha=self._alpha), reads=True) as process:
             self._running = process
             # A pipe that ends too early is not an error here: ffmpeg tells why.
             with contextlib.suppress(av.error.FFmpegError):
@@ -123,8 +143,12 @@ class FrameReader:
                 with av.open(pipe(process.stdout), format="nut", buffer_size=_BUFFER) as container:
                     for packet in container.demux(video=0):
                         if packet.size:  # the last packet is empty
-                            luma = np.frombuffer(packet, kind).reshape(shape)
-                            yield FilmFrame(luma, packet.pts * packet.time_base - film.start, count)
+                            luma, *alpha = np.frombuffer(packet, kind).reshape(shape)
+                            time = packet.pts * packet.time_base - shift - film.start
+                            if clock:
+                                time = clock.continuous(time)
+                                self.jumps = tuple(clock.jumps)
+                            yield FilmFrame(luma, time, count, alpha[0] if alpha else None)
                             count += 1
             if not self._closed:
                 self._judge(process, count)
@@ -157,6 +181,7 @@ def read_frames(
     *,
     after: Fraction | None = None,
     number: int = 0,
+    alpha: bool = False,
 ) -> FrameReader:
     """Decode a film frame by frame, in constant memory.
 
@@ -169,45 +194,67 @@ def read_frames(
         end: where to stop; None for the end.
         after: resume after the frame at this time.
         number: the number of the first frame.
+        alpha: read the transparency, too.
 
     Raises:
         UnreadableMedia: no frame can be decoded (while iterating). A truncated film ends early instead, with a note.
         FfmpegMissing: ffmpeg is not available.
     """
-    return FrameReader(film, Fraction(start or 0), end, after, number)
+    return FrameReader(film, Fraction(start or 0), end, after, number, alpha=alpha)
 
 
-def _arguments(film: Film, near: Fraction) -> list[str]:
+def _shift(film: Film) -> int:
+    """Return seconds to add to the timestamps of a film, so that none is negative."""
+    return max(0, math.ceil(-film.start))
+
+
+def _arguments(film: Film, near: Fraction, *, alpha: bool) -> list[str]:
     """Return ffmpeg arguments that write the luma with its times (NUT) to stdout.
 
-    Times are those of the file (`-copyts`) in its own time base, and no frame is duplicated or dropped.
+    Timestamps are those of the file (`-copyts`) plus `_shift`, and no frame is duplicated or dropped.
     """
     seek = {"ss": f"{float(near):.6f}", "noaccurate_seek": None} if near else {}
-    source = ffmpeg.input(url(film.path), copyts=None, noautorotate=None, **seek)
+    shift = {"itsoffset": _shift(film)} if film.start < 0 else {}
+    source = ffmpeg.input(url(film.path), copyts=None, noautorotate=None, **film.input_options, **seek, **shift)
     output = source[str(film.index)].output(
         "pipe:1",
         format="nut",
         vcodec="rawvideo",
-        vf=",".join(_filters(film)),
+        vf=_filters(film, alpha=alpha),
         fps_mode="passthrough",
         enc_time_base=str(film.time_base),
     )
     return command(output)
 
 
-def _filters(film: Film) -> Iterator[str]:
-    if film.interlaced:
-        yield "bwdif=mode=send_frame:deint=interlaced"
+def _filters(film: Film, *, alpha: bool) -> str:
+    """Return the filters that give luma, with transparency below it if requested."""
+    before = [*_deinterlacing(film)] if film.hdr or alpha else []
+    after = [] if before else [*_deinterlacing(film)]
+    planar = ",".join((*before, *_planar(film))) or "null"
+    if alpha:
+        return f"{planar},split[a][b];[a]extractplanes=y[luma];[b]extractplanes=a[alpha];[luma][alpha]vstack"
+    return ",".join((planar, "extractplanes=y", *after))
+
+
+def _planar(film: Film) -> Iterator[str]:
+    """Convert pixel formats whose Y plane cannot be taken as it is."""
     if film.hdr:
         yield from _tone_mapping(film)
-    elif film.pixel_format not in _DIRECT.split("|"):
-        deep = "10le" if film.depth == 10 else ""
-        if film.pixel_format.startswith(_WITH_LUMA):
-            yield f"scale=in_range={film.range}:out_range={film.range}:flags=accurate_rnd"
-        else:
+    elif film.pixel_format not in _DIRECT:
+        if film.rgb:
             yield "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_inp"
-        yield f"format=yuv444p{deep}"
-    yield "extractplanes=y"
+        else:
+            yield f"scale=in_range={film.range}:out_range={film.range}:flags=accurate_rnd"
+        yield f"format=yuv{'a' if film.alpha else ''}444p{'10le' if film.depth == 10 else ''}"
+
+
+def _deinterlacing(film: Film) -> Iterator[str]:
+    if film.deinterlace == "off" or min(film.width, film.height) < _MIN_FIELD:
+        return
+    if film.field_order:
+        yield f"setfield={film.field_order}"
+    yield f"bwdif=mode=send_frame:deint={'all' if film.deinterlace == 'on' else 'interlaced'}"
 
 
 def _tone_mapping(film: Film) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
@@ -23,7 +24,6 @@ from colorcli.media.films.recordings import continuous_copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from fractions import Fraction
     from pathlib import Path
 
     from colorcli.media.films.containers import Destination
@@ -68,14 +68,12 @@ class PictureTiming(NamedTuple):
     """The timing of the encoded video.
 
     Attributes:
-        first: the time of the first frame, in seconds since the start of the film.
         frames: how many there are.
-        last: the time of the last frame.
+        last: the time of the last frame, in seconds since the start of the film.
         last_duration: how long the last one is shown, in seconds.
         jumps: what was added to timestamps after each jump in a recording, in seconds; see `recordings.Clock`.
     """
 
-    first: Fraction
     last: Fraction
     frames: int
     last_duration: Fraction
@@ -191,21 +189,18 @@ def _arguments(
     attached: Sequence[_Attachment],
     continuous: Path | None,
 ) -> list[str]:
-    """Return the arguments of an ffmpeg that reads the pieces from stdin.
-
-    ffmpeg subtracts the first timestamp of every input, so the source begins at 0, and the video at its first frame.
-    """
+    """Return the arguments of an ffmpeg that reads the pieces from stdin."""
     upright = film.rotation + film.tilt
     picture = ffmpeg.input(
         "pipe:0",
         format="mov",
-        itsoffset=f"{float(timing.first - destination.start):.6f}",
+        itsoffset=f"{float(-TIME_OFFSET - destination.start):.6f}",
+        copyts=None,
         **({"display_rotation": -upright} if upright or film.mirrored else {}),
         **({"display_hflip": None} if film.mirrored else {}),
     )
-    cut = {"ss": f"{float(destination.start):.6f}"} if destination.start else {}
-    source = ffmpeg.input(url(film.path), **film.input_options, **cut)
-    copy = ffmpeg.input(url(continuous), **cut) if continuous else None
+    source = ffmpeg.input(url(film.path), **film.input_options, **_cut(film.start, destination.start))
+    copy = ffmpeg.input(url(continuous), **_cut(Fraction(0), destination.start)) if continuous else None
     copied = [each for each in destination.copied if not (attached and each.kind == "picture")]
     kept = [each for each in film.streams if each.index == film.index or each in copied]
     place = [each.index for each in kept].index(film.index)
@@ -225,6 +220,7 @@ def _arguments(
         **{f"map_metadata:s:{index}": f"{number}:s:{each.index}" for index, each in enumerate(kept)},
         **{f"disposition:{index}": each.disposition for index, each in enumerate(kept)},
         f"bsf:{place}": _duration_filter(timing, destination, film),
+        f"time_base:{place}": str(film.time_base),  # that of the filter, which would be the frame rate
         f"color_range:{place}": destination.range,
         "fflags": "+bitexact",
         "strict": -1,
@@ -260,12 +256,18 @@ def _arguments(
     return [*arguments[:at], *itertools.chain(*repeated), *arguments[at:]]
 
 
+def _cut(begins: Fraction, start: Fraction) -> dict[str, str | int]:
+    """Return the options of an input whose timestamps begin at one time, for an output that starts later within it."""
+    offset: dict[str, str | int] = {"itsoffset": f"{float(-begins - start):.6f}"}
+    return offset | {"ss": f"{float(begins + start):.6f}", "seek_timestamp": 1} if start else offset
+
+
 def _duration_filter(timing: PictureTiming, destination: Destination, film: Film) -> str:
     """Return a bitstream filter that makes the last frame shown, and the last one decoded, last until the end.
 
-    Other frames of a variable rate have hardly any duration, as it would only be a guess: they last until the next one.
+    Other frames of a variable rate get hardly any duration, which would only be a guess: they last until the next.
     """
     last = float(timing.last - destination.start - film.time_base / 2)
     end = float(timing.last - destination.start + timing.last_duration)
     other = "max(1,0.001/TB)" if film.variable else "DURATION"
-    return f"setts=duration='if(eq(N,{timing.frames - 1})+gt(PTS*TB,{last}),{end}/TB-PTS,{other})'"
+    return f"setts=pts=PTS:dts=DTS:duration='if(eq(N,{timing.frames - 1})+gt(PTS*TB,{last}),{end}/TB-PTS,{other})'"

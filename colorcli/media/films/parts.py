@@ -46,8 +46,7 @@ class _Part:
     name: str
     frames: int
     size: int
-    first: str  # the time of its first frame in seconds, as a fraction
-    last: str  # that of its last frame
+    last: str  # the time of its last frame in seconds, as a fraction
     runs_on: bool = False  # whether its last shot continues in the next part
 
 
@@ -175,13 +174,13 @@ class Parts:
 
     def _timing(self, jumps: Sequence[Fraction]) -> PictureTiming:
         """Return what joining needs to know of the frames: the last one lasts until the end, or as long as it did."""
-        first, last = Fraction(self._parts[0].first), Fraction(self._parts[-1].last)
+        last = Fraction(self._parts[-1].last)
         end, film = self._destination.end, self._film
         duration = film.last_duration
         if end is not None:
             is_cut = film.duration is None or end < film.duration
             duration = end - last if is_cut else min(duration, end - last)
-        return PictureTiming(first, last, self.frames, duration, tuple(jumps))
+        return PictureTiming(last, self.frames, duration, tuple(jumps))
 
     def _end_part(self, runs_on: bool = False) -> None:
         assert self._encoder is not None
@@ -190,7 +189,7 @@ class Parts:
         with replacing(self._folder / name) as temporary:
             self._piece.replace(temporary)
         size = (self._folder / name).stat().st_size
-        self._parts.append(_Part(name, self._encoder.frames, size, str(self._began), str(self._last), runs_on))
+        self._parts.append(_Part(name, self._encoder.frames, size, str(self._last), runs_on))
         self._write_manifest()
         self._encoder = None
 

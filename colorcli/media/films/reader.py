@@ -229,7 +229,7 @@ def _arguments(film: Film, near: Fraction, *, alpha: bool) -> list[str]:
 
 def _filters(film: Film, *, alpha: bool) -> str:
     """Return the filters that give luma, with transparency below it if requested."""
-    before = [*_deinterlacing(film)] if film.hdr or alpha else []
+    before = [*_deinterlacing(film)] if alpha or film.depth == 10 else []  # bwdif does not take gray of 10 bits
     after = [] if before else [*_deinterlacing(film)]
     planar = ",".join((*before, *_planar(film))) or "null"
     if alpha:
@@ -250,7 +250,8 @@ def _planar(film: Film) -> Iterator[str]:
 
 
 def _deinterlacing(film: Film) -> Iterator[str]:
-    if film.deinterlace == "off" or min(film.width, film.height) < _MIN_FIELD:
+    wanted = film.deinterlace == "on" or film.interlaced or film.pixel_format not in {"gray10le", "gray12le"}
+    if film.deinterlace == "off" or not wanted or min(film.width, film.height) < _MIN_FIELD:
         return
     if film.field_order:
         yield f"setfield={film.field_order}"

@@ -8,7 +8,7 @@ from colorcli.errors import UnwritableMedia
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
 from colorcli.media.films.encoder import FilmEncoder
-from colorcli.media.films.join import join
+from colorcli.media.films.join import PictureTiming, join
 from colorcli.media.films.probe import probe
 from colorcli.media.films.reader import read_frames
 from tests.media.films.clips import decoded, make_clip, run_ffmpeg
@@ -36,7 +36,7 @@ def described(path):
             (
                 each.type,
                 int(each.disposition),
-                {k.lower(): v for k, v in each.metadata.items() if k.lower() != "encoder"},
+                {k.lower(): v for k, v in each.metadata.items() if k.lower() not in {"encoder", "duration"}},
             )
             for each in container.streams
         ]
@@ -157,9 +157,10 @@ def test_pieces_are_joined_seamlessly(tmp_path, codec):
             for frame in luma[8 * number : 8 * number + 8]:
                 encoder.write(frame.luma, *chroma(film, frame.number), frame.time)
             encoder.close()
+    timing = PictureTiming(luma[-1].time, len(luma), film.last_duration)
     for suffix in (".mkv", ".mp4"):
         destination = choose_destination(film, tmp_path / f"film{suffix}", encoding)
-        join(film, pieces, destination, PROVENANCE)
+        join(film, pieces, destination, PROVENANCE, timing)
         joined = decoded(destination.path)
         assert [time for time, _ in joined] == [frame.time for frame in luma]
         assert all(abs(y.astype(int) - frame.luma).mean() < 6 for (_, y), frame in zip(joined, luma, strict=True))
@@ -175,7 +176,7 @@ def test_pieces_encoded_differently_are_not_joined(tmp_path):
             encoder.close()
     destination = choose_destination(film, tmp_path / "film.mkv", choose_encoding(film, ".mkv"))
     with pytest.raises(UnwritableMedia, match="encoded differently"):
-        join(film, pieces, destination, PROVENANCE)
+        join(film, pieces, destination, PROVENANCE, PictureTiming(Fraction(1, 25), 2, film.last_duration))
     assert not destination.path.exists()
 
 

@@ -182,7 +182,7 @@ def _pixel_format(film: Film, codec: str) -> tuple[str, tuple[str, ...]]:
     semi = {"yuv420p": "nv12", "yuv420p10le": "p010le", "yuv444p10le": "yuv444p16le"}
     taken = _pixel_formats(codec) - {"vaapi"} or {"nv12", "p010le"}
     wanted = deep + plain if film.depth == 10 else plain + deep
-    if film.alpha:
+    if film.alpha and not codec.startswith("libvpx"):  # whose transparency would need pieces in WebM
         wanted = [each.replace("yuv", "yuva") for each in wanted] + wanted
     for each in wanted:
         for form in (each, semi.get(each, ""), each.replace("yuv", "yuvj")):

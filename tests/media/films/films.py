@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colorcli.media.films.codecs import Encoding, choose_encoding
+from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
 from colorcli.media.films.parts import Parts
 from colorcli.media.films.probe import probe
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from colorcli.media.films.codecs import Encoding
     from colorcli.media.films.containers import Destination
     from colorcli.media.films.probe import Film
 
@@ -28,14 +30,14 @@ PROVENANCE = Provenance("zhang", "eccv16", "0.1.0", "0123abcd")
 def lossless(film: Film) -> Encoding:
     """Lossless x264."""
     chosen = choose_encoding(film, ".mkv")
-    return Encoding("libx264", {"qp": 0, "preset": "ultrafast"}, chosen.pixel_format)
+    return replace(chosen, codec="libx264", options={"qp": 0, "preset": "ultrafast"})
 
 
 def chroma(film: Film, number: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     """Uniform U and V planes, different for every frame."""
     shape = (film.height + 1) // 2, (film.width + 1) // 2
     kind, unit = (np.uint8, 1) if film.depth == 8 else (np.uint16, 4)
-    return np.full(shape, (100 + number) * unit, kind), np.full(shape, (140 + number) * unit, kind)
+    return np.full(shape, (100 + number % 99) * unit, kind), np.full(shape, (140 + number % 99) * unit, kind)
 
 
 def rewritten(
@@ -49,8 +51,11 @@ def rewritten(
     film = probe(source)
     encoding = encoding or choose_encoding(film, target.suffix)
     destination = choose_destination(film, target, encoding, start, end)
-    with Parts(film, destination, encoding, PROVENANCE) as parts, read_frames(film, start, end) as reader:
+    with (
+        Parts(film, destination, encoding, PROVENANCE) as parts,
+        read_frames(film, start, end, alpha=encoding.alpha) as reader,
+    ):
         for frame in reader:
-            parts.write(frame.luma, *chroma(film, frame.number), frame.time)
+            parts.write(frame.luma, *chroma(film, frame.number), frame.time, frame.alpha)
         parts.finish()
     return destination

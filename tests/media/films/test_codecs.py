@@ -1,9 +1,14 @@
+from fractions import Fraction
+
+import numpy as np
 import pytest
 
 from colorcli.errors import UsageError
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.probe import probe
-from tests.media.films.clips import make_clip
+from colorcli.media.films.reader import read_frames
+from tests.media.films.clips import decoded, make_clip, run_ffmpeg
+from tests.media.films.films import rewritten
 
 
 @pytest.fixture
@@ -57,3 +62,106 @@ def test_pixels_keep_their_depth_and_size_or_a_note_tells(tmp_path, pix_fmt, siz
     encoding = choose_encoding(film, ".mkv", codec)
     assert encoding.pixel_format == written
     assert len(encoding.notes) == notes
+
+
+@pytest.mark.parametrize(("codec", "crf"), [(None, 999), ("libvpx-vp9", 64), ("mpeg4", 0), ("libx265", -1)])
+def test_a_quality_out_of_range_is_rejected(film, codec, crf):
+    with pytest.raises(UsageError, match=rf"--crf must be between \d+ and \d+ for .*, got {crf}"):
+        choose_encoding(film, ".mkv", codec, crf)
+
+
+@pytest.mark.parametrize("preset", ["ludicrous", "12"])
+def test_a_preset_that_the_encoder_rejects_is_an_error(film, preset):
+    with pytest.raises(UsageError, match="libx264 cannot encode 64 x 48 pixels with these settings"):
+        choose_encoding(film, ".mkv", "libx264", preset=preset)
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "mpeg2video", "libx264", "ffv1", "mjpeg", "utvideo"])
+@pytest.mark.parametrize("suffix", ["ts", "mp4", "mkv", "avi"])
+def test_what_the_trial_accepts_the_run_encodes(tmp_path, codec, suffix):
+    """Time bases of 1/90000 are too fine for MPEG-4, and MPEG-2 knows only certain frame rates."""
+    source = make_clip(
+        tmp_path / f"source.{suffix}", 6, fps="30000/1001", codec="mpeg4" if suffix == "avi" else "libx264"
+    )
+    film = probe(source)
+    written = rewritten(source, tmp_path / "film.mkv", choose_encoding(film, ".mkv", codec))
+    times, true = [time for time, _ in decoded(written.path)], [time - film.start for time, _ in decoded(source)]
+    assert len(times) == 6
+    assert all(abs(time - wanted) < Fraction(1, 30) for time, wanted in zip(times, true, strict=True))
+
+
+def test_an_encoder_for_constant_rates_rejects_a_variable_one(tmp_path):
+    film = probe(make_clip(tmp_path / "film.mkv", 12, vfr=True))
+    with pytest.raises(UsageError, match="mpeg2video cannot encode"):
+        choose_encoding(film, ".mkv", "mpeg2video")
+
+
+@pytest.mark.parametrize("codec", ["libx264", "ffv1", "utvideo", "huffyuv", "mpeg4", "libx265"])
+def test_full_range_is_kept_in_matroska(tmp_path, codec):
+    source = make_clip(tmp_path / "source.mkv", 2, full_range=True)
+    film = probe(source)
+    encoding = choose_encoding(film, ".mkv", codec)
+    written = rewritten(source, tmp_path / "film.mkv", encoding)
+    assert encoding.notes == ()
+    assert probe(written.path).range == "pc"
+    difference = np.subtract(decoded(written.path)[0][1], decoded(source)[0][1], dtype=np.int16)
+    assert np.abs(difference).mean() < 3
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("prores_ks", ".mov"), ("mpeg2video", ".mkv"), ("mpeg4", ".mp4")])
+def test_full_range_that_cannot_be_recorded_is_limited_with_a_note(tmp_path, codec, suffix):
+    source = make_clip(tmp_path / "source.mkv", 2, full_range=True)
+    film = probe(source)
+    encoding = choose_encoding(film, suffix, codec)
+    assert len(encoding.notes) == 1
+    assert encoding.notes[0].startswith("its full range is reduced to limited range, because")
+    written = rewritten(source, tmp_path / f"film{suffix}", encoding)
+    assert probe(written.path).range == "tv"
+    luma, true = luma_of(written.path), luma_of(source)
+    assert np.abs(luma - (16 + true * 219 / 255)).mean() < 3
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "prores_ks"])
+def test_transparency_is_kept_by_encoders_that_support_it(tmp_path, codec):
+    source = transparent(tmp_path / "source.mkv")
+    film = probe(source)
+    encoding = choose_encoding(film, ".mkv", codec)
+    assert encoding.alpha
+    written = rewritten(source, tmp_path / "film.mkv", encoding).path
+    raw = ["-frames:v", 1, "-vf", "alphaextract", "-f", "rawvideo", "-pix_fmt", "gray", tmp_path / "alpha"]
+    run_ffmpeg("-i", written, *raw)
+    alpha = np.fromfile(tmp_path / "alpha", np.uint8).reshape(48, 64)
+    assert alpha[:, :20].mean() < 10
+    assert alpha[:, -20:].mean() > 245
+
+
+def test_lost_transparency_is_noted(tmp_path):
+    encoding = choose_encoding(probe(transparent(tmp_path / "source.mkv")), ".mkv")
+    assert encoding.notes == ("its transparency is lost, because libx264 does not support it (prores_ks and ffv1 do)",)
+
+
+def luma_of(path):
+    """The luma of the first frame in codes of 8 bits."""
+    film = probe(path)
+    return next(read_frames(film)).luma.astype(float) / (4 if film.depth == 10 else 1)
+
+
+def transparent(path):
+    """A film whose left half is transparent."""
+    mask = "color=black:size=32x48:rate=25:duration=0.2,pad=64:48:0:0:white[a]"
+    graph = f"testsrc2=size=64x48:rate=25:duration=0.2,format=yuva420p[p];{mask};[p][a]alphamerge"
+    run_ffmpeg("-filter_complex", graph, "-c:v", "ffv1", "-pix_fmt", "yuva420p", path)
+    return path
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9", "ffv1", "mpeg4", "mpeg2video", "prores_ks"])
+@pytest.mark.parametrize("size", [(63, 47), (64, 47), (63, 48)])
+def test_odd_sizes_survive_every_encoder(tmp_path, codec, size):
+    source = make_clip(tmp_path / "source.mkv", 3, size, codec="ffv1")
+    film = probe(source)
+    written = rewritten(source, tmp_path / "film.mkv", choose_encoding(film, ".mkv", codec))
+    after = probe(written.path)
+    assert (after.width, after.height) == size
+    luma, true = luma_of(written.path), luma_of(source)
+    assert np.abs(luma[-1] - true[-1]).mean() < 8
+    assert np.abs(luma[:, -1] - true[:, -1]).mean() < 8

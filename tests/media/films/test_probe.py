@@ -3,8 +3,7 @@ from fractions import Fraction
 import pytest
 
 from colorcli.errors import UnreadableMedia
-from colorcli.media.films import is_film
-from colorcli.media.films import probe as probing
+from colorcli.media.films import colors, is_film
 from colorcli.media.films.probe import probe
 from tests.media.films.clips import decoded, make_clip, run_ffmpeg, truncated
 
@@ -108,7 +107,7 @@ def test_high_dynamic_range_is_tone_mapped_with_a_note(tmp_path, transfer, name)
 
 def test_high_dynamic_range_is_rejected_if_ffmpeg_lacks_zscale(tmp_path, monkeypatch):
     path = make_clip(tmp_path / "film.mkv", pix_fmt="yuv420p10le", matrix="bt2020nc", transfer="smpte2084")
-    monkeypatch.setattr(probing, "filters", frozenset)
+    monkeypatch.setattr(colors, "filters", frozenset)
     with pytest.raises(UnreadableMedia, match="high dynamic range"):
         probe(path)
 

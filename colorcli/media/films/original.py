@@ -86,7 +86,7 @@ def read_still(film: Film, time: Fraction) -> NDArray[np.generic]:
 
 def _on_screen(film: Film, time: Fraction) -> Any:
     """Find the last frame that does not begin after a time; seeking may lead past it, then all frames are read."""
-    for start in (time, None) if film.clocked else (None,):
+    for start in (time, None) if film.seekable else (None,):
         last = None
         with av.open(url(film.path)) as container:
             for frame in decoded_frames(film, container, start):

@@ -27,8 +27,8 @@ class Zhang(Colorizer):
         Option(
             "temperature",
             0.38,
-            "toward 0, the most likely color, vivid and patchy; at 1, the mean color, calm and pale",
-            minimum=0.01,
+            "0 for the most likely color, vivid and patchy; 1 for the mean color, calm and pale",
+            minimum=0.0,
             maximum=2.0,
         ),
     )

@@ -92,12 +92,14 @@ def annealed_mean(logits: Tensor, centers: Tensor, temperature: float) -> Tensor
     Args:
         logits: (B, Q, h, w).
         centers: (Q, 2) ab.
-        temperature: 1 for the mean; the limit at 0 is the mode.
+        temperature: 1 for the mean, 0 for the mode, the most likely color.
 
     Returns:
         (B, 2, h, w) ab.
     """
     with torch.autocast(logits.device.type, enabled=False):  # rounding in bf16 is visible
+        if temperature == 0:
+            return centers.float()[logits.argmax(dim=1)].movedim(-1, 1)
         distribution = (logits.float() / temperature).softmax(dim=1)
         return torch.einsum("bqhw,qc->bchw", distribution, centers.float())
 

@@ -149,3 +149,11 @@ def test_the_mean_is_taken_in_float32_where_all_around_it_is_bf16():
         found = annealed_mean(logits, PUBLISHED, 0.38)
     assert found.dtype == torch.float32
     assert torch.equal(found, annealed_mean(logits, PUBLISHED, 0.38))
+
+
+def test_the_annealed_mean_at_temperature_0_is_the_mode():
+    logits = torch.randn(2, 313, 3, 4, generator=torch.Generator().manual_seed(5))
+    found = annealed_mean(logits, PUBLISHED, 0.0)
+    assert found.shape == (2, 2, 3, 4)
+    assert torch.equal(found[1, :, 2, 3], PUBLISHED[logits[1, :, 2, 3].argmax()].float())
+    assert torch.allclose(found, annealed_mean(logits, PUBLISHED, 1e-4), atol=0.01)

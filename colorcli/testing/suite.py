@@ -50,6 +50,7 @@ with contextlib.redirect_stdout(printed):
 slow = [name for name in {slow!r} if name in sys.modules]
 print(json.dumps(dict(seconds=time.perf_counter() - began, slow=slow, printed=printed.getvalue())))
 """
+_import_reports: dict[str, dict[str, Any]] = {}  # by module
 
 
 class ColorizerSuite:
@@ -93,11 +94,11 @@ class ColorizerSuite:
 
     def test_its_module_is_imported_within_a_second(self) -> None:
         """The best of three attempts counts."""
-        for _ in range(3):
-            report = self._imported()
-            seconds = report["seconds"]
-            if seconds <= _PATIENCE:
-                break
+        report = self._imported()
+        seconds = report["seconds"]
+        for _ in range(2):
+            if seconds > _PATIENCE:
+                seconds = min(seconds, _import_report(report["module"])["seconds"])
         assert seconds <= _PATIENCE, (
             f"importing {report['module']} takes {seconds:.1f} s; the limit is {_PATIENCE:g} s"
         )
@@ -317,12 +318,11 @@ class ColorizerSuite:
     # Helpers
 
     def _imported(self) -> dict[str, Any]:
-        """Import the module in a fresh Python and report what that takes."""
+        """Report what importing the module takes; the first report serves several promises."""
         module = type(self.colorizer).__module__
-        program = _IMPORT.format(path=sys.path, module=module, slow=_SLOW)
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
-        assert done.returncode == 0, f"importing {module} fails in a fresh Python: {done.stderr.strip()}"
-        return {"module": module, **json.loads(done.stdout.splitlines()[-1])}
+        if module not in _import_reports:
+            _import_reports[module] = _import_report(module)
+        return _import_reports[module]
 
     def _network(self) -> nn.Module:
         import torch
@@ -407,6 +407,14 @@ class ColorizerSuite:
             torch.cat([torch.zeros_like(noise), noise, torch.full_like(noise, 100)]),
             torch.cat([ramp / 2, noise, 100 - ramp / 4]),  # whose means and extremes differ
         ]
+
+
+def _import_report(module: str) -> dict[str, Any]:
+    """Import a module in a fresh Python."""
+    program = _IMPORT.format(path=sys.path, module=module, slow=_SLOW)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, f"importing {module} fails in a fresh Python: {done.stderr.strip()}"
+    return {"module": module, **json.loads(done.stdout.splitlines()[-1])}
 
 
 def _extremes(option: Option) -> Sequence[OptionValue]:

@@ -185,7 +185,11 @@ esac
 """
 LINTERS = ["ruff check", "ruff format --check", "mypy", "codespell"]
 SITE = "mkdocs build --strict --quiet -f docs/mkdocs.yml"
-FLOOR = ["pip install -q -e .[dev] -c .ci/floor.txt", "python -m pytest -q"]
+FLOOR = [
+    "pip install -q -e .[heic,metrics,timm,train] pytest scikit-image -c .ci/floor.txt",
+    "colorcli run --model zhang --overwrite docs/photographs",
+    "python -m pytest -q tests/media/pictures tests/weights tests/inference/test_device.py tests/cli/test_main.py",
+]
 
 
 @pytest.fixture

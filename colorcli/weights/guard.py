@@ -62,11 +62,11 @@ class Guard:
     _window_started: float = field(default_factory=time.monotonic)
     _window_bytes: int = 0
     _bytes: int = 0
-    _cancelled: bool = False
+    _canceled: bool = False
 
     def cancel(self) -> None:
         """Make the call end at its next chance."""
-        self._cancelled = True
+        self._canceled = True
 
     @property
     def remaining(self) -> float:
@@ -92,8 +92,8 @@ class Guard:
             TooSlow: too few bytes arrived, or the call takes too long.
         """
         now = time.monotonic()
-        if self._cancelled:
-            raise TooSlow("cancelled")
+        if self._canceled:
+            raise TooSlow("canceled")
         if now - self._started > LONGEST:
             raise TooSlow(f"not complete after {LONGEST / 60:.0f} minutes")
         if now - self._window_started >= self.patience:

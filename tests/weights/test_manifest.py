@@ -58,8 +58,8 @@ def test_the_manifest_of_zhang_describes_the_published_file():
 
 WRONG = {
     "an unknown field": (
-        GOOD.replace("license", "licence", 1),
-        "best.licence is not a known field. Did you mean license",
+        GOOD.replace("license", "licence", 1),  # codespell:ignore
+        "best.licence is not a known field. Did you mean license",  # codespell:ignore
     ),
     "a missing field": (GOOD.replace("size = 7\n", ""), "best.size is missing"),
     "a wrong type": (

@@ -26,7 +26,7 @@ _COLORSPACES = {
     "smpte170m": Colorspace.ITU601,
     "fcc": Colorspace.FCC,
     "smpte240m": Colorspace.SMPTE240M,
-    "bt2020nc": 9,  # SWS_CS_BT2020, which older PyAV does not name
+    "bt2020nc": Colorspace.BT2020,
 }
 _RANGES = {"tv": ColorRange.MPEG, "pc": ColorRange.JPEG}
 

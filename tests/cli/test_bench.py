@@ -15,7 +15,7 @@ def bench(*args):
     return main(["bench", "zhang", "--device", "cpu", "--count", "2", "--rounds", "1", *args])
 
 
-def test_every_combination_is_measured_on_pictures_that_are_made(weights, capsys):
+def test_every_combination_is_measured_on_generated_pictures(weights, capsys):
     assert bench("--weights", weights, "--precision", "fp32,bf16", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["source"] == "2 gray JPEGs made by colorcli"
@@ -26,7 +26,7 @@ def test_every_combination_is_measured_on_pictures_that_are_made(weights, capsys
     )
 
 
-def test_what_goes_wrong_in_the_measuring_process_is_told_as_ever(capsys):
+def test_errors_in_the_measuring_process_are_reported_as_usual(capsys):
     assert bench("-p", "temprature=1") == 2
     assert "no option 'temprature'" in capsys.readouterr().err
     assert main(["bench", "zhang", "--device", "cuda:99"]) == 1
@@ -37,8 +37,8 @@ def test_what_goes_wrong_in_the_measuring_process_is_told_as_ever(capsys):
     ("option", "value"),
     [("--precision", "fp8"), ("--engine", "torch,tensorrt"), ("--batch-size", "4,0"), ("--device", "")],
 )
-def test_a_value_that_cannot_be_is_an_error_before_anything_is_measured(option, value, capsys):
+def test_an_invalid_value_is_an_error_before_anything_is_measured(option, value, capsys):
     assert bench(option, value) == 2
     error = capsys.readouterr().err
     assert option in error
-    assert "parted by commas" in error
+    assert "separated by commas" in error

@@ -54,7 +54,7 @@ def test_a_report_has_settings_counts_and_command(run, photos, weights):
     _, _, text = run("--strength", "0.5", "-p", "temperature=0.2")
     assert "<dt>Done</dt><dd>1 colorized, 1 copied</dd>" in text
     assert "temperature=0.2, strength=0.5, cpu" in text
-    assert f"colorcli run -p temperature=0.2 --strength 0.5 --weights {weights} --device cpu" in text
+    assert f"colorcli run --weights {weights} -p temperature=0.2 --device cpu --strength 0.5 --report" in text
 
 
 def test_failures_are_on_the_report(run, photos):

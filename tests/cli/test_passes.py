@@ -80,7 +80,7 @@ def test_an_entropy_map_is_written_next_to_each_output(colorcli, tmp_path):
     assert files(tmp_path / "photos-color") == ["a-entropy.png", "a.png", "b-entropy.png", "b.jpg"]
     entropy = pixels(tmp_path / "photos-color" / "b-entropy.png")
     assert entropy.shape == (32, 40, 3)
-    assert (entropy == [251, 252, 191]).all()  # these weights are random: they have no idea
+    assert np.abs(entropy - [251, 252, 191]).max() <= 1  # these weights are random: they have no idea
     assert read_provenance(tmp_path / "photos-color" / "b-entropy.png").model == "zhang"
     assert colorcli("photos", "--explain")[2] == "0 colorized, 4 done before in photos-color\n"
 

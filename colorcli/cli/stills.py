@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 # The writers of imageio that keep 16 bits where the format can
-_WRITERS: dict[str, dict[str, object]] = {
+_WRITERS: dict[str, dict[str, Any]] = {
     ".png": {"plugin": "opencv"},
     ".tif": {"plugin": "tifffile"},
     ".jpg": {"plugin": "pillow", "quality": 95, "subsampling": 0},
@@ -63,5 +63,6 @@ def frame(at: tuple[Path, Fraction], output: Path | None, overwrite: bool) -> No
         pixels = pixels // 257
     with replacing(target, overwrite=overwrite) as temporary:
         depth = "uint8" if suffix == ".jpg" else pixels.dtype
-        temporary.write_bytes(iio.imwrite("<bytes>", pixels.astype(depth), extension=suffix, **_WRITERS[suffix]))
+        still: bytes = iio.imwrite("<bytes>", pixels.astype(depth), extension=suffix, **_WRITERS[suffix])
+        temporary.write_bytes(still)
     click.echo(shown(target))

@@ -42,9 +42,9 @@ class PrintableStream:
 def printable_output() -> Iterator[None]:
     """Make standard error printable, and standard output if it is a terminal; programs read it as it is."""
     before = sys.stdout, sys.stderr
-    sys.stderr = PrintableStream(sys.stderr)  # type: ignore[assignment]
+    sys.stderr = PrintableStream(sys.stderr)
     if sys.stdout is not None and sys.stdout.isatty():
-        sys.stdout = PrintableStream(sys.stdout)  # type: ignore[assignment]
+        sys.stdout = PrintableStream(sys.stdout)
     try:
         yield
     finally:

@@ -48,10 +48,10 @@ def time_of(frame: Any, film: Film) -> Fraction:
     return time
 
 
-def to_rgb(frame: Any, film: Film, form: str = "rgb24") -> NDArray[np.generic]:
+def to_rgb(frame: Any, film: Film, form: str = "rgb24") -> NDArray[Any]:
     """Convert a decoded frame with the matrix and range of the film: (H, W, 3) RGB, in its stored orientation."""
     coded = not frame.format.is_rgb
-    pixels: NDArray[np.generic] = frame.reformat(
+    pixels: NDArray[Any] = frame.reformat(
         format=form,
         src_colorspace=_COLORSPACES[film.matrix] if coded else None,
         src_color_range=_RANGES[film.range] if coded else None,
@@ -59,7 +59,7 @@ def to_rgb(frame: Any, film: Film, form: str = "rgb24") -> NDArray[np.generic]:
     return pixels
 
 
-def read_still(film: Film, time: Fraction) -> NDArray[np.generic]:
+def read_still(film: Film, time: Fraction) -> NDArray[Any]:
     """Read the frame that is on screen at a time, rotated and mirrored for display, with square pixels.
 
     Args:

@@ -247,7 +247,8 @@ def _lab(pixels: NDArray[Any], *, legacy: bool) -> NDArray[Any]:
     step = 256.0 if wide else 1.0
     lightness = values[..., 0] / ((65280 if legacy else 65535) if wide else 255) * 100
     ab: NDArray[Any] = values[..., 1:]
-    signed = ab / step - 128 if legacy else ab.view(np.int16 if wide else np.int8) / step
+    coded: NDArray[Any] = ab if legacy else ab.view(np.int16 if wide else np.int8)
+    signed = coded / step - (128 if legacy else 0)
     return profiles.lab_to_srgb(lightness, signed, np.uint16 if wide else np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""How the Iizuka network learns: regression of chroma, helped by a classification of the scene."""
+"""The training of the Iizuka network: regression of chroma, supported by a classification of the scene."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -41,7 +41,7 @@ class IizukaRecipe(Recipe):
         schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
 
     Raises:
-        ValueError: a setting has a value that it cannot have.
+        ValueError: a setting is invalid.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How the Koalarization network learns: regression of chroma, or a classification of a and of b."""
+"""The training of the Koalarization network: regression of chroma, or classification of a and b."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -42,7 +42,7 @@ class KoalarizationRecipe(Recipe):
         halvings: with `halving`, how many of them a run has, the last at its end: 10 in 20 epochs is every 2 epochs.
 
     Raises:
-        ValueError: a setting has a value that it cannot have.
+        ValueError: a setting is invalid.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class KoalarizationRecipe(Recipe):
         """Begin as every recipe does, and give the extractor its weights, if it has none yet.
 
         Raises:
-            UsageError: there is no such source of weights for the extractor.
+            UsageError: the source of weights does not exist for this extractor.
             WeightsNotFound: the extractor's weights cannot be had from here.
             WeightsCorrupt: they are of another network.
         """
@@ -103,7 +103,7 @@ class KoalarizationRecipe(Recipe):
         return kind(learned, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay)
 
     def _rate_factor(self, progress: float) -> float:
-        """Say what the highest learning rate is multiplied by at a point of the run in 0..1."""
+        """Compute the factor of the learning rate at a point of the run in 0..1."""
         if self.schedule == "halving":
             return 0.5 ** int(progress * self.halvings + 1e-9)  # not one step late by rounding
         return learning_rate_factor(self.schedule, progress)

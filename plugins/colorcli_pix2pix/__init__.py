@@ -51,7 +51,7 @@ class Pix2Pix(Colorizer):
                 `DynamicUnet`; with `encoder` among them, those of `EncodedEnsemble` and `EncodedGenerator`.
 
         Raises:
-            ValueError: there is no such kind.
+            ValueError: the kind is unknown.
         """
         from colorcli_pix2pix.network import KINDS
 
@@ -74,7 +74,7 @@ class Pix2Pix(Colorizer):
         return generator or state
 
     def recognize(self, state: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
-        """Say what network a file needs that does not say so itself; None where it is no U-Net as Pix2Pix has it.
+        """Determine the network that a file without a header needs; None unless it is a U-Net as in Pix2Pix.
 
         Width and depth are in the shapes and keys; the color space is not, and taken to be `lab`.
         """
@@ -93,7 +93,7 @@ class Pix2Pix(Colorizer):
         """Make the recipe of a generator (`gan`) or of the classifier (`router`).
 
         Raises:
-            ValueError: there is no such kind, or a setting has a value that it cannot have.
+            ValueError: the kind is unknown, or a setting is invalid.
         """
         from colorcli_pix2pix.recipe import GanRecipe
         from colorcli_pix2pix.router_recipe import RouterRecipe

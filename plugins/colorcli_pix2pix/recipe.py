@@ -1,4 +1,4 @@
-"""How a generator learns: against a discriminator, and by the distance to the true colors."""
+"""The training of a generator: an adversarial loss, and the distance to the true colors."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -34,7 +34,7 @@ class GanRecipe(Recipe):
     Args:
         l1_weight: lambda of equation 4.
         chroma_weight: a pixel's distance counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data,
-            so that saturated colors, which are rare, count; 0 is the paper's.
+            to favor saturated colors, which are rare; 0, as in the paper, for equal weights.
         learning_rate: the highest, of both optimizers.
         pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
             them, see `colorcli.encoders.give_weights`.
@@ -48,7 +48,7 @@ class GanRecipe(Recipe):
             different discriminators, though: `last` keeps the last weights.
 
     Raises:
-        ValueError: a setting has a value that it cannot have.
+        ValueError: a setting is invalid.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class GanRecipe(Recipe):
         """Make the discriminator, and an optimizer for each of the two.
 
         Raises:
-            UsageError: the network is no lone generator.
+            UsageError: the network is not a single generator.
         """
         if not isinstance(network, (UnetGenerator, DynamicUnet, EncodedGenerator)):
             raise UsageError(

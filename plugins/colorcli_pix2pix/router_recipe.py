@@ -32,7 +32,7 @@ class RouterRecipe(Recipe):
         trust: how much what the teacher says counts against the labels, in 0..1.
 
     Raises:
-        ValueError: a setting has a value that it cannot have.
+        ValueError: a setting is invalid.
     """
 
     paints: ClassVar[bool] = False
@@ -84,7 +84,7 @@ class RouterRecipe(Recipe):
         """Make the optimizer.
 
         Raises:
-            UsageError: the network is no router.
+            UsageError: the network is not a router.
         """
         if not isinstance(network, ResNet34):
             raise UsageError(

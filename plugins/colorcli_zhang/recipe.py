@@ -1,4 +1,4 @@
-"""How the Zhang network learns: soft-encoded classification with class rebalancing."""
+"""The training of the Zhang network: soft-encoded classification with class rebalancing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -54,7 +54,7 @@ class ZhangRecipe(Recipe):
             2016), or `cosine` after a short warm-up.
 
     Raises:
-        ValueError: a setting has a value that it cannot have.
+        ValueError: a setting is invalid.
     """
 
     def __init__(

@@ -18,12 +18,21 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # JPEG ------------------------------------------------------------------------------------------------------------
 
+MAX_SEGMENTS = 10_000
+"""Segments of a JPEG before its pixels; cameras and editors write dozens."""
+MAX_FRAMES = 50_000
+"""Frames of a GIF, an hour at fifteen a second."""
+
 _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # start of frame, of all kinds of JPEG
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the marker and the body of each segment before the first scan, and after it until the data ends oddly."""
-    at = 2
+    """Yield the marker and the body of each segment before the first scan, and after it until the data ends oddly.
+
+    Raises:
+        ValueError: there are more than `MAX_SEGMENTS`.
+    """
+    at, count = 2, 0
     while at + 4 <= len(data):
         if data[at] != 0xFF:
             return
@@ -36,6 +45,8 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             continue
         if marker in {0xD9, 0xDA}:
             return
+        if (count := count + 1) > MAX_SEGMENTS:
+            raise ValueError(f"it has more than {MAX_SEGMENTS:,} segments")
         size = int.from_bytes(data[at + 2 : at + 4], "big")
         yield marker, data[at + 4 : at + 2 + size]
         at += 2 + size
@@ -132,9 +143,17 @@ def is_lossless_webp(data: bytes) -> bool:
 
 
 def gif_extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the label and the data of each comment (0xFE) and application extension (0xFF) of a GIF."""
+    """Yield the label and the data of each comment (0xFE) and application extension (0xFF) of a GIF.
+
+    Raises:
+        ValueError: there are more than `MAX_FRAMES` frames, or ten times as many extensions.
+    """
+    frames = extensions = 0
     at = 13 + (3 << (data[10] & 7) + 1 if len(data) > 10 and data[10] & 0x80 else 0)
     while at + 2 < len(data) and data[at] in {0x21, 0x2C}:
+        frames, extensions = frames + (data[at] == 0x2C), extensions + (data[at] == 0x21)
+        if frames > MAX_FRAMES or extensions > 10 * MAX_FRAMES:
+            raise ValueError(f"it has more than {MAX_FRAMES:,} frames, or too many extensions")
         if data[at] == 0x2C:
             flags = data[at + 9] if at + 9 < len(data) else 0
             at += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)

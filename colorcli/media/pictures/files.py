@@ -131,6 +131,8 @@ class Picture:
     def _read_header(self) -> None:
         with self._opened() as image:
             self._check_size(image.size)
+            if self.format == "GIF":  # before Pillow counts its frames, however many there are
+                self.kept = read_metadata.read_metadata(image, self._data, self.format)
             self.count = getattr(image, "n_frames", 1)
             if self.count > 1 and image.info.get("default_image"):
                 self._first_frame = 1
@@ -155,6 +157,7 @@ class Picture:
                 raise _NotAPicture("this is a raw camera file", "Develop it first, and give the developed picture.")
             stream.seek(0)
             with tifffile.TiffFile(stream) as tiff:
+                decode_tiff.check_page_count(tiff)
                 page = next(decode_tiff.tiff_pages(tiff))
                 self._check_page(page)
                 self.count = len(tiff.pages)
@@ -242,6 +245,8 @@ class Picture:
                 self._check_page(page)
                 description = PageDescription(*read_metadata.read_page(stream, page.offset))
                 if decode_tiff.is_for_tifffile(page):
+                    for size in decode_tiff.coded_sizes(stream, page):
+                        self._check_size(size)
                     pixels, oddity = decode_tiff.decode_tiff_page(page)
                     self._remark(oddity)
                     yield self._frame(pixels, decode_tiff.tiff_orientation(page), page=description)

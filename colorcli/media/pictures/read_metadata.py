@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_TEXT = 16 * 2**20
-"""Bytes that a compressed text or profile in a PNG may have when it is unpacked; a larger one is left out."""
+"""Bytes that the compressed texts and profiles of a PNG may have together, unpacked; further ones are left out."""
+MAX_TEXTS = 10_000
+"""Texts in a PNG; further ones are left out."""
 
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
@@ -100,7 +102,7 @@ def _continued(parts: list[bytes]) -> bytes:
     """Join EXIF that is too long for a segment; a second one after a short one is another, and left out."""
     whole = parts[0] if parts else b""
     for previous, following in itertools.pairwise(parts):
-        if len(previous) < _FULL:
+        if len(previous) < _FULL or len(whole) > MAX_TEXT:
             break
         whole += following
     return whole
@@ -119,7 +121,7 @@ def _joined(parts: list[bytes]) -> bytes:
     whole = b""
     for part in sorted(parts):
         length, offset = int.from_bytes(part[:4], "big"), int.from_bytes(part[4:8], "big")
-        if offset != len(whole) or length > xmp.MAX_SIZE:
+        if offset != len(whole) or max(length, offset) > xmp.MAX_SIZE:
             return b""
         whole += part[8:]
     return whole if parts and len(whole) == int.from_bytes(parts[0][:4], "big") else b""
@@ -168,17 +170,23 @@ def _of_png(data: bytes) -> Metadata:
     found = Metadata()
     raw: dict[str, bytes] = {}
     lost: list[str] = []
+    texts, room = 0, MAX_TEXT
     for chunk in containers.png_chunks(data):
         if chunk.name not in {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"iCCP"}:
             continue
+        if (texts := texts + 1) > MAX_TEXTS:
+            lost.append(f"texts beyond the first {MAX_TEXTS:,}")
+            break
         try:
             if chunk.name == b"eXIf":
                 found = replace(found, exif=found.exif or chunk.body.removeprefix(_EXIF))
             elif chunk.name == b"iCCP":
                 _, _, rest = chunk.body.partition(b"\0")
-                found = replace(found, profile=found.profile or _inflated(rest[1:]))
+                found = replace(found, profile=found.profile or _inflated(rest[1:], room))
+                room -= len(found.profile)
             else:
-                keyword, text = _png_text(chunk)
+                keyword, text = _png_text(chunk, room)
+                room -= 0 if chunk.name == b"tEXt" else len(text)
                 if keyword == "XML:com.adobe.xmp":
                     found = replace(found, xmp=found.xmp or text.encode())
                 elif keyword.startswith(_RAW_PROFILE):
@@ -203,23 +211,23 @@ def _of_png(data: bytes) -> Metadata:
     )
 
 
-def _png_text(chunk: containers.PngChunk) -> tuple[str, str]:
+def _png_text(chunk: containers.PngChunk, room: int) -> tuple[str, str]:
     keyword, _, rest = chunk.body.partition(b"\0")
     name = keyword.decode("latin-1")
     if chunk.name == b"tEXt":
         return name, rest.decode("latin-1")
     if chunk.name == b"zTXt":
-        return name, _inflated(rest[1:]).decode("latin-1")
+        return name, _inflated(rest[1:], room).decode("latin-1")
     if len(rest) < 2:
         raise ValueError("cut off")
     _, _, translated = rest[2:].partition(b"\0")
     _, _, text = translated.partition(b"\0")
-    return name, (_inflated(text) if rest[0] else text).decode("utf-8", "replace")
+    return name, (_inflated(text, room) if rest[0] else text).decode("utf-8", "replace")
 
 
-def _inflated(data: bytes) -> bytes:
+def _inflated(data: bytes, room: int) -> bytes:
     unpacker = zlib.decompressobj()
-    found = unpacker.decompress(data, MAX_TEXT)
+    found = unpacker.decompress(data, max(1, room))
     if not unpacker.eof:
         raise ValueError("cut off or too long")
     return found

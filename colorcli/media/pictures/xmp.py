@@ -1,24 +1,27 @@
 """XMP: what a picture says of itself, merged with what we did to it.
 
-Packets are read within bounds: `MAX_SIZE` bytes, `MAX_PREFIXES` namespaces, `MAX_DEPTH` nested elements. One that
-exceeds them, or has a document type, counts as damaged.
+Packets are read within bounds: `MAX_SIZE` bytes, `MAX_PREFIXES` namespaces, `MAX_ELEMENTS` elements, `MAX_DEPTH` of
+them nested. One that exceeds them, or has a document type, counts as damaged. Of a file, `MAX_PACKETS` are looked at.
 """
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from colorcli.media.pictures.metadata import Provenance
 
 if TYPE_CHECKING:
     import mmap
+    from collections.abc import Iterator
 
 MAX_SIZE = 16 * 2**20
 MAX_PREFIXES = 200
 MAX_DEPTH = 64
+MAX_ELEMENTS = 20_000
+MAX_PACKETS = 64
+_PART = 2**16
 
 OURS = "colorcli:ns:1.0/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -146,18 +149,22 @@ def merged(xmp: bytes, extension: bytes) -> bytes:
 
 def provenance_in(data: bytes | mmap.mmap) -> Provenance | None:
     """Find our properties in a packet, or in a file that contains one."""
-    at = 0
-    while (start := data.find(_START, at)) >= 0 and (end := data.find(_END, start)) >= 0:
+    at, looked_at = 0, 0
+    while looked_at < MAX_PACKETS and (start := data.find(_START, at)) >= 0 and (end := data.find(_END, start)) >= 0:
         at = end + len(_END)
         start = data.rfind(_START, start, end)
         if end - start > MAX_SIZE or data.find(OURS.encode(), start, end) < 0:
             continue
+        looked_at += 1
         root, _ = _parse(data[start:at]) or (None, {})
         for each in root.iter(f"{{{RDF}}}Description") if root is not None else ():
             values = [each.get(f"{{{OURS}}}{name}") for name in _OUR_PROPERTIES]
             if None not in values:
                 return Provenance(*(value or "" for value in values))
     return None
+
+
+_ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([^"'>]*)""")
 
 
 def _claimed(name: str) -> str:
@@ -175,18 +182,11 @@ def _parse(xmp: bytes) -> tuple[ET.Element, dict[str, str]] | None:
     # A document type can only be there to do harm: XMP has none.
     if not body or b"<!DOCTYPE" in body or b"<!ENTITY" in body or body.count(b"xmlns:") > MAX_PREFIXES:
         return None
-    prefixes: dict[str, str] = {}
-    depth = 0
+    encoding = _ENCODING.match(body)  # in another one a document type could hide
+    if encoding and encoding[1].lower() not in {b"utf-8", b"us-ascii", b"iso-8859-1", b"utf-16"}:
+        return None
     try:
-        events = ET.iterparse(BytesIO(body), ["start", "end", "start-ns"])  # noqa: S314 - without a document type
-        for event, found in events:
-            if event == "start-ns":
-                prefixes.setdefault(*found)
-            else:
-                depth += 1 if event == "start" else -1
-            if depth > MAX_DEPTH:
-                return None
-        root: ET.Element = events.root  # type: ignore[attr-defined]  # it is there once everything is read
+        root, prefixes = _bounded(body)
     except (ET.ParseError, ValueError, LookupError):
         return None
     if root.tag == f"{{{RDF}}}RDF":
@@ -196,6 +196,37 @@ def _parse(xmp: bytes) -> tuple[ET.Element, dict[str, str]] | None:
     if root.tag == f"{{{META}}}xapmeta":  # as older programs of Adobe write it
         root.tag = f"{{{META}}}xmpmeta"
     return (root, prefixes) if root.tag == f"{{{META}}}xmpmeta" else None
+
+
+def _bounded(body: bytes) -> tuple[ET.Element, dict[str, str]]:
+    """Parse XML within bounds into its element and its prefixes.
+
+    Raises:
+        ValueError: it exceeds them.
+        ParseError: it is damaged.
+    """
+    prefixes: dict[str, str] = {}
+    opened: list[ET.Element] = []
+    elements, at, size = 0, 0, _PART
+    parser: Any = ET.XMLPullParser(("start", "end", "start-ns"))
+    while at < len(body):
+        parser.feed(body[at : at + size])
+        # Each part is twice as long as the one before: expat reads an unfinished attribute again with every part.
+        at, size = at + size, 2 * size
+        for event, found in cast("Iterator[tuple[str, Any]]", parser.read_events()):
+            if event == "start-ns":
+                prefixes.setdefault(*cast("tuple[str, str]", found))
+            elif event == "start":
+                opened.append(cast("ET.Element", found))
+                elements += 1
+            elif len(opened) > 1:
+                opened.pop()
+            if len(opened) > MAX_DEPTH or elements > MAX_ELEMENTS:
+                raise ValueError("it has too many elements")
+    parser.close()
+    if not opened:
+        raise ValueError("it has no element")
+    return opened[0], prefixes
 
 
 def _description(root: ET.Element) -> ET.Element:

@@ -128,7 +128,7 @@ def test_two_processes_share_every_batch(photographs, tmp_path):
     process = start(photographs, recipe, tmp_path / "run", "--devices", "2")
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    assert out == f"{tmp_path / 'run' / 'last.safetensors'}\n"
+    assert out == f"{tmp_path / 'run' / 'best.safetensors'}\n"
     assert err.count("Inspecting the photographs.") == 1
     assert steps_in(tmp_path / "run") == list(range(1, 8))
     checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)

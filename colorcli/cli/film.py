@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from colorcli.cli.option_groups import option_group
-from colorcli.errors import UsageError
+from colorcli.errors import FfmpegMissing, UsageError
 from colorcli.files import shown
 
 if TYPE_CHECKING:
@@ -170,11 +171,21 @@ def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None
 
 
 def colorize_films(
-    pipeline: Pipeline, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool, quiet: bool = False
+    pipeline: Pipeline,
+    jobs: Sequence[Job],
+    settings: FilmSettings,
+    *,
+    overwrite: bool,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> Iterator[FilmOutcome]:
     """Colorize films one by one, with a progress bar for each."""
     from colorcli.film.colorize import colorize_film
+    from colorcli.media.films.ffmpeg import describe_ffmpeg
 
+    if verbose and jobs:
+        with contextlib.suppress(FfmpegMissing):  # which the outcome of each film reports
+            click.echo(describe_ffmpeg(), err=True)
     for job in jobs:
         with _FilmProgress(job, settings, quiet=quiet) as progress:
             outcome = colorize_film(

@@ -177,6 +177,7 @@ def run(
                     settings,
                     overwrite=output_options.overwrite,
                     quiet=message_options.quiet,
+                    verbose=message_options.verbose,
                 )
                 for outcome in outcomes:
                     reporter(outcome)

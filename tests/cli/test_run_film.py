@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from colorcli.cli import main
+from colorcli.media.films import ffmpeg
 from colorcli.media.films.probe import probe
 from tests.media.films.clips import decoded, make_clip
 from tests.tiny import write_tiny_weights
@@ -214,7 +215,7 @@ def test_the_settings_file_accepts_film_options(colorcli, mixed, tmp_path):
         (["photo.jpg", "--reference", "a.png@1"], "--reference applies to films"),
         (["photo.jpg", "-o", "b.mp4"], "is the name of a film"),
         (["film.mp4", "--format", "png"], "--format png applies to pictures"),
-        (["film.mp4", "-o", "b.avi"], "no name that a film can be written under"),
+        (["film.mp4", "-o", "b.avi"], "does not end like a film that can be written"),
         (["film.mp4", "--start", "2", "--end", "1"], "--end must be after --start, got --start 2 --end 1"),
         (["film.mp4", "--start", "soon"], "must be a time such as 90, 1:30 or 1:02:03.5, got 'soon'"),
         (["film.mp4", "--keyframes", "0"], "must be auto or a number of frames"),
@@ -241,6 +242,44 @@ def test_settings_that_the_encoder_rejects_are_errors(colorcli, film, option, va
     assert err.startswith("error: ")
     assert value in err
     assert files(film.parent) == ["film.mp4"]
+
+
+@pytest.fixture
+def forgetful():
+    """Nothing is remembered of the ffmpeg in use, before and after the test."""
+    cached = (ffmpeg.find_ffmpeg, ffmpeg.version, ffmpeg.encoders, ffmpeg.filters)
+    for each in cached:
+        each.cache_clear()
+    yield
+    for each in cached:
+        each.cache_clear()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the executables are shell scripts")
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize(
+    ("ffmpeg_prints", "reason"),
+    [
+        ("ffmpeg version 5.1.9-0+deb12u1 Copyright (c)", "ffmpeg is version 5.1.9, and 6 or newer is needed"),
+        ("ffmpeg version 4.4.2-0ubuntu0.22.04.1", "ffmpeg is version 4.4.2, and 6 or newer is needed"),
+        ("error while loading shared libraries", "ffmpeg does not run"),
+        (None, "no ffmpeg was found on the PATH"),
+    ],
+)
+def test_an_unsuitable_ffmpeg_on_the_path_is_passed_over_and_v_tells_why(
+    colorcli, film, tmp_path, monkeypatch, ffmpeg_prints, reason
+):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    if ffmpeg_prints:
+        for name in ("ffmpeg", "ffprobe"):
+            (programs / name).write_text(f"#!/bin/sh\necho '{ffmpeg_prints}'\n")
+            (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    code, _, err = colorcli("-v", "film.mp4")
+    assert code == 0, err
+    assert err.startswith("Using ")
+    assert f"{reason}.\n" in err
 
 
 # Stopping

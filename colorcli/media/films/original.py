@@ -74,7 +74,7 @@ def read_still(film: Film, time: Fraction) -> NDArray[Any]:
         UnreadableMedia: no frame can be decoded.
     """
     found = _on_screen(film, time)
-    pixels = to_rgb(found, film, "rgb24" if film.depth == 8 else "rgb48le")
+    pixels: Any = to_rgb(found, film, "rgb24" if film.depth == 8 else "rgb48le")
     if film.sample_aspect_ratio != 1:
         import cv2
 

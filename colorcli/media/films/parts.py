@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from colorcli.errors import UnwritableMedia
 from colorcli.files import disk_errors, replacing, temporary_beside
+from colorcli.media import shown
 from colorcli.media.films import ffmpeg
 from colorcli.media.films.encoder import FilmEncoder
 from colorcli.media.films.join import PictureTiming, join
+from colorcli.media.films.lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +66,7 @@ class Parts:
         min_seconds: the minimum duration of a part.
 
     Raises:
+        UnwritableMedia: on entering, if another run is writing the film, or the folder cannot be created.
         FfmpegMissing: ffmpeg is not available.
     """
 
@@ -83,21 +86,32 @@ class Parts:
         target = destination.path
         self._all = target.with_name(_folder_name(target))
         self._folder = self._all / _digest(film, destination, encoding, provenance)
-        self._parts = self._read_manifest()
+        self._parts: list[_Part] = []
+        self._lock = contextlib.ExitStack()
         self._encoder: FilmEncoder | None = None
         self._piece = temporary_beside(self._folder / "piece")
         self._began = self._last = Fraction(0)
 
     def __enter__(self) -> Parts:
+        with disk_errors(self._destination.path):
+            self._all.mkdir(parents=True, exist_ok=True)
+            if not self._lock.enter_context(locked(self._all / "lock")):
+                self._lock.close()
+                raise UnwritableMedia(
+                    f"{shown(self._destination.path)}: another run is writing it.", "Wait until that has ended."
+                )
+        self._parts = self._read_manifest()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._drop()
-        with contextlib.suppress(OSError):  # not empty, or already gone
+        with contextlib.suppress(OSError):  # already gone
             if not self._parts:
                 shutil.rmtree(self._folder)
+        self._lock.close()
+        with contextlib.suppress(OSError):  # not empty, or already gone
             self._all.rmdir()
 
     @property

@@ -19,6 +19,7 @@ from colorcli.media import formats, shown
 from colorcli.media.films import is_film
 from colorcli.media.films.colors import color_tags
 from colorcli.media.films.ffmpeg import LONG_ANALYSIS, FfmpegFailed, command, run, url
+from colorcli.media.films.recordings import Clock
 from colorcli.media.films.timing import frame_rate, last_duration, start_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ _MARKS_FIELDS = {"h264", "hevc", "mpeg1video", "mpeg2video", "vc1", "wmv3", "dvv
 """Codecs that mark interlaced frames themselves; for others, what the container declares counts."""
 
 _NEVER_INTERLACED = {"vp8", "vp9", "av1", "theora", "flv1", "gif"}
-_FIELD_ORDERS = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}  # AVFieldOrder; the field displayed first
+_FIELD_ORDERS = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}  # AVFieldOrder: the field displayed first
+_MATROSKA_ORDERS = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}  # where 4 and 5 stand for fields stored line by line
 _TIMESTAMPS_MAY_JUMP = 0x200  # AVFMT_TS_DISCONT
 _CROPPING_CONTAINERS = ("matroska", "mov")
 
@@ -205,7 +207,8 @@ def _check_beginning(path: Path) -> None:
 def _probed(path: Path, container: Any, deinterlace: Deinterlace, *, long_analysis: bool = False) -> Film:
     stream = _picture_stream(path, container)
     decoder = stream.codec_context
-    frames, times = _beginning(path, container, stream)
+    jumps = bool(container.format.flags & _TIMESTAMPS_MAY_JUMP)
+    frames, times = _beginning(path, container, stream, jumps=jumps)
     if not frames:
         raise UnreadableMedia(
             f"{shown(path)}: no frame of its {decoder.name} video can be decoded.",
@@ -219,12 +222,13 @@ def _probed(path: Path, container: Any, deinterlace: Deinterlace, *, long_analys
     if bits not in {8, 10} and not colors.hdr:
         notes.append(f"its {bits} bits are reduced to {depth}")
     rate, variable = frame_rate(stream, times)
-    jumps = bool(container.format.flags & _TIMESTAMPS_MAY_JUMP)
     clocked = container.start_time is not None
     last = last_duration(container, stream, 1 / rate, clocked and not jumps)
     if clocked and decoder.name not in _NEVER_INTERLACED:
         frames += _samples(container, stream)
-    field_order, interlaced = _interlacing(decoder, frames, deinterlace, notes)
+    orders = _MATROSKA_ORDERS if container.format.name.startswith("matroska") else _FIELD_ORDERS
+    declared = orders.get(int(decoder.field_order), "")
+    field_order, interlaced = _interlacing(decoder.name, declared, frames, deinterlace, notes)
     if any(frame.side_data.get("A53_CC") for frame in frames):
         notes.append("the closed captions within its video are left out")
     rotation, tilt, mirrored = _display(first)
@@ -284,12 +288,12 @@ def _samples(container: Any, stream: Any) -> list[Any]:
     return frames
 
 
-def _interlacing(decoder: Any, frames: list[Any], deinterlace: Deinterlace, notes: list[str]) -> tuple[str, bool]:
+def _interlacing(
+    codec: str, declared: str, frames: list[Any], deinterlace: Deinterlace, notes: list[str]
+) -> tuple[str, bool]:
     """Return the field order if only the container declares it, and whether interlaced frames were found."""
     marked = [frame.interlaced_frame for frame in frames]
-    order = _FIELD_ORDERS.get(int(decoder.field_order), "")
-    if any(marked) or decoder.name in _MARKS_FIELDS:
-        order = ""
+    order = "" if any(marked) or codec in _MARKS_FIELDS else declared
     found = bool(order) or any(marked)
     if deinterlace == "on":
         notes.append("all frames are deinterlaced")
@@ -363,15 +367,18 @@ def _described(stream: Any) -> Stream:
     )
 
 
-def _beginning(path: Path, container: Any, stream: Any) -> tuple[list[Any], list[Fraction]]:
+def _beginning(path: Path, container: Any, stream: Any, *, jumps: bool) -> tuple[list[Any], list[Fraction]]:
     """Decode a few frames, skipping damaged ones, and return them with the sorted times of many more."""
     frames: list[Any] = []
     times: list[Fraction] = []
+    clock = Clock(Fraction(0))
     with contextlib.suppress(av.error.FFmpegError):  # truncated: use what came before
         for number, packet in enumerate(container.demux(stream)):
             if packet.has_sidedata("encryption_info"):
                 raise _encrypted(path)
-            if packet.pts is not None:
+            if jumps and packet.dts is not None and not clock.jumps:
+                clock.continuous(packet.dts * stream.time_base)
+            if packet.pts is not None and not clock.jumps:  # times after a jump cannot be compared
                 times.append(packet.pts * stream.time_base)
             if len(frames) < _FIRST_FRAMES:
                 with contextlib.suppress(av.error.FFmpegError):

@@ -57,5 +57,5 @@ def rewritten(
     ):
         for frame in reader:
             parts.write(frame.luma, *chroma(film, frame.number), frame.time, frame.alpha)
-        parts.finish()
+        parts.finish(reader.jumps)
     return destination

@@ -184,3 +184,60 @@ def test_joining_is_reproducible_to_the_byte(tmp_path):
     source = make_clip(tmp_path / "source.mkv", audio="aac", subtitles="srt", attachment=True)
     one, two = rewritten(source, tmp_path / "one.mkv"), rewritten(source, tmp_path / "two.mkv")
     assert one.path.read_bytes() == two.path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+@pytest.mark.parametrize("picture", ["cover.jpg", "cover.png"])
+def test_a_cover_becomes_an_attachment_of_matroska(tmp_path, suffix, picture):
+    plain = make_clip(tmp_path / "plain.mp4", audio="aac")
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=32x32", "-frames:v", 1, tmp_path / picture)
+    if suffix == "mkv":
+        kind = f"mimetype=image/{'jpeg' if picture.endswith('jpg') else 'png'}"
+        attach = ["-attach", tmp_path / picture, "-metadata:s:t", kind]
+        run_ffmpeg("-i", plain, "-map", 0, "-c", "copy", *attach, tmp_path / "source.mkv")
+    else:
+        inputs = ["-i", plain, "-i", tmp_path / picture, "-map", 0, "-map", 1]
+        run_ffmpeg(*inputs, "-c", "copy", "-disposition:v:1", "attached_pic", tmp_path / "source.mp4")
+    written = rewritten(tmp_path / f"source.{suffix}", tmp_path / "film.mkv")
+    assert written.notes == ()
+    assert [each.kind for each in probe(written.path).streams] == ["video", "audio", "picture"]
+    assert (tmp_path / picture).read_bytes() in written.path.read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("suffix", ["mov", "mp4"])
+def test_quicktime_keys_are_kept(tmp_path, suffix):
+    plain = make_clip(tmp_path / "plain.mov")
+    tags = {"com.apple.quicktime.model": "H16", "com.apple.quicktime.location.ISO6709": "+48.1+011.5/", "reel": "7"}
+    metadata = [word for key, value in tags.items() for word in ("-metadata", f"{key}={value}")]
+    run_ffmpeg("-i", plain, "-c", "copy", "-movflags", "use_metadata_tags", *metadata, tmp_path / "source.mov")
+    written = rewritten(tmp_path / "source.mov", tmp_path / f"film.{suffix}").path
+    with av.open(written) as container:
+        assert tags.items() <= dict(container.metadata).items()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_h265_is_tagged_for_apple_players(tmp_path, suffix):
+    source = make_clip(tmp_path / "source.mp4", 3)
+    encoding = choose_encoding(probe(source), f".{suffix}", "libx265")
+    with av.open(rewritten(source, tmp_path / f"film.{suffix}", encoding).path) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+
+
+def test_statistics_of_the_old_video_are_removed_and_those_of_copied_sound_are_kept(tmp_path):
+    stale = ["-metadata:s:v", "BPS=12345", "-metadata:s:v", "NUMBER_OF_FRAMES-eng=9", "-metadata:s:a", "BPS=777"]
+    plain = make_clip(tmp_path / "plain.mkv", audio="aac")
+    run_ffmpeg("-i", plain, "-c", "copy", *stale, tmp_path / "source.mkv")
+    with av.open(rewritten(tmp_path / "source.mkv", tmp_path / "film.mkv").path) as container:
+        video, sound = (dict(each.metadata) for each in container.streams)
+    assert not {"BPS", "NUMBER_OF_FRAMES-eng", "ENCODER"} & video.keys()
+    assert sound["BPS"] == "777"
+
+
+@pytest.mark.parametrize("angle", [45, 30, -60])
+def test_a_display_angle_that_is_no_right_angle_is_kept(tmp_path, angle):
+    plain = make_clip(tmp_path / "plain.mp4")
+    run_ffmpeg("-display_rotation", angle, "-i", plain, "-c", "copy", tmp_path / "source.mp4")
+    before, after = probe(tmp_path / "source.mp4"), probe(rewritten(tmp_path / "source.mp4", tmp_path / "f.mp4").path)
+    assert abs((before.rotation + before.tilt + angle) % 360) < 0.1
+    assert abs(after.rotation + after.tilt - before.rotation - before.tilt) < 0.1

@@ -195,3 +195,23 @@ def test_a_section_without_frames_is_an_error(tmp_path, source):
     with pytest.raises(UnwritableMedia, match="no frame to write"):
         colorize(source, tmp_path / "film.mp4", start=Fraction(30))
     assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]
+
+
+def test_the_second_of_two_runs_on_one_output_is_told_so(tmp_path, source):
+    film = probe(source)
+    encoding = choose_encoding(film, ".mp4")
+    destination = choose_destination(film, tmp_path / "film.mp4", encoding)
+    another = pytest.raises(UnwritableMedia, match=r"film\.mp4: another run is writing it")
+    with Parts(film, destination, encoding, PROVENANCE), another:
+        colorize(source, tmp_path / "film.mp4")
+    assert colorize(source, tmp_path / "film.mp4") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "source.mp4"]
+
+
+@pytest.mark.parametrize("length", [250, 245, 100])
+def test_names_may_be_as_long_as_the_file_system_allows(tmp_path, source, length):
+    target = tmp_path / f"{'f' * (length - 4)}.mkv"
+    with pytest.raises(Killed):
+        colorize(source, target, stop=30)
+    assert colorize(source, target) == 24
+    assert sorted(path.name for path in tmp_path.iterdir()) == [target.name, "source.mp4"]

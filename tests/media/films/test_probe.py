@@ -1,3 +1,5 @@
+import shutil
+import subprocess
 from fractions import Fraction
 
 import pytest
@@ -6,6 +8,7 @@ from colorcli.errors import UnreadableMedia
 from colorcli.media.films import colors, is_film
 from colorcli.media.films.probe import probe
 from tests.media.films.clips import decoded, make_clip, run_ffmpeg, truncated
+from tests.media.films.films import rewritten
 
 
 def test_a_plain_film_is_described(tmp_path):
@@ -217,3 +220,46 @@ def test_other_files_are_not_films(tmp_path, content):
     (tmp_path / "film.ts").write_bytes(content)
     assert not is_film(tmp_path / "film.ts")
     assert not is_film(tmp_path / "nowhere")
+
+
+# Interlacing ----------------------------------------------------------------------------------------------------
+
+FIELDS = "testsrc2=size=720x576:rate=50:duration=0.6,format=yuv422p,interlace=lowpass=0:scan={scan}"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "scan", "order"),
+    [("mov", "mjpeg", "tff", "tt"), ("mkv", "huffyuv", "tff", "tt"), ("mkv", "utvideo", "bff", "bb")],
+)
+def test_interlacing_that_only_the_container_declares_is_found(tmp_path, suffix, codec, scan, order):
+    path = tmp_path / f"film.{suffix}"
+    fields = ["-f", "lavfi", "-i", FIELDS.format(scan=scan), "-strict", -1]
+    run_ffmpeg(*fields, "-c:v", codec, "-field_order", order, path)
+    film = probe(path)
+    assert film.interlaced
+    assert film.field_order == scan
+    assert "interlaced, so it is deinterlaced" in film.notes
+    assert "interlaced, and not deinterlaced" in probe(path, "off").notes
+    assert "all frames are deinterlaced" in probe(path, "on").notes
+
+
+def test_a_film_that_becomes_interlaced_later_is_partly_interlaced(tmp_path):
+    for name, interlaced in (("a.ts", False), ("b.ts", True)):
+        make_clip(tmp_path / name, 25, (96, 64), codec="mpeg2video", interlaced=interlaced)
+    (tmp_path / "film.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    film = probe(tmp_path / "film.ts")
+    assert film.interlaced
+    assert "partly interlaced, so interlaced frames are deinterlaced" in film.notes
+
+
+@pytest.mark.skipif(not shutil.which("mkvmerge"), reason="mkvmerge is not installed")
+@pytest.mark.parametrize("cropping", ["0:4,8,4,8", "0:16,0,0,0", "0:2,2,2,2"])
+def test_frames_are_cropped_as_matroska_declares(tmp_path, cropping):
+    make_clip(tmp_path / "plain.mkv", 5, (192, 144))
+    command = ["mkvmerge", "-q", "-o", tmp_path / "film.mkv", "--cropping", cropping, tmp_path / "plain.mkv"]
+    subprocess.run(command, check=True)
+    left, top, right, bottom = map(int, cropping.partition(":")[2].split(","))
+    film = probe(tmp_path / "film.mkv")
+    assert (film.width, film.height) == (192 - left - right, 144 - top - bottom)
+    written = probe(rewritten(film.path, tmp_path / "out.mkv").path)
+    assert (written.width, written.height) == (film.width, film.height)

@@ -1,0 +1,66 @@
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+import pytest
+
+from colorcli.media.films.recordings import Clock
+from tests.media.films.clips import decoded, run_ffmpeg
+from tests.media.films.films import rewritten
+
+FRAME = Fraction(1, 25)
+
+
+def recording(path, seconds, offset=0, codec="libx264"):
+    """A recording with sound, whose timestamps begin at an offset."""
+    picture = ["-f", "lavfi", "-i", f"testsrc2=size=96x64:rate=25:duration={seconds}"]
+    sound = ["-f", "lavfi", "-i", f"sine=duration={seconds}:sample_rate=48000"]
+    run_ffmpeg(*picture, *sound, "-c:v", codec, "-c:a", "ac3", "-output_ts_offset", offset, path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("times", "continued"),
+    [
+        ([0, 1, 2, 0, 1], [0, 1, 2, 2 + FRAME, 3 + FRAME]),
+        ([5, 6, 0, 1, 0], [5, 6, 6 + FRAME, 7 + FRAME, 7 + 2 * FRAME]),
+        ([0, 1, 2000, 2001, 2002], [0, 1, 1 + FRAME, 2 + FRAME, 3 + FRAME]),
+    ],
+)
+def test_times_that_jump_are_continued(times, continued):
+    clock = Clock(FRAME)
+    assert [clock.continuous(Fraction(each)) for each in times] == continued
+
+
+def test_a_gap_of_a_few_seconds_is_kept():
+    clock = Clock(FRAME)
+    assert [clock.continuous(Fraction(each)) for each in (0, 1, 6)] == [0, 1, 6]
+    assert clock.jumps == []
+
+
+@pytest.mark.parametrize("suffix", ["ts", "vob"])
+@pytest.mark.parametrize("offset", [0, 3000])
+def test_two_recordings_in_one_file_follow_each_other(tmp_path, suffix, offset):
+    codec = "mpeg2video" if suffix == "vob" else "libx264"
+    first = recording(tmp_path / f"a.{suffix}", 2, codec=codec)
+    second = recording(tmp_path / f"b.{suffix}", 2, offset, codec=codec)
+    source = tmp_path / f"source.{suffix}"
+    source.write_bytes(first + second)
+    written = rewritten(source, tmp_path / "film.mkv").path
+    times = [time for time, _ in decoded(written)]
+    assert len(times) >= 98  # the decoder may drop a frame at the seam
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    assert max(steps) < Fraction(1, 5)
+    with av.open(written) as container:
+        sound = sorted(each.pts * each.time_base for each in container.demux(audio=0) if each.size)
+    assert abs(sound[-1] - times[-1]) < Fraction(1, 5)
+    assert max(later - earlier for earlier, later in pairwise(sound)) < Fraction(1, 5)
+
+
+def test_a_clock_that_wraps_is_continued(tmp_path):
+    """The clock of MPEG transport streams has 33 bits: 26.5 hours."""
+    recording(tmp_path / "source.ts", 4, 95441.7)
+    written = rewritten(tmp_path / "source.ts", tmp_path / "film.mkv").path
+    times = [time for time, _ in decoded(written)]
+    assert len(times) == 100
+    assert times[-1] - times[0] == 99 * FRAME

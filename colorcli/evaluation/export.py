@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from colorcli.documents import parse_json
 from colorcli.evaluation.tables import Report
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def from_json(text: str) -> Report:
     Raises:
         ValueError: the text is something else; the message names the first wrong field.
     """
-    return msgspec.convert(json.loads(text), Report, strict=False)  # lax, so that "inf" becomes a float
+    return msgspec.convert(parse_json(text), Report, strict=False)  # lax, so that "inf" becomes a float
 
 
 def to_csv(report: Report) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import torch
 
+from colorcli.documents import read_json
 from colorcli.errors import UsageError
 from colorcli.media.photographs import find_photographs
 from colorcli.training.data import fingerprint, only_of, split
@@ -65,7 +65,7 @@ def held_out(folder: Path, part: Part) -> list[Photograph]:
 def _settings(folder: Path) -> dict[str, Any]:
     path = folder / "run.json"
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = read_json(path)
     except FileNotFoundError:
         runs = ", ".join(sorted(str(each.parent) for each in folder.glob("*/run.json")))
         hint = f"Give one of the runs in it: {runs}." if runs else "Give the folder of a training run."

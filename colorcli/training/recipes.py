@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from colorcli.documents import read_toml
 from colorcli.errors import UsageError
 from colorcli.validation import find_problems
 
@@ -139,7 +139,7 @@ def read_recipe(path: Path) -> RecipeFile:
         UsageError: the file is not a valid recipe; the message lists every wrong field.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = read_toml(path)
     except FileNotFoundError:
         raise UsageError(f"Recipe not found: {path}.", "`colorcli train --list` lists the recipes.") from None
     except (OSError, ValueError) as error:

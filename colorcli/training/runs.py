@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from colorcli.color import lab_to_rgb
 from colorcli.colorizer import Weights, chroma_of
+from colorcli.documents import read_json
 from colorcli.errors import UsageError, WeightsCorrupt
 from colorcli.files import replacing
 from colorcli.pages.sheet import Row, write_sheet
@@ -103,7 +104,7 @@ class Run:
         if not self._settings_file.exists():
             return
         try:
-            before = json.loads(self._settings_file.read_text(encoding="utf-8"))
+            before = read_json(self._settings_file)
         except (OSError, ValueError) as error:
             raise UsageError(f"{self._settings_file} cannot be read: {error}.", "Choose another folder.") from None
         if _comparable(before) != _comparable(json.loads(json.dumps(self._settings()))):

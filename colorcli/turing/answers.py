@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from colorcli.documents import read_json
 from colorcli.errors import DataError
 from colorcli.media import shown
 from colorcli.turing.design import REAL
@@ -166,7 +167,7 @@ def read_result(path: Path, key: Key) -> Result:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        table = json.loads(path.read_text(encoding="utf-8-sig"))
+        table = read_json(path)
     except OSError as error:
         raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}.") from None
     except ValueError as error:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from colorcli.documents import read_json
 from colorcli.errors import UnwritableMedia
 from colorcli.files import disk_errors, replacing, temporary_beside
 from colorcli.media import shown
@@ -223,7 +224,7 @@ class Parts:
     def _read_manifest(self) -> list[_Part]:
         """Return the parts finished by earlier runs, up to the first one that has changed since."""
         try:
-            listed = json.loads((self._folder / "manifest.json").read_text(encoding="utf-8"))
+            listed = read_json(self._folder / "manifest.json")
             parts = [_Part(**each) for each in listed["parts"]]
         except (OSError, ValueError, KeyError, TypeError):
             return []

@@ -161,7 +161,7 @@ def test_a_bad_file_is_reported_and_counted_and_the_rest_are_done(colorcli, phot
     assert err.endswith("3 colorized, 2 failed in photos-color\n")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may read everything")
 def test_unreadable_files_are_reported_and_the_rest_are_done(colorcli, photos):
     (photos / "a.jpg").chmod(0)
     (photos / "sub").chmod(0)
@@ -353,7 +353,9 @@ def test_an_input_that_is_no_file_is_an_error_and_the_rest_are_done(colorcli, ph
     assert "Traceback" not in err
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may read everything")
+@pytest.mark.skipif(
+    getattr(os, "geteuid", int)() == 0 and not shutil.which("setpriv"), reason="root may read everything"
+)
 @pytest.mark.parametrize(
     ("locked", "given"), [("b.png", "b.png"), ("sub", "sub/a.jpg"), ("sub", "sub"), ("sub", "sub/deep")]
 )

@@ -197,7 +197,7 @@ HEADERS = {
     "input_size -1": ({"input_size": -1}, "input_size must be a number of pixels from 1 to 8192"),
     "input_size 0": ({"input_size": 0}, "input_size must be a number of pixels"),
     "an immense input_size": ({"input_size": 10**9}, "input_size must be a number of pixels"),
-    "temperature 0": ({"options": {"temperature": 0}}, "temperature must be a number from"),
+    "temperature 3": ({"options": {"temperature": 3}}, "temperature must be a number from"),
     "a negative temperature": ({"options": {"temperature": -1.5}}, "temperature must be a number from"),
     "a word for a temperature": ({"options": {"temperature": "hot"}}, "temperature must be a number from"),
     "an unknown option": ({"options": {"heat": 1}}, "no option 'heat'"),

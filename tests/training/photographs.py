@@ -32,7 +32,7 @@ def picture(seed: int, width: int = 80, height: int = 64) -> Image.Image:
     chance = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] / 64
     wave = np.sin(x * chance.uniform(1, 4) + y * chance.uniform(1, 4) + chance.uniform(0, 6)) / 2 + 0.5
-    return Image.fromarray((np.stack([wave, 0.2 + 0.5 * wave, 1 - wave], axis=-1) * 255).astype("uint8"))
+    return Image.fromarray((np.stack([wave, 0.1 + 0.4 * wave, 1 - wave], axis=-1) * 255).astype("uint8"))
 
 
 def write_photographs(folder: Path, count: int = 120) -> Path:

@@ -242,7 +242,7 @@ def test_an_empty_folder_is_an_error(capsys, tmp_path, weights):
 
 
 def test_a_missing_folder_is_an_error(capsys, tmp_path):
-    assert "a folder of color photographs was expected" in run(capsys, "zhang", tmp_path / "no", code=1).err
+    assert "Folder of color photographs not found" in run(capsys, "zhang", tmp_path / "no", code=1).err
 
 
 def test_a_damaged_tar_file_is_named(capsys, folder, weights):

@@ -116,7 +116,7 @@ def test_two_films_with_the_same_output_are_an_error(colorcli, film):
     code, out, err = colorcli("--dry-run", "film.avi", "film.mkv")
     assert code == 1
     assert out == "film.avi -> film-color.mkv\n"
-    assert "would both be written" in err
+    assert "have the same output" in err
 
 
 def test_the_output_name_of_a_film_can_be_given(colorcli, film):

@@ -160,7 +160,7 @@ def test_an_output_that_is_a_file_is_a_usage_error(photographs, tiny, tmp_path, 
 
 def test_missing_data_is_an_error(tiny, tmp_path, capsys):
     assert train(tmp_path / "nowhere", tiny, tmp_path / "run") == 1
-    assert "a folder of color photographs was expected" in capsys.readouterr().err
+    assert "Folder of color photographs not found" in capsys.readouterr().err
     assert not Path(tmp_path / "run").exists()
 
 

@@ -169,7 +169,7 @@ def test_a_wrong_number_of_notes_is_an_error():
             return Prediction(super().predict(network, lightness), [{}])
 
     model = Model(Wrong(16), nn.Identity(), choose("cpu", "fp32"), tag="test", fingerprint="0", size=16)
-    with pytest.raises(PluginError, match="a note for each of 2 pictures, got 1"):
+    with pytest.raises(PluginError, match="returned 1 notes for 2 pictures"):
         model.predict(torch.zeros(2, 1, 16, 16))
 
 

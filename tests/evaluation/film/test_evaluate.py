@@ -179,7 +179,7 @@ def test_every_frame_is_told_of(tmp_path):
 
 def test_a_gray_film_has_nothing_to_compare_with(tmp_path):
     gray = moving_pictures(4, (64, 48)).mean(axis=3, keepdims=True).repeat(3, axis=3).astype(np.uint8)
-    with pytest.raises(DataError, match=r"a\.mp4: it has no colors"):
+    with pytest.raises(DataError, match=r"a\.mp4 is gray"):
         evaluate_film([pipeline_of((40, 0))], make_clip(tmp_path / "a.mp4", pictures=gray), OFF)
 
 

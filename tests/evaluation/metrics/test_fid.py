@@ -70,5 +70,5 @@ def test_a_set_is_at_no_distance_from_itself_and_its_order_does_not_count(metric
 
 
 def test_one_picture_has_no_fid(metric):
-    with pytest.raises(ValueError, match="two pictures or more"):
+    with pytest.raises(ValueError, match="at least two pictures"):
         metric.of_set(torch.zeros(1, 2, 2048))

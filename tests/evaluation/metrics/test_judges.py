@@ -42,7 +42,7 @@ def test_what_torch_has_fetched_before_is_used_offline_too(hub):
 
 
 def test_weights_that_are_nowhere_say_where_to_put_them(hub):
-    with pytest.raises(WeightsNotFound, match="The weights of x are not here") as caught:
+    with pytest.raises(WeightsNotFound, match="The weights for x were not found") as caught:
         Judge("x", URL, offline=True).load(network())
     assert str(hub / "net-0123abcd.pth") in str(caught.value)
     assert f"Put {URL} there, or name another file: --metrics x=FILE." in str(caught.value)
@@ -50,7 +50,7 @@ def test_weights_that_are_nowhere_say_where_to_put_them(hub):
 
 def test_an_address_that_cannot_be_reached_is_an_error_in_words(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    with pytest.raises(WeightsNotFound, match=r"cannot be fetched from https://example\.invalid"):
+    with pytest.raises(WeightsNotFound, match=r"cannot be downloaded from https://example\.invalid"):
         Judge("x", URL).load(network())
     assert list(hub.iterdir()) == []
 
@@ -65,7 +65,7 @@ def test_a_file_with_another_hash_is_not_kept(hub, tmp_path, monkeypatch):
 
 def test_weights_of_another_network_are_refused(tmp_path):
     torch.save(nn.Sequential(nn.Linear(5, 3)).state_dict(), tmp_path / "other.pth")
-    with pytest.raises(WeightsCorrupt, match=r"0\.weight is missing or has another shape"):
+    with pytest.raises(WeightsCorrupt, match=r"0\.weight is missing or misshaped"):
         Judge("x", URL, tmp_path / "other.pth").load(network())
 
 

@@ -28,20 +28,20 @@ def test_the_class_is_that_of_torchvisions_network_and_its_transforms(agreement,
     shown = picture(3, side=256)
     with torch.inference_mode():
         expected = int(network.eval()(VGG16_Weights.IMAGENET1K_V1.transforms()(shown.rgb)[None]).argmax())
-    assert shown.once(agreement._seen) == expected
+    assert shown.once(agreement._classify) == expected
 
 
 def test_a_picture_of_another_size_is_scaled_first(agreement):
     small = picture(3, side=64)
     scaled = functional.interpolate(small.rgb[None], (256, 256), mode="bicubic", antialias=True)[0].clamp(0, 1)
-    assert small.once(agreement._seen) == Colors(scaled, small.ab).once(agreement._seen)
+    assert small.once(agreement._classify) == Colors(scaled, small.ab).once(agreement._classify)
 
 
 def test_without_labels_it_is_agreement_with_the_original_and_named_so(agreement):
     shown = picture(4)
     assert agreement.measure(shown, shown) == 100
     assert agreement.heading == "VGG-16 agreement %"
-    assert "its class for the original, not the true one" in agreement.definition
+    assert "its top class for the original, not the true class" in agreement.definition
     assert not agreement.alone
 
 
@@ -56,7 +56,7 @@ def test_categories_that_are_synsets_or_names_of_classes_are_the_labels(judge, n
 def test_a_picture_is_right_where_its_class_is_that_of_its_category(judge):
     shown = picture(5)
     names = VGG16_Weights.IMAGENET1K_V1.meta["categories"]
-    seen = names[shown.once(Vgg16(judge, ())._seen)]
+    seen = names[shown.once(Vgg16(judge, ())._classify)]
     other = "tench" if seen != "tench" else "goldfish"
     metric = Vgg16(judge, [seen, other])
     assert metric.measure(shown, Colors(shown.rgb, shown.ab, seen)) == 100

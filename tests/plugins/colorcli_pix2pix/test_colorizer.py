@@ -93,7 +93,7 @@ def test_a_category_is_one_of_the_six_or_auto():
     category, blend = Pix2Pix.options
     assert category.choices == ("auto", "animals", "city", "nature", "others", "people", "scenery")
     assert blend.parse("true") is True
-    with pytest.raises(UsageError, match="category=pets: one of auto, animals, city"):
+    with pytest.raises(UsageError, match="-p category must be one of auto, animals, city"):
         category.parse("pets")
     with pytest.raises(UsageError, match="must be true or false, got"):
         blend.parse("half")

@@ -159,5 +159,5 @@ def test_photographs_without_the_categories_are_refused_before_anything_is_learn
     data = tmp_path / "data"
     for category in CATEGORIES[:3]:
         shutil.copytree(photographs / category, data / category)
-    with pytest.raises(DataError, match="others, people, scenery missing"):
+    with pytest.raises(DataError, match="Missing: others, people, scenery"):
         run(data, file, tmp_path / "run")

@@ -144,7 +144,7 @@ def _main(args: Sequence[str] | None) -> int:
             raise error.__cause__ from None
         click.echo("Interrupted.", err=True)
         return interruption.exit_code
-    except BrokenPipeError:  # such as `colorcli models | head -1`: the reader has closed the pipe
+    except (BrokenPipeError, SystemExit):  # as with `colorcli models | head -1`; click turns the error into an exit
         _discard_output()
         return 1
     except (ColorcliError, click.ClickException, OSError) as error:

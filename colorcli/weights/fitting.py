@@ -98,7 +98,10 @@ def check_fit(
     try:
         with torch.device("meta"):  # shapes without memory
             expected = colorizer.build(**hyperparameters).state_dict()
-    except (NotImplementedError, RuntimeError):  # it computes with numbers, which meta tensors lack, or imports a module that does
+    except (
+        NotImplementedError,
+        RuntimeError,
+    ):  # it computes with numbers, which meta tensors lack, or imports a module that does
         return
     except Exception as error:
         raise WeightsCorrupt(

@@ -161,7 +161,7 @@ def test_a_set_without_color_is_an_error(tmp_path, kind):
 
 
 def test_a_model_with_colors_that_are_not_finite_is_named(folder, tmp_path):
-    broken = pipeline(save_weights(tmp_path / "nan.safetensors", **{"model8.6.bias": float("nan")}))
+    broken = pipeline(save_weights(tmp_path / "nan.safetensors", **{"model1.0.weight": 3e38}))
     with pytest.raises(PluginError, match=r"zhang\.nan returned chroma that is not finite"):
         evaluate([broken], find_photographs(folder), size=SIZE)
 

@@ -45,7 +45,7 @@ def test_weights_that_are_nowhere_say_where_to_put_them(hub):
     with pytest.raises(WeightsNotFound, match="The weights for x were not found") as caught:
         Judge("x", URL, offline=True).load(network())
     assert str(hub / "net-0123abcd.pth") in str(caught.value)
-    assert f"Put {URL} there, or name another file: --metrics x=FILE." in str(caught.value)
+    assert f"Download {URL} to that path, or give another file: --metrics x=FILE." in str(caught.value)
 
 
 def test_an_address_that_cannot_be_reached_is_an_error_in_words(hub, monkeypatch):

@@ -32,6 +32,7 @@ class TestKoalarizationWithTheRouter(ColorizerSuite):
 class TestKoalarizationThatClassifies(ColorizerSuite):
     colorizer = Koalarization()
     small = {**ALONE, "bins": 6}  # noqa: RUF012
+    settings = {"loss": "cross-entropy", "bins": 6}  # noqa: RUF012
 
 
 def vivid(**hyperparameters):

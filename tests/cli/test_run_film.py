@@ -282,6 +282,18 @@ def test_an_unsuitable_ffmpeg_on_the_path_is_passed_over_and_v_tells_why(
     assert f"{reason}.\n" in err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have names in Unicode only")
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"\xff\xfe.mkv", b"a\x80b.ts"])
+def test_names_that_are_not_utf_8_are_no_obstacle(colorcli, tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    make_clip(tmp_path / f"plain{path.suffix}", frames=3, audio="aac").rename(path)
+    code, _, err = colorcli(path.name)
+    assert code == 0, err
+    suffix = ".mkv" if path.suffix == ".ts" else path.suffix
+    assert (tmp_path / f"{path.stem}-color{suffix}").exists()
+    assert colorcli(path.name)[2].endswith("1 done before\n")
+
+
 # Stopping
 
 

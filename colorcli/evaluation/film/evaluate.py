@@ -10,7 +10,6 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import av
 import cv2
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from colorcli.film.chroma import Coding
 from colorcli.film.colorize import film_chroma
 from colorcli.film.prepare import prepare_shots, upright
 from colorcli.media import shown
+from colorcli.media.films.ffmpeg import opened
 from colorcli.media.films.original import decoded_frames, time_of, to_rgb
 from colorcli.media.films.probe import probe
 from colorcli.media.films.reader import read_frames
@@ -147,7 +147,7 @@ def _truths(film: Film, settings: FilmSettings, size: int) -> Generator[_Truth]:
     with (
         read_frames(film, settings.start, settings.end) as reader,
         contextlib.closing(prepare_shots(film, reader, size)) as found,
-        av.open(film.path) as container,
+        opened(film.path) as container,
     ):
         decoded = decoded_frames(film, container, settings.start)
         scale = min(1.0, size / max(film.height, film.width))

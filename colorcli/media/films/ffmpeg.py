@@ -10,14 +10,16 @@ import subprocess
 import threading
 from collections import deque
 from functools import cache
+from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+import av
 import ffmpeg
 
 from colorcli.errors import FfmpegMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -39,6 +41,10 @@ _CONSEQUENCES = (  # what ffmpeg logs after the actual reason
     "Conversion failed",
 )
 _PIPE_BYTES = 1 << 20
+_ESCAPED = {code: 0x100000 + code for code in range(0xDC80, 0xDD00)}
+"""Private-use characters that stand for bytes of names that are not UTF-8, which ffmpeg-python cannot take."""
+
+_UNESCAPED = {escaped: code for code, escaped in _ESCAPED.items()}
 
 
 class Ffmpeg(NamedTuple):
@@ -250,7 +256,7 @@ def command(output: Any, loglevel: str = "error") -> list[str]:
     ffmpeg never prompts, and logs errors only unless another level is given.
     """
     arguments: list[str] = ffmpeg.get_args(output, overwrite_output=True)
-    return ["-hide_banner", "-nostdin", "-loglevel", loglevel, *arguments]
+    return ["-hide_banner", "-nostdin", "-loglevel", loglevel, *(each.translate(_UNESCAPED) for each in arguments)]
 
 
 def pipe(file: IO[bytes]) -> IO[bytes] | str:
@@ -263,4 +269,31 @@ def pipe(file: IO[bytes]) -> IO[bytes] | str:
 
 def url(path: Path) -> str:
     """Return a path as a URL for ffmpeg, so that `a:b.mp4` is not a protocol and `-y.mp4` not an option."""
-    return f"file:{path}"
+    return f"file:{path}".translate(_ESCAPED)
+
+
+@contextlib.contextmanager
+def opened(path: Path, options: Mapping[str, str] | None = None) -> Iterator[Any]:
+    """Open a film with PyAV, which takes names in UTF-8 only: other files are opened for it.
+
+    Raises:
+        FFmpegError: it cannot be read.
+    """
+    with contextlib.ExitStack() as stack:
+        file: Any = url(path)
+        if not _is_utf8(str(path)):
+            file = nameless(stack.enter_context(path.open("rb")))
+        yield stack.enter_context(av.open(file, options=dict(options or {})))
+
+
+def nameless(file: IO[bytes]) -> Any:
+    """Return a file without its name, which PyAV would encode."""
+    return SimpleNamespace(**{each: getattr(file, each) for each in ("read", "write", "seek", "tell")})
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

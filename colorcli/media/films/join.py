@@ -12,12 +12,11 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import av
 import ffmpeg
 
 from colorcli.files import replacing, temporary_beside, unwritable
 from colorcli.media.films import CONTAINERS
-from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, url
+from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, opened, url
 from colorcli.media.films.mp4_boxes import boxes
 from colorcli.media.films.provenance import TAG, append_box, stamp
 from colorcli.media.films.recordings import continuous_copy
@@ -147,7 +146,7 @@ def _attachments(film: Film, destination: Destination, muxer: str) -> Iterator[l
     found: list[_Attachment] = []
     try:
         for cover in covers:
-            with av.open(url(film.path), options=film.input_options) as container:
+            with opened(film.path, film.input_options) as container:
                 stream = container.streams[cover.index]
                 kind = _IMAGE_TYPES.get(cover.codec, cover.codec)
                 packet = next(each for each in container.demux(stream) if each.size)
@@ -252,7 +251,7 @@ def _arguments(
         ]
     output = ffmpeg.output(*streams, url(path), format=muxer, **options)
     arguments = command(output)
-    at = arguments.index(url(path))  # ffmpeg-python cannot repeat an option
+    at = arguments.index(f"file:{path}")  # ffmpeg-python cannot repeat an option
     return [*arguments[:at], *itertools.chain(*repeated), *arguments[at:]]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from colorcli.errors import UnreadableMedia, UsageError
-from colorcli.media.films.ffmpeg import url
+from colorcli.media.films.ffmpeg import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ def _on_screen(film: Film, time: Fraction) -> Any:
     """Find the last frame that does not begin after a time; seeking may lead past it, then all frames are read."""
     for start in (time, None) if film.seekable else (None,):
         last = None
-        with av.open(url(film.path)) as container:
+        with opened(film.path) as container:
             for frame in decoded_frames(film, container, start):
                 if time_of(frame, film) > time:
                     if last is not None:

@@ -18,7 +18,7 @@ from colorcli.errors import UnreadableMedia
 from colorcli.media import formats, shown
 from colorcli.media.films import is_film
 from colorcli.media.films.colors import color_tags
-from colorcli.media.films.ffmpeg import LONG_ANALYSIS, FfmpegFailed, command, run, url
+from colorcli.media.films.ffmpeg import LONG_ANALYSIS, FfmpegFailed, command, opened, run, url
 from colorcli.media.films.recordings import Clock
 from colorcli.media.films.timing import frame_rate, last_duration, start_of
 
@@ -165,12 +165,12 @@ def probe(path: Path, deinterlace: Deinterlace = "auto") -> Film:
     """
     _check_beginning(path)
     try:
-        with av.open(url(path)) as container:
+        with opened(path) as container:
             if not _needs_long_analysis(container):
                 film = _probed(path, container, deinterlace)
                 crops = container.format.name.startswith(_CROPPING_CONTAINERS)
                 return _with_cropped_size(film) if crops else film
-        with av.open(url(path), options=dict(LONG_ANALYSIS)) as container:
+        with opened(path, LONG_ANALYSIS) as container:
             return _probed(path, container, deinterlace, long_analysis=True)
     except av.error.FFmpegError as error:
         raise UnreadableMedia(

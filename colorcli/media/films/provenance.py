@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import av
 
-from colorcli.media.films.ffmpeg import url
+from colorcli.media.films.ffmpeg import opened
 from colorcli.media.films.mp4_boxes import boxes
 from colorcli.media.pictures import xmp
 
@@ -41,7 +41,7 @@ def read_xmp(path: Path) -> bytes:
                 return _in_box(file)
             if head[:4] != b"\x1a\x45\xdf\xa3":
                 return b""
-        with av.open(url(path)) as container:
+        with opened(path) as container:
             return str(container.metadata.get(TAG, "")).encode()
     except (OSError, av.error.FFmpegError):
         return b""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import av
 
 from colorcli.files import disk_errors, temporary_beside
-from colorcli.media.films.ffmpeg import url
+from colorcli.media.films.ffmpeg import nameless, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,8 +62,9 @@ def continuous_copy(film: Film, streams: Sequence[Stream], jumps: Sequence[Fract
     try:
         with (
             disk_errors(target),
-            av.open(url(film.path), options=film.input_options) as source,
-            av.open(url(path), "w", format="matroska") as copy,
+            opened(film.path, film.input_options) as source,
+            path.open("wb") as file,
+            av.open(nameless(file), "w", format="matroska") as copy,
         ):
             outputs = {each.index: copy.add_stream_from_template(source.streams[each.index]) for each in streams}
             _copy_packets(film, source, copy, outputs, jumps)

@@ -188,7 +188,7 @@ SITE = "mkdocs build --strict --quiet -f docs/mkdocs.yml"
 FLOOR = [
     "pip install -q -e .[heic,metrics,timm,train] pytest scikit-image -c .ci/floor.txt",
     "colorcli run --model zhang --overwrite docs/photographs",
-    "python -m pytest -q tests/media/pictures tests/weights tests/inference/test_device.py tests/cli/test_main.py",
+    "python -m pytest -q tests/weights/test_hub.py tests/weights/test_resolver.py tests/inference/test_device.py",
 ]
 
 

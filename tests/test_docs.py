@@ -185,11 +185,6 @@ esac
 """
 LINTERS = ["ruff check", "ruff format --check", "mypy", "codespell"]
 SITE = "mkdocs build --strict --quiet -f docs/mkdocs.yml"
-FLOOR = [
-    "pip install -q -e .[heic,metrics,timm,train] pytest scikit-image -c .ci/floor.txt",
-    "colorcli run --model zhang --overwrite docs/photographs",
-    "python -m pytest -q tests/weights/test_hub.py tests/weights/test_resolver.py tests/inference/test_device.py",
-]
 
 
 @pytest.fixture
@@ -219,18 +214,16 @@ def ci(tmp_path):
     return run
 
 
-def test_ci_runs_the_commands_of_the_readme_then_the_linters_the_site_and_the_floor(ci):
+def test_ci_runs_the_commands_of_the_readme_then_the_linters_and_the_site(ci):
     done, called = ci()
     assert done.returncode == 0, done.stderr
-    first, second, _ = [line.removeprefix("+ ") for line in done.stdout.splitlines() if line.startswith("+ ")]
+    first, second = [line.removeprefix("+ ") for line in done.stdout.splitlines() if line.startswith("+ ")]
     assert [first, second] == setup_commands()
     parts = [shlex.split(part) for command in setup_commands() for part in command.split(" && ")]
     expected = [" ".join([Path(program).name, *arguments]) for program, *arguments in parts]
-    expected += [*LINTERS, SITE, "python3 -m venv .floor", *FLOOR]
+    expected += [*LINTERS, SITE]
     assert [line.partition("/")[2] for line in called] == expected
-    floor = called.index(next(line for line in called if line.endswith("venv .floor")))
-    assert {line.partition("/")[0] for line in called[:floor] if "python3" not in line} == {".venv"}
-    assert {line.partition("/")[0] for line in called[floor + 1 :]} == {".floor"}
+    assert {line.partition("/")[0] for line in called if "python3" not in line} == {".venv"}
 
 
 @pytest.mark.parametrize("exit_code", [0, 1])

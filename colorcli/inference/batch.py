@@ -179,7 +179,8 @@ class _Group:
         if picture.count == 1:
             return _Opened(job, picture, frame, exists, time.perf_counter() - start)
         kept: list[None] = []
-        remarks = self._write(job, self._colored_pages(picture, kept), picture, replaces=exists)
+        pages = color_pages(self._pipeline, self._until_stopped(picture.frames()), kept, recolor=settings.recolor)
+        remarks = self._write(job, pages, picture, replaces=exists)
         if kept:
             remarks += (f"{len(kept)} of {picture.count} pages are in color already and stay as they are",)
         return PictureOutcome(job, time.perf_counter() - start, remarks=remarks, kind=settings.kind)
@@ -197,20 +198,6 @@ class _Group:
             temporary.write_bytes(picture.read())
         seconds = time.perf_counter() - start
         return PictureOutcome(job, seconds, kind="copy", copied_to=target)
-
-    def _colored_pages(self, picture: Picture, kept: list[None]) -> Iterator[Frame]:
-        """Colorize the pages of a file; those that are in color already stay as they are, and count in `kept`."""
-
-        def is_kept(frame: Frame) -> bool:
-            return not self._settings.recolor and is_in_color(frame.pixels)
-
-        for in_color, frames in itertools.groupby(self._until_stopped(picture.frames()), is_kept):
-            if in_color:
-                for frame in frames:
-                    kept.append(None)
-                    yield frame
-            else:
-                yield from self._pipeline.colorize(frames)
 
     def _until_stopped(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Stop within a file of many pages: nobody waits for the rest of them."""
@@ -271,6 +258,28 @@ class _Group:
                 if is_done(job.source, job.target, read_provenance, self._pipeline.provenance):
                     return PictureOutcome(job, done_before=True, kind=self._settings.kind)
         return PictureOutcome(job, error=explained(job, error))
+
+
+def color_pages(pipeline: Pipeline, pages: Iterable[Frame], kept: list[None], *, recolor: bool) -> Iterator[Frame]:
+    """Colorize the pages of a file, with one batch at a time in memory.
+
+    Args:
+        pipeline: model and settings.
+        pages: of one file.
+        kept: gets an item for each page that is in color already and stays as it is.
+        recolor: color those pages anew, too.
+    """
+
+    def is_kept(frame: Frame) -> bool:
+        return not recolor and is_in_color(frame.pixels)
+
+    for in_color, frames in itertools.groupby(pages, is_kept):
+        if in_color:
+            for frame in frames:
+                kept.append(None)
+                yield frame
+        else:
+            yield from pipeline.colorize(frames)
 
 
 def _copy_of(job: Job) -> Path:

@@ -114,15 +114,21 @@ class Pipeline:
 
     def predict(self, batch: Sequence[Frame]) -> Iterator[tuple[Tensor, Notes]]:
         """Predict the planes of a batch of frames, (1, C, h, w) for each, with the colorizer's notes about it."""
-        if side := self.model.size:
-            small = torch.cat([self._lightness(frame, (side, side)) for frame in batch])
-            planes = self.predict_lightness(small)
+        if self.model.size:
+            planes = self.predict_lightness(torch.cat([self.lightness(frame) for frame in batch]))
             yield from zip(torch.split(planes.values, 1), planes.notes, strict=True)
             return
         for frame in batch:
-            height, width = frame.pixels.shape[:2]
-            planes = self.predict_lightness(self._lightness(frame, self._own_size(height, width)))
+            planes = self.predict_lightness(self.lightness(frame))
             yield planes.values, planes.notes[0]
+
+    def lightness(self, frame: Frame) -> Tensor:
+        """Compute the network's input for a frame: (1, 1, s, s) L* at the network's size, or (1, 1, h, w)."""
+        side = self.model.size
+        size = (side, side) if side else self._own_size(*frame.pixels.shape[:2])
+        device = self.model.device.device
+        with self.timed("preprocess"):
+            return _with_memory(lambda where: small_lightness(frame.pixels, size, where), device).to(device)
 
     def _own_size(self, height: int, width: int) -> tuple[int, int]:
         """Limit the size of a picture to the longest side that a network without a size can process."""
@@ -164,11 +170,6 @@ class Pipeline:
 
     def _predict(self, lightness: Tensor) -> Planes:
         return self.model.predict_planes(lightness, **self.options)
-
-    def _lightness(self, frame: Frame, size: tuple[int, int]) -> Tensor:
-        device = self.model.device.device
-        with self.timed("preprocess"):
-            return _with_memory(lambda where: small_lightness(frame.pixels, size, where), device).to(device)
 
     def join(self, frame: Frame, planes: Tensor) -> Frame:
         """Combine a frame's own lightness with the chroma that was predicted for it."""

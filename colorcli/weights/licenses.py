@@ -69,17 +69,18 @@ def _line(event: str, name: str, weights: Weights) -> str:
 
 
 def _recorded() -> set[str]:
-    with suppress(OSError, UnicodeDecodeError):
-        return _this_process | set(_file().read_text(encoding="utf-8").splitlines())
+    with suppress(OSError):
+        return _this_process | set(_file().read_text(encoding="utf-8", errors="replace").splitlines())
     return _this_process
 
 
 def _record(line: str) -> None:
-    _this_process.add(line)
-    with suppress(OSError):  # the user is asked again next time
+    try:
         _file().parent.mkdir(parents=True, exist_ok=True)
         with _file().open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
+    except OSError:  # the user is asked again next time
+        _this_process.add(line)
 
 
 def _file() -> Path:

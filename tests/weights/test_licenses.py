@@ -70,3 +70,11 @@ def test_with_a_read_only_home_the_next_process_asks_again(plain, tmp_path, monk
     forget(monkeypatch)
     with pytest.raises(LicenseNotAccepted):
         licenses.check("plain.best", under("CC-BY-NC-4.0"))
+
+
+def test_a_license_accepted_in_another_home_is_not_accepted_here(plain, tmp_path, monkeypatch):
+    type(plain).weights = {"best": under("CC-BY-NC-4.0")}
+    licenses.accept(plain, "best")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(LicenseNotAccepted):
+        licenses.check("plain.best", under("CC-BY-NC-4.0"))

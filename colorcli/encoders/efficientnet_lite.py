@@ -97,6 +97,12 @@ class EfficientNetLite(nn.Module):
                 pyramid.append(x)
         return pyramid
 
+    def freeze_above(self, stride: int) -> None:
+        """Freeze the layers that come before those of a stride."""
+        self.conv_stem.requires_grad_(requires_grad=False)
+        for block in self.blocks[: self._ends[STRIDES.index(stride) - 1] + 1]:
+            block.requires_grad_(requires_grad=False)
+
     def embed(self, deepest: Tensor) -> Tensor:
         """Turn the features of the largest stride into what the classifier decides by: (B, DIMENSIONS)."""
         head: Tensor = functional.relu6(self.conv_head(deepest), inplace=True)

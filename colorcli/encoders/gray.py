@@ -58,9 +58,26 @@ class GrayEncoder(nn.Module):
         """Stay in eval mode, whatever the network around it does: small batches would spoil timm's batch norms."""
         return super().train(mode=False)
 
-    def learn(self, *, enabled: bool) -> None:
-        """Let all weights learn, or none."""
+    def learn(self, *, enabled: bool, finest: int = STRIDES[0]) -> None:
+        """Let the weights learn, or none of them.
+
+        Args:
+            enabled: whether any weights learn.
+            finest: the stride at which learning starts; the layers of finer strides, which take most of the time and
+                change least, stay as they are.
+
+        Raises:
+            UsageError: the encoder does not have such a stride, or is one of timm's, which learn as a whole.
+        """
         self.requires_grad_(requires_grad=enabled)
+        if not enabled or finest == STRIDES[0]:
+            return
+        if not isinstance(self.model, EfficientNetLite) or finest not in STRIDES:
+            strides = (
+                ", ".join(map(str, STRIDES)) if isinstance(self.model, EfficientNetLite) else "2 for encoders of timm"
+            )
+            raise UsageError(f"encoder_stride must be {strides}, got {finest}.", "Change it in the recipe.")
+        self.model.freeze_above(finest)
 
     def forward(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Turn CIE L* (B, 1, H, W) in 0..100 into features (B, C, H / stride, W / stride), the finest first."""

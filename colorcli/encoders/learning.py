@@ -13,20 +13,21 @@ if TYPE_CHECKING:
 _PREFIX = "encoder."
 
 
-def start_encoder(network: nn.Module, source: str, *, learns: bool) -> None:
+def start_encoder(network: nn.Module, source: str, *, learns: bool, finest: int = 2) -> None:
     """Give a network's `encoder` its trained weights unless it has been given some; a network without one is left.
 
     Args:
         network: whose encoder.
         source: see `colorcli.encoders.give_weights`, which says what is raised.
         learns: whether it learns, too.
+        finest: the stride at which it starts to learn, see `colorcli.encoders.GrayEncoder.learn`.
     """
     encoder = getattr(network, "encoder", None)
     if not isinstance(encoder, GrayEncoder):
         return
     if not encoder.given:
         give_weights(encoder, source)
-    encoder.learn(enabled=learns)
+    encoder.learn(enabled=learns, finest=finest)
 
 
 def parameter_groups(network: nn.Module, rate: float, encoder_rate: float) -> list[dict[str, Any]]:

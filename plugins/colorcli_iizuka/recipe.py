@@ -38,6 +38,7 @@ class IizukaRecipe(Recipe):
         pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
             them, see `colorcli.encoders.give_weights`.
         encoder_rate: the encoder's learning rate, as a share of that of all else; 0 keeps it frozen.
+        encoder_stride: the stride at which the encoder starts to learn; the layers of finer strides stay frozen.
         schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
 
     Raises:
@@ -56,6 +57,7 @@ class IizukaRecipe(Recipe):
         weight_decay: float = 0.0,
         pretrained: str = "published",
         encoder_rate: float = 0.0,
+        encoder_stride: int = 2,
         schedule: Schedule = "constant",
     ) -> None:
         expect_one_of("gray", gray, Gray)
@@ -65,6 +67,7 @@ class IizukaRecipe(Recipe):
             raise ValueError("alpha, chroma_weight and encoder_rate must be 0 or more")
         self.pretrained = pretrained
         self.encoder_rate = encoder_rate
+        self.encoder_stride = encoder_stride
         self.alpha = alpha
         self.weight = ChromaWeight(chroma_weight)
         self.gray = gray
@@ -89,7 +92,7 @@ class IizukaRecipe(Recipe):
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
         self.space = network.space
         factor = partial(learning_rate_factor, self.schedule)
-        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0)
+        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0, finest=self.encoder_stride)
         self.network = self.descent.start(fabric, network, [self._optimizer(network)], factor, steps)
         return self.network
 

@@ -39,6 +39,7 @@ class GanRecipe(Recipe):
         pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
             them, see `colorcli.encoders.give_weights`.
         encoder_rate: the encoder's learning rate, as a share of that of all else; 0 keeps it frozen.
+        encoder_stride: the stride at which the encoder starts to learn; the layers of finer strides stay frozen.
         betas: of Adam, likewise.
         schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
         discriminator_width: channels of its first layer.
@@ -59,6 +60,7 @@ class GanRecipe(Recipe):
         learning_rate: float = 2e-4,
         pretrained: str = "published",
         encoder_rate: float = 0.0,
+        encoder_stride: int = 2,
         betas: tuple[float, float] = (0.5, 0.999),
         schedule: Schedule = "constant",
         discriminator_width: int = 64,
@@ -76,6 +78,7 @@ class GanRecipe(Recipe):
         self.learning_rate = learning_rate
         self.pretrained = pretrained
         self.encoder_rate = encoder_rate
+        self.encoder_stride = encoder_stride
         self.betas = betas
         self.schedule = schedule
         self.discriminator_width = discriminator_width
@@ -109,7 +112,7 @@ class GanRecipe(Recipe):
         self.network: nn.Module
         self.discriminator: nn.Module  # the judge, as Fabric wants it called where it learns
         self.optimizers: list[torch.optim.Optimizer] = []
-        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0)
+        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0, finest=self.encoder_stride)
         self.network, optimizer = fabric.setup(network, self._adam(network))
         self.discriminator, other = fabric.setup(self.judge, self._adam(self.judge))
         self.optimizers = [optimizer, other]

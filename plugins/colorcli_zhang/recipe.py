@@ -45,6 +45,7 @@ class ZhangRecipe(Recipe):
         pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
             them, see `colorcli.encoders.give_weights`.
         encoder_rate: the encoder's learning rate under AdamW, as a share of the decoder's; 0 keeps it frozen.
+        encoder_stride: the stride at which the encoder starts to learn; the layers of finer strides stay frozen.
         color_weight: of the distance in tens of ab between the mean color and the truth, the mean of both channels,
             added to the loss.
         color_rebalancing: lambda of the pixels' weights in that distance; 1 lets all count alike.
@@ -70,6 +71,7 @@ class ZhangRecipe(Recipe):
         weight_decay: float = 0.0,
         pretrained: str = "published",
         encoder_rate: float = 0.0,
+        encoder_stride: int = 2,
         color_weight: float = 0.0,
         color_rebalancing: float = 1.0,
         cast_weight: float = 0.0,
@@ -91,6 +93,7 @@ class ZhangRecipe(Recipe):
         self.weight_decay = weight_decay
         self.pretrained = pretrained
         self.encoder_rate = encoder_rate
+        self.encoder_stride = encoder_stride
         if not 0 <= color_rebalancing <= 1 or min(encoder_rate, color_weight, cast_weight, smoothness_weight) < 0:
             raise ValueError("color_rebalancing must be in 0..1, and encoder_rate and all weights 0 or more")
         self.color_weight = color_weight
@@ -118,7 +121,7 @@ class ZhangRecipe(Recipe):
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
         network.set_centers(self.centers)  # type: ignore[operator]
-        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0)
+        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0, finest=self.encoder_stride)
         factor = partial(learning_rate_factor, self.schedule)
         self.network = self.descent.start(fabric, network, self._optimizers(network), factor, steps)
         self._move_tables(fabric.device)

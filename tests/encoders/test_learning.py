@@ -4,6 +4,7 @@ from torch import nn
 
 from colorcli.encoders import GrayEncoder, parameter_groups, start_encoder
 from colorcli.encoders.pretrained import read_wheel
+from colorcli.errors import UsageError
 
 
 class Network(nn.Module):
@@ -35,6 +36,21 @@ def test_an_encoder_learns_at_its_share_of_the_rate():
     assert (others["lr"], encoder["lr"]) == (0.02, pytest.approx(0.002))
     assert {id(p) for p in others["params"]} == {id(p) for p in network.head.parameters()}
     assert {id(p) for p in encoder["params"]} == {id(p) for p in network.encoder.parameters()}
+
+
+@pytest.mark.parametrize(("finest", "first"), [(2, 0), (4, 1), (8, 3), (16, 5), (32, 11)])
+def test_an_encoder_learns_from_a_stride_on(finest, first):
+    network = Network()
+    start_encoder(network, "random", learns=True, finest=finest)
+    model = network.encoder.model
+    assert model.conv_stem.weight.requires_grad == (finest == 2)
+    learning = [all(p.requires_grad for p in block.parameters()) for block in model.blocks]
+    assert learning == [index >= first for index in range(len(model.blocks))]
+
+
+def test_a_stride_that_the_encoder_does_not_have_raises_usage_error():
+    with pytest.raises(UsageError, match="encoder_stride must be 2, 4, 8, 16, 32, got 3"):
+        start_encoder(Network(), "random", learns=True, finest=3)
 
 
 def test_a_frozen_encoder_is_in_no_group():

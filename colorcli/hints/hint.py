@@ -1,0 +1,174 @@
+"""A hint: the color that a place of a picture has. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from colorcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+RGB: TypeAlias = "tuple[int, int, int]"
+DEFAULT_RADIUS = 0.01
+LARGEST_RADIUS = 1.0
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_LENGTH = rf"{_NUMBER}%?"
+_TIME = r"(?:\d+:){0,2}\d+(?:\.\d+)?"
+_HINT = re.compile(
+    rf"\s*(?P<x>{_LENGTH})\s*,\s*(?P<y>{_LENGTH})\s*(?:@(?P<time>{_TIME}))?\s*=\s*(?P<color>[^@]+?)\s*(?:@(?P<radius>{_LENGTH}))?\s*"
+)
+_EXAMPLE = "Write X,Y=COLOR in pixels or percent, such as 120,340=#b03020 or 30%,45%=navy@2%."
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The color of a disc in a picture.
+
+    Attributes:
+        x: of its center, as a fraction of the upright picture's width, 0..1 from the left.
+        y: of its center, as a fraction of the height, 0..1 from the top.
+        rgb: sRGB, 0..255 each. Only its hue and chroma count: the lightness is the picture's own.
+        radius: as a fraction of the longer side, 0..1; the place at the center always counts.
+
+    Raises:
+        UsageError: a value is out of bounds.
+    """
+
+    x: float
+    y: float
+    rgb: RGB
+    radius: float = DEFAULT_RADIUS
+
+    def __post_init__(self) -> None:
+        for name, value in (("x", self.x), ("y", self.y), ("radius", self.radius)):
+            if not 0 <= value <= 1:
+                raise UsageError(f"The {name} of a hint must be between 0 and 1, got {value:g}.")
+        if len(self.rgb) != 3 or not all(isinstance(each, int) and 0 <= each <= 255 for each in self.rgb):
+            raise UsageError(f"The color of a hint must be three integers from 0 to 255, got {self.rgb!r}.")
+
+    def __str__(self) -> str:
+        radius = "" if self.radius == DEFAULT_RADIUS else f"@{self.radius * 100:.6g}%"
+        return f"{self.x * 100:.6g}%,{self.y * 100:.6g}%={hex_color(self.rgb)}{radius}"
+
+
+def hex_color(rgb: RGB) -> str:
+    """Write a color as `#b03020`."""
+    return "#{:02x}{:02x}{:02x}".format(*rgb)
+
+
+@dataclass(frozen=True)
+class Length:
+    """A position or a length as people write it: `120` pixels, or `30%`."""
+
+    value: float
+    percent: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Length:
+        """Read `120` or `30%`.
+
+        Raises:
+            ValueError: the text is neither.
+        """
+        if not re.fullmatch(_LENGTH, text):
+            raise ValueError(text)
+        return cls(float(text.removesuffix("%")), text.endswith("%"))
+
+    def position(self, side: int) -> float:
+        """Return a position as a fraction of a side; pixels are counted from 0, and their centers are meant."""
+        return self.value / 100 if self.percent else (self.value + 0.5) / side
+
+    def share(self, side: int) -> float:
+        """Return a length as a fraction of a side."""
+        return self.value / 100 if self.percent else self.value / side
+
+    def __str__(self) -> str:
+        return f"{self.value:g}{'%' if self.percent else ''}"
+
+
+@dataclass(frozen=True)
+class WrittenHint:
+    """A hint as people write it, before the size of its picture is known: in pixels or percent.
+
+    Attributes:
+        x: of its center, from the left.
+        y: of its center, from the top.
+        rgb: sRGB, 0..255 each.
+        radius: None for the default; percent are of the longer side.
+        seconds: of the film, where it is a hint for one; None for a picture.
+    """
+
+    x: Length
+    y: Length
+    rgb: RGB
+    radius: Length | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> WrittenHint:
+        """Read `120,340=#b03020`, `30%,45%=navy@2%`, or for a film `120,340@0:12=#b03020`.
+
+        Raises:
+            UsageError: the text is something else.
+        """
+        found = _HINT.fullmatch(text)
+        if not found:
+            raise UsageError(f"A hint must be X,Y=COLOR, got {text!r}.", _EXAMPLE)
+        radius, time = found["radius"], found["time"]
+        return cls(
+            Length.parse(found["x"]),
+            Length.parse(found["y"]),
+            parse_color(found["color"]),
+            Length.parse(radius) if radius else None,
+            parse_time(time) if time else None,
+        )
+
+    def placed(self, width: int, height: int) -> Hint:
+        """Place the hint in a picture of a size.
+
+        Raises:
+            UsageError: it is outside of the picture.
+        """
+        x, y = self.x.position(width), self.y.position(height)
+        if x > 1 or y > 1:
+            raise UsageError(
+                f"The hint {self.x},{self.y} is outside of the picture, which is {width} x {height} pixels.",
+                "Pixels are counted from 0 at the top left of the upright picture.",
+            )
+        radius = DEFAULT_RADIUS if self.radius is None else self.radius.share(max(width, height))
+        return Hint(x, y, self.rgb, min(radius, LARGEST_RADIUS))
+
+
+def parse_color(text: str) -> RGB:
+    """Read a color as in CSS: `#b03020`, `#b32`, `rgb(176, 48, 32)` or a name such as `navy`.
+
+    Raises:
+        UsageError: the text is something else.
+    """
+    from PIL import ImageColor
+
+    try:
+        red, green, blue, *alpha = ImageColor.getrgb(text.strip())
+    except ValueError:
+        alpha = [0]
+    if alpha and alpha != [255]:
+        raise UsageError(f"A color must be like #b03020, or a name such as navy, got {text!r}.")
+    return red, green, blue
+
+
+def parse_time(text: str) -> float:
+    """Read a time: `12`, `0:12.5` or `1:02:03`, in seconds.
+
+    Raises:
+        UsageError: the text is something else.
+    """
+    if not re.fullmatch(_TIME, text):
+        raise UsageError(f"A time must be seconds, M:SS or H:MM:SS, got {text!r}.")
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds

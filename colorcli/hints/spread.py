@@ -1,0 +1,189 @@
+"""Spreading hints over a prediction: what each hint changes flows to places of similar lightness around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from colorcli.color import lab_to_rgb, rgb_to_lab
+from colorcli.hints.hint import hex_color
+from colorcli.hints.solver import GridSystem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from colorcli.hints.hint import RGB, Hint
+
+LONGEST_SIDE = 256
+"""Pixels of the grid that hints spread on: the time to prepare a picture grows with the fourth power."""
+
+_FALLOFF = 4.0  # L*
+_EDGE = 8.0  # L* between neighbors that a hint's disc does not go across
+_REACHED = 2  # in masks, where 0 is free and 1 is not
+_PULL = 1e-4  # to the prediction, in units of the bond between equal neighbors
+_SOFTNESS = 0.01  # how far a place may stay from its hint
+_MOST_PLACES = 400  # that are solved for; what is painted beside them has its color anyway
+_FAITHFUL = 0.9  # share of a hint's chroma that may be lost without saying so
+
+
+@dataclass(frozen=True)
+class FittedHint:
+    """What became of a hint's color at its place.
+
+    Attributes:
+        hint: as given.
+        rgb: sRGB 0..255 that the place gets: of the picture's lightness there, in gamut.
+        lightness: of the picture there, L* in 0..100.
+        kept: share of the hint's chroma that is left, 0..1.
+    """
+
+    hint: Hint
+    rgb: RGB
+    lightness: float
+    kept: float
+
+    def __str__(self) -> str:
+        """Describe it: `#b03020 at 30%,45% becomes #d98a7c`; with a reason where much of its chroma is lost."""
+        place = str(self.hint).partition("=")[0]
+        text = f"{hex_color(self.hint.rgb)} at {place} becomes {hex_color(self.rgb)}"
+        if self.kept >= _FAITHFUL:
+            return text
+        tone = "light" if self.lightness > 50 else "dark"
+        return f"{text}, paler because the picture is too {tone} there"
+
+
+class Spreader:
+    """Spreads hints over predictions for one picture. Build it once; another hint then takes some 50 ms.
+
+    The difference between the hints and the prediction is what spreads, so that a prediction stays as it is where no
+    hint reaches, and an edge of lightness stops it. Everything is computed on the CPU, alike for every device.
+
+    Args:
+        lightness: (1, 1, H, W), L* in 0..100 of the whole picture, in its own proportions; it is scaled down to
+            LONGEST_SIDE if it is larger.
+    """
+
+    def __init__(self, lightness: Tensor) -> None:
+        lightness = lightness.float().cpu()
+        if (longest := max(lightness.shape[-2:])) > LONGEST_SIDE:
+            size = [max(1, round(side * LONGEST_SIDE / longest)) for side in lightness.shape[-2:]]
+            lightness = functional.interpolate(lightness, size, mode="bilinear", antialias=True)
+        self._lightness = lightness
+        self._system: GridSystem | None = None
+        self._responses: dict[int, Tensor] = {}
+
+    def fit(self, hint: Hint) -> FittedHint:
+        """Bring a hint's color to the picture's lightness at its center, and into gamut."""
+        row, column = self._center(hint)
+        lightness = self._lightness[0, 0, row, column].reshape(1, 1, 1, 1)
+        asked = chroma_of_rgb(hint.rgb)
+        rgb = lab_to_rgb(lightness, asked)
+        kept = rgb_to_lab(rgb)[:, 1:].norm() / asked.norm().clamp_min(1e-6)
+        red, green, blue = (rgb.flatten() * 255).round().int().tolist()
+        return FittedHint(hint, (red, green, blue), lightness.item(), min(1.0, kept.item()))
+
+    @torch.inference_mode()
+    def spread(self, ab: Tensor, hints: Sequence[Hint]) -> Tensor:
+        """Change a prediction so that it has the colors of the hints.
+
+        Args:
+            ab: (1, 2, h, w), predicted for this picture; of any size and proportions.
+            hints: the later ones win where they overlap.
+
+        Returns:
+            (1, 2, h', w') ab on the device of `ab`; its size, or that of the grid if that is larger.
+        """
+        if not hints:
+            return ab
+        size = self._lightness.shape[-2:]
+        on_grid = functional.interpolate(ab.float().cpu(), size, mode="bilinear", antialias=True)
+        wanted, painted = self._wanted(hints)
+        asked = wanted - on_grid
+        difference = torch.where(painted, asked, self._spread(asked, _thinned(painted, _MOST_PLACES)))
+        larger = [max(sides) for sides in zip(size, ab.shape[-2:], strict=True)]
+        enlarged = (_resized(planes, larger) for planes in (ab.float(), difference.to(ab.device)))
+        return torch.add(*enlarged)
+
+    def _spread(self, asked: Tensor, pinned: Tensor) -> Tensor:
+        """Spread differences (1, 2, H, W) from the places where they are pinned, (H, W) bool, to all.
+
+        By Woodbury's formula, the one factorization serves any hints: it gives what a pull at a place does to the
+        picture, and the pulls are those that make the pinned places what they are asked to be.
+        """
+        places = pinned.flatten().nonzero()[:, 0]
+        responses = self._responses_to(places.tolist())  # (n, H * W)
+        gram = responses[:, places].double()
+        gram = (gram + gram.T) / 2 + _SOFTNESS * torch.eye(len(places), dtype=torch.float64)
+        pulls = torch.linalg.solve(gram, asked.flatten(2)[0, :, places].double().T)  # (n, 2)
+        return (pulls.float().T @ responses).view_as(asked)
+
+    def _responses_to(self, places: Sequence[int]) -> Tensor:
+        """Return what a unit pull at each place does to the picture; those of the last call are kept."""
+        if self._system is None:
+            self._system = GridSystem(self._lightness[0, 0], _FALLOFF, _PULL)
+        self._responses = {place: self._responses[place] for place in places if place in self._responses}
+        new = [place for place in places if place not in self._responses]
+        if new:
+            units = torch.zeros(len(new), self._lightness.numel())
+            units[range(len(new)), new] = 1
+            solved = self._system.solve(units.view(len(new), *self._lightness.shape[-2:]))
+            self._responses |= zip(new, solved.flatten(1), strict=True)
+        return torch.stack([self._responses[place] for place in places])
+
+    def _wanted(self, hints: Sequence[Hint]) -> tuple[Tensor, Tensor]:
+        """Compute the ab (1, 2, H, W) that the hints ask for, in gamut, and where they do: (H, W) bool."""
+        height, width = self._lightness.shape[-2:]
+        longest = max(height, width)
+        wanted = torch.zeros(1, 2, height, width)
+        pinned = torch.zeros(height, width, dtype=torch.bool)
+        rows, columns = torch.arange(height)[:, None] + 0.5, torch.arange(width) + 0.5
+        for hint in hints:
+            distance = torch.hypot(rows - hint.y * height, columns - hint.x * width)
+            disc = distance <= hint.radius * longest
+            disc[self._center(hint)] = True
+            disc = self._reached(disc, self._center(hint))
+            lightness = self._lightness[:, :, disc][..., None]  # (1, 1, n, 1)
+            asked = chroma_of_rgb(hint.rgb).expand(1, 2, *lightness.shape[-2:])
+            wanted[:, :, disc] = rgb_to_lab(lab_to_rgb(lightness, asked))[:, 1:, :, 0]
+            pinned |= disc
+        return wanted, pinned
+
+    def _reached(self, disc: Tensor, center: tuple[int, int]) -> Tensor:
+        """Return the part of a disc (H, W) that is on the same side of every edge as its center."""
+        mask = np.pad((~disc).numpy().astype(np.uint8), 1, constant_values=1)
+        lightness = self._lightness[0, 0].numpy()
+        flags = 8 | cv2.FLOODFILL_MASK_ONLY | _REACHED << 8
+        cv2.floodFill(lightness, mask, center[::-1], 0, _EDGE, _EDGE, flags)
+        return torch.from_numpy(mask[1:-1, 1:-1] == _REACHED)
+
+    def _center(self, hint: Hint) -> tuple[int, int]:
+        height, width = self._lightness.shape[-2:]
+        return min(int(hint.y * height), height - 1), min(int(hint.x * width), width - 1)
+
+
+def chroma_of_rgb(rgb: RGB) -> Tensor:
+    """Return the ab of an sRGB color 0..255: (1, 2, 1, 1)."""
+    color = torch.tensor(rgb, dtype=torch.float32).view(1, 3, 1, 1) / 255
+    return rgb_to_lab(color)[:, 1:]
+
+
+def _thinned(mask: Tensor, most: int) -> Tensor:
+    """Return at most so many of the places of a mask (H, W), evenly spaced but for the finest ones."""
+    step = 1
+    thinned = mask
+    while (count := int(thinned.sum())) > most:
+        step += 1
+        lattice = torch.zeros_like(mask)
+        lattice[step // 2 :: step, step // 2 :: step] = True
+        thinned = mask & lattice
+    return thinned if count else mask
+
+
+def _resized(planes: Tensor, size: Sequence[int]) -> Tensor:
+    return planes if list(planes.shape[-2:]) == list(size) else functional.interpolate(planes, size, mode="bicubic")

@@ -21,10 +21,10 @@ class Ensemble(nn.Module):
 
 
 def test_convolutions_use_the_devices_precision_and_everything_else_float32():
-    network = place(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Linear(2, 2)).half(), BF16)
-    assert [module.weight.dtype for module in network] == [torch.bfloat16, torch.float32, torch.bfloat16]
-    assert network[1].running_mean.dtype == torch.float32
-    assert network[1].num_batches_tracked.dtype == torch.int64
+    network = place(nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.BatchNorm2d(2), nn.Linear(2, 2)).half(), BF16)
+    assert [network[index].weight.dtype for index in (0, 2, 3)] == [torch.bfloat16, torch.float32, torch.bfloat16]
+    assert network[2].running_mean.dtype == torch.float32
+    assert network[2].num_batches_tracked.dtype == torch.int64
     assert not any(parameter.requires_grad for parameter in network.parameters())
     assert not network.training
 
@@ -73,3 +73,15 @@ def test_threads_that_call_a_deferred_part_at_once_all_use_it_placed():
 @pytest.mark.parametrize("name", ["defer", "load"])
 def test_names_that_need_torch_are_public_too(name):
     assert callable(getattr(colorcli, name))
+
+
+def test_batch_norm_is_folded_into_the_convolution_before_it():
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.BatchNorm2d(2), nn.ReLU(), nn.BatchNorm2d(2))
+    with torch.no_grad():
+        layers(torch.rand(8, 1, 9, 9) * 50)  # fills the running statistics
+        layers.eval()
+        expected = layers(picture := torch.rand(1, 1, 9, 9) * 50)
+        placed = place(layers, FP32)
+        assert [type(layer) for layer in placed] == [nn.Conv2d, nn.Identity, nn.ReLU, nn.BatchNorm2d]
+        assert torch.allclose(placed(picture), expected, atol=1e-5)

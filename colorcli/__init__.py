@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer, Option, Prediction, Weights
     from colorcli.errors import ColorcliError
+    from colorcli.hints.hint import Hint
     from colorcli.inference.model import Model, load
     from colorcli.inference.placement import defer
     from colorcli.metric import Colors, Metric
@@ -29,6 +30,7 @@ __all__ = [
     "ColorcliError",
     "Colorizer",
     "Colors",
+    "Hint",
     "Metric",
     "Model",
     "Option",
@@ -51,6 +53,7 @@ _MODULES = {  # of the public names, imported on first use: writing a plugin nee
     "ColorcliError": "colorcli.errors",
     "Colorizer": "colorcli.colorizer",
     "Colors": "colorcli.metric",
+    "Hint": "colorcli.hints.hint",
     "Metric": "colorcli.metric",
     "Model": "colorcli.inference.model",
     "Option": "colorcli.colorizer",

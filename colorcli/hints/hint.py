@@ -43,6 +43,19 @@ class Hint:
     rgb: RGB
     radius: float = DEFAULT_RADIUS
 
+    @classmethod
+    def parse(cls, text: str, size: tuple[int, int]) -> Hint:
+        """Read a hint as it is written on the command line: `120,340=#b03020` or `30%,45%=navy@2%`.
+
+        Args:
+            text: the hint.
+            size: width and height of the upright picture, in pixels.
+
+        Raises:
+            UsageError: the text is something else, or the place is outside of the picture.
+        """
+        return WrittenHint.parse(text).placed(*size)
+
     def __post_init__(self) -> None:
         for name, value in (("x", self.x), ("y", self.y), ("radius", self.radius)):
             if not 0 <= value <= 1:

@@ -60,9 +60,7 @@ def read_strokes(path: Path) -> tuple[list[Hint], tuple[int, int]]:
     return hints, picture.size
 
 
-def _cells(
-    pixels: NDArray[Any], alpha: NDArray[Any], top: int
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _cells(pixels: NDArray[Any], alpha: NDArray[Any], top: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Scale a picture down to cells: the share of each that is painted (h, w), and its color (h, w, 3)."""
     height, width = alpha.shape
     scale = min(1.0, _LONGEST_SIDE / max(height, width))
@@ -75,7 +73,7 @@ def _cells(
     return coverage, np.clip(colors + 0.5, 0, 255).astype(np.uint8)
 
 
-def _discs(coverage: NDArray[np.float32], colors: NDArray[np.uint8]) -> Iterator[Hint]:
+def _discs(coverage: NDArray[Any], colors: NDArray[np.uint8]) -> Iterator[Hint]:
     """Cover what is painted with discs of one color each, the largest first."""
     from PIL import Image
 

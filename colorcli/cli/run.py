@@ -204,8 +204,9 @@ def _stream(pipeline: Pipeline, output: OutputOptions, hints: HintOptions) -> No
 
     from colorcli.errors import UnwritableMedia
     from colorcli.media.formats import FORMATS, named
-    from colorcli.media.pictures.files import open_picture, write_picture
+    from colorcli.media.pictures.files import open_picture
     from colorcli.media.pictures.tone import is_in_color
+    from colorcli.media.pictures.write import write_picture
 
     if sys.stdout.isatty():
         raise UsageError(

@@ -31,9 +31,9 @@ from colorcli.media.pictures.files import (
     Provenance,
     open_picture,
     read_provenance,
-    write_picture,
 )
 from colorcli.media.pictures.tone import is_in_color, tone_of
+from colorcli.media.pictures.write import write_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

@@ -417,7 +417,7 @@ def _is_picture(image: object) -> bool:
 def _colorized(pipeline: Pipeline, images: Iterable[Any]) -> Iterator[Any]:
     from PIL import Image
 
-    from colorcli.media.pictures.files import from_image, to_image
+    from colorcli.media.pictures.images import from_image, to_image
 
     pillow: deque[bool] = deque()  # whether each picture in the pipeline is a PIL image
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer, Option, Prediction, Weights
     from colorcli.errors import ColorcliError
-    from colorcli.hints.hint import Hint
+    from colorcli.gray import Gray
     from colorcli.inference.model import Model, load
     from colorcli.inference.placement import defer
     from colorcli.metric import Colors, Metric
@@ -30,7 +30,7 @@ __all__ = [
     "ColorcliError",
     "Colorizer",
     "Colors",
-    "Hint",
+    "Gray",
     "Metric",
     "Model",
     "Option",
@@ -53,7 +53,7 @@ _MODULES = {  # of the public names, imported on first use: writing a plugin nee
     "ColorcliError": "colorcli.errors",
     "Colorizer": "colorcli.colorizer",
     "Colors": "colorcli.metric",
-    "Hint": "colorcli.hints.hint",
+    "Gray": "colorcli.gray",
     "Metric": "colorcli.metric",
     "Model": "colorcli.inference.model",
     "Option": "colorcli.colorizer",

@@ -167,7 +167,7 @@ def chroma_of(predicted: Tensor | Prediction) -> Tensor:
 
 
 def declares(colorizer: Colorizer, method: str) -> bool:
-    """Tell whether a colorizer overrides an optional method: `recipe`, `sample` or `explain`."""
+    """Tell whether a colorizer overrides an optional method: `recipe`, `sample`, `explain` or `paint`."""
     return getattr(type(colorizer), method) is not getattr(Colorizer, method)
 
 
@@ -246,6 +246,25 @@ class Colorizer(ABC):
             UsageError: unless overridden.
         """
         raise UsageError(f"The colorizer {self.name} predicts only one coloring of each picture.")
+
+    def paint(self, network: Any, lightness: Tensor, *args: Any, **options: Any) -> Tensor:
+        """Paint the whole picture, for colorizers whose network predicts more of it than the chroma.
+
+        Only studies show it (`colorcli paper`): all other outputs have the picture's own lightness.
+
+        Args:
+            network: as for `predict`.
+            lightness: as for `predict`.
+            *args: none, as for `predict`.
+            **options: as for `predict`.
+
+        Returns:
+            (B, 3, h, w) float R'G'B' in 0..1, of any size.
+
+        Raises:
+            UsageError: unless overridden.
+        """
+        raise UsageError(f"The colorizer {self.name} predicts chroma alone, not a whole picture.")
 
     def adapt(self, state: Mapping[str, Tensor], network: Mapping[str, Any]) -> Mapping[str, Tensor]:
         """Convert the state dict of a published file to the layout of the network that `build` returns.

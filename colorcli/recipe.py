@@ -18,14 +18,24 @@ class Batch:
     """What a recipe learns from in one step.
 
     Attributes:
-        lightness: (B, 1, s, s), CIE L* in 0..100.
+        lightness: (B, 1, s, s), CIE L* in 0..100, as the network sees it.
         ab: (B, 2, s, s), CIE ab, the truth.
         category: (B,) int64, index into the sorted names of the data's categories; -1 where a picture has none.
+        true_lightness: (B, 1, s, s), of the photographs themselves, where contrast, aging or another way of making
+            gray changed `lightness`; None where it did not.
     """
 
     lightness: Tensor
     ab: Tensor
     category: Tensor
+    true_lightness: Tensor | None = None
+
+    @property
+    def rgb(self) -> Tensor:
+        """The photographs themselves: (B, 3, s, s) R'G'B' in 0..1."""
+        from colorcli.color import lab_to_rgb
+
+        return lab_to_rgb(self.lightness if self.true_lightness is None else self.true_lightness, self.ab)
 
 
 class Recipe(ABC):

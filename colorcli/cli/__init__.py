@@ -17,6 +17,7 @@ from colorcli.cli.compare import compare
 from colorcli.cli.evaluate import evaluate
 from colorcli.cli.messages import error_text, report_note, traceback_of
 from colorcli.cli.models import models
+from colorcli.cli.paper import paper
 from colorcli.cli.plugins import plugins
 from colorcli.cli.process import exit_at_once, reserve_stdout
 from colorcli.cli.run import run
@@ -105,6 +106,7 @@ colorcli.add_command(train)
 colorcli.add_command(evaluate)
 colorcli.add_command(compare)
 colorcli.add_command(film)
+colorcli.add_command(paper)
 colorcli.add_command(turing)
 colorcli.add_command(bench)
 colorcli.add_command(models)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +10,11 @@ import click
 
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import device_option, license_option, offline_option, precision_option
-from colorcli.cli.signals import Interruption
+from colorcli.cli.training import Hardware, train_run
 from colorcli.errors import NotTrainable, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from colorcli.colorizer import Colorizer
-    from colorcli.training.session import TrainingProgress
 
 _REPORT_FORMATS = (".md", ".csv", ".png")
 
@@ -88,35 +83,28 @@ def train(
             "For example: colorcli train zhang photos/ --recipe starter -o runs/zhang",
         )
     from colorcli.plugin.registry import Registry
+    from colorcli.training.recipes import find_recipe, recipes_of
 
     hardware = Hardware(device, precision, devices, nodes)
     if name != "all":
         colorizer = Registry().get(name)
         first = _find_start(colorizer, start, offline=offline, accept_license=accept_license)
-        return _train(colorizer, _recipe_path(colorizer, recipe), data, run, first, hardware)
+        return _train(colorizer, find_recipe(colorizer, recipe), data, run, first, hardware)
     if start:
         raise UsageError("--from needs a single COLORIZER, got all.", "Train each colorizer separately.")
     for colorizer in _colorizers_with(recipe):
         click.echo(f"Training {colorizer.name}.", err=True)
-        if stopped := _train(colorizer, _recipes(colorizer)[recipe], data, run / colorizer.name, None, hardware):
+        path = recipes_of(colorizer)[recipe]
+        if stopped := _train(colorizer, path, data, run / colorizer.name, None, hardware):
             return stopped
     return 0
 
 
-@dataclass(frozen=True)
-class Hardware:
-    """The hardware to train on."""
-
-    device: str
-    precision: str
-    devices: int  # on each machine
-    nodes: int
-
-
 def _colorizers_with(recipe: str) -> list[Colorizer]:
     from colorcli.plugin.registry import Registry
+    from colorcli.training.recipes import recipes_of
 
-    found = [colorizer for colorizer in Registry().colorizers().values() if recipe in _recipes(colorizer)]
+    found = [colorizer for colorizer in Registry().colorizers().values() if recipe in recipes_of(colorizer)]
     if not found:
         raise NotTrainable(f"No colorizer has a recipe {recipe!r}.", "`colorcli train --list` lists all recipes.")
     return found
@@ -143,108 +131,28 @@ def _find_start(colorizer: Colorizer, start: str | None, *, offline: bool, accep
 
 
 def _train(colorizer: Colorizer, recipe: Path, data: Path, run: Path, start: Path | None, hardware: Hardware) -> int:
-    import logging
-
-    from colorcli.training import require_extra
-
-    require_extra()
-    from colorcli.training.loop import train as train_steps
     from colorcli.training.recipes import read_recipe
+
+    if stopped := train_run(colorizer, read_recipe(recipe), data, run, start, hardware):
+        return stopped
     from colorcli.training.session import is_main_process
 
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it repeats what we report ourselves
-    speaks = is_main_process()
-    if speaks:
-        click.echo("Inspecting the photographs.", err=True)
-    else:
-        logging.getLogger("colorcli").setLevel(logging.ERROR)
-    interruption = Interruption()
-    steps = train_steps(
-        colorizer,
-        read_recipe(recipe),
-        data,
-        run,
-        start=start,
-        device=hardware.device,
-        precision=hardware.precision,
-        devices=hardware.devices,
-        nodes=hardware.nodes,
-        stop=lambda: bool(interruption),
-    )
-    with closing(steps):
-        first = next(steps)
-        with interruption.noted():  # the step is finished, and then the checkpoint is written
-            if not speaks:
-                for _ in steps:
-                    pass
-                return 0
-            finished = _follow(first, steps, run)
-    return 0 if finished else interruption.exit_code
-
-
-def _follow(first: TrainingProgress, steps: Iterator[TrainingProgress], run: Path) -> bool:
-    """Show the progress of a run, stage by stage, and print its weights file; return whether the run is complete."""
-    from itertools import chain, groupby
-
-    progress = first
-    for stage, of_stage in groupby(chain([first], steps), key=lambda progress: progress.stage):
-        progress = _follow_stage(stage, of_stage)
-    if progress.finished:
+    if is_main_process():
         best = run / "best.safetensors"
         click.echo(str(best))
         click.echo(f"Use it with: colorcli run --weights {shlex.quote(str(best))} photos/", err=True)
-    return progress.finished
-
-
-def _follow_stage(stage: str, steps: Iterator[TrainingProgress]) -> TrainingProgress:
-    from colorcli.cli.progress import Progress as Bar
-
-    progress = next(steps)
-    if progress.finished:
-        click.echo(f"{stage or 'The run'} is already complete.", err=True)
-        return progress
-    with Bar(stage or "training", progress.steps, progress.step, unit="steps/s") as bar:
-        for progress in steps:
-            if progress.validated:
-                bar.note(f"epoch {progress.epoch + 1}, step {progress.step}: {_losses(progress)}")
-            else:
-                bar.advance(_losses(progress))
-        if progress.over:
-            bar.note(f"Stopped early after epoch {progress.epoch + 1}: the validation loss rises.")
-        elif not progress.finished:
-            bar.note(f"Stopped after step {progress.step}. Run the same command to resume.")
-    return progress
-
-
-def _losses(progress: TrainingProgress) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
-
-
-def _recipe_path(colorizer: Colorizer, recipe: str) -> Path:
-    if recipe.endswith(".toml"):
-        return Path(recipe)
-    recipes = _recipes(colorizer)
-    if not recipes:
-        raise NotTrainable(f"The colorizer {colorizer.name} has no recipes.", "It cannot be trained with colorcli.")
-    if recipe not in recipes:
-        raise NotTrainable(f"{colorizer.name} has no recipe {recipe!r}.", f"Its recipes are {', '.join(recipes)}.")
-    return recipes[recipe]
-
-
-def _recipes(colorizer: Colorizer) -> dict[str, Path]:
-    folder = colorizer.recipe_folder
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))} if folder else {}
+    return 0
 
 
 def _list() -> int:
     from colorcli.cli.columns import align
     from colorcli.plugin.registry import Registry
-    from colorcli.training.recipes import read_recipe
+    from colorcli.training.recipes import read_recipe, recipes_of
 
     rows = [
         (colorizer.name, name, read_recipe(path).source)
         for colorizer in Registry().colorizers().values()
-        for name, path in _recipes(colorizer).items()
+        for name, path in recipes_of(colorizer).items()
     ]
     click.echo("\n".join(align(rows)))
     return 0

@@ -23,6 +23,7 @@ from colorcli.errors import ColorcliError, DataError, PluginError
 from colorcli.evaluation import bootstrap
 from colorcli.evaluation.metrics.standard import STANDARD
 from colorcli.evaluation.tables import BASELINES, ORIGINAL, Column, Comparison, Figure, Section, Table
+from colorcli.inference.answers import RGB
 from colorcli.inference.join import join
 from colorcli.isolation.guard import is_interrupt, one_line, stdout_to_stderr
 from colorcli.media.photographs import read_square
@@ -112,9 +113,9 @@ def evaluate(
     failed: dict[Pipeline, PluginError] = {}
     stream = iter(watch("evaluating", survey.color))
     while batch := [_Truth.of(photograph, size) for photograph in itertools.islice(stream, _BATCH)]:
-        for row, chromas in _chromas(batch, baselines, pipelines, failed):
-            for truth, ab in zip(batch, chromas, strict=True):
-                board.add(row, truth.colored(ab), truth.colors)
+        for row, colored in _colored(batch, baselines, pipelines, failed):
+            for truth, colors in zip(batch, colored, strict=True):
+                board.add(row, colors, truth.colors)
         for truth in batch:
             board.add(ORIGINAL, truth.colors, truth.colors)
     categories = [photograph.category for photograph in survey.color] if by_category else []
@@ -153,26 +154,26 @@ def _protocol(survey: _Survey, metrics: Sequence[Metric], size: int) -> list[str
     ]
 
 
-def _chromas(
+def _colored(
     batch: Sequence[_Truth],
     baselines: Sequence[Tensor],
     pipelines: Sequence[Pipeline],
     failed: dict[Pipeline, PluginError],
-) -> Iterator[tuple[str, Iterable[Tensor]]]:
-    """Predict the ab (1, 2, h, w) of a batch for every row; skip a model from then on when it has failed."""
+) -> Iterator[tuple[str, Iterable[Colors]]]:
+    """Colorize a batch for every row; skip a model from then on when it has failed."""
     for name, color in zip(BASELINES, baselines, strict=True):
-        yield name, [color[None, :, None, None]] * len(batch)
+        yield name, [truth.with_chroma(color[None, :, None, None]) for truth in batch]
     for pipeline in pipelines:
         if pipeline in failed:
             continue
         try:
-            chromas = list(pipeline.chroma([Frame(truth.pixels) for truth in batch]))
+            planes = list(pipeline.chroma([Frame(truth.pixels) for truth in batch]))
         except PluginError as error:
             failed[pipeline] = error
             if len(failed) == len(pipelines):
                 raise
             continue
-        yield pipeline.name, chromas
+        yield pipeline.name, [truth.shown_by(pipeline, each) for truth, each in zip(batch, planes, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,14 @@ class _Truth:
         colors = Colors(rgb, _ab(rgb), photograph.category)
         return cls(pixels.astype(np.uint16) * np.uint16(_TO_16_BITS), colors)
 
-    def colored(self, ab: Tensor) -> Colors:
+    def shown_by(self, pipeline: Pipeline, planes: Tensor) -> Colors:
+        """Show what a pipeline predicted, as it joins it: chroma (1, 2, h, w), or a painted picture (1, 3, h, w)."""
+        planes = planes.cpu()
+        rgb = _rgb(pipeline.join(Frame(self.pixels), planes).pixels)
+        ab = _ab(rgb) if planes.shape[1] == RGB else _scaled(planes.float(), self.pixels.shape[:2])
+        return Colors(rgb, ab, self.colors.category)
+
+    def with_chroma(self, ab: Tensor) -> Colors:
         """Combine the photograph's lightness with predicted chroma (1, 2, h, w) of any size.
 
         As in published figures, chroma is compared as predicted, and pictures as they are shown, in gamut.

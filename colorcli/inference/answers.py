@@ -11,15 +11,16 @@ from torch import Tensor
 from colorcli.colorizer import Prediction
 from colorcli.errors import PluginError
 
-CHROMA, ENTROPY = 2, 1  # planes
+CHROMA, ENTROPY, RGB = 2, 1, 3  # planes
+_WHAT = {CHROMA: "chroma", ENTROPY: "entropy", RGB: "RGB"}
 
 
 @dataclass(frozen=True)
 class Planes:
-    """What a colorizer predicted for a batch of pictures: two planes of chroma, or one of entropy, for each.
+    """What a colorizer predicted for a batch of pictures: planes of chroma, of entropy, or of RGB, for each.
 
     Attributes:
-        values: (B, C, h, w) float32: ab, or bits.
+        values: (B, C, h, w) float32: ab, bits, or R'G'B'.
         notes: for each picture, what the colorizer reports about it.
     """
 
@@ -28,13 +29,13 @@ class Planes:
 
 
 def checked_planes(name: str, returned: object, lightness: Tensor, channels: int = CHROMA) -> Planes:
-    """Check what `predict`, `sample` or `explain` returned.
+    """Check what `predict`, `sample`, `explain` or `paint` returned.
 
     Args:
         name: of the model, for errors.
         returned: a tensor, or a Prediction.
         lightness: (B, 1, H, W), what the colorizer was given.
-        channels: the number of planes expected, CHROMA or ENTROPY.
+        channels: the number of planes expected: CHROMA, ENTROPY or RGB.
 
     Returns:
         Finite values on the device of `lightness`, and a note for each picture.
@@ -44,7 +45,7 @@ def checked_planes(name: str, returned: object, lightness: Tensor, channels: int
     """
     count = len(lightness)
     values, notes = (returned.ab, returned.notes) if isinstance(returned, Prediction) else (returned, [{}] * count)
-    what = "chroma" if channels == CHROMA else "entropy"
+    what = _WHAT[channels]
     expected = f"expected a tensor of shape ({count}, {channels}, h, w)"
     if not isinstance(values, Tensor):
         raise PluginError(f"{name} returned {type(values).__name__} as {what}; {expected}.")

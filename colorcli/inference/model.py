@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from colorcli.colorizer import Prediction
 from colorcli.errors import DeviceError, UsageError, did_you_mean
-from colorcli.inference.answers import CHROMA, ENTROPY, Planes, checked_planes
+from colorcli.inference.answers import CHROMA, ENTROPY, RGB, Planes, checked_planes
 from colorcli.inference.device import Device, choose
 from colorcli.inference.placement import place
 from colorcli.isolation import origin
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from colorcli.colorizer import Colorizer, OptionValue
-    from colorcli.hints.hint import Hint
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.pictures.files import Frame
 
@@ -193,6 +192,14 @@ class Model:
         """Measure entropy as `explain` does, as the planes that a `Pipeline` works with."""
         return self._planes("explain", lightness, options, ENTROPY)
 
+    def paint_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
+        """Let a colorizer paint whole pictures, as the planes that a `Pipeline` works with: R'G'B' in 0..1.
+
+        Raises:
+            UsageError: the colorizer predicts chroma alone; or as for `predict`.
+        """
+        return self._planes("paint", lightness, options, RGB)
+
     def _planes(
         self, method: str, lightness: Tensor, options: Mapping[str, OptionValue], channels: int, **more: int
     ) -> Planes:
@@ -259,21 +266,18 @@ class Model:
 
     @overload  # an array is an iterable, too: the first that fits counts
     def colorize(  # type: ignore[overload-overlap]
-        self, image: Picture, *, strength: float = 1.0, hints: Sequence[Hint] = (), **options: OptionValue
+        self, image: Picture, *, strength: float = 1.0, **options: OptionValue
     ) -> Picture: ...
     @overload
     def colorize(
-        self, image: Iterable[Picture], *, strength: float = 1.0, hints: Sequence[Hint] = (), **options: OptionValue
+        self, image: Iterable[Picture], *, strength: float = 1.0, **options: OptionValue
     ) -> Iterator[Picture]: ...
-    def colorize(
-        self, image: Any, *, strength: float = 1.0, hints: Sequence[Hint] = (), **options: OptionValue
-    ) -> Any:
+    def colorize(self, image: Any, *, strength: float = 1.0, **options: OptionValue) -> Any:
         """Colorize a picture, or a stream of pictures.
 
         Args:
             image: a PIL image, an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16, or an iterable of these.
-            strength: factor for the predicted chroma, 0..1.
-            hints: colors of places, which spread over the picture; of a stream, over each picture.
+            strength: factor for the chroma, 0..1.
             **options: of the colorizer, such as `temperature`.
 
         Returns:
@@ -285,10 +289,6 @@ class Model:
         from colorcli.inference.pipeline import Pipeline
 
         pipeline = Pipeline(self, strength=strength, options=options)
-        if hints:
-            from colorcli.inference.hinted import HintedPipeline
-
-            pipeline = HintedPipeline(pipeline, hints)
         if _is_picture(image):
             return next(_colorized(pipeline, [image]))
         if isinstance(image, (str, bytes, Path)):
@@ -417,7 +417,7 @@ def _is_picture(image: object) -> bool:
 def _colorized(pipeline: Pipeline, images: Iterable[Any]) -> Iterator[Any]:
     from PIL import Image
 
-    from colorcli.media.pictures.images import from_image, to_image
+    from colorcli.media.pictures.files import from_image, to_image
 
     pillow: deque[bool] = deque()  # whether each picture in the pipeline is a PIL image
 

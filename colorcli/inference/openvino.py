@@ -172,22 +172,22 @@ def _compile(model: Any, precision: str, cores: int) -> _Compiled:
 
 
 class _Exportable(nn.Module):
-    """A network that returns a tuple of tensors, and passes the original form to `record`."""
+    """A network that returns a tuple of tensors, and records the original form in `form`."""
 
-    def __init__(self, part: nn.Module, forward: Callable[..., Any], record: Callable[[list[str]], None]) -> None:
+    def __init__(self, part: nn.Module, forward: Callable[..., Any], form: list[str]) -> None:
         super().__init__()
         self.part = part  # for its parameters
-        # Not the record itself: an export resets attributes, and older ones fail where a list has grown.
-        self._forward, self._record = forward, record
+        self._call = forward, form  # a tuple, because an export would reset a plain attribute
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        result = self._forward(*inputs)
+        forward, form = self._call
+        result = forward(*inputs)
         if isinstance(result, Tensor):
-            self._record(["tensor"])
+            form[:] = ["tensor"]
             return (result,)
         if not isinstance(result, tuple) or not all(each is None or isinstance(each, Tensor) for each in result):
             raise TypeError(f"it must return a tensor or a tuple of tensors, got {type(result).__name__}")
-        self._record(["tuple", *("none" if each is None else "tensor" for each in result)])
+        form[:] = ["tuple", *("none" if each is None else "tensor" for each in result)]
         return tuple(each for each in result if each is not None)
 
 
@@ -197,8 +197,8 @@ def _export(part: nn.Module, forward: Callable[..., Any], shapes: Sequence[Seque
     examples = tuple(torch.zeros([*shape[:2], *sides] if 0 in shape else list(shape)) for shape in shapes)
     height, width = (step * torch.export.Dim(name, min=1) for name in ("height", "width"))
     left_open = tuple({2: height, 3: width} if 0 in shape else None for shape in shapes)
-    forms: list[list[str]] = []
-    exportable = _Exportable(part, forward, forms.append)
+    form: list[str] = []
+    exportable = _Exportable(part, forward, form)
     with torch.inference_mode(mode=False), torch.no_grad(), torch.autocast("cpu", enabled=False):
         program = torch.export.export(
             exportable, examples, dynamic_shapes=(left_open,) if any(left_open) else None, strict=False
@@ -213,7 +213,7 @@ def _export(part: nn.Module, forward: Callable[..., Any], shapes: Sequence[Seque
             raise ValueError("it contains a tensor without elements")  # OpenVINO would divide by zero and abort
         model = _openvino().convert_model(program)
     model.reshape({index: [side or -1 for side in shape] for index, shape in enumerate(shapes)})
-    model.set_rt_info(" ".join(forms[-1]), _FORM)
+    model.set_rt_info(" ".join(form), _FORM)
     return model
 
 

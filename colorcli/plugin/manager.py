@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import entry_points, version
+from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from colorcli.colorizer import Colorizer
 from colorcli.errors import PluginError, UsageError, did_you_mean
+from colorcli.gray import Gray
 from colorcli.isolation.guard import (
     ProcessState,
     install_command,
@@ -26,16 +30,35 @@ from colorcli.isolation.guard import (
 from colorcli.isolation.origin import GROUP
 from colorcli.metric import Metric
 from colorcli.plugin import spec
-from colorcli.plugin.validation import problems_of_colorizer, problems_of_metric
+from colorcli.plugin.validation import (
+    problems_of_colorizer,
+    problems_of_experiment,
+    problems_of_gray,
+    problems_of_metric,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from importlib.metadata import EntryPoint
 
 ONLY = "COLORCLI_PLUGINS"  # comma-separated entry points to load; all if unset
-_HOOKS: dict[str, tuple[type, Callable[[Any], list[str]]]] = {
-    "register_colorizers": (Colorizer, problems_of_colorizer),
-    "register_metrics": (Metric, problems_of_metric),
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of thing that plugins register."""
+
+    type: type
+    expected: str  # what a wrong thing is not
+    problems_of: Callable[[Any], list[str]]
+    name_of: Callable[[Any], str] = attrgetter("name")
+
+
+_HOOKS = {
+    "register_colorizers": _Kind(Colorizer, "an instance of colorcli.Colorizer", problems_of_colorizer),
+    "register_metrics": _Kind(Metric, "an instance of colorcli.Metric", problems_of_metric),
+    "register_grays": _Kind(Gray, "an instance of colorcli.Gray", problems_of_gray),
+    "register_experiments": _Kind(Path, "a pathlib.Path", problems_of_experiment, attrgetter("stem")),
 }
 
 
@@ -49,6 +72,8 @@ class Plugin:
         module: of the entry point.
         colorizers: by name, those whose every attribute is valid.
         metrics: by name, likewise.
+        grays: by name, likewise.
+        experiments: files by name, likewise.
         errors: what is wrong with the plugin, one sentence each.
         cause: the exception that stopped it, for the traceback; None if there is none.
     """
@@ -61,6 +86,8 @@ class Plugin:
         self.module = entry_point.value.partition(":")[0].strip()
         self.colorizers: dict[str, Colorizer] = {}
         self.metrics: dict[str, Metric] = {}
+        self.grays: dict[str, Gray] = {}
+        self.experiments: dict[str, Path] = {}
         self.errors: list[str] = []
         self.cause: BaseException | None = None
 
@@ -78,18 +105,25 @@ class Plugin:
         error.__cause__ = self.cause
         return error
 
-    def register(self, offered: Any, kind: type, problems_of: Callable[[Any], list[str]]) -> None:
-        """Accept a colorizer or metric if it is valid; otherwise record what is wrong with it."""
-        found: dict[str, Any] = self.colorizers if kind is Colorizer else self.metrics
-        fits: bool = isinstance(offered, kind)
-        if not fits:
-            self.errors.append(f"it registers {offered!r}, which is not an instance of colorcli.{kind.__name__}")
-        elif problems := problems_of(offered):
+    def register(self, offered: Any, kind: _Kind) -> None:
+        """Accept what the plugin registers if it is valid; otherwise record what is wrong with it."""
+        if not isinstance(offered, kind.type):
+            self.errors.append(f"it registers {offered!r}, which is not {kind.expected}")
+        elif problems := kind.problems_of(offered):
             self.errors.append(f"{type(offered).__name__}: {'; '.join(problems)}")
-        elif offered.name in found:
-            self.errors.append(f"it registers the name {offered.name} twice")
+        elif (name := kind.name_of(offered)) in (found := self._registered(kind)):
+            self.errors.append(f"it registers the name {name} twice")
         else:
-            found[offered.name] = offered
+            found[name] = offered
+
+    def _registered(self, kind: _Kind) -> dict[str, Any]:
+        found: dict[type, dict[str, Any]] = {
+            Colorizer: self.colorizers,
+            Metric: self.metrics,
+            Gray: self.grays,
+            Path: self.experiments,
+        }
+        return found[kind.type]
 
     @contextmanager
     def isolated(self) -> Iterator[None]:
@@ -142,8 +176,8 @@ class PluginManager:
             self._loaded[plugin] = None
             with plugin.isolated():
                 self._loaded[plugin] = self._import(plugin)
-        for hook, (kind, problems_of) in _HOOKS.items():
-            self._call(hook, fresh, kind, problems_of)
+        for hook, kind in _HOOKS.items():
+            self._call(hook, fresh, kind)
         for plugin in fresh:
             if (module := self._loaded[plugin]) is not None:
                 plugin.errors += self._pending(module)
@@ -164,7 +198,7 @@ class PluginManager:
             raise
         return module
 
-    def _call(self, hook: str, plugins: Iterable[Plugin], kind: type, problems_of: Callable[[Any], list[str]]) -> None:
+    def _call(self, hook: str, plugins: Iterable[Plugin], kind: _Kind) -> None:
         """Call a hook in plugins one after another, each isolated from the others."""
         everyone = self._pluggy.get_plugins()
         for plugin in plugins:
@@ -172,7 +206,7 @@ class PluginManager:
             if module is not None:
                 caller = self._pluggy.subset_hook_caller(hook, everyone - {module})
                 with plugin.isolated():
-                    caller(register=lambda offered, plugin=plugin: plugin.register(offered, kind, problems_of))
+                    caller(register=lambda offered, plugin=plugin: plugin.register(offered, kind))
 
     def _pending(self, module: object) -> list[str]:
         """Name the hooks of a plugin that do not exist; a misspelled hook must not go unnoticed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from colorcli.errors import ColorcliError, ColorizerNotFound, UsageError, did_you_mean
 from colorcli.plugin.manager import ONLY, Plugin, PluginManager
@@ -12,8 +12,10 @@ from colorcli.plugin.manager import ONLY, Plugin, PluginManager
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.metadata import EntryPoint
+    from pathlib import Path
 
     from colorcli.colorizer import Colorizer
+    from colorcli.gray import Gray
     from colorcli.metric import Metric
 
 
@@ -78,10 +80,21 @@ class Registry:
 
     def metrics(self) -> dict[str, Metric]:
         """Load all plugins and return the valid metrics by name; of two with one name, the first plugin's."""
+        return self._all("metrics")
+
+    def grays(self) -> dict[str, Gray]:
+        """Load all plugins and return the valid ways of making gray by name, likewise."""
+        return self._all("grays")
+
+    def experiments(self) -> dict[str, Path]:
+        """Load all plugins and return the files of experiments by name, likewise."""
+        return self._all("experiments")
+
+    def _all(self, kind: str) -> dict[str, Any]:
         self._manager.load(self._manager.plugins)
-        found: dict[str, Metric] = {}
+        found: dict[str, Any] = {}
         for plugin in self._manager.plugins:
-            found = {**plugin.metrics, **found}
+            found = {**getattr(plugin, kind), **found}
         return dict(sorted(found.items()))
 
     def plugins(self) -> list[PluginRecord]:

@@ -12,8 +12,10 @@ import pluggy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from colorcli.colorizer import Colorizer
+    from colorcli.gray import Gray
     from colorcli.metric import Metric
 
 API_VERSION = 1  # incremented when plugins gain something they may depend on
@@ -35,4 +37,20 @@ def register_metrics(register: Callable[[Metric], None]) -> None:
     """Register metrics for `colorcli evaluate --metrics NAME`: call `register(metric)` with an instance of each.
 
     Called right after `register_colorizers`, and must be as quick.
+    """
+
+
+@hookspec
+def register_grays(register: Callable[[Gray], None]) -> None:
+    """Register ways of making gray, for training and evaluation: call `register(gray)` with an instance of each.
+
+    Called right after `register_metrics`, and must be as quick.
+    """
+
+
+@hookspec
+def register_experiments(register: Callable[[Path], None]) -> None:
+    """Register experiments for `colorcli paper NAME`: call `register(path)` with each TOML file.
+
+    Called right after `register_grays`, and must be as quick; the file is read when it is asked for.
     """

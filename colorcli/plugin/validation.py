@@ -17,6 +17,7 @@ from colorcli.errors import UsageError
 from colorcli.weights.manifest import weights_problems
 
 if TYPE_CHECKING:
+    from colorcli.gray import Gray
     from colorcli.metric import Metric
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # no dot, which separates the tag
@@ -60,6 +61,21 @@ def problems_of_metric(metric: Metric) -> list[str]:
     return found
 
 
+def problems_of_gray(gray: Gray) -> list[str]:
+    """Check every attribute of a way of making gray."""
+    found = [*_name(gray), *_summary(gray.summary)]
+    if not callable(gray.convert):
+        found.append(f"convert must be a function, got {_shown(gray.convert)}")
+    return found
+
+
+def problems_of_experiment(path: Path) -> list[str]:
+    """Check the file of an experiment; its contents are checked when it is read."""
+    if path.suffix != ".toml" or not NAME.fullmatch(path.stem):
+        return [f"the name of {path} must be lowercase letters, digits, - and _, followed by .toml"]
+    return [] if path.is_file() else [f"{path} not found"]
+
+
 def problems_of_options(options: object) -> list[str]:
     """Check the options that a colorizer declares."""
     if not isinstance(options, Sequence) or isinstance(options, str):
@@ -75,7 +91,7 @@ def problems_of_options(options: object) -> list[str]:
     return found + [f"the option {option.name}: {problem}" for option in declared for problem in _option(option)]
 
 
-def _name(registered: Colorizer | Metric) -> list[str]:
+def _name(registered: Colorizer | Metric | Gray) -> list[str]:
     name = getattr(registered, "name", _MISSING)
     if isinstance(name, str) and NAME.fullmatch(name):
         return []
@@ -186,7 +202,7 @@ def _arguments(colorizer: Colorizer) -> list[str]:
     """Check that the methods take every option."""
     values = {option.name: option.default for option in colorizer.options}
     found = []
-    for method, more in (("predict", {}), ("explain", {}), ("sample", {"seed": 0})):
+    for method, more in (("predict", {}), ("explain", {}), ("paint", {}), ("sample", {"seed": 0})):
         if method == "predict" or declares(colorizer, method):
             arguments: Mapping[str, Any] = {**more, **values}
             try:

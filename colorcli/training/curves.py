@@ -64,4 +64,4 @@ def draw_lines(
     axes.set(xlabel=x_label, title=title)
     if lines:
         axes.legend()
-    figure.savefig(path)
+    figure.savefig(path, format="png")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import random
 import signal
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from colorcli.color import rgb_to_lab
+from colorcli.color import gray_to_lightness, rgb_to_lab
 from colorcli.errors import DataError
 from colorcli.media.photographs import read_square
 from colorcli.media.pictures.tone import is_in_color
@@ -23,12 +23,13 @@ from colorcli.recipe import Batch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from colorcli.gray import Gray
     from colorcli.media.photographs import Box, Photograph
     from colorcli.training.recipes import TrainingSettings
 
 _VALIDATION_SHARE = 0.05
 _VALIDATION_MOST = 2000  # pictures, of however many
-_SURVEYED_SIZE = 128
+SURVEYED_SIZE = 128  # side of the squares whose colors are counted before a run
 _INSPECTED = 20_000  # photographs; of larger sets a sample
 _PATIENCE = 100  # unreadable photographs in a row before giving up: probably the disk is at fault
 
@@ -38,19 +39,24 @@ _log = logging.getLogger("colorcli")
 # Which photographs
 
 
-def find_unusable(photographs: Sequence[Photograph], workers: int) -> dict[str, str]:
+def find_unusable(photographs: Sequence[Photograph], workers: int, *, keep_gray: bool = False) -> dict[str, str]:
     """Find the photographs that are gray or cannot be read; of more than 20,000, only a sample is inspected.
 
     Args:
         photographs: all of them.
         workers: processes that decode them.
+        keep_gray: whether gray ones are usable.
 
     Returns:
         The reason for each unusable photograph, by its name.
     """
     inspected = sample(photographs, _INSPECTED)
     loader = DataLoader(
-        _Faults(inspected), batch_size=64, num_workers=workers, collate_fn=list, worker_init_fn=ignore_signals
+        _Faults(inspected, keep_gray),
+        batch_size=64,
+        num_workers=workers,
+        collate_fn=list,
+        worker_init_fn=ignore_signals,
     )
     faults = [fault for batch in loader for fault in batch]
     return {photograph.name: fault for photograph, fault in zip(inspected, faults, strict=True) if fault}
@@ -59,8 +65,9 @@ def find_unusable(photographs: Sequence[Photograph], workers: int) -> dict[str, 
 class _Faults(Dataset[str]):
     """The fault of each photograph; empty for usable ones."""
 
-    def __init__(self, photographs: Sequence[Photograph]) -> None:
+    def __init__(self, photographs: Sequence[Photograph], keep_gray: bool) -> None:
         self.photographs = photographs
+        self.keep_gray = keep_gray
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -70,12 +77,13 @@ class _Faults(Dataset[str]):
             pixels = read_square(self.photographs[index], 64)
         except DataError:
             return "cannot be read"
-        return "" if is_in_color(pixels) else "gray"
+        return "" if self.keep_gray or is_in_color(pixels) else "gray"
 
 
 def sample(photographs: Sequence[Photograph], most: int) -> Sequence[Photograph]:
-    """Choose at most so many photographs, evenly spaced in the list."""
-    return photographs[:: max(1, math.ceil(len(photographs) / most))]
+    """Choose so many photographs, evenly spaced in the list, or all if there are fewer."""
+    count = min(most, len(photographs))
+    return [photographs[at * len(photographs) // count] for at in range(count)]
 
 
 @dataclass(frozen=True)
@@ -148,16 +156,23 @@ def expect_categories(photographs: Sequence[Photograph], names: Iterable[str]) -
         )
 
 
-def only_of(photographs: Sequence[Photograph], category: str) -> list[Photograph]:
-    """Choose the photographs of one category; all photographs for the empty name.
+def chosen_by(settings: TrainingSettings, photographs: Sequence[Photograph]) -> list[Photograph]:
+    """Choose the photographs that the settings `only`, `names` and `most` allow.
 
     Raises:
-        DataError: no photograph has the category.
+        DataError: no photograph has the category or such a name.
     """
-    if not category:
-        return list(photographs)
-    expect_categories(photographs, [category])
-    return [p for p in photographs if p.category == category]
+    chosen = list(photographs)
+    if settings.only:
+        expect_categories(photographs, [settings.only])
+        chosen = [p for p in chosen if p.category == settings.only]
+    if settings.names:
+        chosen = [p for p in chosen if fnmatchcase(p.name, settings.names)]
+        if not chosen:
+            raise DataError(f"No photograph has a name like {settings.names}.", "Change `names` in the recipe.")
+    if settings.most is not None and settings.most < len(chosen):
+        chosen = sorted(sorted(chosen, key=_draw)[: settings.most], key=_name)
+    return chosen
 
 
 def is_held_out(photograph: Photograph) -> bool:
@@ -203,9 +218,12 @@ class Photographs(Dataset[tuple[Tensor, int]]):
         photographs: Sequence[Photograph],
         categories: Sequence[str] = (),
         crop: tuple[float, float] = (1.0, 1.0),
+        *,
+        flip: bool = True,
     ) -> None:
         self.photographs = photographs
         self.crop = crop
+        self.flip = flip
         self._index = {category: index for index, category in enumerate(categories)}
         self._logged: set[str] = set()
 
@@ -227,7 +245,7 @@ class Photographs(Dataset[tuple[Tensor, int]]):
         else:
             chance = random.Random(crop.seed)  # noqa: S311 - not for secrets
             pixels = read_square(photograph, crop.size, lambda size: random_box(size, self.crop, chance))
-            if chance.random() < 0.5:
+            if self.flip and chance.random() < 0.5:
                 pixels = pixels[:, ::-1]
         return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
 
@@ -300,7 +318,7 @@ class BatchSchedule(Sampler[list[Crop]]):
         return _seed(f"step {self.settings.seed} {step} {self.rank}")
 
 
-def whole_pictures(count: int, batch_size: int, size: int = _SURVEYED_SIZE) -> list[list[Crop]]:
+def whole_pictures(count: int, batch_size: int, size: int = SURVEYED_SIZE) -> list[list[Crop]]:
     """List batches of whole pictures, for validation and for surveying colors."""
     crops = [Crop(index, size, None) for index in range(count)]
     return [crops[start : start + batch_size] for start in range(0, count, batch_size)]
@@ -326,10 +344,17 @@ def ignore_signals(_worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def as_batch(rgb: Tensor, category: Tensor) -> Batch:
-    """Make a batch for a recipe from rgb (B, 3, s, s) uint8 sRGB and category (B,)."""
-    lightness, ab = to_lightness_and_ab(rgb)
-    return Batch(lightness.contiguous(memory_format=torch.channels_last), ab, category)
+def as_batch(rgb: Tensor, category: Tensor, gray: Gray | None = None) -> Batch:
+    """Make a batch for a recipe.
+
+    Args:
+        rgb: (B, 3, s, s) uint8 sRGB.
+        category: (B,).
+        gray: how the network's gray pictures are made; None for their own lightness.
+    """
+    true, ab = to_lightness_and_ab(rgb)
+    lightness = true if gray is None else gray_to_lightness(gray.convert(rgb.float() / 255).clamp(0, 1))
+    return Batch(lightness.contiguous(memory_format=torch.channels_last), ab, category, true)
 
 
 def to_lightness_and_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:

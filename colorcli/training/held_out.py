@@ -1,4 +1,4 @@
-"""The photographs that a training run did not learn from."""
+"""The photographs of a training run: those that it learned from, and those that it held out."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 from colorcli.documents import read_json
 from colorcli.errors import UsageError
 from colorcli.media.photographs import find_photographs
-from colorcli.training.data import fingerprint, only_of, split
+from colorcli.training.data import chosen_by, fingerprint, split
 from colorcli.training.recipes import TrainingSettings
 
 if TYPE_CHECKING:
     from colorcli.media.photographs import Photograph
 
-Part = Literal["test", "validation"]
+Part = Literal["test", "validation", "training"]
 
 
 def colorizer_of(folder: Path) -> str:
@@ -30,7 +30,7 @@ def colorizer_of(folder: Path) -> str:
 
 
 def held_out(folder: Path, part: Part) -> list[Photograph]:
-    """List the photographs of a run's validation or test split, as `find_photographs` does.
+    """List the photographs of one of a run's splits, as `find_photographs` does.
 
     Args:
         folder: of the run.
@@ -46,14 +46,14 @@ def held_out(folder: Path, part: Part) -> list[Photograph]:
     unusable, expected = _photographs_of_checkpoint(folder)
     found = find_photographs(Path(settings["data"]))
     usable = [photograph for photograph in found if photograph.name not in unusable]
-    parts = split(only_of(usable, training.only), training.split)
+    parts = split(chosen_by(training, usable), training.split)
     if fingerprint([*parts.training, *parts.validation, *parts.test]) != expected:
         raise UsageError(
             f"The photographs in {settings['data']} have changed since the run in {folder} started.",
             "Restore them, or evaluate on another folder of photographs.",
         )
-    if part == "validation":
-        return parts.validation
+    if part != "test":
+        return parts.validation if part == "validation" else parts.training
     if not parts.test:
         raise UsageError(
             f"The recipe of {folder} has no test split.",

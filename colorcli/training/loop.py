@@ -17,7 +17,7 @@ from colorcli.training.aging import age
 from colorcli.training.data import Crop, as_batch, load, to_lightness_and_ab, vary_lightness, whole_pictures
 from colorcli.training.runs import Run
 from colorcli.training.session import begin, check_stages, open_fabric, unwrap
-from colorcli.training.stopping import is_over
+from colorcli.training.stopping import is_over, is_rising
 from colorcli.weights import open_file
 from colorcli.weights.fitting import build
 
@@ -128,7 +128,7 @@ def _learn(session: Session, rgb: Tensor, category: Tensor) -> TrainingProgress:
     checkpoint, fabric = session.checkpoint, session.fabric
     torch.manual_seed(session.schedule.seed_at(checkpoint.step))
     session.network.train()
-    batch = as_batch(fabric.to_device(rgb), fabric.to_device(category))
+    batch = as_batch(fabric.to_device(rgb), fabric.to_device(category), session.gray)
     if contrast := session.run.file.training.contrast:
         batch = replace(batch, lightness=vary_lightness(batch.lightness, contrast))
     if share := session.run.file.training.aging:
@@ -195,9 +195,13 @@ def _watched(session: Session, losses: Mapping[str, float]) -> float:
 
 
 def _is_over(session: Session) -> bool:
-    stopping = session.run.file.training.early_stopping
-    checkpoint = session.checkpoint
-    return bool(stopping and checkpoint.validation and is_over(checkpoint.training, checkpoint.validation, *stopping))
+    settings, checkpoint = session.run.file.training, session.checkpoint
+    if not checkpoint.validation:
+        return False
+    if settings.stop_rising and is_rising(checkpoint.validation, settings.stop_rising):
+        return True
+    stopping = settings.early_stopping
+    return bool(stopping and is_over(checkpoint.training, checkpoint.validation, *stopping))
 
 
 def _evaluate(session: Session, network: nn.Module, photographs: Photographs) -> dict[str, float]:
@@ -205,7 +209,7 @@ def _evaluate(session: Session, network: nn.Module, photographs: Photographs) ->
     with torch.inference_mode(), session.fabric.autocast():
         size = session.run.file.training.sizes[-1][1]
         for rgb, category in load(photographs, whole_pictures(len(photographs), 32, size), session.workers):
-            batch = as_batch(session.fabric.to_device(rgb), session.fabric.to_device(category))
+            batch = as_batch(session.fabric.to_device(rgb), session.fabric.to_device(category), session.gray)
             with guard(session.run.colorizer, "validate", passing=is_out_of_memory):
                 means = session.recipe.validate(network, batch)
             for name, mean in means.items():

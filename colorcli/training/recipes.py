@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from colorcli.documents import read_toml
-from colorcli.errors import UsageError
+from colorcli.errors import NotTrainable, UsageError
 from colorcli.validation import find_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+
+    from colorcli.colorizer import Colorizer
 
 _TAG = r"^[A-Za-z0-9_-]+$"
 
@@ -35,9 +37,17 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         contrast: how much contrast and mean of the lightness vary, as a share.
         aging: share of the photographs whose lightness gets faults of old photographs and copies.
         average: decay per step of the exponential moving average of the weights; 0 for no average.
+        gray: how the network's gray pictures are made, by name; empty for the photographs' own lightness.
+        flip: whether every other photograph is mirrored.
+        keep_gray: whether gray photographs are learned from, too.
         only: the only category to learn from; empty for all photographs.
+        names: a pattern for the names of the photographs to learn from, such as `*cat.*`; empty for all.
+        most: the most photographs in all splits together, chosen by their names; None for all.
         split: shares for training, validation and test in each category; None for 1 in 20 for validation and no test.
+        survey: the most training photographs whose colors are counted before the run; 0 for all, at the last size.
         early_stopping: k and mu of `colorcli.training.stopping`; None for none.
+        stop_rising: n to stop when the mean validation loss of the last n epochs exceeds that of the n before; 0 for
+            never.
         stop_on: the loss that early stopping watches; empty for the one that decides which weights are best.
         workers: processes that decode photographs; None to choose automatically.
         seed: of all random numbers.
@@ -53,7 +63,12 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     contrast: _Share = 0.0
     aging: _Share = 0.0
     average: Annotated[float, Meta(ge=0, lt=1, description="a number from 0 and below 1")] = 0.0
+    gray: str = ""
+    flip: bool = True
+    keep_gray: bool = False
     only: str = ""
+    names: str = ""
+    most: _Positive | None = None
     split: Annotated[
         tuple[_AboveZero, _AboveZero, _AboveZero] | None,
         Meta(description="three shares above 0, such as [80, 10, 10]"),
@@ -62,7 +77,9 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         tuple[Annotated[int, Meta(ge=2)], _AboveZero] | None,
         Meta(description="a number of epochs from 2 and a limit above 0, such as [5, 0.5]"),
     ] = None
+    stop_rising: Annotated[int, Meta(ge=0, description="an integer from 0")] = 0
     stop_on: str = ""
+    survey: Annotated[int, Meta(ge=0, description="an integer from 0")] = 4000
     workers: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="an integer from 0")] = None
     seed: Annotated[int, Meta(ge=0, description="an integer from 0")] = 0
 
@@ -130,6 +147,28 @@ class Stage:
     file: RecipeFile
     part: str
     start: str
+
+
+def find_recipe(colorizer: Colorizer, recipe: str) -> Path:
+    """Find a recipe of a colorizer by its name, or take a TOML file.
+
+    Raises:
+        NotTrainable: the colorizer has no such recipe.
+    """
+    if recipe.endswith(".toml"):
+        return Path(recipe)
+    recipes = recipes_of(colorizer)
+    if not recipes:
+        raise NotTrainable(f"The colorizer {colorizer.name} has no recipes.", "It cannot be trained with colorcli.")
+    if recipe not in recipes:
+        raise NotTrainable(f"{colorizer.name} has no recipe {recipe!r}.", f"Its recipes are {', '.join(recipes)}.")
+    return recipes[recipe]
+
+
+def recipes_of(colorizer: Colorizer) -> dict[str, Path]:
+    """List the recipe files of a colorizer by name."""
+    folder = colorizer.recipe_folder
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))} if folder else {}
 
 
 def read_recipe(path: Path) -> RecipeFile:

@@ -11,22 +11,24 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from colorcli.errors import DeviceError, PluginError, UsageError, WeightsCorrupt
+from colorcli.errors import DeviceError, PluginError, UsageError, WeightsCorrupt, did_you_mean
 from colorcli.inference.device import choose
 from colorcli.isolation.guard import guard
 from colorcli.media.photographs import Photograph, find_photographs
+from colorcli.plugin.registry import Registry
 from colorcli.recipe import Recipe
 from colorcli.training.data import (
+    SURVEYED_SIZE,
     BatchSchedule,
     Photographs,
     Split,
     categories_of,
+    chosen_by,
     describe_unusable,
     expect_categories,
     find_unusable,
     fingerprint,
     load,
-    only_of,
     sample,
     split,
     to_lightness_and_ab,
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
 
     from lightning_fabric import Fabric
 
-_SURVEYED = 4000  # photographs whose colors are surveyed before a run: 65 million pixels at 128x128
+    from colorcli.gray import Gray
+    from colorcli.training.recipes import TrainingSettings
+
 _FABRIC_PRECISION: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     torch.float32: "32-true",
     torch.bfloat16: "bf16-mixed",
@@ -95,6 +99,7 @@ class Session:
         validation: photographs to validate on.
         test: photographs for the test at the end.
         workers: processes that decode photographs.
+        gray: how the network's gray pictures are made; None for the photographs' own lightness.
     """
 
     run: Run
@@ -108,6 +113,7 @@ class Session:
     validation: Photographs
     test: Photographs
     workers: int
+    gray: Gray | None = None
 
     @property
     def exported(self) -> nn.Module:
@@ -173,17 +179,18 @@ def begin(run: Run, fabric: Fabric) -> Session:
     photographs = find_photographs(run.data)
     settings = run.file.training
     recipe = _recipe(run)
+    gray = _gray(settings)
     workers = _workers(fabric) if settings.workers is None else settings.workers
     checkpoint = run.load_checkpoint()
     fresh = checkpoint is None
     if checkpoint is None:
-        checkpoint = Checkpoint({}, unusable=_unusable(photographs, workers))
+        checkpoint = Checkpoint({}, unusable=_unusable(photographs, workers, settings))
     categories = [category for category in categories_of(photographs) if category]
     usable = [p for p in photographs if p.name not in set(checkpoint.unusable)]
-    parts = split(only_of(usable, settings.only), settings.split)
+    parts = split(chosen_by(settings, usable), settings.split)
     _check_photographs(run, checkpoint, parts)
     if fresh:
-        colors = _colors(Photographs(sample(parts.training, _SURVEYED)), workers)
+        colors = _colors(parts.training, settings, workers)
         checkpoint.hyperparameters = {**run.file.network, **recipe.survey(colors, categories)}
     else:
         recipe.load(checkpoint.recipe)
@@ -206,10 +213,11 @@ def begin(run: Run, fabric: Fabric) -> Session:
         average,
         checkpoint,
         schedule,
-        Photographs(parts.training, categories, settings.crop),
+        Photographs(parts.training, categories, settings.crop, flip=settings.flip),
         Photographs(parts.validation, categories),
         Photographs(parts.test, categories),
         workers,
+        gray,
     )
 
 
@@ -226,7 +234,7 @@ def check_stages(whole: Run, runs: list[Run]) -> None:
     for run in runs:
         _recipe(run)
         _build(run, run.file.network)
-        split(only_of(photographs, run.file.training.only), run.file.training.split)
+        split(chosen_by(run.file.training, photographs), run.file.training.split)
 
 
 def _recipe(run: Run) -> Recipe:
@@ -247,6 +255,20 @@ def _recipe(run: Run) -> Recipe:
     return recipe
 
 
+def _gray(settings: TrainingSettings) -> Gray | None:
+    """Find the way of making gray that a recipe names.
+
+    Raises:
+        UsageError: no plugin has it.
+    """
+    if not settings.gray:
+        return None
+    known = Registry().grays()
+    if settings.gray not in known:
+        raise UsageError(f"Way of making gray not found: {settings.gray}.", did_you_mean(settings.gray, known))
+    return known[settings.gray]
+
+
 def _workers(fabric: Fabric) -> int:
     """Choose the number of processes that decode photographs: few if the CPU also trains."""
     processors = os.cpu_count() or 1
@@ -255,8 +277,8 @@ def _workers(fabric: Fabric) -> int:
     return min(16, max(1, processors // fabric.world_size - 1))
 
 
-def _unusable(photographs: list[Photograph], workers: int) -> list[str]:
-    faults = find_unusable(photographs, workers)
+def _unusable(photographs: list[Photograph], workers: int, settings: TrainingSettings) -> list[str]:
+    faults = find_unusable(photographs, workers, keep_gray=settings.keep_gray)
     if faults:
         _log.warning("%s", describe_unusable(faults, len(photographs)))
     return sorted(faults)
@@ -272,8 +294,11 @@ def _check_photographs(run: Run, checkpoint: Checkpoint, parts: Split) -> None:
     checkpoint.photographs = found
 
 
-def _colors(photographs: Photographs, workers: int) -> Iterator[Tensor]:
-    for rgb, _ in load(photographs, whole_pictures(len(photographs), 64), workers):
+def _colors(photographs: list[Photograph], settings: TrainingSettings, workers: int) -> Iterator[Tensor]:
+    """Yield the ab (B, 2, h, w) of the photographs whose colors are counted before the run."""
+    surveyed = Photographs(sample(photographs, settings.survey) if settings.survey else photographs)
+    size = SURVEYED_SIZE if settings.survey else settings.sizes[-1][1]
+    for rgb, _ in load(surveyed, whole_pictures(len(surveyed), 64, size), workers):
         yield to_lightness_and_ab(rgb)[1]
 
 

@@ -1,4 +1,4 @@
-"""When to stop early: generalization loss against training progress (Prechelt, "Early Stopping, But When?", 1998)."""
+"""When to stop early: a rising validation loss, or generalization loss against training progress (Prechelt 1998)."""
 
 from collections.abc import Sequence
 
@@ -27,3 +27,15 @@ def is_over(training: Sequence[float], validation: Sequence[float], strip: int, 
     if len(training) < strip:
         return False
     return generalization_loss(validation) > limit * training_progress(training, strip)
+
+
+def is_rising(validation: Sequence[float], strip: int) -> bool:
+    """Return whether the mean validation loss of the last epochs exceeds that of as many epochs before them.
+
+    Args:
+        validation: validation loss after each epoch.
+        strip: how many epochs; 1 compares the last epoch with the one before.
+    """
+    if len(validation) < 2 * strip:
+        return False
+    return sum(validation[-strip:]) > sum(validation[-2 * strip : -strip])

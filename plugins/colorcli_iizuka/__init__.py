@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorcli import Colorizer, hookimpl, read_manifest
+from colorcli import Colorizer, Gray, hookimpl, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,19 @@ class Iizuka(Colorizer):
         color, _ = network(lightness_to_luma(lightness))
         return network.to_ab(color)
 
+    def paint(self, network: IizukaNetwork | EncodedIizukaNetwork, lightness: Tensor) -> Tensor:
+        """Paint the picture that a network with RGB output predicts; its lightness is its own.
+
+        Raises:
+            UsageError: the network predicts ab.
+        """
+        if network.space != "rgb":
+            return super().paint(network, lightness)
+        from colorcli_iizuka.gray import lightness_to_luma
+
+        color: Tensor = network(lightness_to_luma(lightness))[0]
+        return color.clamp(0, 1)
+
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_iizuka.recipe import IizukaRecipe
 
@@ -54,3 +68,34 @@ class Iizuka(Colorizer):
 def register_colorizers(register: Callable[[Colorizer], None]) -> None:
     """Register the Iizuka colorizer."""
     register(Iizuka())
+
+
+_GRAYS = {
+    "luminance": "luminance, sRGB-encoded: what colorcli run uses",
+    "lightness": "CIE lightness",
+    "luma601": "luma of BT.601: television, JPEG",
+    "luma709": "luma of BT.709: high-definition television",
+    "average": "mean of red, green and blue",
+    "hsl": "lightness of HSL",
+    "value": "value of HSV",
+    "orthochromatic": "film that is blind to red, as most was until about 1930",
+}
+
+
+@hookimpl
+def register_grays(register: Callable[[Gray], None]) -> None:
+    """Register eight ways of making gray, for the study of the Utrecht paper."""
+    for name, summary in _GRAYS.items():
+        register(Gray(name, summary, partial(_convert, name)))
+
+
+def _convert(way: str, rgb: Tensor) -> Tensor:
+    from colorcli_iizuka.gray import make_gray
+
+    return make_gray(rgb, way)
+
+
+@hookimpl
+def register_experiments(register: Callable[[Path], None]) -> None:
+    """Register the experiment of the Utrecht paper."""
+    register(Path(__file__).parent / "experiments" / "utrecht.toml")

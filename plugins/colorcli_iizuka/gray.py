@@ -1,13 +1,10 @@
-"""Conversions to the gray picture that the network sees: one from lightness, and eight from color."""
+"""Conversions to gray: the network's, from lightness, and eight from color, for studies."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 from torch import Tensor
 
-from colorcli.color import lab_to_linear, lab_to_rgb, linear_to_srgb, rgb_to_yuv, srgb_to_linear
-
-Gray = Literal["luminance", "lightness", "luma601", "luma709", "average", "hsl", "value", "orthochromatic"]
+from colorcli.color import lab_to_linear, linear_to_srgb, rgb_to_lab, rgb_to_yuv, srgb_to_linear
 
 
 def lightness_to_luma(lightness: Tensor) -> Tensor:
@@ -19,13 +16,13 @@ def lightness_to_luma(lightness: Tensor) -> Tensor:
     return linear_to_srgb(lab_to_linear(lightness, ab)[:, 1:2])  # without chroma, the three channels are equal
 
 
-def make_gray(lightness: Tensor, ab: Tensor, way: Gray) -> Tensor:
+def make_gray(rgb: Tensor, way: str) -> Tensor:
     """Convert a color picture to gray.
 
     The Utrecht paper (section IV A) tried eight conversions, but names none; these are eight common ones. R'G'B' are
     sRGB-encoded values, RGB is linear light, all in 0..1:
 
-    * `luminance`: Y = 0.2127 R + 0.7152 G + 0.0722 B, sRGB-encoded (IEC 61966-2-1): what `predict` gives the network.
+    * `luminance`: Y = 0.2127 R + 0.7152 G + 0.0722 B, sRGB-encoded (IEC 61966-2-1): what `colorcli run` uses.
     * `lightness`: L* / 100 (CIE 15).
     * `luma601`: 0.299 R' + 0.587 G' + 0.114 B' (ITU-R BT.601): television, JPEG.
     * `luma709`: 0.2126 R' + 0.7152 G' + 0.0722 B' (ITU-R BT.709): high-definition television.
@@ -35,21 +32,18 @@ def make_gray(lightness: Tensor, ab: Tensor, way: Gray) -> Tensor:
     * `orthochromatic`: (G + B) / 2, sRGB-encoded: film that is blind to red, as most was until about 1930.
 
     Args:
-        lightness: (B, 1, H, W), CIE L* in 0..100.
-        ab: (B, 2, H, W), CIE ab.
+        rgb: (B, 3, H, W) R'G'B' in 0..1.
         way: the conversion.
 
     Returns:
         (B, 1, H, W) in 0..1.
     """
-    if way == "luminance":
-        return lightness_to_luma(lightness)
-    if way == "lightness":
-        return lightness / 100
-    return _OF_RGB[way](lab_to_rgb(lightness, ab))
+    return _WAYS[way](rgb)
 
 
-_OF_RGB: Mapping[str, Callable[[Tensor], Tensor]] = {
+_WAYS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "luminance": lambda rgb: lightness_to_luma(rgb_to_lab(rgb)[:, :1]),
+    "lightness": lambda rgb: rgb_to_lab(rgb)[:, :1] / 100,
     "luma601": lambda rgb: rgb_to_yuv(rgb, "bt601")[:, :1],
     "luma709": lambda rgb: rgb_to_yuv(rgb, "bt709")[:, :1],
     "average": lambda rgb: rgb.mean(dim=1, keepdim=True),

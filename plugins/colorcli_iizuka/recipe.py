@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
-from colorcli.color import lab_to_rgb
 from colorcli.encoders import parameter_groups, start_encoder
 from colorcli.errors import DataError
 from colorcli.training.optimization import ChromaWeight, Descent, Schedule, expect_one_of, learning_rate_factor
-from colorcli_iizuka.gray import Gray, make_gray
+from colorcli_iizuka.gray import lightness_to_luma
 from colorcli_iizuka.network import AB_REACH
 
 OptimizerName = Literal["adadelta", "adamw"]
@@ -30,7 +29,6 @@ class IizukaRecipe(Recipe):
         alpha: weight of the classification; 0 trains without it, as the Utrecht paper does.
         chroma_weight: a pixel's squared error counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the
             data, so that saturated colors, which are rare, count; 0 is the paper's.
-        gray: how the gray picture is made of the color one, see `colorcli_iizuka.gray.make_gray`.
         optimizer: `adadelta` as published, or `adamw`.
         learning_rate: the highest; 1 is Adadelta's own.
         betas: of AdamW.
@@ -50,7 +48,6 @@ class IizukaRecipe(Recipe):
         *,
         alpha: float = 1 / 300,
         chroma_weight: float = 0.0,
-        gray: Gray = "luminance",
         optimizer: OptimizerName = "adadelta",
         learning_rate: float = 1.0,
         betas: tuple[float, float] = (0.9, 0.999),
@@ -60,7 +57,6 @@ class IizukaRecipe(Recipe):
         encoder_stride: int = 2,
         schedule: Schedule = "constant",
     ) -> None:
-        expect_one_of("gray", gray, Gray)
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, Schedule)
         if min(alpha, chroma_weight, encoder_rate) < 0:
@@ -70,7 +66,6 @@ class IizukaRecipe(Recipe):
         self.encoder_stride = encoder_stride
         self.alpha = alpha
         self.weight = ChromaWeight(chroma_weight)
-        self.gray = gray
         self.optimizer_name = optimizer
         self.learning_rate = learning_rate
         self.betas = betas
@@ -110,7 +105,7 @@ class IizukaRecipe(Recipe):
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Compute the losses: "loss" is "color" and alpha times "classification", which needs a classifier."""
-        predicted, scores = network(make_gray(batch.lightness, batch.ab, self.gray))
+        predicted, scores = network(lightness_to_luma(batch.lightness))
         color = self._squared_error(predicted.float(), batch)
         if scores is None:
             return {"loss": color, "color": color}
@@ -121,10 +116,7 @@ class IizukaRecipe(Recipe):
 
     def _squared_error(self, predicted: Tensor, batch: Batch) -> Tensor:
         size = predicted.shape[-2:]
-        if self.space == "rgb":
-            truth = _reduced(lab_to_rgb(batch.lightness, batch.ab), size)
-        else:
-            truth = (_reduced(batch.ab, size) / AB_REACH + 1) / 2
+        truth = _reduced(batch.rgb, size) if self.space == "rgb" else (_reduced(batch.ab, size) / AB_REACH + 1) / 2
         weight = self.weight(_reduced(batch.ab, size))
         return (weight * (predicted - truth) ** 2).mean()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorcli import Colorizer, hookimpl, read_manifest
+from colorcli import Colorizer, Option, hookimpl, read_manifest
+from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from colorcli import Recipe
     from colorcli_koalarization.encoded import EncodedKoalarizationNetwork
-    from colorcli_koalarization.network import KoalarizationNetwork
+    from colorcli_koalarization.network import Embedding, KoalarizationNetwork
 
 
 class Koalarization(Colorizer):
@@ -25,6 +26,14 @@ class Koalarization(Colorizer):
     weights = read_manifest("koalarization")
     size = 224
     multiple_of = 8
+    options = (
+        Option(
+            "embedding",
+            "own",
+            "what the decoder knows of the whole picture: its own embedding, or one that is zeroed or shuffled",
+            choices=("own", "zeroed", "shuffled"),
+        ),
+    )
     recipe_folder = Path(__file__).parent / "recipes"
 
     def build(self, *, encoder: str = "", **network: Any) -> KoalarizationNetwork | EncodedKoalarizationNetwork:
@@ -36,8 +45,23 @@ class Koalarization(Colorizer):
 
         return KoalarizationNetwork(**network)
 
-    def predict(self, network: KoalarizationNetwork | EncodedKoalarizationNetwork, lightness: Tensor) -> Tensor:
-        return network.to_ab(network(lightness))
+    def predict(
+        self,
+        network: KoalarizationNetwork | EncodedKoalarizationNetwork,
+        lightness: Tensor,
+        *,
+        embedding: Embedding,
+    ) -> Tensor:
+        if embedding == "own":
+            return network.to_ab(network(lightness))
+        from colorcli_koalarization.network import KoalarizationNetwork
+
+        if not isinstance(network, KoalarizationNetwork):
+            raise UsageError(
+                f"-p embedding={embedding}: the extractor of these weights is also their encoder.",
+                "Choose weights whose extractor is apart, such as those of a Georgia Tech recipe.",
+            )
+        return network.to_ab(network.color_with(lightness, embedding))
 
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_koalarization.recipe import KoalarizationRecipe
@@ -49,3 +73,9 @@ class Koalarization(Colorizer):
 def register_colorizers(register: Callable[[Colorizer], None]) -> None:
     """Register the Koalarization colorizer."""
     register(Koalarization())
+
+
+@hookimpl
+def register_experiments(register: Callable[[Path], None]) -> None:
+    """Register the experiment of the Georgia Tech paper."""
+    register(Path(__file__).parent / "experiments" / "georgia-tech.toml")

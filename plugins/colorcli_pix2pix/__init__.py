@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from colorcli import Colorizer, Option, Prediction, hookimpl, read_manifest
+from colorcli import Colorizer, Metric, Option, Prediction, hookimpl, read_manifest
 from colorcli_pix2pix.categories import CATEGORIES
+from colorcli_pix2pix.metrics import SpaceL1
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,6 +90,24 @@ class Pix2Pix(Colorizer):
 
         return color(network, lightness, category, blend=blend)
 
+    def paint(self, network: Any, lightness: Tensor, *, category: str, blend: bool) -> Tensor:
+        """Paint the picture that a network in YUV predicts: its U and V with the Y' of the gray picture.
+
+        Raises:
+            UsageError: the network predicts ab.
+        """
+        if network.space != "yuv":
+            return super().paint(network, lightness)
+        from torch.nn import functional
+
+        from colorcli_pix2pix.spaces import paint
+
+        predicted = self.predict(network, lightness, category=category, blend=blend)
+        ab = (predicted.ab if isinstance(predicted, Prediction) else predicted).float()
+        if ab.shape[-2:] != lightness.shape[-2:]:
+            ab = functional.interpolate(ab, lightness.shape[-2:], mode="bicubic")
+        return paint(lightness, ab)
+
     def recipe(self, *, kind: Literal["gan", "router"] = "gan", **settings: Any) -> Recipe:
         """Make the recipe of a generator (`gan`) or of the classifier (`router`).
 
@@ -107,3 +126,16 @@ class Pix2Pix(Colorizer):
 def register_colorizers(register: Callable[[Colorizer], None]) -> None:
     """Register the Pix2Pix colorizer."""
     register(Pix2Pix())
+
+
+@hookimpl
+def register_metrics(register: Callable[[Metric], None]) -> None:
+    """Register the distance of the Edinburgh paper in both of its color spaces."""
+    register(SpaceL1("lab"))
+    register(SpaceL1("yuv"))
+
+
+@hookimpl
+def register_experiments(register: Callable[[Path], None]) -> None:
+    """Register the experiment of the Edinburgh paper."""
+    register(Path(__file__).parent / "experiments" / "edinburgh.toml")

@@ -156,7 +156,7 @@ class GanRecipe(Recipe):
 
     def _encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Give what the generator sees, (B, 1, s, s), and what it is to give, (B, 2, s, s)."""
-        return encode_gray(batch.lightness, self.space), encode_color(batch.lightness, batch.ab, self.space)
+        return encode_gray(batch.lightness, self.space), encode_color(batch.rgb, batch.ab, self.space)
 
     def _teach_discriminator(self, gray: Tensor, made: Tensor, true: Tensor) -> Tensor:
         self.optimizers[1].zero_grad(set_to_none=True)

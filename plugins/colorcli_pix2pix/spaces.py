@@ -8,7 +8,6 @@ from torch import Tensor
 from colorcli.color import (
     LUMINANCE_WEIGHTS,
     lab_to_linear,
-    lab_to_rgb,
     linear_to_srgb,
     rgb_to_lab,
     rgb_to_yuv,
@@ -29,11 +28,23 @@ def encode_gray(lightness: Tensor, space: Space) -> Tensor:
     return lightness / 50 - 1 if space == "lab" else 2 * _luma_of_gray(lightness) - 1
 
 
-def encode_color(lightness: Tensor, ab: Tensor, space: Space) -> Tensor:
-    """Convert true colors (B, 1, H, W) and (B, 2, H, W) to the target of a generator: ab / 110, or 2 UV."""
-    if space == "lab":
-        return ab / AB_REACH
-    return rgb_to_yuv(lab_to_rgb(lightness, ab), _MATRIX)[:, 1:] / UV_REACH
+def encode_color(rgb: Tensor, ab: Tensor, space: Space) -> Tensor:
+    """Convert true colors, R'G'B' (B, 3, H, W) and ab (B, 2, H, W), to a generator's target: ab / 110, or 2 UV."""
+    return ab / AB_REACH if space == "lab" else rgb_to_yuv(rgb, _MATRIX)[:, 1:] / UV_REACH
+
+
+def paint(lightness: Tensor, ab: Tensor) -> Tensor:
+    """Combine the U and V of colors with the Y' of the gray picture, as the Edinburgh paper does in YUV.
+
+    Args:
+        lightness: (B, 1, H, W) L* in 0..100, of the gray picture.
+        ab: (B, 2, H, W), of `decode_color`.
+
+    Returns:
+        (B, 3, H, W) R'G'B' in 0..1, clipped.
+    """
+    color = rgb_to_yuv(linear_to_srgb(lab_to_linear(lightness, ab)), _MATRIX)[:, 1:]
+    return yuv_to_rgb(torch.cat([_luma_of_gray(lightness), color], dim=1), _MATRIX).clamp(0, 1)
 
 
 def decode_color(lightness: Tensor, color: Tensor, space: Space) -> Tensor:

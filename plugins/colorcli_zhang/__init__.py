@@ -80,3 +80,10 @@ class Zhang(Colorizer):
 def register_colorizers(register: Callable[[Colorizer], None]) -> None:
     """Register the Zhang colorizer."""
     register(Zhang())
+
+
+@hookimpl
+def register_experiments(register: Callable[[Path], None]) -> None:
+    """Register the experiments of the Liège and the Rome paper."""
+    for name in ("liege", "rome"):
+        register(Path(__file__).parent / "experiments" / f"{name}.toml")

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from colorcli.color import rgb_to_lab
+from colorcli.color import lab_to_linear, linear_to_srgb, rgb_to_lab
 
 AB_UNIT = 110.0  # bin centers in the published file are divided by this
 _REACH = 128  # the table of soft encodings covers ab in -128..127
@@ -36,11 +36,39 @@ def circle_centers(grid: int = 16, radius: float = 128.0) -> Tensor:
     The classes of the Rome paper before the empty ones are dropped (its section 4): the disc averaged over cells
     of 16 by 16 units, points outside of the disc left out.
     """
+    points, _, cell = _disc(grid, radius)
+    return _means(points, cell)
+
+
+@cache
+def circle_classes(grid: int = 16, radius: float = 128.0) -> tuple[Tensor, Tensor]:
+    """Compute the classes of the Rome paper that colors can have: those whose cells sRGB touches, 114 of 224.
+
+    Returns:
+        The mean ab of each cell (Q, 2), by which pixels find their class, and the color of each class (Q, 2) ab: that
+        of the mean R'G'B' over the cell in the picture of the disc at L = 50 (section 4), clipped as on a screen.
+    """
+    points, cells, cell = _disc(grid, radius)
+    touched = {(a, b) for a, b in _cube_surface(256).div(grid, rounding_mode="floor").int().tolist()}
+    kept = torch.tensor([(a, b) in touched for a, b in cells.int().tolist()])
+    linear = lab_to_linear(torch.full((1, len(points), 1), 50.0), points.T[:, :, None])
+    rgb = _means(linear_to_srgb(linear).clamp(0, 1)[:, :, 0].T, cell)
+    colors = rgb_to_lab(rgb.T[:, :, None])[1:, :, 0].T
+    return _means(points, cell)[kept], colors[kept]
+
+
+def _disc(grid: int, radius: float) -> tuple[Tensor, Tensor, Tensor]:
+    """List the points of the Lab disc (N, 2), the cells of a grid (Q, 2), and the number of each point's cell (N,)."""
     axis = torch.arange(-128, 128) + 0.5
     points = torch.cartesian_prod(axis, axis)
     points = points[points.norm(dim=1) <= radius]
     cells, cell = torch.unique(points.div(grid, rounding_mode="floor"), dim=0, return_inverse=True)
-    sums = torch.zeros(len(cells), 2).index_add_(0, cell, points)
+    return points, cells, cell
+
+
+def _means(values: Tensor, cell: Tensor) -> Tensor:
+    """Average values (N, C) over the cells that they are in: (Q, C)."""
+    sums = torch.zeros(int(cell.max()) + 1, values.shape[1]).index_add_(0, cell, values)
     return sums / torch.bincount(cell)[:, None]
 
 
@@ -111,9 +139,9 @@ def entropy(logits: Tensor) -> Tensor:
         return -(log_p.exp() * log_p).sum(dim=1, keepdim=True) / math.log(2)
 
 
-def _cube_surface() -> Tensor:
+def _cube_surface(levels: int = 65) -> Tensor:
     """Project the faces of the sRGB cube to (N, 2) ab; their hull is the hull of the whole cube."""
-    steps = torch.linspace(0, 1, 65)
+    steps = torch.linspace(0, 1, levels)
     u, v = (t.flatten() for t in torch.meshgrid(steps, steps, indexing="ij"))
     faces = []
     for axis in range(3):

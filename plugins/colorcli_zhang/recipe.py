@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
+from colorcli.color import rgb_to_lab
 from colorcli.encoders import start_encoder
 from colorcli.training.optimization import Descent, Schedule, expect_one_of, learning_rate_factor
 from colorcli_zhang.bins import (
     bin_centers,
-    circle_centers,
+    circle_classes,
     count_nearest,
     nearest_table,
     rebalancing_weights,
@@ -24,6 +25,7 @@ from colorcli_zhang.bins import (
 from colorcli_zhang.muon import Muon
 
 Gamut = Literal["srgb", "data", "circle"]
+Labels = Literal["ab", "picture"]
 OptimizerName = Literal["adamw", "muon"]
 
 
@@ -32,8 +34,9 @@ class ZhangRecipe(Recipe):
 
     Args:
         gamut: `srgb`, all bins of the sRGB gamut; `data`, those of its bins that the data has colors in (Liège
-            paper, section III A); `circle`, the cells of the Lab disc that the data has colors in (Rome paper,
-            section 4).
+            paper, section III A); `circle`, the 114 cells of the Lab disc that sRGB touches (Rome paper, section 4).
+        labels: what a pixel of the output learns of the pixels that it stands for: `ab`, their mean ab, or `picture`,
+            the ab of their mean R'G'B', as in a picture of that size, which is what the papers encode.
         neighbors: bins in the soft encoding of a color.
         sigma: width in ab of the soft encoding and of the smoothing of the prior.
         rebalancing: lambda of equation 4: 1 treats all colors alike, 0 weighs by rarity alone; the paper has 0.5.
@@ -62,6 +65,7 @@ class ZhangRecipe(Recipe):
         self,
         *,
         gamut: Gamut = "srgb",
+        labels: Labels = "ab",
         neighbors: int = 5,
         sigma: float = 5.0,
         rebalancing: float = 0.5,
@@ -79,11 +83,13 @@ class ZhangRecipe(Recipe):
         schedule: Schedule = "constant",
     ) -> None:
         expect_one_of("gamut", gamut, Gamut)
+        expect_one_of("labels", labels, Labels)
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, Schedule)
         if neighbors < 1 or sigma <= 0 or not 0 <= rebalancing <= 1:
             raise ValueError("neighbors must be 1 or more, sigma above 0, and rebalancing in 0..1")
         self.gamut = gamut
+        self.labels = labels
         self.neighbors = neighbors
         self.sigma = sigma
         self.rebalancing = rebalancing
@@ -105,9 +111,9 @@ class ZhangRecipe(Recipe):
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Count the data's colors: which bins there are, and how rare each is."""
-        centers = circle_centers() if self.gamut == "circle" else bin_centers()
+        centers = circle_classes()[0] if self.gamut == "circle" else bin_centers()
         counts = count_nearest(colors, centers)
-        if self.gamut != "srgb":
+        if self.gamut == "data":
             centers, counts = centers[counts > 0], counts[counts > 0]
         self._learn_colors(centers, counts)
         return {"classes": len(centers)}
@@ -120,7 +126,8 @@ class ZhangRecipe(Recipe):
         self.color_weights = rebalancing_weights(prior, self.color_rebalancing)
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
-        network.set_centers(self.centers)  # type: ignore[operator]
+        colors = circle_classes()[1] if self.gamut == "circle" else self.centers
+        network.set_centers(colors)  # type: ignore[operator]
         start_encoder(network, self.pretrained, learns=self.encoder_rate > 0, finest=self.encoder_stride)
         factor = partial(learning_rate_factor, self.schedule)
         self.network = self.descent.start(fabric, network, self._optimizers(network), factor, steps)
@@ -156,7 +163,7 @@ class ZhangRecipe(Recipe):
         # As (B, h, w, Q), which networks in channels_last give without a copy.
         log_probability = network(batch.lightness).movedim(1, -1).float().log_softmax(dim=-1)
         size = log_probability.shape[1:3]
-        truth = functional.adaptive_avg_pool2d(batch.ab, size)
+        truth = self._reduced(batch, size)
         row = table_index(truth)  # (B, h, w)
         nearest = self.index[row]  # (B, h, w, k)
         cross_entropy = -(self.encoding[row] * log_probability.gather(-1, nearest)).sum(dim=-1)  # (B, h, w)
@@ -180,6 +187,13 @@ class ZhangRecipe(Recipe):
             "cast": cast,
             "smoothness": smoothness,
         }
+
+    def _reduced(self, batch: Batch, size: Sequence[int]) -> Tensor:
+        """Give the ab (B, 2, h, w) that each pixel of the output is to have."""
+        h, w = size
+        if self.labels == "ab":
+            return functional.adaptive_avg_pool2d(batch.ab, (h, w))
+        return rgb_to_lab(functional.adaptive_avg_pool2d(batch.rgb, (h, w)))[:, 1:]
 
     def state(self) -> dict[str, Any]:
         return {"centers": self.centers, "counts": self.counts, "descent": self.descent.state()}

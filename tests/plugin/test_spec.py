@@ -10,6 +10,8 @@ from colorcli.plugin import spec
 PUBLISHED = {  # by hook, in order; arguments are added at the end, none ever goes
     "register_colorizers": ("register",),
     "register_metrics": ("register",),
+    "register_grays": ("register",),
+    "register_experiments": ("register",),
 }
 HOOKS = {name: value for name, value in vars(spec).items() if hasattr(value, "colorcli_spec")}
 

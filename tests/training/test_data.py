@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from colorcli.errors import DataError
@@ -12,12 +13,13 @@ from colorcli.training.data import (
     BatchSchedule,
     Crop,
     Photographs,
+    chosen_by,
     describe_unusable,
     expect_categories,
     find_unusable,
     fingerprint,
-    only_of,
     random_box,
+    sample,
     split,
 )
 from colorcli.training.recipes import TrainingSettings
@@ -67,10 +69,38 @@ def test_a_split_without_test_photographs_is_an_error():
 
 
 def test_a_missing_category_is_an_error_that_lists_the_others():
-    assert only_of(in_categories(city=2, people=1), "people") == in_categories(people=1)
-    assert only_of(in_categories(city=2, people=1), "") == in_categories(city=2, people=1)
+    found = in_categories(city=2, people=1)
+    assert chosen_by(replace(SETTINGS, only="people"), found) == in_categories(people=1)
+    assert chosen_by(SETTINGS, found) == found
     with pytest.raises(DataError, match="Categories found: city, people"):
-        only_of(in_categories(city=2, people=1), "persons")
+        chosen_by(replace(SETTINGS, only="persons"), found)
+
+
+def test_photographs_are_chosen_by_their_names():
+    """Liège: cats only, from a folder of cats and dogs."""
+    found = [Photograph(f"train/{kind}.{number}.jpg", Path("x")) for kind in ("cat", "dog") for number in range(50)]
+    cats = chosen_by(replace(SETTINGS, names="*cat.*"), found)
+    assert cats == found[:50]
+    fewer = chosen_by(replace(SETTINGS, names="*cat.*", most=10), found)
+    assert len(fewer) == 10
+    assert set(fewer) < set(cats)
+    assert fewer == chosen_by(replace(SETTINGS, names="*cat.*", most=10), found[::-1])
+    with pytest.raises(DataError, match="No photograph has a name like \\*owl\\*"):
+        chosen_by(replace(SETTINGS, names="*owl*"), found)
+
+
+def test_a_sample_has_the_size_that_is_asked_for():
+    """Of 8,919 photographs it had 2,973 instead of 4,000."""
+    found = [Photograph(str(number), Path("x")) for number in range(8919)]
+    assert len(set(sample(found, 4000))) == 4000
+    assert sample(found, 9000) == found
+
+
+def test_a_split_may_be_written_in_photographs_as_papers_print_it():
+    """Rome: 16,000, 3,000 and 6,000."""
+    settings = replace(SETTINGS, most=25, split=(16, 3, 6))
+    parts = split(chosen_by(settings, in_categories(city=40)), settings.split)
+    assert [len(part) for part in (parts.training, parts.validation, parts.test)] == [16, 3, 6]
 
 
 def test_all_missing_categories_are_named():

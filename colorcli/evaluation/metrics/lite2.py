@@ -51,10 +51,13 @@ class Lite2:
 
     def rank(self, colors: Colors) -> Tensor:
         """Give the numbers of all classes, the likeliest first: (1000,)."""
+        return self.logits(colors).argsort(descending=True)
+
+    def logits(self, colors: Colors) -> Tensor:
+        """Compute the logits of all classes: (1000,), on the CPU."""
         with torch.inference_mode():
-            embedding = colors.once(self.embed).to(self.device)
-            ranked: Tensor = self._network.fc(embedding).argsort(descending=True)
-            return ranked.cpu()
+            logits: Tensor = self._network.fc(colors.once(self.embed).to(self.device))
+            return logits.cpu()
 
     @cached_property
     def _network(self) -> EfficientNetLite:

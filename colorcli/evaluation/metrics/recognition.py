@@ -16,7 +16,7 @@ from colorcli.metric import Metric
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from colorcli.evaluation.metrics.judges import Judge
     from colorcli.metric import Colors
@@ -52,18 +52,29 @@ class Vgg16(Metric):
 
     def _classify(self, colors: Colors) -> int:
         """Return the index of the top class."""
+        return int(self.logits(colors).argmax())
+
+    def logits(self, colors: Colors) -> Tensor:
+        """Compute the logits of all classes: (1000,), on the CPU."""
         with torch.inference_mode():
             rgb = colors.rgb[None].to(self._judge.device)
             if rgb.shape[-1] != _SIDE:
                 rgb = functional.interpolate(rgb, (_SIDE, _SIDE), mode="bicubic", antialias=True).clamp(0, 1)
             edge = (_SIDE - _CROP) // 2
-            return int(self._network(normalized(rgb[..., edge:-edge, edge:-edge])).argmax())
+            logits: Tensor = self._network(normalized(rgb[..., edge:-edge, edge:-edge]))[0].cpu()
+            return logits
 
     @cached_property
     def _network(self) -> nn.Module:
         with torch.device("meta"):  # initializing 138 million parameters takes seconds
             network = vgg16()
         return self._judge.load(network)
+
+
+def likeliest(logits: Tensor) -> tuple[str, float]:
+    """Return the name and the probability in 0..1 of the likeliest class of ImageNet, from logits (1000,)."""
+    probability, number = logits.softmax(dim=0).max(dim=0)
+    return _CLASSES[int(number)], float(probability)
 
 
 def find_classes(categories: Collection[str]) -> dict[str, int]:

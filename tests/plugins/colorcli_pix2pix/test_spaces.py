@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from colorcli.color import gray_to_lightness, lab_to_rgb, rgb_to_lab, rgb_to_yuv, yuv_to_rgb
-from colorcli_pix2pix.spaces import decode_color, encode_color, encode_gray
+from colorcli_pix2pix.spaces import decode_color, encode_color, encode_gray, paint
 from colorcli_pix2pix.unet import UnetGenerator
 
 
@@ -20,7 +20,7 @@ def test_lab_is_scaled_as_published():
         torch.tensor([[-110.0, 55], [0, 110]]).view(1, 2, 1, 2),
     )
     assert encode_gray(lightness, "lab").flatten().tolist() == [-1, 0, 1]
-    assert encode_color(lightness[..., :2], ab, "lab").flatten().tolist() == [-1, 0.5, 0, 1]
+    assert encode_color(lab_to_rgb(lightness[..., :2], ab), ab, "lab").flatten().tolist() == [-1, 0.5, 0, 1]
     assert decode_color(lightness[..., :2], ab / 110, "lab").allclose(ab)
 
 
@@ -30,18 +30,29 @@ def test_in_yuv_the_gray_is_the_luma_of_the_gray_picture():
 
 
 def test_in_yuv_the_color_is_all_that_u_and_v_can_be():
-    rgb, lightness, ab = cube()
-    encoded = encode_color(lightness, ab, "yuv")
+    rgb, _, ab = cube()
+    encoded = encode_color(rgb, ab, "yuv")
     assert encoded.allclose(2 * rgb_to_yuv(rgb, "bt601")[:, 1:], atol=0.01)
     assert [round(end.item(), 2) for end in encoded.aminmax()] == [-1, 1]
 
 
 @pytest.mark.parametrize("space", ["lab", "yuv"])
 def test_true_colors_come_back_as_they_were(space):
-    _, lightness, ab = cube()
-    found = decode_color(lightness, encode_color(lightness, ab, space), space)
+    rgb, lightness, ab = cube()
+    found = decode_color(lightness, encode_color(rgb, ab, space), space)
     assert (found - ab).abs().max() < 0.1
     assert (found - ab).abs().mean() < 5e-3
+
+
+def test_in_yuv_the_pictures_own_luma_with_its_u_and_v_is_the_picture():
+    """The audit's line on Edinburgh: pure red has a luma of 76, where the gray of its luminance has 127."""
+    rgb, _, ab = cube()
+    luma = rgb_to_yuv(rgb, "bt601")[:, :1]
+    red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    assert round(255 * rgb_to_yuv(red, "bt601")[0, 0, 0, 0].item()) == 76
+    gray = gray_to_lightness(luma)
+    found = paint(gray, decode_color(gray, encode_color(rgb, ab, "yuv"), "yuv"))
+    assert (found - rgb).abs().max() < 2e-3
 
 
 def test_the_luma_of_the_gray_picture_would_not_do():
@@ -64,8 +75,8 @@ def test_colors_that_no_screen_has_come_out_at_the_lightness_of_the_picture_too(
 
 
 def test_decoding_is_in_float32_where_all_around_it_is_bf16():
-    _, lightness, ab = cube()
-    encoded = encode_color(lightness, ab, "yuv")
+    rgb, lightness, ab = cube()
+    encoded = encode_color(rgb, ab, "yuv")
     with torch.autocast("cpu", torch.bfloat16):
         found = decode_color(lightness, encoded, "yuv")
     assert found.equal(decode_color(lightness, encoded, "yuv"))

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from colorcli.color import rgb_to_lab
+from colorcli.color import lab_to_linear, linear_to_srgb, rgb_to_lab
 from colorcli_zhang.bins import (
     annealed_mean,
     bin_centers,
     circle_centers,
+    circle_classes,
     count_nearest,
     nearest_table,
     rebalancing_weights,
@@ -51,6 +52,28 @@ def test_the_lab_disc_has_the_224_cells_of_the_paper():
     assert centers.shape == (224, 2)
     assert centers.norm(dim=1).max() < 128
     assert torch.allclose(centers.mean(dim=0), torch.zeros(2), atol=0.01)  # as many on every side
+
+
+def test_srgb_touches_114_of_the_224_cells():
+    """The Rome paper's number of classes, which it found by counting the colors of its photographs."""
+    cells, class_colors = circle_classes()
+    assert cells.shape == class_colors.shape == (114, 2)
+    distances = (cells - class_colors).norm(dim=1)
+    assert distances.mean() == pytest.approx(8.1, abs=0.1)
+    assert distances.max() == pytest.approx(43.4, abs=0.1)
+    step = torch.linspace(0, 1, 33)
+    rgb = torch.stack(torch.meshgrid(step, step, step, indexing="ij")).reshape(3, 1, -1)
+    assert (count_nearest([rgb_to_lab(rgb)[None, 1:]], cells) > 0).sum() == 114
+
+
+def test_the_color_of_a_class_is_that_of_the_mean_rgb_of_its_cell():
+    cells, class_colors = circle_classes()
+    inside = (cells - torch.tensor([8.0, 8.0])).norm(dim=1).argmin()  # 0..16 by 0..16, all in sRGB at L = 50
+    axis = torch.arange(16) + 0.5
+    points = torch.cartesian_prod(axis, axis).T[:, :, None]
+    rgb = linear_to_srgb(lab_to_linear(torch.full((1, 256, 1), 50.0), points))
+    mean = rgb_to_lab(rgb.mean(dim=1, keepdim=True))[1:, 0, 0]
+    assert torch.allclose(class_colors[inside], mean, atol=1e-3)
 
 
 def test_whole_cells_of_the_disc_are_represented_by_their_middle():

@@ -6,10 +6,11 @@ import torch
 from lightning_fabric import Fabric
 
 from colorcli import Batch
+from colorcli.color import rgb_to_lab
 from colorcli.training.optimization import learning_rate_factor
 from colorcli.training.recipes import read_recipe
 from colorcli_zhang import Zhang
-from colorcli_zhang.bins import bin_centers, circle_centers
+from colorcli_zhang.bins import bin_centers, circle_classes
 from colorcli_zhang.recipe import ZhangRecipe
 
 WIDTHS = [4, 4, 8, 8]
@@ -103,12 +104,33 @@ def test_the_gamut_of_the_data_is_the_bins_that_it_has():
     assert recipe.centers.tolist() == [[-20, 10], [0, 0], [40, 40]]
 
 
-def test_the_circle_has_224_cells_without_the_empty_ones():
-    assert len(circle_centers()) == 224
+def test_rome_has_114_classes_whatever_the_data():
     recipe = ZhangRecipe(gamut="circle", neighbors=1)
-    assert recipe.survey([colors((1, 2), (3, 4), (-22, 9))], []) == {"classes": 2}
-    whole = torch.cartesian_prod(torch.arange(-128, 128), torch.arange(-128, 128)).T.float().view(1, 2, 256, 256)
-    assert recipe.survey([whole], []) == {"classes": 224}
+    assert recipe.survey([colors((1, 2), (3, 4), (-22, 9))], []) == {"classes": 114}
+    assert recipe.counts.sum() == 3 * colors((1, 2)).shape[2] * colors((1, 2)).shape[3]
+
+
+def test_the_classes_of_rome_have_the_colors_of_their_mean_rgb():
+    """Pixels find their class by its cell; the network gives it the ab of the cell's mean R'G'B' at L = 50."""
+    recipe = ZhangRecipe(gamut="circle", neighbors=1)
+    network = started(recipe, colors((1, 2), (38, 41)))
+    cells, class_colors = circle_classes()
+    assert torch.allclose(network.centers, class_colors, atol=1e-4)
+    assert torch.equal(recipe.centers, cells)
+
+
+def test_a_label_is_the_mean_ab_or_the_ab_of_the_reduced_picture():
+    """The papers encode the ab of the reduced picture: the mean of red and green light is not that of their ab."""
+    rgb = torch.zeros(1, 3, 8, 8)
+    rgb[:, 0, :, ::2], rgb[:, 1, :, 1::2] = 1, 1
+    lab = rgb_to_lab(rgb)
+    batch = Batch(lab[:, :1], lab[:, 1:], torch.tensor([-1]))
+    mean = rgb_to_lab(torch.tensor([0.5, 0.5, 0]).view(1, 3, 1, 1))[0, 1:, 0, 0]
+    reduced = ZhangRecipe(labels="picture")._reduced(batch, (2, 2))
+    assert torch.allclose(reduced[0, :, 0, 0], mean, atol=0.1)
+    averaged = ZhangRecipe()._reduced(batch, (2, 2))
+    assert torch.allclose(averaged[0, :, 0, 0], lab[0, 1:, 0, :2].mean(dim=1), atol=1e-4)
+    assert (reduced - averaged).abs().max() > 3
 
 
 def test_the_network_gives_the_colors_that_its_classes_stand_for():
@@ -197,6 +219,7 @@ def test_the_recipe_of_the_cats_has_the_numbers_of_the_liege_paper():
     assert recipe.recipe == {
         "gamut": "data",
         "neighbors": 5,
+        "labels": "picture",
         "sigma": 5.0,
         "rebalancing": 0.5,
         "optimizer": "adamw",
@@ -219,7 +242,12 @@ def test_the_recipe_of_the_lab_circle_has_the_numbers_of_the_rome_paper():
         "neighbors": 1,
     }
     assert (recipe.training.epochs, recipe.training.sizes) == (47, ((0.0, 256),))
+    assert (recipe.training.split, recipe.training.most) == ((16000, 3000, 6000), 25000)
+    assert recipe.training.survey == 0, "the empirical probability is that of the full training set"
     assert recipe.options == {"temperature": 0.09}
+    unweighted = paper("lab-circle-unweighted")
+    assert unweighted.recipe == {**recipe.recipe, "rebalancing": 1.0}
+    assert unweighted.training == recipe.training
 
 
 def test_every_recipe_file_makes_a_recipe_and_a_network():

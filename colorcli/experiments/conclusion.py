@@ -1,0 +1,192 @@
+"""The end of an experiment, when its runs are trained: evaluation, curves, sheets and the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from colorcli.errors import ColorcliError, UsageError
+from colorcli.experiments.classes import recognize
+from colorcli.experiments.declaration import FULL
+from colorcli.experiments.measured import Place, load_variants, measure
+from colorcli.experiments.page import Picture, Result, write_result
+from colorcli.experiments.tables import Figures
+from colorcli.experiments.training import photographs_of
+from colorcli.files import replacing
+from colorcli.pages.sheet import Row, write_sheet
+from colorcli.pages.versions import versions
+from colorcli.training.curves import draw_lines
+from colorcli.training.data import sample
+from colorcli.training.report import read_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from colorcli.evaluation.tables import Report
+    from colorcli.experiments.declaration import Curves, Experiment, Sheet
+    from colorcli.experiments.tables import FilledTable
+    from colorcli.inference.pipeline import Pipeline
+    from colorcli.media.photographs import Photograph
+    from colorcli.training.report import RunLosses
+
+RUNS = "runs"  # folder of the runs in the folder of an experiment
+_HEIGHT = 200  # of the pictures on a sheet, in pixels
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What an experiment has written.
+
+    Attributes:
+        files: the page and the Markdown file.
+        problems: an error for each model or photograph that was left out.
+    """
+
+    files: Sequence[Path]
+    problems: Sequence[ColorcliError]
+
+
+def conclude(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    place: Place,
+    problems: Iterable[ColorcliError] = (),
+    command: str = "",
+    watch: Callable[[str, Sequence[Photograph]], Iterable[Photograph]] = lambda _, all_: all_,
+) -> Conclusion:
+    """Evaluate the models of an experiment whose runs are trained, and write its page.
+
+    Args:
+        experiment: at its scale.
+        folder: of the experiment.
+        place: where the models run.
+        problems: the runs that could not be trained.
+        command: that makes the page.
+        watch: passes on photographs, and may report progress under a title.
+
+    Raises:
+        DataError: the photographs cannot be read.
+        UsageError: no run is trained, or a metric is unknown.
+        UnwritableMedia: a file cannot be written.
+    """
+    study = _Study(experiment, folder, list(problems), watch)
+    pipelines, left_out = load_variants(experiment, folder / RUNS, place)
+    study.problems += left_out
+    report = study.measure(pipelines, offline=place.offline)
+    figures = Figures(study.losses, report)
+    tables = [figures.fill(each) for each in experiment.file.tables]
+    tables += study.recognized(pipelines, place)
+    pictures = [*study.curves(), *study.sheets(pipelines)]
+    result = Result(
+        title=experiment.file.title,
+        source=experiment.file.source,
+        question=experiment.file.question,
+        facts=study.facts,
+        tables=tables,
+        pictures=pictures,
+        report=replace(report, command=command) if report else None,
+        problems=[str(problem) for problem in study.problems],
+        notes=experiment.file.notes,
+        command=command,
+    )
+    return Conclusion(write_result(result, folder), study.problems)
+
+
+class _Study:
+    """An experiment in its folder."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: Path,
+        problems: list[ColorcliError],
+        watch: Callable[[str, Sequence[Photograph]], Iterable[Photograph]],
+    ) -> None:
+        self.experiment = experiment
+        self.folder = folder
+        self.problems = problems
+        self._watch = watch
+        self.trained = [
+            path for run in experiment.runs if (path := folder / RUNS / run.name / "best.safetensors").is_file()
+        ]
+        self.folders = [path.parent for path in self.trained]
+        self.losses: dict[str, RunLosses] = {run.name: run for run in read_runs(self.folders)} if self.folders else {}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What readers need to know about the scale and the data."""
+        file, scale = self.experiment.file, self.experiment.scale
+        summary = "as in the paper" if self.experiment.scale_name == FULL else scale.summary
+        data = {"Data of the paper": file.data} if file.data else {}
+        return {**data, "Scale": f"{self.experiment.scale_name}, {summary}" if summary else self.experiment.scale_name}
+
+    def measure(self, pipelines: Sequence[Pipeline], *, offline: bool) -> Report | None:
+        """Evaluate the models on the split that the experiment names."""
+        if not pipelines:
+            return None
+        photographs = photographs_of(self.experiment, self.folders, self.experiment.file.part)
+        kept = self.folder / "evaluation.json"
+        return measure(self.experiment, pipelines, photographs, kept, offline=offline, watch=self._watch)
+
+    def recognized(self, pipelines: Sequence[Pipeline], place: Place) -> list[FilledTable]:
+        """Let a classifier name what is in each version of some pictures."""
+        tables = []
+        for declared in self.experiment.file.classes:
+            chosen = [pipeline for pipeline in pipelines if pipeline.name in declared.variants]
+            if not chosen:
+                continue
+            found = photographs_of(self.experiment, self.folders, self.experiment.file.part)
+            rows = versions(chosen, self._watch("recognizing", sample(found, declared.pictures)), self.problems.append)
+            try:
+                tables.append(recognize(declared, rows, self.experiment.judge, place))
+            except ColorcliError as error:  # the classifier is not available
+                self.problems.append(error)
+        return tables
+
+    def curves(self) -> Iterator[Picture]:
+        """Draw losses by epoch."""
+        for number, declared in enumerate(self.experiment.file.curves):
+            lines = self._lines(declared)
+            if not lines:
+                continue
+            path = self.folder / "figures" / f"curves-{number + 1}.png"
+            with replacing(path) as temporary:
+                draw_lines(temporary, lines, declared.title, "epoch")
+            yield Picture(declared.title, f"figures/{path.name}", "; ".join(lines), declared.note)
+
+    def _lines(self, declared: Curves) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
+        lines: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
+        for name in declared.runs:
+            for loss in declared.losses:
+                values = sorted(self.losses[name].losses.get(loss, {}).items()) if name in self.losses else []
+                if values:
+                    label = f"{name}: {loss}" if len(declared.runs) > 1 else loss
+                    lines[label] = [epoch for epoch, _ in values], [value for _, value in values]
+        return lines
+
+    def sheets(self, pipelines: Sequence[Pipeline]) -> Iterator[Picture]:
+        """Draw pictures in gray, by each model, and in their original colors."""
+        for number, declared in enumerate(self.experiment.file.sheets):
+            chosen = [each for each in pipelines if not declared.variants or each.name in declared.variants]
+            if not chosen:
+                continue
+            path = self.folder / "figures" / f"sheet-{number + 1}.png"
+            with replacing(path) as temporary:
+                write_sheet(temporary, self._rows(declared, chosen), height=_HEIGHT)
+            names = ", ".join(pipeline.name for pipeline in chosen)
+            yield Picture(
+                declared.title, f"figures/{path.name}", f"Pictures in gray, by {names}, and originals", declared.note
+            )
+
+    def _rows(self, declared: Sheet, pipelines: Sequence[Pipeline]) -> Iterator[Row]:
+        try:
+            photographs = photographs_of(self.experiment, self.folders, declared.part)
+        except UsageError:
+            if declared.part == self.experiment.file.part:
+                raise
+            photographs = photographs_of(self.experiment, self.folders, self.experiment.file.part)
+        shown = self._watch("drawing", sample(photographs, declared.pictures))
+        for row in versions(pipelines, shown, self.problems.append):
+            yield Row("", row.versions)

@@ -1,0 +1,354 @@
+"""Experiment files: what a paper trained, what is evaluated, and the tables and figures that come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from colorcli.documents import read_toml
+from colorcli.errors import UsageError, did_you_mean
+from colorcli.validation import find_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+FULL = "full"  # the scale of the paper, at which recipes are as they are
+
+_Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="letters, digits, - and _")]
+_Text = Annotated[str, Meta(min_length=1, description="text that is not empty")]
+_Count = Annotated[int, Meta(ge=1, description="an integer from 1")]
+Printed: TypeAlias = float | str
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class TrainingRun(_Table, frozen=True):
+    """A run to train, an entry of `[[runs]]`.
+
+    Attributes:
+        name: of the run and its folder.
+        colorizer: to train.
+        recipe: name of one of its recipes, or a TOML file relative to the experiment's.
+        scales: at which it is trained; all if empty.
+    """
+
+    name: _Name
+    colorizer: _Text
+    recipe: _Text
+    scales: tuple[str, ...] = ()
+
+
+class Variant(_Table, frozen=True):
+    """A model to evaluate, an entry of `[[variants]]`: weights of a run, or published ones.
+
+    Attributes:
+        name: in tables and on sheets.
+        run: whose weights it has; empty for published ones.
+        weights: of the run: those with the lowest validation loss, or the last ones.
+        model: the published weights, such as `iizuka.siggraph2016`; empty for those of a run.
+        options: of the colorizer.
+        gray: how its pictures become gray, by name; empty for their own lightness.
+        shown: `joined` with the lightness of the gray picture, or as the network `painted` the whole picture.
+        scales: at which it is evaluated; all if empty.
+    """
+
+    name: _Text
+    run: str = ""
+    weights: Literal["best", "last"] = "best"
+    model: str = ""
+    options: dict[str, str | int | float | bool] = {}
+    gray: str = ""
+    shown: Literal["joined", "painted"] = "joined"
+    scales: tuple[str, ...] = ()
+
+
+class TableRow(_Table, frozen=True):
+    """A row of a paper's table: what is in its cells, and the figures that the paper prints.
+
+    Attributes:
+        name: of the row.
+        loss: name of a loss in the logs of the runs, such as `validation l1`; `epoch` for the number of the epoch.
+        metric: name of a metric; several for one in each column. Without a loss or a metric, the row is the paper's
+            alone, such as answers of people.
+        of: the run (`RUN`, `RUN/STAGE`, or `RUN/*` for the mean over its stages) or the variant of each column; those
+            of the table if empty.
+        at: the epoch of the loss.
+        printed: the paper's figures, one for each column; none if it prints none.
+        decimals: to show.
+    """
+
+    name: _Text
+    loss: str = ""
+    metric: str | tuple[str, ...] = ""
+    of: tuple[str, ...] = ()
+    at: Literal["last", "best"] = "last"
+    printed: tuple[Printed, ...] = ()
+    decimals: Annotated[int, Meta(ge=0, le=6, description="an integer in 0..6")] = 3
+
+
+class PaperTable(_Table, frozen=True):
+    """A paper's table in its own form, an entry of `[[tables]]`.
+
+    Attributes:
+        title: such as "Table 1".
+        columns: their headings.
+        of: the run or variant of each column, for rows that name none.
+        rows: from top to bottom.
+        note: below the table.
+    """
+
+    title: _Text
+    columns: tuple[str, ...]
+    of: tuple[str, ...] = ()
+    rows: tuple[TableRow, ...] = ()
+    note: str = ""
+
+
+class Curves(_Table, frozen=True):
+    """Losses by epoch, an entry of `[[curves]]`.
+
+    Attributes:
+        title: such as "Figure 3".
+        runs: `RUN` or `RUN/STAGE`.
+        losses: to draw of each.
+        note: below the curves.
+    """
+
+    title: _Text
+    runs: tuple[str, ...]
+    losses: tuple[str, ...]
+    note: str = ""
+
+
+class Sheet(_Table, frozen=True):
+    """Pictures in gray, by each variant, and in their original colors, an entry of `[[sheets]]`.
+
+    Attributes:
+        title: such as "Figure 6".
+        variants: from left to right; all if empty.
+        pictures: how many.
+        part: of the data of the runs.
+        note: below the sheet.
+    """
+
+    title: _Text
+    variants: tuple[str, ...] = ()
+    pictures: _Count = 6
+    part: Literal["test", "validation", "training"] = "test"
+    note: str = ""
+
+
+class Classes(_Table, frozen=True):
+    """What a classifier recognizes in each version of a picture, and how confidently, an entry of `[[classes]]`.
+
+    Attributes:
+        title: such as "Table 1".
+        variants: the label of each variant in the table.
+        gray: the label of the gray picture.
+        original: the label of the original.
+        pictures: how many.
+        printed: the paper's rows: label, class and confidence.
+        note: below the table.
+    """
+
+    title: _Text
+    variants: dict[str, str]
+    gray: str = "gray"
+    original: str = "original"
+    pictures: _Count = 6
+    printed: tuple[tuple[str, str, float], ...] = ()
+    note: str = ""
+
+
+class Scale(_Table, frozen=True):
+    """How much smaller than the paper's an experiment is, a table of `[scales]`.
+
+    Attributes:
+        summary: a phrase.
+        input_size: of all weights.
+        network: replaces hyperparameters that a recipe gives.
+        recipe: replaces settings in [recipe] that a recipe gives.
+        training: replaces settings in [training], or adds them.
+        limit: the most photographs to evaluate on.
+        judge: of `[[classes]]`.
+    """
+
+    summary: str = ""
+    input_size: _Count | None = None
+    network: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    limit: _Count | None = None
+    judge: Literal["vgg16", "lite2", ""] = ""
+
+
+class _File(_Table, frozen=True):
+    title: _Text
+    source: _Text
+    question: str = ""
+    data: str = ""
+    part: Literal["test", "validation"] = "test"
+    size: Annotated[int, Meta(ge=16, description="an integer from 16")] = 256
+    metrics: tuple[str, ...] = ()
+    judge: Literal["vgg16", "lite2"] = "lite2"
+    notes: tuple[str, ...] = ()
+    runs: tuple[TrainingRun, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    tables: tuple[PaperTable, ...] = ()
+    curves: tuple[Curves, ...] = ()
+    sheets: tuple[Sheet, ...] = ()
+    classes: tuple[Classes, ...] = ()
+    scales: dict[str, Scale] = {}
+
+
+_LISTS: dict[str, type[msgspec.Struct]] = {
+    "runs": TrainingRun,
+    "variants": Variant,
+    "tables": PaperTable,
+    "curves": Curves,
+    "sheets": Sheet,
+    "classes": Classes,
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment at one scale.
+
+    Attributes:
+        name: of its file, without the suffix.
+        path: of its file.
+        scale_name: such as `short`.
+        scale: what is smaller than in the paper.
+        file: everything else.
+    """
+
+    name: str
+    path: Path
+    scale_name: str
+    scale: Scale
+    file: _File
+
+    @property
+    def runs(self) -> list[TrainingRun]:
+        """The runs to train at this scale."""
+        return [run for run in self.file.runs if not run.scales or self.scale_name in run.scales]
+
+    @property
+    def variants(self) -> list[Variant]:
+        """The models to evaluate at this scale."""
+        runs = {run.name for run in self.runs}
+        return [
+            variant
+            for variant in self.file.variants
+            if (not variant.scales or self.scale_name in variant.scales) and (variant.model or variant.run in runs)
+        ]
+
+    @property
+    def judge(self) -> str:
+        """The classifier of `[[classes]]`."""
+        return self.scale.judge or self.file.judge
+
+
+def read_title(path: Path) -> tuple[str, str]:
+    """Read what an experiment is about, for a list: its title and its source.
+
+    Raises:
+        UsageError: the file is not an experiment.
+    """
+    file = _read(path)
+    return file.title, file.source
+
+
+def read_experiment(path: Path, scale: str) -> Experiment:
+    """Read an experiment file.
+
+    Args:
+        path: the file.
+        scale: `full`, or one that the file declares.
+
+    Raises:
+        UsageError: the file is not a valid experiment (the message lists every wrong field), or it has no such scale.
+    """
+    file = _read(path)
+    known = {FULL: Scale(), **file.scales}
+    if scale not in known:
+        raise UsageError(f"{path.stem} has no scale {scale!r}.", did_you_mean(scale, known))
+    return Experiment(path.stem, path, scale, known[scale], file)
+
+
+def _read(path: Path) -> _File:
+    try:
+        tables = read_toml(path)
+    except FileNotFoundError:
+        raise UsageError(f"Experiment not found: {path}.", "`colorcli paper --list` lists the experiments.") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path} cannot be read: {reason}.") from None
+    problems = list(_wrong_fields(tables)) or list(_wrong_references(msgspec.convert(tables, _File)))
+    if problems:
+        raise UsageError("\n".join([f"{path} is not a valid experiment:", *problems]))
+    return msgspec.convert(tables, _File)
+
+
+def _wrong_fields(tables: Mapping[str, Any]) -> Iterator[str]:
+    """List everything that is wrong with the fields of an experiment file, a line each."""
+    yield from find_problems({key: value for key, value in tables.items() if key not in _LISTS}, _File, "")
+    for name, kind in _LISTS.items():
+        entries = tables.get(name, [])
+        if not isinstance(entries, list):
+            yield f"{name} must be a list of tables, written as [[{name}]]"
+            continue
+        for number, entry in enumerate(entries):
+            yield from find_problems(entry, kind, f"{name}[{number}]")
+
+
+def _wrong_references(file: _File) -> Iterator[str]:
+    """List every name in an experiment file that refers to nothing, a line each."""
+    runs, variants = [run.name for run in file.runs], [variant.name for variant in file.variants]
+    for kind, names in (("runs", runs), ("variants", variants)):
+        yield from (f"{kind}: {name} is given twice" for name in sorted(set(names)) if names.count(name) > 1)
+    for variant in file.variants:
+        if bool(variant.run) == bool(variant.model):
+            yield f"variants: {variant.name} must have either a run or a model"
+        elif variant.run and variant.run not in runs:
+            yield f"variants: {variant.name} is of the run {variant.run}, which is not declared"
+    for table in file.tables:
+        for row in table.rows:
+            yield from _wrong_row(f"tables: {table.title}, {row.name}", table, row, runs, variants)
+    for curves in file.curves:
+        missing = [name for name in curves.runs if name.partition("/")[0] not in runs]
+        yield from (f"curves: {curves.title} draws {name}, which is not a run" for name in missing)
+    shown = [(sheet.title, sheet.variants) for sheet in file.sheets]
+    shown += [(classes.title, tuple(classes.variants)) for classes in file.classes]
+    for title, names_shown in shown:
+        yield from (f"{title} shows {name}, which is not a variant" for name in names_shown if name not in variants)
+    scales = {FULL, *file.scales}
+    given = [(run.name, run.scales) for run in file.runs] + [(each.name, each.scales) for each in file.variants]
+    for name, declared in given:
+        yield from (f"{name}: {scale} is not a scale" for scale in declared if scale not in scales)
+
+
+def _wrong_row(
+    place: str, table: PaperTable, row: TableRow, runs: Sequence[str], variants: Sequence[str]
+) -> Iterator[str]:
+    of = row.of or table.of
+    if row.loss and row.metric:
+        yield f"{place} must have either a loss or a metric"
+    if (row.loss or row.metric) and len(of) != len(table.columns):
+        yield f"{place} must be of {len(table.columns)} runs or variants, one for each column, got {len(of)}"
+    if row.printed and len(row.printed) != len(table.columns):
+        yield f"{place} must have {len(table.columns)} printed figures, got {len(row.printed)}"
+    if isinstance(row.metric, tuple) and len(row.metric) != len(table.columns):
+        yield f"{place} must have one metric, or {len(table.columns)}, got {len(row.metric)}"
+    known = variants if row.metric else runs
+    kind = "variant" if row.metric else "run"
+    for name in of if row.loss or row.metric else ():
+        if name and (name if row.metric else name.partition("/")[0]) not in known:
+            yield f"{place} is of {name}, which is not a {kind}"

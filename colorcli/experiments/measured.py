@@ -1,0 +1,148 @@
+"""The models of an experiment, and their figures on its photographs, which are kept in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from colorcli.errors import ColorcliError, UsageError, WeightsError, did_you_mean
+from colorcli.evaluation.export import from_json, to_json
+from colorcli.evaluation.metrics.selection import choose
+from colorcli.evaluation.photographs import Watch, evaluate
+from colorcli.evaluation.protocol import describe, package_versions
+from colorcli.evaluation.tables import Report
+from colorcli.files import replacing
+from colorcli.inference.model import load
+from colorcli.inference.pipeline import Pipeline
+from colorcli.inference.studies import StudyPipeline
+from colorcli.plugin.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from colorcli.experiments.declaration import Experiment, Variant
+    from colorcli.gray import Gray
+    from colorcli.media.photographs import Photograph
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where models run, and whether they may be downloaded."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    offline: bool = False
+
+
+def load_variants(experiment: Experiment, runs: Path, place: Place) -> tuple[list[Pipeline], list[ColorcliError]]:
+    """Load the models of an experiment; those whose weights are not available are left out.
+
+    Args:
+        experiment: at its scale.
+        runs: the folder of the runs.
+        place: where the models run.
+
+    Returns:
+        A pipeline for each model, with the name of its variant, and an error for each that is left out.
+    """
+    pipelines: list[Pipeline] = []
+    problems: list[ColorcliError] = []
+    colorizers = {run.name: run.colorizer for run in experiment.runs}
+    for variant in experiment.variants:
+        weights = runs / variant.run / f"{variant.weights}.safetensors" if variant.run else None
+        if weights and not weights.is_file():
+            continue  # the reason is known: its run could not be trained
+        try:
+            model = load(
+                colorizers[variant.run] if variant.run else variant.model,
+                weights=weights,
+                device=place.device,
+                precision=place.precision,
+                offline=place.offline,
+            )
+        except WeightsError as error:
+            problems.append(type(error)(f"{variant.name}: {error.message}", error.hint))
+            continue
+        pipeline = Pipeline(model, options=variant.options, name=variant.name)
+        if variant.gray or variant.shown == "painted":
+            gray = _gray(variant) if variant.gray else None
+            pipeline = StudyPipeline(pipeline, gray=gray, paints=variant.shown == "painted")
+        pipelines.append(pipeline)
+    return pipelines, problems
+
+
+def _gray(variant: Variant) -> Gray:
+    known = Registry().grays()
+    if variant.gray not in known:
+        raise UsageError(
+            f"{variant.name}: way of making gray not found: {variant.gray}.", did_you_mean(variant.gray, known)
+        )
+    return known[variant.gray]
+
+
+def measure(
+    experiment: Experiment,
+    pipelines: Sequence[Pipeline],
+    photographs: Sequence[Photograph],
+    kept: Path,
+    *,
+    offline: bool = False,
+    watch: Watch = lambda _, all_: all_,
+) -> Report:
+    """Evaluate the models of an experiment, or read the figures again if neither models nor photographs have changed.
+
+    Args:
+        experiment: at its scale.
+        pipelines: its models.
+        photographs: to evaluate on.
+        kept: the JSON file that keeps the figures.
+        offline: do not download the networks of metrics.
+        watch: passes on the photographs, and may report progress.
+
+    Raises:
+        DataError: no photograph is in color.
+        PluginError: all models failed.
+        UsageError: a metric is unknown.
+    """
+    names = ", ".join(photograph.name for photograph in photographs)
+    settings = [pipeline.provenance.settings for pipeline in pipelines]
+    request = json.dumps([experiment.file.metrics, experiment.file.size, _described(pipelines), settings, names])
+    key = hashlib.sha256(request.encode("utf-8", "surrogateescape")).hexdigest()
+    if (report := _kept(kept, key)) is not None:
+        return report
+    metrics = choose(
+        experiment.file.metrics,
+        Registry().metrics,
+        categories={photograph.category for photograph in photographs},
+        device=pipelines[0].model.device.device,
+        offline=offline,
+    )
+    found = evaluate(pipelines, photographs, metrics=metrics, size=experiment.file.size, watch=watch)
+    report = Report(
+        data=f"{experiment.file.part} photographs",
+        command=key,
+        models=_described(pipelines),
+        versions=package_versions("torchvision"),
+        tables=[found.table],
+        problems=[str(error) for error in (*found.failed, *found.unreadable)],
+        gray=found.gray,
+    )
+    with replacing(kept) as temporary:
+        temporary.write_text(to_json(report), encoding="utf-8", newline="\n")
+    return report
+
+
+def _described(pipelines: Sequence[Pipeline]) -> dict[str, str]:
+    return {pipeline.name: describe(pipeline) for pipeline in pipelines}
+
+
+def _kept(path: Path, key: str) -> Report | None:
+    """Read figures that were kept, if they are those of this request."""
+    try:
+        report = from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return report if report.command == key else None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer, Option, Prediction, Weights
     from colorcli.errors import ColorcliError
     from colorcli.gray import Gray
+    from colorcli.hints.hint import Hint
     from colorcli.inference.model import Model, load
     from colorcli.inference.placement import defer
     from colorcli.metric import Colors, Metric
@@ -31,6 +32,7 @@ __all__ = [
     "Colorizer",
     "Colors",
     "Gray",
+    "Hint",
     "Metric",
     "Model",
     "Option",
@@ -54,6 +56,7 @@ _MODULES = {  # of the public names, imported on first use: writing a plugin nee
     "Colorizer": "colorcli.colorizer",
     "Colors": "colorcli.metric",
     "Gray": "colorcli.gray",
+    "Hint": "colorcli.hints.hint",
     "Metric": "colorcli.metric",
     "Model": "colorcli.inference.model",
     "Option": "colorcli.colorizer",

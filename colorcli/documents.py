@@ -26,7 +26,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     import tomllib
 
-    text = _read(path, LARGEST_TOML)
+    text = read_text(path, LARGEST_TOML)
     if _LONG_KEY.search(text):
         raise ValueError(f"a key has more than {_LONGEST_KEY} parts")
     try:
@@ -42,7 +42,7 @@ def read_json(path: Path) -> Any:
         OSError: the file cannot be read, or is not a regular file.
         ValueError: it is larger than LARGEST_JSON, or is not valid JSON.
     """
-    return parse_json(_read(path, LARGEST_JSON))
+    return parse_json(read_text(path, LARGEST_JSON))
 
 
 def parse_json(text: str) -> Any:
@@ -59,7 +59,13 @@ def parse_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def _read(path: Path, limit: int) -> str:
+def read_text(path: Path, limit: int) -> str:
+    """Read a text file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        OSError: the file cannot be read, or is not a regular file.
+        ValueError: it is larger than `limit` bytes, or is not UTF-8.
+    """
     with open_regular(path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:

@@ -11,7 +11,8 @@ import pytest
 
 from colorcli.errors import UsageError
 from colorcli.jobs import numbered, of_entropy, plan, without_clashes
-from colorcli.media.pictures.files import open_picture, write_picture
+from colorcli.media.pictures.files import open_picture
+from colorcli.media.pictures.write import write_picture
 from tests.media.pictures.samples import PROVENANCE, colored, image
 
 

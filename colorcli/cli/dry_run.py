@@ -9,7 +9,7 @@ import click
 
 from colorcli.cli.messages import report_error, report_note
 from colorcli.cli.outcomes import report_problems, row
-from colorcli.errors import LicenseNotAccepted, OutputExists, WeightsError
+from colorcli.errors import ColorcliError, LicenseNotAccepted, WeightsError
 from colorcli.files import shown
 
 if TYPE_CHECKING:
@@ -19,17 +19,21 @@ if TYPE_CHECKING:
     from colorcli.cli.outcomes import MessageOptions
     from colorcli.cli.passes import Pass
     from colorcli.film.colorize import FilmSettings
+    from colorcli.hints.files import HintSet
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job, Plan
     from colorcli.media.pictures.files import Provenance
 
     Reader = Callable[[Path], Provenance | None]
+    Maker = Callable[[Job], Provenance]
 
 
 def show_plan(
     planned: Plan,
     passes: Sequence[Pass],
     settings: FilmSettings | None,
+    hints: HintSet,
+    max_pixels: int,
     options: MessageOptions,
     load: Callable[[], Pipeline] | None,
 ) -> int:
@@ -39,6 +43,8 @@ def show_plan(
         planned: films, and what cannot be done.
         passes: over the pictures.
         settings: of the films; None if there are none.
+        hints: of the pictures.
+        max_pixels: the most that a picture may have.
         options: what to print.
         load: loads the model without the network. Only its weights tell whether an existing output is up to date, so
             it is called only if an output exists. None if existing outputs are replaced anyway.
@@ -50,10 +56,10 @@ def show_plan(
     pipeline = _loaded(load) if load and any(job.target.exists() for job in jobs) else None
     states = Counter(failed=len(planned.problems))
     for each in passes:
-        provenance = each.pipeline_of(pipeline).provenance if pipeline else None
-        states.update(_show(job, provenance, _read_picture, options) for job in each.jobs)
-    provenance = settings.provenance(pipeline) if settings and pipeline else None
-    states.update(_show(job, provenance, _read_film, options) for job in planned.films)
+        made_by = _picture_maker(each, pipeline, hints, max_pixels) if pipeline else None
+        states.update(_show(job, made_by, _read_picture, options) for job in each.jobs)
+    made_by = _film_maker(settings, pipeline) if settings and pipeline else None
+    states.update(_show(job, made_by, _read_film, options) for job in planned.films)
     code = report_problems(planned, options)
     if not options.quiet:
         parts = [
@@ -74,15 +80,29 @@ def _loaded(load: Callable[[], Pipeline]) -> Pipeline | None:
         return None
 
 
-def _show(job: Job, provenance: Provenance | None, read: Reader, options: MessageOptions) -> str:
+def _picture_maker(each: Pass, pipeline: Pipeline, hints: HintSet, max_pixels: int) -> Maker:
+    """Return a function that says what would make the output of a job of a pass."""
+    from colorcli.hints.files import HintSet
+    from colorcli.inference.hinted import pipeline_for
+
+    own, used = each.pipeline_of(pipeline), hints if each.kind == "color" else HintSet()
+    return lambda job: pipeline_for(job, own, used, max_pixels=max_pixels).provenance
+
+
+def _film_maker(settings: FilmSettings, pipeline: Pipeline) -> Maker:
+    provenance = settings.provenance(pipeline)
+    return lambda _job: provenance
+
+
+def _show(job: Job, made_by: Maker | None, read: Reader, options: MessageOptions) -> str:
     """Print a job; return what it is."""
     done = False
-    if provenance is not None:
+    if made_by is not None:
         from colorcli.inference.batch import is_done
 
         try:
-            done = is_done(job.source, job.target, read, provenance, copies=not job.film)
-        except OutputExists as error:
+            done = is_done(job.source, job.target, read, made_by(job), copies=not job.film)
+        except ColorcliError as error:
             report_error(error)
             if options.as_json:
                 click.echo(row(job.source, None, error=str(error)))

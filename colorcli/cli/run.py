@@ -13,6 +13,7 @@ import click
 from colorcli.cli.command_line import command_line
 from colorcli.cli.dry_run import show_plan
 from colorcli.cli.film import FilmOptions, check_films, colorize_films, film_options
+from colorcli.cli.hints import HintOptions, hint_options
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, complete_model, model_options
 from colorcli.cli.option_groups import option_group
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from colorcli.cli.passes import Pass
+    from colorcli.hints.files import HintSet
     from colorcli.inference.pipeline import Pipeline
 
 STDIN = Path("-")
@@ -101,6 +103,7 @@ _output_options = option_group(
 @click.option(
     "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Amount of color, 0 to 1."
 )
+@hint_options
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures per batch. [default: depends on the device]")
 @_output_options
 @film_options
@@ -114,6 +117,7 @@ def run(
     name: str | None,
     model_options: ModelOptions,
     strength: float,
+    hint_options: HintOptions,
     batch_size: int | None,
     output_options: OutputOptions,
     film_options: FilmOptions,
@@ -142,18 +146,19 @@ def run(
 
     if STDIN in inputs:
         _check_alone(inputs, output_options, pass_options, message_options)
-        _stream(pipeline(), output_options)
+        _stream(pipeline(), output_options, hint_options)
         return 0
     with pipes_as_files(inputs, output_options.output) as files:
         planned = plan(files, output_options.output, format=output_options.file_format, shard=output_options.shard)
         if output_options.shard is None and not planned.problems:
             check_films(ctx, planned.jobs, output_options.file_format)
         passes = plan_passes(planned, pass_options)
+        hints = hint_options.gather(planned.jobs, complete=output_options.shard is None and not planned.problems)
         settings = film_options.settings() if planned.films else None
         if output_options.dry_run:
             offline = partial(pipeline, replace(model_options, offline=True))
             load = None if output_options.overwrite else offline
-            return show_plan(planned, passes, settings, message_options, load)
+            return show_plan(planned, passes, settings, hints, output_options.pixel_limit, message_options, load)
         if not planned.jobs:
             return finish([], planned, message_options)
         report = output_options.report
@@ -169,7 +174,7 @@ def run(
                 limit = output_options.pixel_limit
                 page = open_report(report, reporter.pipeline, planned, command_line(ctx), max_pixels=limit)
                 reporter.page = stack.enter_context(page)
-            _colorize_pictures(reporter, passes, output_options, quiet=message_options.quiet)
+            _colorize_pictures(reporter, passes, output_options, hints, quiet=message_options.quiet)
             if settings is not None:
                 outcomes = colorize_films(
                     reporter.pipeline,
@@ -194,13 +199,14 @@ def _check_alone(inputs: Sequence[Path], output: OutputOptions, passes: PassOpti
         )
 
 
-def _stream(pipeline: Pipeline, output: OutputOptions) -> None:
+def _stream(pipeline: Pipeline, output: OutputOptions, hints: HintOptions) -> None:
     import sys
 
     from colorcli.errors import UnwritableMedia
     from colorcli.media.formats import FORMATS, named
-    from colorcli.media.pictures.files import open_picture, write_picture
+    from colorcli.media.pictures.files import open_picture
     from colorcli.media.pictures.tone import is_in_color
+    from colorcli.media.pictures.write import write_picture
 
     if sys.stdout.isatty():
         raise UsageError(
@@ -213,6 +219,11 @@ def _stream(pipeline: Pipeline, output: OutputOptions) -> None:
         raise UsageError(
             "standard input is in color already, and a copy has no other format.", "Color it anew with --recolor."
         )
+    if hints:
+        from colorcli.inference.hinted import HintedPipeline
+
+        written = hints.gather((), complete=False).of("")
+        pipeline = HintedPipeline(pipeline, [hint.placed(*picture.size) for hint in written])
     frames = pipeline.colorize(picture.frames())
     try:
         with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
@@ -230,7 +241,7 @@ def _stream(pipeline: Pipeline, output: OutputOptions) -> None:
 
 
 def _colorize_pictures(
-    reporter: OutcomeReporter, passes: Sequence[Pass], output: OutputOptions, *, quiet: bool
+    reporter: OutcomeReporter, passes: Sequence[Pass], output: OutputOptions, hints: HintSet, *, quiet: bool
 ) -> None:
     from colorcli.cli.progress import Progress
     from colorcli.inference.batch import colorize_files
@@ -249,6 +260,7 @@ def _colorize_pictures(
                     overwrite=output.overwrite,
                     recolor=output.recolor,
                     max_pixels=output.pixel_limit,
+                    hints=hints if each.kind == "color" else None,
                 )
                 with contextlib.closing(running):
                     for outcome in running:

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from colorcli.film.stabilizer import Method
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
-    from colorcli.media.films.probe import Deinterlace, Film, Stream
+    from colorcli.media.films.display import Deinterlace
+    from colorcli.media.films.probe import Film, Stream
     from colorcli.media.pictures.metadata import Provenance
 
     Plane = NDArray[np.float32]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from colorcli.errors import UsageError
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 RGB: TypeAlias = "tuple[int, int, int]"
 DEFAULT_RADIUS = 0.01
-LARGEST_RADIUS = 1.0
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _LENGTH = rf"{_NUMBER}%?"
@@ -42,6 +42,19 @@ class Hint:
     y: float
     rgb: RGB
     radius: float = DEFAULT_RADIUS
+
+    @classmethod
+    def parse(cls, text: str, size: tuple[int, int]) -> Hint:
+        """Read a hint as it is written on the command line: `120,340=#b03020` or `30%,45%=navy@2%`.
+
+        Args:
+            text: the hint.
+            size: width and height of the upright picture, in pixels.
+
+        Raises:
+            UsageError: the text is something else, or the place is outside of the picture.
+        """
+        return WrittenHint.parse(text).placed(*size)
 
     def __post_init__(self) -> None:
         for name, value in (("x", self.x), ("y", self.y), ("radius", self.radius)):
@@ -87,7 +100,7 @@ class Length:
         return self.value / 100 if self.percent else self.value / side
 
     def __str__(self) -> str:
-        return f"{self.value:g}{'%' if self.percent else ''}"
+        return f"{self.value:.8g}{'%' if self.percent else ''}"
 
 
 @dataclass(frozen=True)
@@ -100,13 +113,15 @@ class WrittenHint:
         rgb: sRGB, 0..255 each.
         radius: None for the default; percent are of the longer side.
         seconds: of the film, where it is a hint for one; None for a picture.
+        drawn_on: width and height of the picture that it was drawn on, whose proportions are then required.
     """
 
     x: Length
     y: Length
     rgb: RGB
     radius: Length | None = None
-    seconds: float | None = None
+    seconds: Fraction | None = None
+    drawn_on: tuple[int, int] | None = None
 
     @classmethod
     def parse(cls, text: str) -> WrittenHint:
@@ -131,8 +146,14 @@ class WrittenHint:
         """Place the hint in a picture of a size.
 
         Raises:
-            UsageError: it is outside of the picture.
+            UsageError: it is outside of the picture, or was drawn on one of other proportions.
         """
+        if self.drawn_on and not _have_same_proportions(self.drawn_on, (width, height)):
+            drawn = " x ".join(map(str, self.drawn_on))
+            raise UsageError(
+                f"The strokes were painted on {drawn} pixels, but the picture has {width} x {height}.",
+                "Paint them on a transparent layer of the picture's own size.",
+            )
         x, y = self.x.position(width), self.y.position(height)
         if x > 1 or y > 1:
             raise UsageError(
@@ -140,7 +161,12 @@ class WrittenHint:
                 "Pixels are counted from 0 at the top left of the upright picture.",
             )
         radius = DEFAULT_RADIUS if self.radius is None else self.radius.share(max(width, height))
-        return Hint(x, y, self.rgb, min(radius, LARGEST_RADIUS))
+        return Hint(x, y, self.rgb, min(radius, 1.0))
+
+    def __str__(self) -> str:
+        time = "" if self.seconds is None else f"@{float(self.seconds):.12g}"
+        radius = "" if self.radius is None else f"@{self.radius}"
+        return f"{self.x},{self.y}{time}={hex_color(self.rgb)}{radius}"
 
 
 def parse_color(text: str) -> RGB:
@@ -160,7 +186,7 @@ def parse_color(text: str) -> RGB:
     return red, green, blue
 
 
-def parse_time(text: str) -> float:
+def parse_time(text: str) -> Fraction:
     """Read a time: `12`, `0:12.5` or `1:02:03`, in seconds.
 
     Raises:
@@ -168,7 +194,13 @@ def parse_time(text: str) -> float:
     """
     if not re.fullmatch(_TIME, text):
         raise UsageError(f"A time must be seconds, M:SS or H:MM:SS, got {text!r}.")
-    seconds = 0.0
+    seconds = Fraction(0)
     for part in text.split(":"):
-        seconds = seconds * 60 + float(part)
+        seconds = seconds * 60 + Fraction(part)
     return seconds
+
+
+def _have_same_proportions(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Return whether one size is the other scaled, up to rounding to whole pixels."""
+    (width, height), (other_width, other_height) = size, other
+    return abs(width * other_height - height * other_width) <= max(*size, *other)

@@ -121,7 +121,8 @@ class Spreader:
         gram = responses[:, places].double()
         gram = (gram + gram.T) / 2 + _SOFTNESS * torch.eye(len(places), dtype=torch.float64)
         pulls = torch.linalg.solve(gram, asked.flatten(2)[0, :, places].double().T)  # (n, 2)
-        return (pulls.float().T @ responses).view_as(asked)
+        difference: Tensor = pulls.float().T @ responses
+        return difference.view_as(asked)
 
     def _responses_to(self, places: Sequence[int]) -> Tensor:
         """Return what a unit pull at each place does to the picture; those of the last call are kept."""

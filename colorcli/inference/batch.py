@@ -20,6 +20,8 @@ import torch
 
 from colorcli.errors import ColorcliError, DeviceError, OutputExists, PluginError, UnreadableMedia
 from colorcli.files import replacing, shown, sweep
+from colorcli.hints.files import HintSet
+from colorcli.inference.hinted import HintedPipeline, pipeline_for
 from colorcli.inference.model import is_out_of_memory
 from colorcli.inference.outcomes import PictureOutcome
 from colorcli.media.pictures.files import (
@@ -29,9 +31,9 @@ from colorcli.media.pictures.files import (
     Provenance,
     open_picture,
     read_provenance,
-    write_picture,
 )
 from colorcli.media.pictures.tone import is_in_color, tone_of
+from colorcli.media.pictures.write import write_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -55,6 +57,7 @@ def colorize_files(
     overwrite: bool = False,
     recolor: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    hints: HintSet | None = None,
 ) -> Generator[PictureOutcome]:
     """Colorize files, many at once, and yield what became of each, in order.
 
@@ -70,8 +73,9 @@ def colorize_files(
         recolor: color pictures that are in color anew; otherwise they are copied, and outputs of earlier runs are
             left out.
         max_pixels: the most pixels that a frame may have.
+        hints: colors that the user gave to places of the pictures.
     """
-    settings = _Settings(kind, overwrite, recolor, max_pixels)
+    settings = _Settings(kind, overwrite, recolor, max_pixels, hints or HintSet())
     for folder in dict.fromkeys(job.target.parent for job in jobs):
         sweep(folder)
     groups = [jobs[start : start + pipeline.batch_size] for start in range(0, len(jobs), pipeline.batch_size)]
@@ -105,6 +109,7 @@ class _Settings:
     overwrite: bool
     recolor: bool
     max_pixels: int
+    hints: HintSet
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ class _Opened:
     """A job whose only frame is decoded and waits for others to share a batch."""
 
     job: Job
+    pipeline: Pipeline
     picture: Picture
     frame: Frame
     replaces: bool
@@ -143,6 +149,8 @@ class _Group:
                 opened = self._failed(job, error)
             if isinstance(opened, PictureOutcome):
                 outcomes[job] = opened
+            elif opened.pipeline is not self._pipeline:
+                outcomes |= self._colorize_together([opened])
             else:
                 together.append(opened)
             if sum(each.frame.pixels.size for each in together) > _GROUP_PIXELS:
@@ -155,15 +163,15 @@ class _Group:
 
     def _open(self, job: Job) -> _Opened | PictureOutcome:
         """Decode a picture of one frame; or do all that there is to do."""
-        start, settings, provenance = time.perf_counter(), self._settings, self._pipeline.provenance
-        exists = job.target.exists()
+        start, settings = time.perf_counter(), self._settings
+        exists, pipeline = job.target.exists(), self._pipeline_of(job)
         if not settings.overwrite:
             if settings.kind == "color" and not settings.recolor:
                 for target in dict.fromkeys((job.target, _copy_of(job))):
                     if is_copy(job.source, target):
                         return PictureOutcome(job, done_before=True, kind="copy", copied_to=target)
-            if is_done(job.source, job.target, read_provenance, provenance):
-                return PictureOutcome(job, done_before=True, kind=settings.kind)
+            if is_done(job.source, job.target, read_provenance, pipeline.provenance):
+                return PictureOutcome(job, done_before=True, kind=settings.kind, hints=_hints_of(pipeline))
         with self._pipeline.timed("decode"):
             picture = open_picture(job.source, max_pixels=settings.max_pixels)
             frames = picture.frames()
@@ -177,13 +185,18 @@ class _Group:
         if in_color:
             return self._leave_in_color(job, picture, start)
         if picture.count == 1:
-            return _Opened(job, picture, frame, exists, time.perf_counter() - start)
+            return _Opened(job, pipeline, picture, frame, exists, time.perf_counter() - start)
         kept: list[None] = []
-        pages = color_pages(self._pipeline, self._until_stopped(picture.frames()), kept, recolor=settings.recolor)
-        remarks = self._write(job, pages, picture, replaces=exists)
+        pages = color_pages(pipeline, self._until_stopped(picture.frames()), kept, recolor=settings.recolor)
+        remarks = self._write(job, pages, picture, pipeline.provenance, replaces=exists)
         if kept:
             remarks += (f"{len(kept)} of {picture.count} pages are in color already and stay as they are",)
-        return PictureOutcome(job, time.perf_counter() - start, remarks=remarks, kind=settings.kind)
+        seconds = time.perf_counter() - start
+        return PictureOutcome(job, seconds, remarks=remarks, kind=settings.kind, hints=_hints_of(pipeline))
+
+    def _pipeline_of(self, job: Job) -> Pipeline:
+        settings = self._settings
+        return pipeline_for(job, self._pipeline, settings.hints, max_pixels=settings.max_pixels)
 
     def _leave_in_color(self, job: Job, picture: Picture, start: float) -> PictureOutcome:
         """Copy a picture that is in color already."""
@@ -196,8 +209,9 @@ class _Group:
             )
         with self._pipeline.timed("encode"), replacing(target, overwrite=self._settings.overwrite) as temporary:
             temporary.write_bytes(picture.read())
-        seconds = time.perf_counter() - start
-        return PictureOutcome(job, seconds, kind="copy", copied_to=target)
+        seconds, hinted = time.perf_counter() - start, bool(self._settings.hints.of(job.relative))
+        remarks = ("its hints were not used, because it is in color already; --recolor uses them",) if hinted else ()
+        return PictureOutcome(job, seconds, remarks=remarks, kind="copy", copied_to=target)
 
     def _until_stopped(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Stop within a file of many pages: nobody waits for the rest of them."""
@@ -211,7 +225,7 @@ class _Group:
             return {}
         start = time.perf_counter()
         try:
-            predicted = list(self._pipeline.predict([opened.frame for opened in together]))
+            predicted = list(together[0].pipeline.predict([opened.frame for opened in together]))
         except Exception as error:
             if len(together) > 1:  # one by one shows which of them it is
                 return {opened.job: self._colorize_together([opened])[opened.job] for opened in together}
@@ -225,37 +239,44 @@ class _Group:
     def _finish(self, opened: _Opened, chroma: Tensor, notes: Notes, seconds: float) -> PictureOutcome:
         job, start = opened.job, time.perf_counter()
         try:
-            frames = [self._pipeline.join(opened.frame, chroma)]
-            remarks = self._write(job, frames, opened.picture, replaces=opened.replaces)
+            frames = [opened.pipeline.join(opened.frame, chroma)]
+            provenance = opened.pipeline.provenance
+            remarks = self._write(job, frames, opened.picture, provenance, replaces=opened.replaces)
         except Exception as error:  # such as a full disk
             return self._failed(job, error)
         if tone_of(opened.frame.pixels) == "tinted":
             notes = {"tone": "tinted, colored like a gray picture", **notes}
         return PictureOutcome(
-            job, seconds + time.perf_counter() - start, remarks=remarks, kind=self._settings.kind, notes=notes
+            job,
+            seconds + time.perf_counter() - start,
+            remarks=remarks,
+            kind=self._settings.kind,
+            notes=notes,
+            hints=_hints_of(opened.pipeline),
         )
 
-    def _write(self, job: Job, frames: Iterable[Frame], picture: Picture, *, replaces: bool) -> tuple[str, ...]:
+    def _write(
+        self, job: Job, frames: Iterable[Frame], picture: Picture, provenance: Provenance, *, replaces: bool
+    ) -> tuple[str, ...]:
         """Write an output, and return what there is to say about it.
 
         Args:
             job: where.
             frames: in color.
             picture: that they were made from.
+            provenance: what made them.
             replaces: whether there was an output that may be replaced; one that appears later may not.
         """
         with self._pipeline.timed("encode"):
             overwrite = self._settings.overwrite or replaces
-            lost = write_picture(
-                job.target, frames, picture, provenance=self._pipeline.provenance, overwrite=overwrite
-            )
+            lost = write_picture(job.target, frames, picture, provenance=provenance, overwrite=overwrite)
         return (*picture.remarks, *lost)
 
     def _failed(self, job: Job, error: Exception) -> PictureOutcome:
         """Return the outcome of a job that failed, unless another run has done it in the meantime."""
         if isinstance(error, OutputExists):
             with contextlib.suppress(ColorcliError, OSError):
-                if is_done(job.source, job.target, read_provenance, self._pipeline.provenance):
+                if is_done(job.source, job.target, read_provenance, self._pipeline_of(job).provenance):
                     return PictureOutcome(job, done_before=True, kind=self._settings.kind)
         return PictureOutcome(job, error=explained(job, error))
 
@@ -280,6 +301,10 @@ def color_pages(pipeline: Pipeline, pages: Iterable[Frame], kept: list[None], *,
                 yield frame
         else:
             yield from pipeline.colorize(frames)
+
+
+def _hints_of(pipeline: Pipeline) -> tuple[str, ...]:
+    return tuple(str(hint) for hint in pipeline.hints) if isinstance(pipeline, HintedPipeline) else ()
 
 
 def _copy_of(job: Job) -> Path:

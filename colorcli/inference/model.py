@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from colorcli.colorizer import Colorizer, OptionValue
+    from colorcli.hints.hint import Hint
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.pictures.files import Frame
 
@@ -266,18 +267,21 @@ class Model:
 
     @overload  # an array is an iterable, too: the first that fits counts
     def colorize(  # type: ignore[overload-overlap]
-        self, image: Picture, *, strength: float = 1.0, **options: OptionValue
+        self, image: Picture, *, strength: float = 1.0, hints: Sequence[Hint] = (), **options: OptionValue
     ) -> Picture: ...
     @overload
     def colorize(
-        self, image: Iterable[Picture], *, strength: float = 1.0, **options: OptionValue
+        self, image: Iterable[Picture], *, strength: float = 1.0, hints: Sequence[Hint] = (), **options: OptionValue
     ) -> Iterator[Picture]: ...
-    def colorize(self, image: Any, *, strength: float = 1.0, **options: OptionValue) -> Any:
+    def colorize(
+        self, image: Any, *, strength: float = 1.0, hints: Sequence[Hint] = (), **options: OptionValue
+    ) -> Any:
         """Colorize a picture, or a stream of pictures.
 
         Args:
             image: a PIL image, an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16, or an iterable of these.
-            strength: factor for the chroma, 0..1.
+            strength: factor for the predicted chroma, 0..1.
+            hints: colors of places, which spread over the picture; of a stream, over each picture.
             **options: of the colorizer, such as `temperature`.
 
         Returns:
@@ -289,6 +293,10 @@ class Model:
         from colorcli.inference.pipeline import Pipeline
 
         pipeline = Pipeline(self, strength=strength, options=options)
+        if hints:
+            from colorcli.inference.hinted import HintedPipeline
+
+            pipeline = HintedPipeline(pipeline, hints)
         if _is_picture(image):
             return next(_colorized(pipeline, [image]))
         if isinstance(image, (str, bytes, Path)):
@@ -417,7 +425,7 @@ def _is_picture(image: object) -> bool:
 def _colorized(pipeline: Pipeline, images: Iterable[Any]) -> Iterator[Any]:
     from PIL import Image
 
-    from colorcli.media.pictures.files import from_image, to_image
+    from colorcli.media.pictures.images import from_image, to_image
 
     pillow: deque[bool] = deque()  # whether each picture in the pipeline is a PIL image
 

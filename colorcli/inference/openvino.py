@@ -172,22 +172,22 @@ def _compile(model: Any, precision: str, cores: int) -> _Compiled:
 
 
 class _Exportable(nn.Module):
-    """A network that returns a tuple of tensors, and records the original form in `form`."""
+    """A network that returns a tuple of tensors, and passes the original form to `record`."""
 
-    def __init__(self, part: nn.Module, forward: Callable[..., Any], form: list[str]) -> None:
+    def __init__(self, part: nn.Module, forward: Callable[..., Any], record: Callable[[list[str]], None]) -> None:
         super().__init__()
         self.part = part  # for its parameters
-        self._call = forward, form  # a tuple, because an export would reset a plain attribute
+        # Not the record itself: an export resets attributes, and older ones fail where a list has grown.
+        self._forward, self._record = forward, record
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        forward, form = self._call
-        result = forward(*inputs)
+        result = self._forward(*inputs)
         if isinstance(result, Tensor):
-            form[:] = ["tensor"]
+            self._record(["tensor"])
             return (result,)
         if not isinstance(result, tuple) or not all(each is None or isinstance(each, Tensor) for each in result):
             raise TypeError(f"it must return a tensor or a tuple of tensors, got {type(result).__name__}")
-        form[:] = ["tuple", *("none" if each is None else "tensor" for each in result)]
+        self._record(["tuple", *("none" if each is None else "tensor" for each in result)])
         return tuple(each for each in result if each is not None)
 
 
@@ -197,8 +197,8 @@ def _export(part: nn.Module, forward: Callable[..., Any], shapes: Sequence[Seque
     examples = tuple(torch.zeros([*shape[:2], *sides] if 0 in shape else list(shape)) for shape in shapes)
     height, width = (step * torch.export.Dim(name, min=1) for name in ("height", "width"))
     left_open = tuple({2: height, 3: width} if 0 in shape else None for shape in shapes)
-    form: list[str] = []
-    exportable = _Exportable(part, forward, form)
+    forms: list[list[str]] = []
+    exportable = _Exportable(part, forward, forms.append)
     with torch.inference_mode(mode=False), torch.no_grad(), torch.autocast("cpu", enabled=False):
         program = torch.export.export(
             exportable, examples, dynamic_shapes=(left_open,) if any(left_open) else None, strict=False
@@ -213,7 +213,7 @@ def _export(part: nn.Module, forward: Callable[..., Any], shapes: Sequence[Seque
             raise ValueError("it contains a tensor without elements")  # OpenVINO would divide by zero and abort
         model = _openvino().convert_model(program)
     model.reshape({index: [side or -1 for side in shape] for index, shape in enumerate(shapes)})
-    model.set_rt_info(" ".join(form), _FORM)
+    model.set_rt_info(" ".join(forms[-1]), _FORM)
     return model
 
 

@@ -49,12 +49,14 @@ class PictureOutcome(Outcome):
         notes: what the colorizer reports about the picture, such as the category that a router chose.
         copied_to: where a copy is; its format, and so its suffix, is that of the input.
         seed: of the sampled coloring; None for the usual one.
+        hints: that its colors follow, as they are written on the command line.
     """
 
     kind: PictureKind = "color"
     copied_to: Path | None = None
     notes: Mapping[str, str | float] = field(default_factory=dict)
     seed: int | None = None
+    hints: tuple[str, ...] = ()
 
     @property
     def output(self) -> Path:

@@ -78,10 +78,10 @@ class Pipeline:
     @property
     def provenance(self) -> Provenance:
         """What outputs record about their origin; `settings` is a digest of everything that affects the colors."""
-        digest = hashlib.sha256(json.dumps(self._identity()).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps(self.identity()).encode()).hexdigest()[:16]
         return Provenance(self.model.colorizer.name, self.model.tag, version("colorcli"), digest)
 
-    def _identity(self) -> list[object]:
+    def identity(self) -> list[object]:
         """List everything that affects the colors."""
         return [
             self.model.origin,

@@ -42,8 +42,8 @@ class SamplingPipeline(Pipeline):
     def _predict(self, lightness: Tensor) -> Planes:
         return self.model.sample_planes(lightness, seed=self._seed, **self.options)
 
-    def _identity(self) -> list[object]:
-        return [*super()._identity(), "seed", self._seed]
+    def identity(self) -> list[object]:
+        return [*super().identity(), "seed", self._seed]
 
 
 class EntropyPipeline(Pipeline):
@@ -61,8 +61,8 @@ class EntropyPipeline(Pipeline):
     def _predict(self, lightness: Tensor) -> Planes:
         return self.model.explain_planes(lightness, **self.options)
 
-    def _identity(self) -> list[object]:
-        return [*super()._identity(), "entropy"]
+    def identity(self) -> list[object]:
+        return [*super().identity(), "entropy"]
 
     def join(self, frame: Frame, planes: Tensor) -> Frame:
         """Draw the entropy of a frame, (1, 1, h, w) in bits, at the frame's size."""

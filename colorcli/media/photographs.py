@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from colorcli.errors import DataError, UnreadableMedia
-from colorcli.media.pictures.files import open_picture, to_image
+from colorcli.media.pictures.files import open_picture
+from colorcli.media.pictures.images import to_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ import torch
 from colorcli.errors import ColorcliError, PluginError
 from colorcli.inference.join import join
 from colorcli.media import shown
-from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, open_picture, to_image
+from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, open_picture
+from colorcli.media.pictures.images import to_image
 from colorcli.media.pictures.tone import is_in_color
 from colorcli.pages.sheet import Row
 

@@ -533,3 +533,85 @@ def test_a_reader_that_stops_early_is_not_an_error(photos, weights):
     running.wait()
     assert running.returncode == 1
     assert b"Traceback" not in err
+
+
+# Hints
+
+
+def test_a_hint_on_the_command_line_colors_its_place_and_is_listed(colorcli, tmp_path):
+    Image.new("L", (40, 32), 110).save(tmp_path / "a.png")
+    code, out, _ = colorcli("--json", "--hint", "10,8=#b03020", "a.png")
+    assert code == 0
+    (row,) = rows(out)
+    assert row["hints"] == ["26.25%,26.5625%=#b03020"]
+    assert row["notes"]["hints"].startswith("#b03020 at 26.25%,26.5625% becomes #")
+    with Image.open(tmp_path / "a-color.png") as image:
+        red, _, blue = np.asarray(image)[8, 10].astype(int)
+    assert red > blue + 60
+
+
+def test_other_hints_are_other_settings(colorcli, tmp_path):
+    gray(tmp_path / "a.png")
+    colorcli("--hint", "10,8=#b03020", "a.png")
+    assert "1 done before" in colorcli("--hint", "10,8=#b03020", "a.png")[2]
+    assert "0 to write, 1 done before" in colorcli("--dry-run", "--hint", "10,8=#b03020", "a.png")[2]
+    for other in (["--hint", "10,8=#b03021"], []):
+        for dry in ([], ["--dry-run"]):
+            code, _, err = colorcli(*dry, *other, "a.png")
+            assert code == 1
+            assert "with other settings" in err
+
+
+def test_a_file_gives_every_picture_of_a_folder_its_hints(colorcli, photos, tmp_path):
+    (tmp_path / "hints.csv").write_text("picture,x,y,color\nsub/a.jpg,50%,50%,navy\nb.png,3,4,red\n", encoding="utf-8")
+    code, out, _ = colorcli("--json", "--hints", "hints.csv", "photos")
+    assert code == 0
+    hints = {row["input"]: row.get("hints") for row in rows(out)}
+    assert hints == {
+        "photos/a.jpg": None,
+        "photos/b.png": ["8.75%,14.0625%=#ff0000"],
+        "photos/sub/a.jpg": ["50%,50%=#000080"],
+        "photos/sub/deep/c.tif": None,
+    }
+
+
+def test_strokes_on_a_transparent_picture_are_hints(colorcli, tmp_path):
+    Image.new("L", (40, 32), 110).save(tmp_path / "a.png")
+    strokes = Image.new("RGBA", (40, 32), (0, 0, 0, 0))
+    strokes.paste((176, 48, 32, 255), (5, 5, 12, 8))
+    strokes.save(tmp_path / "strokes.png")
+    code, out, _ = colorcli("--json", "--hints", "strokes.png", "a.png")
+    assert code == 0
+    assert rows(out)[0]["hints"]
+    with Image.open(tmp_path / "a-color.png") as image:
+        red, _, blue = np.asarray(image)[6, 8].astype(int)
+    assert red > blue + 60
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        (["--hint", "10=#b03020", "photos"], "A hint must be X,Y=COLOR"),
+        (["--hint", "10,10=red", "photos"], "for a single picture, but there are 4"),
+        (["--hints", "missing.csv", "photos"], "missing.csv"),
+        (["--hints", "wrong.csv", "photos"], "hints for c.jpg, which is not among the inputs"),
+    ],
+)
+def test_hints_that_cannot_be_used_are_refused_before_anything_is_written(colorcli, photos, tmp_path, args, problem):
+    (tmp_path / "wrong.csv").write_text("picture,x,y,color\nc.jpg,1,1,red\n", encoding="utf-8")
+    code, _, err = colorcli(*args)
+    assert code == 2
+    assert problem in err
+    assert not (tmp_path / "photos-color").exists()
+
+
+def test_shards_may_have_hints_for_pictures_of_other_shards(colorcli, photos, tmp_path):
+    (tmp_path / "hints.csv").write_text("picture,x,y,color\nsub/a.jpg,50%,50%,navy\n", encoding="utf-8")
+    for part in ("1/2", "2/2"):
+        assert colorcli("--hints", "hints.csv", "--shard", part, "photos")[0] == 0
+
+
+def test_the_entropy_of_a_picture_with_hints_is_that_of_the_model(colorcli, tmp_path):
+    gray(tmp_path / "a.png")
+    _, out, _ = colorcli("--json", "--explain", "--hint", "10,8=#b03020", "a.png")
+    assert [row.get("hints") for row in rows(out)] == [["26.25%,26.5625%=#b03020"], None]

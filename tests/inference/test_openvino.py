@@ -23,8 +23,6 @@ from colorcli.media.pictures.files import Frame, read_provenance
 from tests.tiny import tiny_network, write_tiny_weights
 
 pytest.importorskip("openvino")
-if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 15):
-    pytest.skip("older torch exports fewer networks; colorcli computes the others by torch", allow_module_level=True)
 
 ENGINES = ("torch", "openvino")
 

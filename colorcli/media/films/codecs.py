@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from colorcli.errors import UsageError, did_you_mean
+from colorcli.media.films.captions import CAPTIONED
 from colorcli.media.films.encoder import settle_timing
 from colorcli.media.films.ffmpeg import encoders, run
 
@@ -153,10 +154,15 @@ def choose_encoding(
         options["qp_p"] = options["qp_i"]
     if known.preset and (preset or known.speed):
         options[known.preset] = preset or known.speed
-    pixel_format, notes = _pixel_format(film, name)
+    pixel_format, notes = _pixel_format(film, name, suffix.lower())
     alpha = film.alpha and pixel_format.startswith("yuva")
+    if alpha and name == "libvpx-vp9":
+        options["auto-alt-ref"] = 0  # which it does not support together
     if film.alpha and not alpha:
-        notes += (f"its transparency is lost, because {name} does not support it (prores_ks and ffv1 do)",)
+        known_to = "ffv1 and prores_ks do, and libvpx-vp9 in .webm and .mkv"
+        notes += (f"its transparency is lost, because {name} does not support it ({known_to})",)
+    if film.captions and encoders()[name] not in CAPTIONED:
+        notes += (f"the closed captions within its video are lost, because {name} cannot carry them (libx264 does)",)
     color_range, more = _range(film, encoders()[name], suffix.lower())
     return settle_timing(film, Encoding(name, options, pixel_format, alpha, color_range, notes=notes + more))
 
@@ -174,7 +180,7 @@ def _number(value: float) -> float:
     return int(value) if float(value).is_integer() else value
 
 
-def _pixel_format(film: Film, codec: str) -> tuple[str, tuple[str, ...]]:
+def _pixel_format(film: Film, codec: str, suffix: str) -> tuple[str, tuple[str, ...]]:
     """Choose the closest pixel format: 4:2:0, or 4:4:4 where an odd size needs it; and note what is lost."""
     odd = film.width % 2 or film.height % 2
     layouts = ["444p", "422p", "420p"] if odd and codec not in _HOLDS_ODD_420 else ["420p", "422p", "444p"]
@@ -182,7 +188,8 @@ def _pixel_format(film: Film, codec: str) -> tuple[str, tuple[str, ...]]:
     semi = {"yuv420p": "nv12", "yuv420p10le": "p010le", "yuv444p10le": "yuv444p16le"}
     taken = _pixel_formats(codec) - {"vaapi"} or {"nv12", "p010le"}
     wanted = deep + plain if film.depth == 10 else plain + deep
-    if film.alpha and not codec.startswith("libvpx"):  # whose transparency would need pieces in WebM
+    keeps_alpha = suffix in {".webm", ".mkv"} if codec == "libvpx-vp9" else encoders()[codec] != "hevc"
+    if film.alpha and keeps_alpha:  # ffmpeg does not decode that of H.265
         wanted = [each.replace("yuv", "yuva") for each in wanted] + wanted
     for each in wanted:
         for form in (each, semi.get(each, ""), each.replace("yuv", "yuvj")):

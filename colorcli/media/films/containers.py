@@ -35,6 +35,7 @@ class Destination:
         copied: the streams that are copied.
         family: the codec of the video.
         range: "tv" or "pc", of its luma.
+        alpha: whether it has transparency.
         start: where it begins in the source, in seconds.
         end: where it ends in the source; None for its end.
         notes: sentences for the user.
@@ -44,6 +45,7 @@ class Destination:
     copied: tuple[Stream, ...]
     family: str
     range: str
+    alpha: bool = False
     start: Fraction = Fraction(0)
     end: Fraction | None = None
     notes: tuple[str, ...] = ()
@@ -92,7 +94,10 @@ def choose_destination(
     refused = [each for each in lost if each not in unheard and not each.timecode]
     if refused:
         notes.append(f"{_named(refused)} left out, because {path.suffix} cannot hold it")
-    return Destination(path, copied, encoding.family, encoding.range, start, end, tuple(notes))
+    spoken = sorted(set(film.chapter_languages.values()) - {"und", "eng"})
+    if spoken and CONTAINERS[path.suffix.lower()] in {"mp4", "mov"}:  # where ffmpeg writes English
+        notes.append(f"the language of its chapters ({', '.join(spoken)}) is lost, because ffmpeg cannot write it")
+    return Destination(path, copied, encoding.family, encoding.range, encoding.alpha, start, end, tuple(notes))
 
 
 def _named(streams: Iterable[Stream]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from colorcli.errors import UnwritableMedia, UsageError
 from colorcli.files import unwritable
 from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, pipe, url
-from colorcli.media.films.join import TIME_OFFSET, piece_muxer, piece_options
+from colorcli.media.films.pieces import TIME_OFFSET, piece_muxer, piece_options
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -155,14 +155,15 @@ def _arguments(film: Film, path: Path, encoding: Encoding) -> list[str]:
     if encoding.constant_rate:
         filters.insert(0, f"fps={film.frame_rate}")
         tick = 1 / film.frame_rate
+    muxer = piece_muxer(encoding.family, alpha=encoding.alpha)
     output = source["v"].output(
         url(path),
-        format=piece_muxer(encoding.family),
+        format=muxer,
         vf=",".join(filters),
         vcodec=encoding.codec,
         fps_mode="passthrough",
         enc_time_base=str(tick),
-        **piece_options(film),
+        **piece_options(film, muxer),
         **encoding.options,
     )
     return command(output)

@@ -1,13 +1,8 @@
-"""Joins encoded pieces of the video stream with copies of all other streams of the source.
-
-A piece is a fragmented MP4 or MOV file, which stores exact decoding and presentation times for every frame. Times in
-pieces are offset so that even the earliest decoding time is not negative.
-"""
+"""Joins encoded pieces of the video stream with copies of all other streams of the source."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +11,9 @@ import ffmpeg
 
 from colorcli.files import replacing, temporary_beside, unwritable
 from colorcli.media.films import CONTAINERS
+from colorcli.media.films.chapters import set_chapter_languages
 from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, opened, url
-from colorcli.media.films.mp4_boxes import boxes
+from colorcli.media.films.pieces import TIME_OFFSET, piece_muxer, send_pieces
 from colorcli.media.films.provenance import TAG, append_box, stamp
 from colorcli.media.films.recordings import continuous_copy
 
@@ -26,13 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.media.films.containers import Destination
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.probe import Film, Stream
     from colorcli.media.pictures.metadata import Provenance
 
-TIME_OFFSET = 3600
-"""Seconds added to all times in pieces."""
-
-_STALE = re.compile(r"(BPS|DURATION|NUMBER_OF_(FRAMES|BYTES)|_STATISTICS_\w+|ENCODER)(-\w+)?$", re.IGNORECASE)
+_STALE = re.compile(
+    r"(BPS|DURATION|NUMBER_OF_(FRAMES|BYTES)|_STATISTICS_\w+|ENCODER|ALPHA_MODE)(-\w+)?$", re.IGNORECASE
+)
 _WRITERS_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands")
 _MOV_TAGS = {
     *("title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping"),
@@ -43,24 +38,8 @@ _MOV_TAGS = {
 """The tags that ffmpeg writes to MP4 and MOV as players expect them; others need QuickTime keys."""
 
 _IMAGE_TYPES = {"mjpeg": "jpeg", "png": "png", "bmp": "bmp", "gif": "gif", "tiff": "tiff", "webp": "webp"}
-_FRAGMENTS = "frag_keyframe+empty_moov+default_base_moof+frag_discont"
-
-
-def piece_muxer(codec: str) -> str:
-    """Return the ffmpeg muxer for pieces in a codec; neither of the two supports all codecs."""
-    return "mp4" if codec in {"av1", "vp9"} else "mov"
-
-
-def piece_options(film: Film) -> dict[str, str]:
-    """Return the muxer options for pieces."""
-    return {
-        "movflags": _FRAGMENTS,
-        "use_editlist": "0",
-        "avoid_negative_ts": "disabled",
-        "video_track_timescale": str(film.time_base.denominator),
-        "fflags": "+bitexact",
-        "strict": "-1",
-    }
+_MAX_SUBTITLE_SECONDS = 300
+"""How long before a section a subtitle may begin that is still on screen there."""
 
 
 class PictureTiming(NamedTuple):
@@ -107,12 +86,14 @@ def join(
         try:
             with FfmpegProcess(arguments, writes=True) as process:
                 with contextlib.suppress(BrokenPipeError):  # it exited first, and tells why
-                    _feed(process, pieces)
+                    send_pieces(process, film, pieces, destination)
                 process.finish()
         except FfmpegFailed as error:
             raise unwritable(target, str(error)) from error
         if muxer in {"mp4", "mov"}:
             append_box(temporary, xmp)
+        elif film.chapter_languages:
+            set_chapter_languages(temporary, film.chapter_languages)
 
 
 @contextlib.contextmanager
@@ -160,24 +141,6 @@ def _attachments(film: Film, destination: Destination, muxer: str) -> Iterator[l
             each.path.unlink(missing_ok=True)
 
 
-def _feed(process: FfmpegProcess, pieces: Sequence[Path]) -> None:
-    """Send the headerer of the first piece and the fragments of all pieces, which form one fragmented file."""
-    header: dict[bytes, bytes] = {}
-    for piece in pieces:
-        with piece.open("rb") as file:
-            for box in boxes(file):
-                file.seek(box.start)
-                if box.kind in {b"moof", b"mdat"}:
-                    process.stdin.write(file.read(box.end - box.start))
-                elif box.kind in {b"ftyp", b"moov"}:
-                    whole = file.read(box.end - box.start)
-                    if box.kind not in header:
-                        process.stdin.write(whole)
-                    elif header[box.kind] != whole:
-                        raise FfmpegFailed("its parts were encoded differently")
-                    header[box.kind] = whole
-
-
 def _arguments(
     film: Film,
     path: Path,
@@ -192,25 +155,27 @@ def _arguments(
     upright = film.rotation + film.tilt
     picture = ffmpeg.input(
         "pipe:0",
-        format="mov",
+        format=piece_muxer(destination.family, alpha=destination.alpha),
         itsoffset=f"{float(-TIME_OFFSET - destination.start):.6f}",
         copyts=None,
         **({"display_rotation": -upright} if upright or film.mirrored else {}),
         **({"display_hflip": None} if film.mirrored else {}),
     )
-    source = ffmpeg.input(url(film.path), **film.input_options, **_cut(film.start, destination.start))
-    copy = ffmpeg.input(url(continuous), **_cut(Fraction(0), destination.start)) if continuous else None
     copied = [each for each in destination.copied if not (attached and each.kind == "picture")]
     kept = [each for each in film.streams if each.index == film.index or each in copied]
     place = [each.index for each in kept].index(film.index)
+    source, subtitles = _sources(film, destination, continuous)
+    places = {each.index: number for number, each in enumerate(destination.copied)} if continuous else {}
+    streams = [
+        picture["v"]
+        if each.index == film.index
+        else (subtitles if each.kind == "subtitle" else source)[str(places.get(each.index, each.index))]
+        for each in kept
+    ]
     number = 0 if kept[0].index != film.index else 1  # of the source among the inputs, in mapping order
-    if copy is None:
-        streams = [picture["v"] if each.index == film.index else source[str(each.index)] for each in kept]
-    else:
-        places = {each.index: str(number) for number, each in enumerate(destination.copied)}
-        streams = [picture["v"] if each.index == film.index else copy[places[each.index]] for each in kept]
-        number = 2
-    if copy is not None or not copied:
+    if continuous or not copied:
+        number = len({each.node for each in streams})
+        source = ffmpeg.input(url(film.path), **film.input_options, **_cut(film.start, destination.start))
         streams.append(source["t?"])  # no stream, but makes ffmpeg read the metadata and chapters
     options: dict[str, Any] = {
         "c": "copy",
@@ -228,6 +193,10 @@ def _arguments(
         options[f"r:{place}"] = str(film.frame_rate)  # metadata only
     if destination.start:
         options["copypriorss"] = 0  # drops what precedes the cut after seeking to a key frame
+    is_cut = bool(destination.start) or destination.end is not None
+    for index, each in enumerate(kept):
+        if is_cut and each.kind == "subtitle":
+            options |= {f"copypriorss:{index}": 1, f"bsf:{index}": _subtitle_filter(destination)}
     if destination.end is not None:
         options["t"] = f"{float(destination.end - destination.start):.6f}"
     if muxer in {"mp4", "mov"}:
@@ -236,29 +205,69 @@ def _arguments(
         options |= {"movflags": flags, "video_track_timescale": film.time_base.denominator}
         if destination.family == "hevc":
             options[f"tag:{place}"] = "hvc1"  # Apple players reject hev1
-    repeated = [("-metadata", f"{tag}=") for tag in _WRITERS_TAGS]
-    is_cut = bool(destination.start) or destination.end is not None
-    for index, each in enumerate(kept):
-        if is_cut or each.index == film.index:
-            repeated += [(f"-metadata:s:{index}", f"{tag}=") for tag in each.tags if _STALE.match(tag)]
-    if muxer not in {"mp4", "mov"}:
-        repeated.append(("-metadata", f"{TAG}={xmp.decode()}"))
-    for index, cover in enumerate(attached, sum(each.kind == "attachment" for each in kept)):
-        repeated += [
-            ("-attach", str(cover.path)),
-            (f"-metadata:s:t:{index}", f"filename={cover.name}"),
-            (f"-metadata:s:t:{index}", f"mimetype={cover.mime_type}"),
-        ]
     output = ffmpeg.output(*streams, url(path), format=muxer, **options)
     arguments = command(output)
     at = arguments.index(f"file:{path}")  # ffmpeg-python cannot repeat an option
-    return [*arguments[:at], *itertools.chain(*repeated), *arguments[at:]]
+    tags = _tags(film, kept, destination, muxer, xmp)
+    covers = _attaching(attached, sum(each.kind == "attachment" for each in kept))
+    return [*arguments[:at], *tags, *covers, *arguments[at:]]
 
 
-def _cut(begins: Fraction, start: Fraction) -> dict[str, str | int]:
-    """Return the options of an input whose timestamps begin at one time, for an output that starts later within it."""
+def _tags(film: Film, kept: Sequence[Stream], destination: Destination, muxer: str, xmp: bytes) -> Iterator[str]:
+    """Return the options that set tags, and that remove those which no longer apply."""
+    for tag in _WRITERS_TAGS:
+        yield from ("-metadata", f"{tag}=")
+    is_cut = bool(destination.start) or destination.end is not None
+    for index, each in enumerate(kept):
+        if is_cut or each.index == film.index:
+            for tag in filter(_STALE.match, each.tags):
+                yield from (f"-metadata:s:{index}", f"{tag}=")
+        if each.index == film.index and destination.family == "vp9" and destination.alpha:
+            yield from (f"-metadata:s:{index}", "alpha_mode=1")
+    if muxer not in {"mp4", "mov"}:
+        yield from ("-metadata", f"{TAG}={xmp.decode()}")
+
+
+def _attaching(covers: Sequence[_Attachment], first: int) -> Iterator[str]:
+    """Return the options that attach covers, the first of which is the attachment of that number."""
+    for index, cover in enumerate(covers, first):
+        yield from ("-attach", str(cover.path))
+        yield from (f"-metadata:s:t:{index}", f"filename={cover.name}")
+        yield from (f"-metadata:s:t:{index}", f"mimetype={cover.mime_type}")
+
+
+def _sources(film: Film, destination: Destination, continuous: Path | None) -> tuple[Any, Any]:
+    """Return the input that streams are copied from, and that of subtitles: those on screen at a cut began before."""
+    path, options = (continuous, {}) if continuous else (film.path, film.input_options)
+    begins = Fraction(0) if continuous else film.start
+    usual, earlier = (
+        ffmpeg.input(url(path), **options, **_cut(begins, destination.start, lead))
+        for lead in (0, _MAX_SUBTITLE_SECONDS)
+    )
+    return usual, earlier if destination.start else usual
+
+
+def _cut(begins: Fraction, start: Fraction, lead: int = 0) -> dict[str, str | int]:
+    """Return the options of an input for an output that starts later within it.
+
+    Args:
+        begins: its first timestamp, in seconds.
+        start: where the output starts, in seconds after that.
+        lead: how many seconds before the start are read, too.
+    """
     offset: dict[str, str | int] = {"itsoffset": f"{float(-begins - start):.6f}"}
-    return offset | {"ss": f"{float(begins + start):.6f}", "seek_timestamp": 1} if start else offset
+    if start <= lead:
+        return offset
+    return offset | {"ss": f"{float(begins + start - lead):.6f}", "seek_timestamp": 1}
+
+
+def _subtitle_filter(destination: Destination) -> str:
+    """Return bitstream filters that cut subtitles which are on screen where a section starts or ends."""
+    over = "PTS+DURATION"
+    if destination.end is not None:
+        over = f"min({over},{float(destination.end - destination.start):.6f}/TB)"
+    shown = f"setts=pts='max(PTS,0)':dts='max(DTS,0)':duration='max(0,{over}-max(PTS,0))'"
+    return f"noise=drop='lte((pts+duration)*tb,0)',{shown}" if destination.start else shown
 
 
 def _duration_filter(timing: PictureTiming, destination: Destination, film: Film) -> str:

@@ -5,41 +5,41 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import av
 import ffmpeg
-import numpy as np
 
 from colorcli.errors import UnreadableMedia
 from colorcli.media import formats, shown
 from colorcli.media.films import is_film
+from colorcli.media.films.captions import SIDE_DATA
+from colorcli.media.films.chapters import chapter_languages
 from colorcli.media.films.colors import color_tags
+from colorcli.media.films.display import display, interlacing
 from colorcli.media.films.ffmpeg import LONG_ANALYSIS, FfmpegFailed, command, opened, run, url
 from colorcli.media.films.recordings import Clock
 from colorcli.media.films.timing import frame_rate, last_duration, start_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from colorcli.media.films.display import Deinterlace
 
 _FIRST_FRAMES = 5
 _FIRST_PACKETS = 300
 _REORDERED = 4  # the last packets read, before which others may be shown
 _SAMPLES, _SAMPLE_FRAMES = 8, 3
 _PICTURES = {"image2", "gif", "apng", "webp_anim"}
-_MARKS_FIELDS = {"h264", "hevc", "mpeg1video", "mpeg2video", "vc1", "wmv3", "dvvideo", "prores", "cavs"}
-"""Codecs that mark interlaced frames themselves; for others, what the container declares counts."""
 
 _NEVER_INTERLACED = {"vp8", "vp9", "av1", "theora", "flv1", "gif"}
-_FIELD_ORDERS = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}  # AVFieldOrder: the field displayed first
-_MATROSKA_ORDERS = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}  # where 4 and 5 stand for fields stored line by line
 _TIMESTAMPS_MAY_JUMP = 0x200  # AVFMT_TS_DISCONT
 _CROPPING_CONTAINERS = ("matroska", "mov")
-
-Deinterlace = Literal["auto", "on", "off"]
+_LIBVPX = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""The decoders of transparency that is stored apart from the colors."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ class Film:
         seekable: whether timestamps allow seeking: raw streams have none, and those of recordings may jump.
         jumps: whether timestamps may jump, as in a broadcast or DVD recording.
         long_analysis: whether much of the file must be read to find all streams, as some begin late.
-        pixel_format: the name of the stored pixel format in ffmpeg.
+        decoder: the name of the decoder in ffmpeg; empty for its choice.
+        pixel_format: the name of the decoded pixel format in ffmpeg.
         depth: 8 or 10 bits, of the luma that `read_frames` returns.
         matrix: the matrix from R', G' and B' to Y, U and V; one of `LUMA_MATRICES`.
         range: "tv" for luma of 16..235 (64..940), "pc" for full range.
@@ -96,12 +97,14 @@ class Film:
         hdr: "PQ" or "HLG" if `read_frames` tone-maps the film to standard range; empty otherwise.
         rgb: whether `read_frames` converts the film from RGB.
         alpha: whether pixels have transparency.
+        captions: whether frames carry closed captions.
         deinterlace: "auto" to deinterlace interlaced frames, "on" for all frames, "off" for none.
         field_order: "tff" or "bff" if all frames are interlaced and only the container declares it; empty otherwise.
         interlaced: whether interlaced frames were found.
         duration: in seconds; None if unknown.
         frames: the number of frames; None if unknown.
         streams: all streams, including the video.
+        chapter_languages: three letters each, by the title of the chapter.
         tags: the names of the tags of the whole file.
         notes: sentences for the user.
     """
@@ -122,6 +125,7 @@ class Film:
     seekable: bool
     jumps: bool
     long_analysis: bool
+    decoder: str
     pixel_format: str
     depth: int
     matrix: str
@@ -131,12 +135,14 @@ class Film:
     hdr: str
     rgb: bool
     alpha: bool
+    captions: bool
     deinterlace: Deinterlace
     field_order: str
     interlaced: bool
     duration: Fraction | None
     frames: int | None
     streams: tuple[Stream, ...]
+    chapter_languages: Mapping[str, str]
     tags: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -226,12 +232,11 @@ def _probed(path: Path, container: Any, deinterlace: Deinterlace, *, long_analys
     last = last_duration(container, stream, 1 / rate, clocked and not jumps)
     if clocked and decoder.name not in _NEVER_INTERLACED:
         frames += _samples(container, stream)
-    orders = _MATROSKA_ORDERS if container.format.name.startswith("matroska") else _FIELD_ORDERS
-    declared = orders.get(int(decoder.field_order), "")
-    field_order, interlaced = _interlacing(decoder.name, declared, frames, deinterlace, notes)
-    if any(frame.side_data.get("A53_CC") for frame in frames):
-        notes.append("the closed captions within its video are left out")
-    rotation, tilt, mirrored = _display(first)
+    field_order, interlaced = interlacing(container, stream, frames, deinterlace, notes)
+    # ffmpeg's own decoder of VP8 and VP9 skips transparency
+    modes = [value for key, value in stream.metadata.items() if key.lower() == "alpha_mode"]
+    apart = decoder.name in _LIBVPX and "1" in modes
+    rotation, tilt, mirrored = display(first)
     if tilt:
         notes.append(f"displayed at an angle of {(rotation + tilt) % 360:g} degrees, which is kept")
     others = [each for each in container.streams.video if each.index != stream.index and not _is_cover(each)]
@@ -257,7 +262,8 @@ def _probed(path: Path, container: Any, deinterlace: Deinterlace, *, long_analys
         seekable=clocked and not jumps,
         jumps=jumps,
         long_analysis=long_analysis,
-        pixel_format=first.format.name,
+        decoder=_LIBVPX[decoder.name] if apart else "",
+        pixel_format="yuva420p" if apart else first.format.name,
         depth=depth,
         matrix=colors.matrix,
         range=colors.range,
@@ -265,13 +271,15 @@ def _probed(path: Path, container: Any, deinterlace: Deinterlace, *, long_analys
         primaries=colors.primaries,
         hdr=colors.hdr,
         rgb=colors.rgb,
-        alpha=any(component.is_alpha for component in first.format.components),
+        alpha=apart or any(component.is_alpha for component in first.format.components),
+        captions=any(frame.side_data.get(SIDE_DATA) for frame in frames),
         deinterlace=deinterlace,
         field_order=field_order,
         interlaced=interlaced,
         duration=duration or None,
         frames=stream.frames or None,
         streams=tuple(_described(each) for each in container.streams),
+        chapter_languages=_chapter_languages(path, container, notes),
         tags=tuple(container.metadata),
         notes=tuple(notes),
     )
@@ -286,26 +294,6 @@ def _samples(container: Any, stream: Any) -> list[Any]:
             container.seek(target)
             frames += itertools.islice(container.decode(stream), _SAMPLE_FRAMES)
     return frames
-
-
-def _interlacing(
-    codec: str, declared: str, frames: list[Any], deinterlace: Deinterlace, notes: list[str]
-) -> tuple[str, bool]:
-    """Return the field order if only the container declares it, and whether interlaced frames were found."""
-    marked = [frame.interlaced_frame for frame in frames]
-    order = "" if any(marked) or codec in _MARKS_FIELDS else declared
-    found = bool(order) or any(marked)
-    if deinterlace == "on":
-        notes.append("all frames are deinterlaced")
-    elif found and deinterlace == "off":
-        notes.append("interlaced, and not deinterlaced")
-    elif found:
-        notes.append(
-            "interlaced, so it is deinterlaced"
-            if order or all(marked)
-            else "partly interlaced, so interlaced frames are deinterlaced"
-        )
-    return order, found
 
 
 def _with_cropped_size(film: Film) -> Film:
@@ -367,6 +355,20 @@ def _described(stream: Any) -> Stream:
     )
 
 
+def _chapter_languages(path: Path, container: Any, notes: list[str]) -> dict[str, str]:
+    """Return the language of each title of a chapter that ffmpeg reads."""
+    if container.format.name.startswith("matroska"):
+        chapters = [each for each in chapter_languages(path) if each]
+        kept = dict(list(each.items())[-1] for each in chapters)
+        if any(len(each) > 1 for each in chapters):
+            named = ", ".join(dict.fromkeys(kept.values()))
+            notes.append(f"its chapters have several titles each, of which one is kept ({named})")
+        return kept
+    spoken = next((each.language for each in map(_described, container.streams) if each.kind == "chapters"), "")
+    titles = [each["metadata"].get("title", "") for each in container.chapters()]
+    return dict.fromkeys(titles, spoken) if spoken else {}
+
+
 def _beginning(path: Path, container: Any, stream: Any, *, jumps: bool) -> tuple[list[Any], list[Fraction]]:
     """Decode a few frames, skipping damaged ones, and return them with the sorted times of many more."""
     frames: list[Any] = []
@@ -390,18 +392,3 @@ def _beginning(path: Path, container: Any, stream: Any, *, jumps: bool) -> tuple
 
 def _encrypted(path: Path) -> UnreadableMedia:
     return UnreadableMedia(f"{shown(path)}: the film is encrypted.", "Decrypt it first, if you are allowed to.")
-
-
-def _display(frame: Any) -> tuple[int, float, bool]:
-    """Return the clockwise rotation for display in steps of 90, the remaining tilt, and whether it is mirrored."""
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return round(-frame.rotation / 90) * 90 % 360, 0.0, False
-    a, b, _, c, d = np.frombuffer(data, np.int32)[:5].astype(float)
-    mirrored = bool(a * d < b * c)
-    angle = round(math.degrees(math.atan2(b / (math.hypot(b, d) or 1), a / (math.hypot(a, c) or 1))), 2)
-    rotation = round(angle / 90) * 90
-    tilt = 0.0 if mirrored else angle - rotation
-    if mirrored and rotation % 180 == 0:  # the angle refers to the first row, which mirroring reverses
-        rotation = 180 - rotation
-    return rotation % 360, tilt, mirrored

@@ -36,6 +36,8 @@ _DIRECT = {
 """The pixel formats whose Y plane is used as it is."""
 
 _MIN_FIELD = 3  # pixels; bwdif rejects smaller frames
+_EPOCH = 1 << 40
+"""Ticks added where timestamps go back, which ffmpeg would not write: more than the clock of any recording has."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ class FrameReader:
                     for packet in container.demux(video=0):
                         if packet.size:  # the last packet is empty
                             luma, *alpha = np.frombuffer(packet, kind).reshape(shape)
-                            time = packet.pts * packet.time_base - shift - film.start
+                            ticks = (packet.pts + _EPOCH // 2) % _EPOCH - _EPOCH // 2
+                            time = ticks * packet.time_base - shift - film.start
                             if clock:
                                 time = clock.continuous(time)
                                 self.jumps = tuple(clock.jumps)
@@ -215,7 +218,10 @@ def _arguments(film: Film, near: Fraction, *, alpha: bool) -> list[str]:
     """
     seek = {"ss": f"{float(near):.6f}", "noaccurate_seek": None} if near else {}
     shift = {"itsoffset": _shift(film)} if film.start < 0 else {}
-    source = ffmpeg.input(url(film.path), copyts=None, noautorotate=None, **film.input_options, **seek, **shift)
+    decoder = {f"c:{film.index}": film.decoder} if film.decoder else {}
+    source = ffmpeg.input(
+        url(film.path), copyts=None, noautorotate=None, **film.input_options, **decoder, **seek, **shift
+    )
     output = source[str(film.index)].output(
         "pipe:1",
         format="nut",
@@ -229,9 +235,10 @@ def _arguments(film: Film, near: Fraction, *, alpha: bool) -> list[str]:
 
 def _filters(film: Film, *, alpha: bool) -> str:
     """Return the filters that give luma, with transparency below it if requested."""
+    marked = [f"setpts='st(0,ld(0)+lt(PTS,PREV_INPTS));PTS+ld(0)*{_EPOCH}'"] if film.jumps else []
     before = [*_deinterlacing(film)] if alpha or film.depth == 10 else []  # bwdif does not take gray of 10 bits
     after = [] if before else [*_deinterlacing(film)]
-    planar = ",".join((*before, *_planar(film))) or "null"
+    planar = ",".join((*marked, *before, *_planar(film))) or "null"
     if alpha:
         return f"{planar},split[a][b];[a]extractplanes=y[luma];[b]extractplanes=a[alpha];[luma][alpha]vstack"
     return ",".join((planar, "extractplanes=y", *after))

@@ -66,7 +66,9 @@ def continuous_copy(film: Film, streams: Sequence[Stream], jumps: Sequence[Fract
             path.open("wb") as file,
             av.open(nameless(file), "w", format="matroska") as copy,
         ):
-            outputs = {each.index: copy.add_stream_from_template(source.streams[each.index]) for each in streams}
+            outputs = {
+                each.index: copy.add_stream_from_template(source.streams[each.index], opaque=True) for each in streams
+            }
             _copy_packets(film, source, copy, outputs, jumps)
         yield path
     finally:
@@ -90,6 +92,8 @@ def _copy_packets(film: Film, source: Any, copy: Any, outputs: dict[int, Any], j
         near = clocks[max(0, passed - 1) : passed + 2]  # sound may come a little before or after its video
         before = last.get(index)
         added = clocks[passed] if before is None else min(near, key=lambda each: abs(time + each - before))
+        if before is not None and time + added < before:  # sound before a jump may overlap that after it
+            continue
         last[index] = time + added
         offset = round((added - film.start) / packet.time_base)
         packet.pts, packet.dts = packet.pts + offset, packet.dts + offset

@@ -24,7 +24,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from colorcli.media.pictures import containers, profiles
+from colorcli.media.pictures import color_tags, containers, profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,6 +77,8 @@ def _heif_opener() -> Callable[[BinaryIO], ImageFile.ImageFile]:
 
 # JPEG ------------------------------------------------------------------------------------------------------------
 
+_LOSSLESS = 0xC3  # the marker of its frame
+_COLORS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
 _HARMLESS = 64  # bytes between the picture and the next marker, which some writers leave
 
 
@@ -92,29 +94,49 @@ def decode_jpeg(data: bytes, frame: containers.JpegFrame, profile: bytes, share:
     Raises:
         ValueError: it is damaged, or of a kind that cannot be decoded.
     """
-    if frame.bits > 8 or frame.marker == 0xC3:  # lossless
+    if frame.bits > 8 or frame.marker == _LOSSLESS:
         pixels: NDArray[Any] = imagecodecs.jpeg8_decode(data)
         if pixels.dtype == np.uint16 and frame.bits < 16:
             pixels = scaled_to_sixteen_bits(pixels, frame.bits)
         return (to_srgb(pixels, profile), None), ""
-    if frame.components not in {1, 3, 4}:
+    if frame.components not in _COLORS:
         raise ValueError(f"it has {frame.components} components")
-    colors = {1: "GRAY", 3: "RGB", 4: "CMYK"}[frame.components]
-    oddity = ""
+    colors = _COLORS[frame.components]
     smallest = {} if share >= 1 else {"min_height": ceil(frame.height * share), "min_width": ceil(frame.width * share)}
-    try:
-        pixels = simplejpeg.decode_jpeg(data, colors, **smallest)
-    except ValueError as error:
-        skipped = str(error).partition("Corrupt JPEG data: ")[2].partition(" extraneous bytes")[0]
-        if not (skipped.isdecimal() and int(skipped) <= _HARMLESS):
-            raise
-        oddity = f"{skipped} bytes of the picture's data were skipped; it may be damaged"
-        pixels = simplejpeg.decode_jpeg(data, colors, strict=False, **smallest)
+    pixels, oddity = _decode_strictly(data, colors, **smallest)
     if frame.components == 4:
         if any(marker == 0xEE and body.startswith(b"Adobe") for marker, body in containers.jpeg_segments(data)):
             pixels = 255 - pixels  # Adobe's are inverted
         return (profiles.cmyk_to_srgb(pixels, profile), None), oddity
     return (to_srgb(pixels[..., 0] if frame.components == 1 else pixels, profile), None), oddity
+
+
+def jpeg_oddity(data: bytes) -> str:
+    """Say what is odd about a JPEG of 8 bits that another decoder reads without a word, if anything is.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    frame = containers.jpeg_frame(data)
+    if frame.bits > 8 or frame.marker == _LOSSLESS or frame.components not in _COLORS:
+        return ""
+    return _decode_strictly(data, _COLORS[frame.components], min_height=1, min_width=1)[1]  # an eighth of each side
+
+
+def _decode_strictly(data: bytes, colors: str, **smallest: int) -> tuple[NDArray[Any], str]:
+    """Decode a JPEG of 8 bits to (H, W, C), and say how many bytes were skipped, if they are few.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return simplejpeg.decode_jpeg(data, colors, **smallest), ""
+    except ValueError as error:
+        skipped = str(error).partition("Corrupt JPEG data: ")[2].partition(" extraneous bytes")[0]
+        if not (skipped.isdecimal() and int(skipped) <= _HARMLESS):
+            raise
+        pixels = simplejpeg.decode_jpeg(data, colors, strict=False, **smallest)
+        return pixels, f"{skipped} bytes of the picture's data were skipped; it may be damaged"
 
 
 # PNG and what Pillow reads ---------------------------------------------------------------------------------------
@@ -142,7 +164,9 @@ def decode_heic(data: bytes, index: int, profile: bytes) -> Pixels:
     import pillow_heif
 
     file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
-    return split_alpha(np.asarray(file[index]), profile)  # 16-bit modes are scaled by pillow_heif
+    image = file[index]
+    pixels = np.array(image)[:, : image.size[0]]  # a copy, because the memory is the file's; rows may be padded
+    return split_alpha(pixels, profile)  # 16-bit modes are scaled by pillow_heif
 
 
 def decode_image(image: Image.Image, profile: bytes | None = None) -> Pixels:
@@ -177,12 +201,10 @@ def decode_image(image: Image.Image, profile: bytes | None = None) -> Pixels:
 
 
 def profile_of(image: Image.Image) -> bytes:
-    """Return the profile that an image embeds or the gamma of a PNG stands for; b"" for sRGB."""
+    """Return the profile that an image embeds or that the primaries and gamma of a PNG stand for; b"" for sRGB."""
     if profile := image.info.get("icc_profile"):
         return cast("bytes", profile)
-    if image.format == "PNG" and "gamma" in image.info and "srgb" not in image.info:
-        return profiles.of_gamma(image.info["gamma"])
-    return b""
+    return color_tags.of_png(image.info) if image.format == "PNG" else b""
 
 
 def iterate_pages(image: ImageFile.ImageFile, start: int = 0) -> Iterator[Image.Image]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import tifffile
-from PIL import Image
 from tifffile import PHOTOMETRIC
 
-from colorcli.media.pictures import containers, exif, profiles
+from colorcli.media.pictures import color_tags, containers, decode, exif, fax, profiles
 from colorcli.media.pictures.decode import Pixels, scaled, scaled_to_sixteen_bits, split_alpha, to_srgb
 
 if TYPE_CHECKING:
@@ -22,13 +20,12 @@ if TYPE_CHECKING:
 
 _PHOTOMETRIC, _COMPRESSION, _SUB_IFDS, _DNG_VERSION = 262, 259, 330, 50706
 _SMIN, _SMAX = 340, 341
+_WHITE_POINT, _PRIMARIES = 318, 319
 _RAW_COLORS = {32803, 34892}  # a color filter array, and linear raw
 _RAW_COMPRESSIONS = {32767, 34713, 65000, 65535}  # of Sony, Nikon, Kodak and Pentax
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-_GROUP_4, _ROWS_PER_STRIP = 4, 278
-_END = 4  # bytes at the end of a fax: its end code and what fills the last byte
-_PADDING = 16  # bytes that a writer may add
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_JPEG = 7
+_FAX_DAMAGED = "its fax data does not decode cleanly, so a part of the picture may be damaged"
 MAX_PAGES = 10_000
 """Pages of a TIFF that are read."""
 _CODED_HEAD = 65_536  # bytes of a coded part that are searched for its size
@@ -165,12 +162,12 @@ def decoded_pixels(page: tifffile.TiffPage) -> int:
 def is_for_tifffile(page: tifffile.TiffPage) -> bool:
     """Return which of the two decodes a page.
 
-    tifffile reads every depth; Pillow reads older faxes, palettes of few colors and YCbCr.
+    tifffile reads every depth and faxes; Pillow reads palettes of few colors and YCbCr.
     """
     colors, bits = int(page.photometric), page.bitspersample
     if page.compression == 6:  # JPEG as it was before 1995
         return False
-    if bits == 1 and page.compression == _GROUP_4:  # of which libtiff prints what is damaged
+    if bits == 1 and page.compression in fax.CODINGS:  # of which libtiff prints what is damaged
         return True
     return bits > 8 or (bits == 8 and (colors in {0, 1, 2, 3, 5, 8, 9} or page.compression == 7))
 
@@ -184,7 +181,8 @@ def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
     pixels = page.asarray()
     if pixels.dtype == bool:
         black_is_0 = pixels if page.photometric == PHOTOMETRIC.MINISBLACK else ~pixels
-        return (np.where(black_is_0, np.uint8(255), np.uint8(0)), None), _fax_oddity(page, pixels)
+        oddity = "" if fax.is_clean(page, pixels) else _FAX_DAMAGED
+        return (np.where(black_is_0, np.uint8(255), np.uint8(0)), None), oddity
     if pixels.ndim == 3 and page.planarconfig == 2:
         pixels = np.moveaxis(pixels, 0, -1)
     if pixels.ndim == 2:
@@ -195,7 +193,7 @@ def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
     channels = _COLOR_CHANNELS.get(colors)
     if channels is None or pixels.shape[2] < channels:
         raise ValueError(f"{pixels.shape[2]} channels of {_name(colors)} cannot be read")
-    profile = page.iccprofile or b""
+    profile = _profile(page)
     if colors in {PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB}:
         return (_lab(pixels[..., :3], legacy=colors == PHOTOMETRIC.ICCLAB), None), ""
     if colors == PHOTOMETRIC.PALETTE and page.colormap is not None:
@@ -205,6 +203,7 @@ def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
         palette = ((colormap.astype(np.uint32) + 128) // 257).astype(np.uint8)
         return (to_srgb(np.moveaxis(palette[:, pixels[..., 0]], 0, -1), profile), None), ""
     pixels, oddity = _levels(page, pixels)
+    oddity = oddity or _jpeg_oddity(page)
     alpha, associated = _alpha(page, pixels, channels)
     pixels = pixels[..., :channels]
     if colors == PHOTOMETRIC.MINISWHITE:
@@ -219,34 +218,30 @@ def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
     return (found, alpha), oddity
 
 
-def _fax_oddity(page: tifffile.TiffPage, bits: NDArray[Any]) -> str:
-    """Say whether coding the bits (H, W) of a fax again gives other data: decoders keep silent about damage."""
-    if page.compression != _GROUP_4 or page.is_tiled or bits.ndim != 2:
+def _profile(page: tifffile.TiffPage) -> bytes:
+    """Return the profile that a page embeds or that its primaries stand for; b"" for sRGB."""
+    if page.iccprofile or page.photometric != PHOTOMETRIC.RGB:
+        return page.iccprofile or b""
+    return color_tags.of_tiff(page.tags.valueof(_PRIMARIES), page.tags.valueof(_WHITE_POINT))
+
+
+def _jpeg_oddity(page: tifffile.TiffPage) -> str:
+    """Say what is odd about the JPEGs that the strips or tiles of a page are, if anything is.
+
+    Raises:
+        ValueError: one of them is damaged.
+    """
+    if page.compression != _JPEG:
         return ""
+    tables = page.jpegtables[2:-2] if page.jpegtables else b""  # between the marks of their start and end
     file = page.parent.filehandle
-    rows = page.rowsperstrip
-    for index, (offset, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=False)):
-        file.seek(offset)
-        data = file.read(size)
-        if page.fillorder == 2:
-            data = data.translate(_REVERSED)
-        coded = _group_4(bits[index * rows : (index + 1) * rows])
-        same = min(len(data), len(coded) - _END)
-        if data[:same] != coded[:same] or abs(len(data) - len(coded)) > _PADDING:
-            return "its fax data does not decode cleanly, so a part of the picture may be damaged"
+    for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if size:
+            file.seek(offset)
+            data = file.read(size)
+            if oddity := decode.jpeg_oddity(data[:2] + tables + data[2:]):
+                return oddity
     return ""
-
-
-def _group_4(bits: NDArray[Any]) -> bytes:
-    """Code bits (H, W) as a fax of group 4, for which the standard leaves no choice."""
-    stream = BytesIO()
-    Image.fromarray(bits).save(stream, "TIFF", compression="group4", tiffinfo={_ROWS_PER_STRIP: len(bits)})
-    stream.seek(0)
-    with tifffile.TiffFile(stream) as file:
-        page = file.pages[0]
-        assert isinstance(page, tifffile.TiffPage)
-        start = page.dataoffsets[0]
-        return stream.getvalue()[start : start + page.databytecounts[0]]
 
 
 def _levels(page: tifffile.TiffPage, pixels: NDArray[Any]) -> tuple[NDArray[Any], str]:

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import mmap
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
 import tifffile
-from PIL import Image
 
-from colorcli.errors import UnreadableMedia, UnwritableMedia
-from colorcli.files import keep_newer, replacing, shown
+from colorcli.errors import UnreadableMedia
+from colorcli.files import shown
 from colorcli.media import formats
 from colorcli.media.pictures import (
+    color_tags,
     containers,
     decode,
     decode_tiff,
-    encode,
-    encoder_input,
     exif,
     jpeg,
     profiles,
     read_metadata,
     xmp,
 )
-from colorcli.media.pictures.encoder_input import EncoderFrame, PageDescription
+from colorcli.media.pictures.encoder_input import PageDescription
 from colorcli.media.pictures.metadata import Metadata, Provenance
 
 if TYPE_CHECKING:
@@ -46,11 +42,8 @@ __all__ = [
     "Frame",
     "Picture",
     "Provenance",
-    "from_image",
     "open_picture",
     "read_provenance",
-    "to_image",
-    "write_picture",
 ]
 
 DEFAULT_MAX_PIXELS = 250_000_000
@@ -116,7 +109,7 @@ class Picture:
             else:
                 self._read_header()
         if self.kept.lost:
-            self.remarks.append(f"the output does not keep {_listed(self.kept.lost)}")
+            self.remarks.append(f"the output does not keep {listed(self.kept.lost)}")
 
     def _read_jpeg_header(self) -> None:
         frame = containers.jpeg_frame(self._data)
@@ -208,7 +201,7 @@ class Picture:
             if self.format == "TIFF":
                 yield from self._tiff_frames()
                 return
-            profile = self.kept.profile
+            profile = self._profile()
             if self.format == "JPEG":
                 if not profile and exif.is_adobe_rgb(self.kept.exif):
                     profile = profiles.adobe_rgb()
@@ -224,6 +217,19 @@ class Picture:
                     yield self._frame(decode.decode_heic(self._data, index, profile), 1)
                 return
             yield from self._pillow_frames(profile)
+
+    def _profile(self) -> bytes:
+        """Return the profile by which to read the pixels; b"" for sRGB."""
+        points = None
+        if self.format == "PNG":
+            points = color_tags.png_code_points(self._data)
+        elif self.format in {"AVIF", "HEIC"} and not self.kept.profile:
+            points = color_tags.heif_code_points(self._data)
+        if points is None:
+            return self.kept.profile
+        if points[1] in {color_tags.PQ, color_tags.HLG}:
+            self._remark("its high dynamic range ends at white, so what is brighter became white")
+        return color_tags.of_code_points(*points) or profiles.srgb()
 
     def _pillow_frames(self, profile: bytes) -> Iterator[Frame]:
         with self._opened() as image:
@@ -372,54 +378,6 @@ def open_picture(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXEL
     return Picture(source, max_pixels)
 
 
-def write_picture(
-    target: Path | BinaryIO,
-    frames: Iterable[Frame],
-    like: Picture,
-    *,
-    format: str | None = None,  # noqa: A002 - the command line's word
-    provenance: Provenance,
-    overwrite: bool = True,
-) -> list[str]:
-    """Write color frames as a file that carries what `like` carried and says where the colors came from.
-
-    A file appears whole or not at all. For a format without XMP the provenance goes into `NAME.xmp` beside it.
-
-    Args:
-        target: a file, whose folder is made if need be, or a stream.
-        frames: color (H, W, 3) with alpha (H, W) or None, uint8 or uint16, as many as `like` has.
-        like: the picture that the frames were made from.
-        format: a name or suffix; None for the format of `like` if the target has its suffix, else that of the suffix.
-        provenance: what made the colors.
-        overwrite: replace a target that is there at the end.
-
-    Returns:
-        What the output could not keep, in words.
-
-    Raises:
-        UnwritableMedia: the format is unknown or cannot hold the frames, or the disk refuses.
-    """
-    kind = _target_format(target, like, format)
-    if like.count > 1 and not kind.holds_many:
-        raise UnwritableMedia(
-            f"{like.name}: it has {like.count} frames or pages, and a {kind.name} file holds one.",
-            "Choose a format that holds many: --format tiff, png, webp or gif.",
-        )
-    if not isinstance(target, Path):
-        whole = BytesIO()
-        lost = _encode(whole, frames, like, kind, provenance)
-        target.write(whole.getbuffer())
-        return lost
-    with replacing(target, overwrite=overwrite) as temporary, temporary.open("x+b") as stream:
-        lost = _encode(stream, frames, like, kind, provenance)
-    if not kind.holds_xmp:
-        with replacing(_sidecar(target)) as temporary:
-            temporary.write_bytes(xmp.stamped_xmp(like.kept.xmp, provenance))
-    if like.path is not None:
-        keep_newer(target, like.path)
-    return lost
-
-
 def read_provenance(path: Path) -> Provenance | None:
     """Return what made the colors of a file, from within it or from `NAME.xmp` beside it; None if neither says so.
 
@@ -427,7 +385,7 @@ def read_provenance(path: Path) -> Provenance | None:
     """
     if not path.is_file():
         return None
-    for candidate in (path, _sidecar(path)):
+    for candidate in (path, sidecar(path)):
         try:
             with candidate.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 if found := xmp.provenance_in(data):
@@ -437,121 +395,10 @@ def read_provenance(path: Path) -> Provenance | None:
     return None
 
 
-def from_image(image: Image.Image | NDArray[Any]) -> Frame:
-    """Make a frame of a Pillow image (its orientation and profile are applied) or of an array.
-
-    Args:
-        image: a Pillow image, or uint8 or uint16 of shape (H, W), (H, W, 2), (H, W, 3) or (H, W, 4).
-
-    Raises:
-        UnreadableMedia: the array has another shape or type.
-    """
-    if isinstance(image, Image.Image):
-        pixels, alpha = decode.decode_image(image)
-        number = _orientation(image)
-        return Frame(decode.upright(pixels, number), None if alpha is None else decode.upright(alpha, number))
-    if image.dtype not in (np.uint8, np.uint16) or image.ndim not in {2, 3}:
-        raise UnreadableMedia(
-            f"An array must be uint8 or uint16 of shape (H, W), (H, W, 3) or (H, W, 4), got {image.dtype} of "
-            f"shape {image.shape}.",
-        )
-    try:
-        return Frame(*decode.split_alpha(image, b""))
-    except ValueError as error:
-        raise UnreadableMedia(f"An array of shape {image.shape} is not a picture: {error}.") from error
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        number = image.getexif().get(exif.ORIENTATION, 1)
-    except decode.DECODER_ERRORS:
-        return 1
-    return number if number in range(1, 9) else 1
-
-
-def to_image(frame: Frame) -> Image.Image:
-    """Make an 8-bit Pillow image, L, LA, RGB or RGBA, of a frame; Pillow has no 16-bit color."""
-    return encoder_input.to_pillow(frame.pixels, frame.alpha)
-
-
-def _encode(
-    stream: BinaryIO, frames: Iterable[Frame], like: Picture, kind: Format, provenance: Provenance
-) -> list[str]:
-    iterator = iter(frames)
-    first = next(iterator, None)
-    if first is None:
-        raise UnwritableMedia(f"{like.name}: it has no frames.")
-    height, width = first.pixels.shape[:2]
-    _check_sides(like, kind, width, height)
-    kept, lost = encode.fitted(
-        replace(
-            like.kept,
-            exif=exif.upright_exif(like.kept.exif, width, height) if like.kept.exif else b"",
-            xmp=xmp.stamped_xmp(like.kept.xmp, provenance),
-        ),
-        kind,
-    )
-    if first.alpha is not None and not kind.holds_alpha:
-        lost.append("transparency, which became white")
-    if like.bits > kind.bits:
-        lost.append(f"more than {kind.bits} bits per channel")
-
-    def all_frames() -> Iterator[EncoderFrame]:
-        pages = 0
-        for frame in itertools.chain([first], iterator):
-            if frame.pixels.shape[:2] != (height, width):
-                if not kind.holds_sizes:
-                    raise UnwritableMedia(
-                        f"{like.name}: it has a page of {width} x {height} and one of {frame.pixels.shape[1]} x "
-                        f"{frame.pixels.shape[0]} pixels, and those of a {kind.name} file must have one size.",
-                        "Choose --format tiff.",
-                    )
-                _check_sides(like, kind, *frame.pixels.shape[1::-1])
-            pages += frame.page is not None and bool(frame.page.fields)
-            if pages > 1 and kind.name != "TIFF" and "descriptions of pages" not in request.lost:
-                request.lost.append("descriptions of pages")
-            yield EncoderFrame(frame.pixels, frame.alpha, frame.seconds, frame.page)
-
-    request = encoder_input.EncodeRequest(
-        frames=all_frames(),
-        count=like.count,
-        kept=kept,
-        provenance=provenance,
-        quality=like.quality,
-        lossless=like.lossless,
-        bits=like.bits,
-        total_pixels=like.total_pixels,
-        lost=lost,
-    )
-    encode.WRITERS[kind.name](stream, request)
-    return [f"the output does not keep {_listed(lost)}"] if lost else []
-
-
-def _check_sides(like: Picture, kind: Format, width: int, height: int) -> None:
-    if max(width, height) > kind.longest_side:
-        raise UnwritableMedia(
-            f"{like.name}: {width} x {height} pixels do not fit in {kind.name}, whose sides have at most "
-            f"{kind.longest_side:,}.",
-            "Choose --format png or tiff.",
-        )
-
-
-def _listed(words: Iterable[str]) -> str:
+def listed(words: Iterable[str]) -> str:
+    """Join words for a sentence."""
     *some, last = dict.fromkeys(words)
     return f"{', '.join(some)} and {last}" if some else last
-
-
-def _target_format(target: Path | BinaryIO, like: Picture, name: str | None) -> Format:
-    if name is not None:
-        kind = formats.named(name)
-        if kind is None:
-            known = ", ".join(formats.FORMATS)
-            raise UnwritableMedia(f"{name!r} is not a picture format.", f"Choose from {known}.")
-        return kind
-    suffix = target.suffix.lower() if isinstance(target, Path) else ""
-    if like.path is not None and like.path.suffix.lower() == suffix:  # a PNG that is called .jpg stays one
-        return formats.FORMATS[like.format]
-    return formats.BY_SUFFIX.get(suffix, formats.FORMATS[like.format])
 
 
 def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
@@ -559,5 +406,6 @@ def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     return (height, width) if orientation >= 5 else (width, height)
 
 
-def _sidecar(path: Path) -> Path:
+def sidecar(path: Path) -> Path:
+    """Return the path of the XMP beside a picture whose format has none."""
     return path.with_name(path.name + ".xmp")

@@ -31,18 +31,6 @@ def adobe_rgb() -> bytes:
     return profile
 
 
-@lru_cache(maxsize=8)
-def of_gamma(gamma: float) -> bytes:
-    """Return a profile for the gamma that a PNG states, with the primaries of sRGB; b"" for the gamma of sRGB."""
-    if not 0.1 < gamma < 10 or abs(gamma - 1 / 2.2) < 0.03:
-        return b""
-    primaries = [0.64, 0.33, 1, 0.30, 0.60, 1, 0.15, 0.06, 1]
-    profile: bytes = imagecodecs.cms_profile(
-        "rgb", primaries=primaries, whitepoint=[0.3127, 0.3290, 1], gamma=1 / gamma
-    )
-    return profile
-
-
 def gray_to_srgb(pixels: NDArray[Any], profile: bytes) -> NDArray[Any]:
     """Bring gray (H, W) pixels, uint8 or uint16, to the sRGB curve, with a gray or an RGB profile.
 

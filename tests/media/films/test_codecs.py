@@ -1,5 +1,6 @@
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -121,23 +122,45 @@ def test_full_range_that_cannot_be_recorded_is_limited_with_a_note(tmp_path, cod
     assert np.abs(luma - (16 + true * 219 / 255)).mean() < 3
 
 
-@pytest.mark.parametrize("codec", ["ffv1", "prores_ks"])
-def test_transparency_is_kept_by_encoders_that_support_it(tmp_path, codec):
-    source = transparent(tmp_path / "source.mkv")
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("ffv1", ".mkv"), ("prores_ks", ".mkv"), ("prores_ks", ".mov"), ("libvpx-vp9", ".webm"), ("vp9", ".mkv")],
+)
+@pytest.mark.parametrize("stored", ["ffv1", "libvpx-vp9", "libvpx"])
+def test_transparency_is_kept_by_encoders_that_support_it(tmp_path, codec, suffix, stored):
+    source = transparent(tmp_path / "source.mkv", stored)
     film = probe(source)
-    encoding = choose_encoding(film, ".mkv", codec)
+    encoding = choose_encoding(film, suffix, codec)
     assert encoding.alpha
-    written = rewritten(source, tmp_path / "film.mkv", encoding).path
-    raw = ["-frames:v", 1, "-vf", "alphaextract", "-f", "rawvideo", "-pix_fmt", "gray", tmp_path / "alpha"]
-    run_ffmpeg("-i", written, *raw)
-    alpha = np.fromfile(tmp_path / "alpha", np.uint8).reshape(48, 64)
+    written = rewritten(source, tmp_path / f"film{suffix}", encoding)
+    assert written.path.suffix == suffix
+    alpha = alpha_of(probe(written.path))
     assert alpha[:, :20].mean() < 10
     assert alpha[:, -20:].mean() > 245
+    with av.open(written.path) as container:
+        assert len(list(container.decode(video=0))) == 5
+        assert any(each.lower() == "alpha_mode" for each in container.streams.video[0].metadata) == ("vp9" in codec)
 
 
-def test_lost_transparency_is_noted(tmp_path):
-    encoding = choose_encoding(probe(transparent(tmp_path / "source.mkv")), ".mkv")
-    assert encoding.notes == ("its transparency is lost, because libx264 does not support it (prores_ks and ffv1 do)",)
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("libx264", ".mkv"), ("libx265", ".mp4"), ("libvpx-vp9", ".mp4"), ("mpeg4", ".mkv")]
+)
+@pytest.mark.parametrize("stored", ["ffv1", "libvpx-vp9"])
+def test_lost_transparency_is_noted(tmp_path, codec, suffix, stored):
+    source = transparent(tmp_path / "source.mkv", stored)
+    encoding = choose_encoding(probe(source), suffix, codec)
+    note = (
+        f"its transparency is lost, because {codec} does not support it "
+        "(ffv1 and prores_ks do, and libvpx-vp9 in .webm and .mkv)"
+    )
+    assert encoding.notes == (note,)
+    with av.open(rewritten(source, tmp_path / f"film{suffix}", encoding).path) as container:
+        assert not any(each.lower() == "alpha_mode" for each in container.streams.video[0].metadata)
+
+
+def alpha_of(film):
+    """The transparency of the first frame, in codes of 8 bits."""
+    return next(read_frames(film, alpha=True)).alpha.astype(float) / (4 if film.depth == 10 else 1)
 
 
 def luma_of(path):
@@ -146,11 +169,11 @@ def luma_of(path):
     return next(read_frames(film)).luma.astype(float) / (4 if film.depth == 10 else 1)
 
 
-def transparent(path):
+def transparent(path, codec):
     """A film whose left half is transparent."""
     mask = "color=black:size=32x48:rate=25:duration=0.2,pad=64:48:0:0:white[a]"
     graph = f"testsrc2=size=64x48:rate=25:duration=0.2,format=yuva420p[p];{mask};[p][a]alphamerge"
-    run_ffmpeg("-filter_complex", graph, "-c:v", "ffv1", "-pix_fmt", "yuva420p", path)
+    run_ffmpeg("-filter_complex", graph, "-c:v", codec, "-auto-alt-ref", 0, "-pix_fmt", "yuva420p", path)
     return path
 
 

@@ -187,12 +187,12 @@ def test_joining_is_reproducible_to_the_byte(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
-@pytest.mark.parametrize("picture", ["cover.jpg", "cover.png"])
+@pytest.mark.parametrize("picture", ["cover.jpg", "cover.png", "cover.bmp"])
 def test_a_cover_becomes_an_attachment_of_matroska(tmp_path, suffix, picture):
     plain = make_clip(tmp_path / "plain.mp4", audio="aac")
     run_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=32x32", "-frames:v", 1, tmp_path / picture)
     if suffix == "mkv":
-        kind = f"mimetype=image/{'jpeg' if picture.endswith('jpg') else 'png'}"
+        kind = f"mimetype=image/{picture.partition('.')[2].replace('jpg', 'jpeg')}"
         attach = ["-attach", tmp_path / picture, "-metadata:s:t", kind]
         run_ffmpeg("-i", plain, "-map", 0, "-c", "copy", *attach, tmp_path / "source.mkv")
     else:
@@ -200,7 +200,8 @@ def test_a_cover_becomes_an_attachment_of_matroska(tmp_path, suffix, picture):
         run_ffmpeg(*inputs, "-c", "copy", "-disposition:v:1", "attached_pic", tmp_path / "source.mp4")
     written = rewritten(tmp_path / f"source.{suffix}", tmp_path / "film.mkv")
     assert written.notes == ()
-    assert [each.kind for each in probe(written.path).streams] == ["video", "audio", "picture"]
+    cover = "attachment" if picture.endswith("bmp") else "picture"  # which ffmpeg does not show
+    assert [each.kind for each in probe(written.path).streams] == ["video", "audio", cover]
     assert (tmp_path / picture).read_bytes() in written.path.read_bytes()
     assert not list(tmp_path.glob(".*"))
 
@@ -216,22 +217,38 @@ def test_quicktime_keys_are_kept(tmp_path, suffix):
         assert tags.items() <= dict(container.metadata).items()
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mov"])
-def test_h265_is_tagged_for_apple_players(tmp_path, suffix):
-    source = make_clip(tmp_path / "source.mp4", 3)
-    encoding = choose_encoding(probe(source), f".{suffix}", "libx265")
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "m4v"])
+@pytest.mark.parametrize(("codec", "pix_fmt"), [("libx265", "yuv420p"), ("h265", "yuv420p10le")])
+def test_h265_is_tagged_for_apple_players(tmp_path, suffix, codec, pix_fmt):
+    source = make_clip(tmp_path / "source.mp4", 3, pix_fmt=pix_fmt)
+    encoding = choose_encoding(probe(source), f".{suffix}", codec)
     with av.open(rewritten(source, tmp_path / f"film.{suffix}", encoding).path) as container:
         assert container.streams.video[0].codec_context.codec_tag == "hvc1"
 
 
-def test_statistics_of_the_old_video_are_removed_and_those_of_copied_sound_are_kept(tmp_path):
-    stale = ["-metadata:s:v", "BPS=12345", "-metadata:s:v", "NUMBER_OF_FRAMES-eng=9", "-metadata:s:a", "BPS=777"]
+@pytest.mark.parametrize(
+    "tag",
+    ["BPS", "BPS-eng", "NUMBER_OF_FRAMES-eng", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_TAGS-eng"],
+)
+@pytest.mark.parametrize("end", [None, Fraction(1, 5)])
+def test_statistics_are_kept_only_of_streams_that_are_copied_whole(tmp_path, tag, end):
     plain = make_clip(tmp_path / "plain.mkv", audio="aac")
+    stale = ["-metadata:s:v", f"{tag}=12345", "-metadata:s:a", f"{tag}=777", "-metadata:s:v", "title=Reel 1"]
     run_ffmpeg("-i", plain, "-c", "copy", *stale, tmp_path / "source.mkv")
-    with av.open(rewritten(tmp_path / "source.mkv", tmp_path / "film.mkv").path) as container:
+    with av.open(rewritten(tmp_path / "source.mkv", tmp_path / "film.mkv", end=end).path) as container:
         video, sound = (dict(each.metadata) for each in container.streams)
-    assert not {"BPS", "NUMBER_OF_FRAMES-eng", "ENCODER"} & video.keys()
-    assert sound["BPS"] == "777"
+    assert tag not in video
+    assert sound.get(tag) == (None if end else "777")
+    assert video["title"] == "Reel 1"
+
+
+@pytest.mark.parametrize(("before", "after"), [("mkv", "mkv"), ("mkv", "mp4"), ("mp4", "mkv"), ("mov", "mov")])
+def test_no_tag_names_the_encoder_of_the_old_video(tmp_path, before, after):
+    source = make_clip(tmp_path / f"source.{before}", extra=["-metadata:s:v", "encoder=Kinograph 3"])
+    written = rewritten(source, tmp_path / f"film.{after}").path
+    with av.open(written) as container:
+        assert "encoder" not in [each.lower() for each in container.streams.video[0].metadata]
+    assert b"Kinograph" not in written.read_bytes()
 
 
 @pytest.mark.parametrize("angle", [45, 30, -60])
@@ -241,3 +258,82 @@ def test_a_display_angle_that_is_no_right_angle_is_kept(tmp_path, angle):
     before, after = probe(tmp_path / "source.mp4"), probe(rewritten(tmp_path / "source.mp4", tmp_path / "f.mp4").path)
     assert abs((before.rotation + before.tilt + angle) % 360) < 0.1
     assert abs(after.rotation + after.tilt - before.rotation - before.tilt) < 0.1
+
+
+def test_several_covers_are_attached_beside_a_font(tmp_path):
+    plain = make_clip(tmp_path / "plain.mkv", audio="aac", attachment=True)
+    attach: list[object] = []
+    for number, name in enumerate(("cover.jpg", "small_cover.png", "cover_land.jpg"), 1):
+        run_ffmpeg("-f", "lavfi", "-i", f"testsrc2=size={16 * number}x32", "-frames:v", 1, tmp_path / name)
+        kind = "image/png" if name.endswith("png") else "image/jpeg"
+        attach += ["-attach", tmp_path / name, f"-metadata:s:{number + 2}", f"mimetype={kind}"]
+    run_ffmpeg("-i", plain, "-map", 0, "-c", "copy", *attach, tmp_path / "source.mkv")
+    written = rewritten(tmp_path / "source.mkv", tmp_path / "film.mkv").path
+    assert sorted(each.kind for each in probe(written).streams) == sorted(
+        ["video", "audio", "attachment", "picture", "picture", "picture"]
+    )
+    for name in ("cover.jpg", "small_cover.png", "cover_land.jpg"):
+        assert (tmp_path / name).read_bytes() in written.read_bytes()
+        assert name.encode() in written.read_bytes()
+
+
+# Sections -------------------------------------------------------------------------------------------------------
+
+
+def with_subtitles(path, *texts, kind="srt", order=("0:v", "1:s", "2:a")):
+    """A film of 4 s with sound and with texts, each from and to a second."""
+    lines = [
+        f"{number}\n00:00:0{begin:.3f} --> 00:00:0{end:.3f}\n{text}\n".replace(".", ",")
+        for number, (begin, end, text) in enumerate(texts, 1)
+    ]
+    path.with_name("texts.srt").write_text("\n".join(lines))
+    plain = make_clip(path.with_name(f"plain{path.suffix}"), 100, audio="aac")
+    inputs = ["-i", plain, "-i", path.with_name("texts.srt"), "-i", plain]
+    maps = [word for each in order for word in ("-map", each)]
+    run_ffmpeg(*inputs, *maps, "-c", "copy", "-c:s", kind, path)
+    return path
+
+
+def texts_of(path):
+    """When each text appears and disappears, in seconds, and what it is."""
+    with av.open(path) as container:
+        shown = [
+            (float(each.pts * each.time_base), float((each.pts + each.duration) * each.time_base), bytes(each))
+            for each in container.demux(subtitles=0)
+            if each.size > 2 and each.pts is not None
+        ]
+    return [(round(begin, 2), round(end, 2), text.rpartition(b",")[2].strip(b"\0")) for begin, end, text in shown]
+
+
+TEXTS = [(0, 0.5, "gone"), (0.8, 2.5, "on screen"), (2.6, 3, "later")]
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("mkv", "srt"), ("mkv", "ass"), ("webm", "webvtt")])
+@pytest.mark.parametrize("order", [("0:v", "1:s", "2:a"), ("1:s", "2:a", "0:v"), ("2:a", "0:v", "1:s")])
+def test_a_subtitle_on_screen_at_the_start_of_a_section_is_kept(tmp_path, suffix, kind, order):
+    source = with_subtitles(tmp_path / "source.mkv", *TEXTS, kind=kind, order=order)
+    written = rewritten(source, tmp_path / "film.mkv", start=Fraction(2), end=Fraction(14, 5)).path
+    assert texts_of(written) == [(0, 0.5, b"on screen"), (0.6, 0.8, b"later")]
+    assert [each["type"] for each in streams_of(written)] == [each["type"] for each in streams_of(source)]
+
+
+def streams_of(path):
+    with av.open(path) as container:
+        return [{"type": each.type, "tags": dict(each.metadata)} for each in container.streams]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_timed_text_on_screen_at_the_start_of_a_section_is_kept(tmp_path, suffix):
+    source = with_subtitles(tmp_path / f"source.{suffix}", *TEXTS, kind="mov_text")
+    written = rewritten(source, tmp_path / f"film.{suffix}", start=Fraction(2)).path
+    shown = [(begin, end, text[-9:]) for begin, end, text in texts_of(written)]
+    assert shown == [(0, 0.5, b"on screen"), (0.6, 1, shown[1][2])]
+    assert shown[1][2].endswith(b"later")
+
+
+@pytest.mark.parametrize(("start", "first"), [(1, 1.5), (Fraction(249, 100), 0.01), (Fraction(5, 2), None)])
+def test_a_subtitle_is_shown_until_it_ends(tmp_path, start, first):
+    source = with_subtitles(tmp_path / "source.mkv", *TEXTS)
+    written = rewritten(source, tmp_path / "film.mkv", start=Fraction(start)).path
+    found = [(begin, end) for begin, end, text in texts_of(written) if text == b"on screen"]
+    assert found == ([(0, pytest.approx(first, abs=0.02))] if first else [])

@@ -2,12 +2,21 @@ import shutil
 import subprocess
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from colorcli.errors import UnreadableMedia
 from colorcli.media.films import colors, is_film
 from colorcli.media.films.probe import probe
-from tests.media.films.clips import decoded, make_clip, run_ffmpeg, truncated
+from colorcli.media.films.reader import read_frames
+from tests.media.films.clips import (
+    add_clean_aperture,
+    decoded,
+    make_clip,
+    moving_pictures,
+    run_ffmpeg,
+    truncated,
+)
 from tests.media.films.films import rewritten
 
 
@@ -263,3 +272,26 @@ def test_frames_are_cropped_as_matroska_declares(tmp_path, cropping):
     assert (film.width, film.height) == (192 - left - right, 144 - top - bottom)
     written = probe(rewritten(film.path, tmp_path / "out.mkv").path)
     assert (written.width, written.height) == (film.width, film.height)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "aperture"),
+    [
+        ("dvvideo", "yuv420p", (704, 576)),
+        ("prores_ks", "yuv422p10le", (700, 560)),
+        ("libx264", "yuv420p", (640, 480)),
+        ("mjpeg", "yuvj420p", (712, 572)),
+    ],
+)
+def test_frames_are_cropped_to_the_clean_aperture_of_quicktime(tmp_path, codec, pix_fmt, aperture):
+    width, height = aperture
+    pictures = moving_pictures(3, (720, 576))
+    pictures[:, :8] = pictures[:, -8:] = 255
+    make_clip(tmp_path / "plain.mov", pictures=pictures, codec=codec, pix_fmt=pix_fmt)
+    film = probe(add_clean_aperture(tmp_path / "plain.mov", tmp_path / "film.mov", width, height), "off")
+    assert (film.width, film.height) == aperture
+    assert f"cropped from 720 x 576 to {width} x {height}, as the file declares" in film.notes
+    whole, left, top = decoded(tmp_path / "plain.mov")[0][1], (720 - width) // 2, (576 - height) // 2
+    assert np.array_equal(next(read_frames(film)).luma, whole[top : top + height, left : left + width])
+    written = probe(rewritten(film.path, tmp_path / "out.mov").path)
+    assert (written.width, written.height) == aperture

@@ -11,11 +11,11 @@ from tests.media.films.films import rewritten
 FRAME = Fraction(1, 25)
 
 
-def recording(path, seconds, offset=0, codec="libx264"):
+def recording(path, seconds, offset=0, codec="libx264", sound="ac3"):
     """A recording with sound, whose timestamps begin at an offset."""
     picture = ["-f", "lavfi", "-i", f"testsrc2=size=96x64:rate=25:duration={seconds}"]
-    sound = ["-f", "lavfi", "-i", f"sine=duration={seconds}:sample_rate=48000"]
-    run_ffmpeg(*picture, *sound, "-c:v", codec, "-c:a", "ac3", "-output_ts_offset", offset, path)
+    tone = ["-f", "lavfi", "-i", f"sine=duration={seconds}:sample_rate=48000"]
+    run_ffmpeg(*picture, *tone, "-c:v", codec, "-c:a", sound, "-output_ts_offset", offset, path)
     return path.read_bytes()
 
 
@@ -51,16 +51,36 @@ def test_two_recordings_in_one_file_follow_each_other(tmp_path, suffix, offset):
     assert len(times) >= 98  # the decoder may drop a frame at the seam
     steps = [later - earlier for earlier, later in pairwise(times)]
     assert max(steps) < Fraction(1, 5)
+    assert min(steps) > Fraction(1, 50)
+    assert abs(times[-1] - times[0] - 99 * FRAME) < Fraction(1, 5)
     with av.open(written) as container:
         sound = sorted(each.pts * each.time_base for each in container.demux(audio=0) if each.size)
     assert abs(sound[-1] - times[-1]) < Fraction(1, 5)
     assert max(later - earlier for earlier, later in pairwise(sound)) < Fraction(1, 5)
 
 
-def test_a_clock_that_wraps_is_continued(tmp_path):
+@pytest.mark.parametrize("suffix", ["ts", "m2ts"])
+@pytest.mark.parametrize("sound", ["ac3", "mp2"])
+@pytest.mark.parametrize("offset", [95441.7, 95440.9, 95438.5])
+def test_a_clock_that_wraps_is_continued(tmp_path, suffix, sound, offset):
     """The clock of MPEG transport streams has 33 bits: 26.5 hours."""
-    recording(tmp_path / "source.ts", 4, 95441.7)
-    written = rewritten(tmp_path / "source.ts", tmp_path / "film.mkv").path
+    recording(tmp_path / f"source.{suffix}", 4, offset, sound=sound)
+    written = rewritten(tmp_path / f"source.{suffix}", tmp_path / "film.mkv").path
     times = [time for time, _ in decoded(written)]
     assert len(times) == 100
     assert times[-1] - times[0] == 99 * FRAME
+    with av.open(written) as container:
+        heard = sorted(each.pts * each.time_base for each in container.demux(audio=0) if each.size)
+    assert max(later - earlier for earlier, later in pairwise(heard)) < Fraction(1, 5)
+    assert abs(heard[-1] - times[-1]) < Fraction(1, 5)
+
+
+@pytest.mark.parametrize("sound", ["mp2", "mp3", "aac"])
+def test_sound_in_every_codec_of_broadcasts_follows_a_jump(tmp_path, sound):
+    parts = [recording(tmp_path / f"{each}.ts", 2, sound=sound) for each in "ab"]
+    (tmp_path / "source.ts").write_bytes(b"".join(parts))
+    written = rewritten(tmp_path / "source.ts", tmp_path / "film.mkv")
+    assert [each.codec for each in written.copied] == [sound]
+    with av.open(written.path) as container:
+        heard = sorted(each.pts * each.time_base for each in container.demux(audio=0) if each.size)
+    assert 3.8 < heard[-1] - heard[0] < 4.2

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from colorcli.media.pictures.files import Frame, Picture, Provenance, open_picture, write_picture
+from colorcli.media.pictures.files import Frame, Picture, Provenance, open_picture
+from colorcli.media.pictures.write import write_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

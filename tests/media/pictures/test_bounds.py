@@ -22,10 +22,18 @@ END = b"</x:xmpmeta>"
 NO_MORE_IFD = bytes(4)
 
 
-def saved(format, mode="L"):  # noqa: A002
+def saved(format, mode="L", **options):  # noqa: A002
     file = io.BytesIO()
-    Image.new(mode, (16, 16), 99).save(file, format)
+    Image.new(mode, (16, 16), 99).save(file, format, **options)
     return file.getvalue()
+
+
+def heic(blob):
+    heif = pytest.importorskip("pillow_heif")
+    file, stream = heif.HeifFile(), io.BytesIO()
+    file.add_frombytes("RGB", (16, 16), bytes([99] * 768))
+    file.save(stream, exif=blob)
+    return stream.getvalue()
 
 
 def jpeg(*segments):
@@ -91,9 +99,11 @@ LOOPS = {
 
 
 @pytest.mark.parametrize("blob", LOOPS.values(), ids=LOOPS)
-@pytest.mark.parametrize("where", ["JPEG", "PNG", "WebP"])
+@pytest.mark.parametrize("where", ["JPEG", "PNG", "WebP", "AVIF", "HEIC"])
 def test_exif_that_points_at_itself_is_read_once(tmp_path, where, blob):
     files = {
+        "AVIF": lambda: saved("AVIF", "RGB", exif=blob),
+        "HEIC": lambda: heic(blob),
         "JPEG": lambda: jpeg(jpeg_segment(0xE1, blob[:65_533])),
         "PNG": lambda: png(png_chunk(b"eXIf", blob[6:])),
         "WebP": lambda: webp(b"EXIF", blob[6:]),
@@ -101,6 +111,34 @@ def test_exif_that_points_at_itself_is_read_once(tmp_path, where, blob):
     picture, frame = read(tmp_path / "a", files[where]())
     assert frame.pixels.shape[:2] == (16, 16)
     assert picture.size == (16, 16)
+
+
+CIRCLES = {
+    "its EXIF is itself": (EXIF_IFD, 4, 1, 8),
+    "its GPS is itself": (GPS_IFD, 4, 1, 8),
+    "its first of its further directories is itself": (330, 4, 1, 8),
+    "its EXIF is beyond the end": (EXIF_IFD, 4, 1, 2**32 - 1),
+}
+
+
+@pytest.mark.parametrize("entry", CIRCLES.values(), ids=CIRCLES)
+def test_a_tiff_that_points_at_itself_is_read_once(tmp_path, entry):
+    picture, frame = read(tmp_path / "a.tif", circle(entry))
+    assert frame.pixels.shape == (16, 16)
+    assert picture.count == 1
+
+
+@pytest.mark.parametrize("entry", CIRCLES.values(), ids=CIRCLES)
+def test_pages_in_a_circle_are_refused(tmp_path, entry):
+    with pytest.raises(UnreadableMedia, match="more than 10,000 pages"):
+        read(tmp_path / "a.tif", circle(entry, following=8))
+
+
+def circle(entry, following=0):
+    at = 8 + 2 + 12 * 9 + 4
+    tags = ((256, 3, 1, 16), (257, 3, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, at),
+            (277, 3, 1, 1), (279, 4, 1, 256), entry)  # fmt: skip
+    return tiff(*tags, data=bytes(256), following=following)
 
 
 PACKETS = {

@@ -210,33 +210,35 @@ def test_an_8_bit_palette_is_not_black(tmp_path):
     assert only_frame(open_picture(tmp_path / "a.tif")).pixels[0, 0].tolist() == [200, 100, 50]
 
 
-def fax(**fields) -> bytearray:
-    chance = np.random.default_rng(0)
-    bits = np.kron(chance.random((30, 40)) > 0.5, np.ones((6, 8), bool))
+def of_jpegs(how: str, pixels) -> bytearray:
+    """A TIFF of strips or tiles that are JPEGs, with their tables in a field or in each."""
     stream = io.BytesIO()
-    Image.fromarray(bits).save(stream, "TIFF", compression="group4", tiffinfo=fields.get("tiffinfo", {}))
+    photometric = "rgb" if pixels.ndim == 3 else "minisblack"
+    if how == "tables":
+        Image.fromarray(pixels).save(stream, "TIFF", compression="jpeg", tiffinfo={278: 64})
+    else:
+        form = {"tile": (64, 64)} if how == "tiles" else {"rowsperstrip": 64}
+        tifffile.imwrite(stream, pixels, compression="jpeg", photometric=photometric, metadata=None, **form)
     return bytearray(stream.getvalue())
 
 
-@pytest.mark.parametrize("tiffinfo", [{}, {278: 50}, {262: 0}, {266: 2}])
-def test_a_good_fax_is_read_without_a_remark(tiffinfo):
-    data = bytes(fax(tiffinfo=tiffinfo))
-    picture = open_picture(io.BytesIO(data))
-    assert np.array_equal(only_frame(picture).pixels, np.asarray(Image.open(io.BytesIO(data)).convert("L")))
-    assert picture.remarks == []
+def noise(*shape: int):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-@pytest.mark.parametrize("filling", [b"\0", b"\x55", b"\xff"])
-@pytest.mark.parametrize("tiffinfo", [{}, {278: 50}])
-def test_a_damaged_fax_is_said(capfd, tiffinfo, filling):
-    data = fax(tiffinfo=tiffinfo)
-    with tifffile.TiffFile(io.BytesIO(bytes(data))) as tiff:
-        start, size = tiff.pages[0].dataoffsets[0], tiff.pages[0].databytecounts[0]
-    data[start + size // 2 : start + size] = filling * (size - size // 2)
-    picture = open_picture(io.BytesIO(bytes(data)))
-    list(picture.frames())
-    assert "fax data" in picture.remarks[0]
-    assert capfd.readouterr().err == ""
+@pytest.mark.parametrize("how", ["strips", "tiles", "tables"])
+@pytest.mark.parametrize("shape", [(200, 300), (200, 300, 3)])
+def test_half_of_a_damaged_jpeg_in_a_tiff_is_no_picture(how, shape):
+    good = of_jpegs(how, noise(*shape))
+    assert distance(only_frame(open_picture(io.BytesIO(bytes(good)))).pixels, noise(*shape)) < 60
+    with tifffile.TiffFile(io.BytesIO(bytes(good))) as tiff:
+        page = tiff.pages[0]
+        offset, size = page.dataoffsets[-1], page.databytecounts[-1]
+    for filling in (b"\0", b"\xff\xd9"):
+        damaged = bytearray(good)
+        damaged[offset + size // 2 : offset + size - 2] = (filling * size)[: size - 2 - size // 2]
+        with pytest.raises(UnreadableMedia, match="TIFF file is damaged"):
+            list(open_picture(io.BytesIO(bytes(damaged))).frames())
 
 
 def test_pages_keep_their_descriptions_and_resolutions(tmp_path):

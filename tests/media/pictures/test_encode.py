@@ -13,7 +13,8 @@ from PIL import Image
 
 from colorcli.errors import UnreadableMedia, UnwritableMedia
 from colorcli.media.pictures import tiff
-from colorcli.media.pictures.files import open_picture, read_provenance, write_picture
+from colorcli.media.pictures.files import open_picture, read_provenance
+from colorcli.media.pictures.write import write_picture
 from tests.media.pictures.samples import PROVENANCE, color, colored, distance, gray, image, only_frame, rewritten
 
 

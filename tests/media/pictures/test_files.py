@@ -20,14 +20,8 @@ from PIL import Image, ImageCms
 from colorcli.errors import UnreadableMedia, UnwritableMedia
 from colorcli.media import formats
 from colorcli.media.pictures import exif, iptc, xmp
-from colorcli.media.pictures.files import (
-    Frame,
-    from_image,
-    open_picture,
-    read_provenance,
-    to_image,
-    write_picture,
-)
+from colorcli.media.pictures.files import open_picture, read_provenance
+from colorcli.media.pictures.write import write_picture
 from tests.media.pictures.samples import (
     HEIGHT,
     PROVENANCE,
@@ -475,6 +469,43 @@ def test_bmp_keeps_its_provenance_in_a_file_beside_it(tmp_path):
     assert read_provenance(tmp_path / "b.bmp") is None
 
 
+@pytest.mark.parametrize(
+    "packet",
+    [
+        XMP,
+        b"<?xpacket begin='' id='W5M0MpCehiHzreSzNTczkc9d'?>\n" + XMP + b"\n<?xpacket end='w'?>",
+        XMP[XMP.index(b"<rdf:RDF") : XMP.index(b"</x:xmpmeta>")],  # without the element that is optional
+    ],
+)
+def test_what_another_program_wrote_beside_a_bmp_stays(tmp_path, packet):
+    image().save(tmp_path / "a.bmp")
+    (tmp_path / "b.bmp.xmp").write_bytes(packet)
+    rewritten(tmp_path / "a.bmp", tmp_path / "b.bmp")
+    assert b'shelf="17"' in (tmp_path / "b.bmp.xmp").read_bytes()
+    assert read_provenance(tmp_path / "b.bmp") == PROVENANCE
+    rewritten(tmp_path / "a.bmp", tmp_path / "b.bmp")
+    assert read_provenance(tmp_path / "b.bmp") == PROVENANCE
+
+
+@pytest.mark.parametrize("found", [b"my notes", b"<x:xmpmeta", b"\x00\x01\x02", b"<html/>"])
+def test_a_file_beside_a_bmp_that_is_not_xmp_is_not_replaced(tmp_path, found):
+    image().save(tmp_path / "a.bmp")
+    (tmp_path / "b.bmp.xmp").write_bytes(found)
+    with pytest.raises(UnwritableMedia, match=r"b\.bmp\.xmp: this file is not from colorcli"):
+        rewritten(tmp_path / "a.bmp", tmp_path / "b.bmp")
+    assert (tmp_path / "b.bmp.xmp").read_bytes() == found
+    assert not (tmp_path / "b.bmp").exists()
+
+
+def test_a_sidecar_of_an_earlier_output_is_replaced(tmp_path):
+    image().save(tmp_path / "a.png", pnginfo=_png_xmp(XMP))
+    rewritten(tmp_path / "a.png", tmp_path / "b.bmp")
+    assert b'shelf="17"' in (tmp_path / "b.bmp.xmp").read_bytes()
+    image().save(tmp_path / "a.png")
+    rewritten(tmp_path / "a.png", tmp_path / "b.bmp")
+    assert b"shelf" not in (tmp_path / "b.bmp.xmp").read_bytes()
+
+
 def test_a_picture_of_somebody_else_has_no_provenance(tmp_path):
     _with_everything(tmp_path / "a.jpg")
     (tmp_path / "empty.jpg").touch()
@@ -654,21 +685,3 @@ def test_many_threads_read_and_write_at_once(tmp_path):
 
 
 # The Python API ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
-def test_images_of_every_mode_become_frames(mode):
-    frame = from_image(image("L").convert(mode) if mode in {"I;16", "F"} else image(mode))
-    assert frame.pixels.shape[:2] == (HEIGHT, WIDTH)
-    assert frame.pixels.dtype in (np.uint8, np.uint16)
-    assert (frame.alpha is not None) == mode.endswith("A")
-
-
-def test_arrays_become_frames_and_frames_images():
-    assert np.array_equal(from_image(color(16)).pixels, color(16))
-    assert np.array_equal(np.asarray(to_image(Frame(color(), gray()))), np.dstack((color(), gray())))
-    assert to_image(Frame(color(16))).mode == "RGB"
-    with pytest.raises(UnreadableMedia, match="float64"):
-        from_image(np.zeros((4, 4)))
-    with pytest.raises(UnreadableMedia, match="7 channels"):
-        from_image(np.zeros((4, 4, 7), np.uint8))

@@ -14,7 +14,8 @@ import tifffile
 from PIL import Image
 
 from colorcli.errors import MediaError
-from colorcli.media.pictures.files import Frame, open_picture, read_provenance, write_picture
+from colorcli.media.pictures.files import Frame, open_picture, read_provenance
+from colorcli.media.pictures.write import write_picture
 from tests.media.pictures.samples import PROVENANCE, color, gray, image
 
 if TYPE_CHECKING:
@@ -74,8 +75,19 @@ def seeds(format: str) -> list[bytes]:  # noqa: A002
         "BMP": lambda: [saved("BMP")],
         "GIF": lambda: [saved("GIF", comment=b"box 7"), animated("GIF")],
         "AVIF": lambda: [saved("AVIF"), bytes(imagecodecs.avif_encode(small16 >> 6, 60, bitspersample=10))],
+        "HEIC": lambda: [heic("RGB", small8), heic("RGB;16", small16)],
     }
     return kinds[format]()
+
+
+def heic(mode: str, pixels) -> bytes:
+    heif = pytest.importorskip("pillow_heif")
+    file, exif, stream = heif.HeifFile(), Image.Exif(), io.BytesIO()
+    exif[0x010E] = "Grandmother"
+    height, width = pixels.shape[:2]
+    file.add_frombytes(mode, (width, height), np.ascontiguousarray(pixels).tobytes())
+    file.save(stream, exif=exif.tobytes(), xmp=XMP)
+    return stream.getvalue()
 
 
 def _profile() -> bytes:
@@ -106,7 +118,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     return bytes(found)
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "AVIF"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "AVIF", "HEIC"])
 def test_a_damaged_file_gives_a_picture_or_a_clear_error(tmp_path, format):  # noqa: A002
     chance = random.Random(f"colorcli {format}")
     originals = seeds(format)

@@ -48,8 +48,8 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, path: Path, **context) -> Iterator[tuple[Page, Heard]]:
-    """Open a file in a window of its own; `context` as for Playwright's `new_context`."""
+def opened(browser: Browser, place: Path | str, **context) -> Iterator[tuple[Page, Heard]]:
+    """Open a file or an address in a window of its own; `context` as for Playwright's `new_context`."""
     heard = Heard()
     window = browser.new_context(**context)
     page = window.new_page()
@@ -58,6 +58,6 @@ def opened(browser: Browser, path: Path, **context) -> Iterator[tuple[Page, Hear
     page.on("pageerror", lambda error: heard.console.append(str(error)))
     page.on("request", lambda request: heard.requests.append(request.url))
     page.on("requestfinished", lambda request: heard.loaded.append(request.url))
-    page.goto(path.as_uri())
+    page.goto(place if isinstance(place, str) else place.as_uri())
     yield page, heard
     window.close()

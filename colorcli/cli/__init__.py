@@ -21,6 +21,7 @@ from colorcli.cli.paper import paper
 from colorcli.cli.plugins import plugins
 from colorcli.cli.process import exit_at_once, reserve_stdout
 from colorcli.cli.run import run
+from colorcli.cli.serve import serve
 from colorcli.cli.settings import settings as settings_command
 from colorcli.cli.signals import Interruption
 from colorcli.cli.stills import film
@@ -102,6 +103,7 @@ def colorcli(ctx: click.Context, debug: bool, settings: Path | None) -> None:
 
 
 colorcli.add_command(run)
+colorcli.add_command(serve)
 colorcli.add_command(train)
 colorcli.add_command(evaluate)
 colorcli.add_command(compare)

@@ -229,7 +229,8 @@ class ModelArgument:
         return replace(options, weights=str(best)).load(self.name)
 
 
-# One model; several, each with every value of an option that has several; one model, on several devices
+# One model; one whose options are set elsewhere; several, each with every value of an option that has several; one
+# model, on several devices
 model_options = option_group(
     "model_options",
     ModelOptions,
@@ -242,6 +243,11 @@ model_options = option_group(
         offline_option,
         license_option,
     ],
+)
+served_model_options = option_group(
+    "model_options",
+    ModelOptions,
+    [weights_option, device_option, precision_option, _engine_option, offline_option, license_option],
 )
 models_options = option_group(
     "model_options",

@@ -1,0 +1,127 @@
+"""`colorcli serve`: the page on this computer that colors photographs."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from colorcli.cli.messages import report_note
+from colorcli.cli.model_options import ModelOptions, complete_model, served_model_options
+from colorcli.cli.run import DEFAULT_MODEL
+from colorcli.errors import MissingDependency
+
+if TYPE_CHECKING:
+    from colorcli.inference.model import Model
+
+_TOKEN = re.compile(r"[\w-]{16,200}", re.ASCII)
+
+
+def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Check a token that the user has chosen."""
+    if value is not None and not _TOKEN.fullmatch(value):
+        raise click.BadParameter("must have 16 to 200 letters, digits, - or _; `openssl rand -hex 16` makes one.")
+    return value
+
+
+@click.command()
+@click.option(
+    "-m",
+    "--model",
+    "name",
+    metavar="COLORIZER[.TAG]",
+    shell_complete=complete_model,
+    help=f"The model that the page begins with. [default: {DEFAULT_MODEL}, or what --weights FILE is for]",
+)
+@served_model_options
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="Port; 0 takes one that is free."
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on. Others than this computer can then reach the page, unencrypted; only the token"
+    " protects it. 0.0.0.0 is every address.",
+)
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME", help="Another name of this computer, such as a proxy's; repeatable."
+)
+@click.option(
+    "--token",
+    envvar="COLORCLI_TOKEN",
+    show_envvar=True,
+    callback=_token,
+    help="The token that requests must bring. [default: a new one each time]",
+)
+@click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
+@click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]")
+@click.option(
+    "--max-upload", type=click.IntRange(1, 4000), default=200, show_default=True, help="Largest file, in megabytes."
+)
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Requests that may wait; more are refused.",
+)
+def serve(
+    *,
+    name: str | None,
+    model_options: ModelOptions,
+    port: int,
+    host: str,
+    allow_host: tuple[str, ...],
+    token: str | None,
+    no_browser: bool,
+    max_pixels: int | None,
+    max_upload: int,
+    max_waiting: int,
+) -> None:
+    """Open a page in the browser that colors photographs, and answer other programs over HTTP.
+
+    Photographs stay on this computer, in memory; nothing is saved until you save it. Ctrl-C ends the server.
+    """
+    import secrets
+
+    try:
+        from colorcli.serve import server
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"colorcli serve needs {error.name}, which is not installed.", 'Install it: pip install "colorcli[serve]"'
+        ) from error
+    name = name or model_options.named_by_weights() or DEFAULT_MODEL
+    token = token or secrets.token_urlsafe(24)
+    with server.listen(host, port) as listening:  # before the model is loaded, which takes longer
+        default = model_options.load(name)
+        others = replace(model_options, weights=None)
+
+        def load(other: str) -> Model:
+            return others.load(other)
+
+        from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS
+        from colorcli.plugin.registry import Registry
+        from colorcli.serve.app import Access, Limits, Server
+        from colorcli.serve.models import ModelShelf
+
+        limits = Limits(max_pixels or DEFAULT_MAX_PIXELS, max_upload * 10**6, max_waiting)
+        access = Access(token, server.names_of(host, allow_host), server.is_everywhere(host))
+        app = Server(ModelShelf(default, load), Registry().colorizers().values(), limits, access).app
+        address = server.address_of(listening, host, token)
+
+        def started() -> None:
+            click.echo(address)
+            if not server.is_loopback(host):
+                report_note(
+                    f"{host} can be reached from other computers, unencrypted. Whoever has the token can use this"
+                    " computer to color pictures. Put a proxy with TLS in front of it on networks you do not trust."
+                )
+            if not no_browser:
+                click.launch(address)
+
+        with contextlib.suppress(KeyboardInterrupt):  # the usual end
+            server.serve(app, listening, started)

@@ -1,0 +1,386 @@
+"""The HTTP API: what openapi.json describes, and the page that uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from colorcli.errors import (
+    ColorcliError,
+    DeviceError,
+    LicenseNotAccepted,
+    MediaError,
+    PluginError,
+    UsageError,
+    WeightsError,
+)
+from colorcli.inference.model import is_out_of_memory
+from colorcli.pages import asset
+from colorcli.serve.album import PREVIEW_PIXELS, Album, OpenPicture, PictureGone
+from colorcli.serve.coloring import ColoredFile, Studio
+from colorcli.serve.command import command_line
+from colorcli.serve.guard import Guard, refused
+from colorcli.serve.models import describe_models
+from colorcli.serve.page import render_page
+from colorcli.serve.settings import LARGEST, ColoringSettings, parse_settings
+from colorcli.serve.turns import Abandoned, Busy, Turns, UploadBudget
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+
+    from starlette.requests import Request
+
+    from colorcli.colorizer import Colorizer
+    from colorcli.serve.models import ModelShelf
+
+Result = TypeVar("Result")
+
+_STATUS: Sequence[tuple[type[ColorcliError], int]] = (
+    (PictureGone, 404),
+    (UsageError, 400),
+    (MediaError, 422),
+    (LicenseNotAccepted, 403),
+    (WeightsError, 503),
+    (DeviceError, 507),
+    (PluginError, 500),
+)
+_UPLOADS = 4  # of the largest size may arrive and wait at the same time
+_SLOWEST = 100_000  # bytes per second of an upload
+_PATIENCE = 30.0  # seconds more, for any upload
+_ROUND = 60.0  # seconds between looks for models and pictures that nobody uses
+_FORM = "For example: curl -F picture=@a.jpg -F 'settings={}' ..."
+_FOLDER = Path(str(resources.files("colorcli.serve").joinpath("page")))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What requests may ask for.
+
+    Attributes:
+        max_pixels: of a frame.
+        max_bytes: of a file.
+        most_waiting: requests that wait for their turn; more are refused.
+    """
+
+    max_pixels: int
+    max_bytes: int = 200 * 10**6
+    most_waiting: int = 64
+
+
+@dataclass
+class Access:
+    """Who may use the server.
+
+    Attributes:
+        token: that requests must bring.
+        names: that the server may be called by.
+        any_address: whether any IP address is one of them.
+    """
+
+    token: str
+    names: frozenset[str]
+    any_address: bool = False
+
+
+class _InMemory(MultiPartParser):
+    """Reads a form into memory; its base class writes files of more than a megabyte to the disk."""
+
+    def __init__(self, request: Request, body: AsyncGenerator[bytes], limit: int) -> None:
+        super().__init__(request.headers, body, max_files=1, max_fields=1, max_part_size=LARGEST)
+        self.spool_max_size = limit + 1
+
+
+class Server:
+    """The routes, and what they share.
+
+    Args:
+        shelf: the models.
+        colorizers: those of all plugins, which the page offers.
+        limits: what requests may ask for.
+        access: who may ask.
+    """
+
+    def __init__(self, shelf: ModelShelf, colorizers: Iterable[Colorizer], limits: Limits, access: Access) -> None:
+        self._studio = Studio(shelf)
+        self._colorizers = list(colorizers)
+        self._limits = limits
+        self._album = Album(limits.max_pixels)
+        self._turns = Turns(limits.most_waiting)
+        self._budget = UploadBudget(_UPLOADS * limits.max_bytes)
+        routes = [
+            Route("/", self.page),
+            Route("/static/shared.css", self.shared_style),
+            Route("/static/theme.js", self.theme),
+            Mount("/static", StaticFiles(directory=_FOLDER)),
+            Route("/api/openapi.json", self.openapi),
+            Route("/api/models", self.models),
+            Route("/api/colorize", self.colorize, methods=["POST"]),
+            Route("/api/pictures", self.add, methods=["POST"]),
+            Route("/api/pictures/{key}", self.remove, methods=["DELETE"]),
+            Route("/api/pictures/{key}/original", self.original),
+            Route("/api/pictures/{key}/preview", self.preview, methods=["POST"]),
+            Route("/api/pictures/{key}/file", self.file, methods=["POST"]),
+            Route("/api/pictures/{key}/command", self.command, methods=["POST"]),
+        ]
+        handlers: dict[Any, Any] = {
+            ColorcliError: _failed,
+            Busy: _busy,
+            TimeoutError: _timed_out,
+            Abandoned: _abandoned,
+            ClientDisconnect: _abandoned,
+            HTTPException: _http_error,
+            Exception: _bug,
+        }
+        starlette = Starlette(routes=routes, exception_handlers=handlers, lifespan=self._lifespan)
+        self.app = Guard(starlette, token=access.token, names=access.names, any_address=access.any_address)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        rounds = asyncio.create_task(self._go_round())
+        try:
+            yield
+        finally:
+            rounds.cancel()
+            self._turns.close()
+
+    async def _go_round(self) -> None:
+        """Let go of what nobody uses, now and then."""
+
+        def release() -> None:
+            self._studio.shelf.release_idle()
+            self._album.release_idle()
+
+        while True:
+            await asyncio.sleep(_ROUND)
+            with contextlib.suppress(Busy):  # then the next request does it
+                await self._turns.take(release, _never)
+
+    # The page
+
+    async def page(self, _request: Request) -> Response:
+        """Show the page."""
+        return HTMLResponse(render_page(self._limits.max_bytes))
+
+    async def shared_style(self, _request: Request) -> Response:
+        """Give the style that all pages of colorcli share."""
+        return Response(asset("page.css"), media_type="text/css")
+
+    async def theme(self, _request: Request) -> Response:
+        """Give the switch between dark and light that all pages of colorcli share."""
+        return Response(asset("page.js"), media_type="text/javascript")
+
+    # For other programs
+
+    async def openapi(self, _request: Request) -> Response:
+        """Describe this API."""
+        return Response(_FOLDER.joinpath("openapi.json").read_bytes(), media_type="application/json")
+
+    async def models(self, _request: Request) -> Response:
+        """List the models."""
+        return JSONResponse({"models": describe_models(self._colorizers, self._studio.shelf.default)})
+
+    async def colorize(self, request: Request) -> Response:
+        """Color a file that is sent with its settings."""
+        async with self._budget.reserve(_length(request, self._limits.max_bytes + LARGEST)):
+            name, content, text = await self._read_form(request)
+            settings = parse_settings(text, ColoringSettings)
+
+            def work() -> ColoredFile:
+                return self._studio.file(OpenPicture(name, content, self._limits.max_pixels), settings)
+
+            return await self._answer(request, work, _download)
+
+    # For the page, which keeps pictures here for a while
+
+    async def add(self, request: Request) -> Response:
+        """Open a picture that is sent."""
+        async with self._budget.reserve(_length(request, self._limits.max_bytes)):
+            content = await _read(request, self._limits.max_bytes)
+            name = request.query_params.get("name", "")
+
+            def work() -> dict[str, Any]:
+                key = self._album.add(name, content)
+                return {"key": key, **self._album.get(key).describe()}
+
+            return await self._answer(request, work, lambda described: JSONResponse(described, 201))
+
+    async def remove(self, request: Request) -> Response:
+        """Forget a picture."""
+        key = request.path_params["key"]
+        return await self._answer(request, lambda: self._album.remove(key), lambda _: Response(status_code=204))
+
+    async def original(self, request: Request) -> Response:
+        """Show a picture as it was sent."""
+        most = _pixels(request)
+        key = request.path_params["key"]
+        return await self._answer(request, lambda: self._studio.original(self._album.get(key), most), _shown)
+
+    async def preview(self, request: Request) -> Response:
+        """Show a picture in color."""
+        most = _pixels(request)
+        settings = parse_settings(await _read_json(request), ColoringSettings)
+        key = request.path_params["key"]
+        return await self._answer(request, lambda: self._studio.preview(self._album.get(key), settings, most), _shown)
+
+    async def file(self, request: Request) -> Response:
+        """Give the whole file in color."""
+        settings = parse_settings(await _read_json(request), ColoringSettings)
+        key = request.path_params["key"]
+        return await self._answer(request, lambda: self._studio.file(self._album.get(key), settings), _download)
+
+    async def command(self, request: Request) -> Response:
+        """Write the command that makes the same file."""
+        settings = parse_settings(await _read_json(request), ColoringSettings)
+        key = request.path_params["key"]
+
+        def work() -> str:
+            return command_line(self._album.get(key), self._studio.pipeline(settings), settings)
+
+        return await self._answer(request, work, lambda text: JSONResponse({"command": text}))
+
+    # What they share
+
+    async def _answer(
+        self, request: Request, work: Callable[[], Result], respond: Callable[[Result], Response]
+    ) -> Response:
+        """Do work when its turn has come, and make the response of its result."""
+        try:
+            return respond(await self._turns.take(work, request.is_disconnected))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise DeviceError("Not enough memory for this picture.", "Close other programs.") from error
+
+    async def _read_form(self, request: Request) -> tuple[str, bytes, str]:
+        """Read a form: the picture's name, its content, and the settings."""
+        form = None
+        try:
+            async with _deadline(request):
+                form = await _InMemory(request, request.stream(), self._limits.max_bytes).parse()
+        except (MultiPartException, KeyError) as error:
+            reason = getattr(error, "message", "it is not multipart/form-data")
+            raise UsageError(f"The form cannot be read: {reason}.", _FORM) from error
+        try:
+            picture, settings = form.get("picture"), form.get("settings", "")
+            if not isinstance(picture, UploadFile) or not isinstance(settings, str):
+                raise UsageError("The form must have a file `picture`, and may have a text `settings`.", _FORM)
+            content = await picture.read()
+            _check_size(len(content), self._limits.max_bytes)
+            return picture.filename or "", content, settings
+        finally:
+            await form.close()
+
+
+# Requests
+
+
+def _length(request: Request, most: int) -> int:
+    """Return the length that a request announces.
+
+    Raises:
+        HTTPException: it announces none, or more than is allowed.
+    """
+    text = request.headers.get("content-length", "")
+    if not text.isdecimal():
+        raise HTTPException(411, "The header Content-Length is missing.")
+    _check_size(int(text), most)
+    return int(text)
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise HTTPException(413, f"A file must have at most {most:,} bytes, got {size:,}.")
+
+
+def _deadline(request: Request) -> asyncio.Timeout:
+    return asyncio.timeout(_PATIENCE + int(request.headers.get("content-length", 0)) / _SLOWEST)
+
+
+async def _read(request: Request, most: int) -> bytes:
+    """Read the body of a request.
+
+    Raises:
+        HTTPException: it is too long.
+        TimeoutError: it does not arrive in time.
+    """
+    parts, size = [], 0
+    async with _deadline(request):
+        async for part in request.stream():
+            size += len(part)
+            _check_size(size, most)
+            parts.append(part)
+    return b"".join(parts)
+
+
+async def _read_json(request: Request) -> bytes:
+    _length(request, LARGEST)
+    return await _read(request, LARGEST)
+
+
+def _pixels(request: Request) -> int:
+    """Return how many pixels a preview may have."""
+    text = request.query_params.get("pixels", str(PREVIEW_PIXELS))
+    if not text.isdecimal() or not 1 <= int(text) <= PREVIEW_PIXELS:
+        raise UsageError(f"pixels must be an integer from 1 to {PREVIEW_PIXELS}, got {text[:20]!r}.")
+    return int(text)
+
+
+async def _never() -> bool:
+    return False
+
+
+# Responses
+
+
+def _shown(file: ColoredFile) -> Response:
+    return Response(file.content, media_type=file.media_type)
+
+
+def _download(file: ColoredFile) -> Response:
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"}
+    if file.remarks:
+        headers["Colorcli-Remarks"] = quote(json.dumps(file.remarks, ensure_ascii=False), safe="")
+    return Response(file.content, media_type=file.media_type, headers=headers)
+
+
+async def _failed(_request: Request, error: ColorcliError) -> Response:
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    return refused(status, error.message, error.hint)
+
+
+async def _http_error(_request: Request, error: HTTPException) -> Response:
+    return refused(error.status_code, error.detail)
+
+
+async def _busy(_request: Request, _error: Busy) -> Response:
+    response = refused(503, "Too many requests are waiting.", "Try again in a few seconds.")
+    response.headers["Retry-After"] = "2"
+    return response
+
+
+async def _timed_out(_request: Request, _error: TimeoutError) -> Response:
+    return refused(408, "The request took too long to arrive.")
+
+
+async def _abandoned(_request: Request, _error: Abandoned | ClientDisconnect) -> Response:
+    return Response(status_code=499)  # which nobody reads
+
+
+async def _bug(_request: Request, error: Exception) -> Response:
+    message = f"{type(error).__name__}: {error}."
+    return refused(500, message, "This is a bug. Report it with what colorcli printed in the terminal.")

@@ -1,0 +1,162 @@
+"""What requests ask for: previews and files in color, made as `colorcli run` makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import simplejpeg
+
+from colorcli.errors import UsageError
+from colorcli.inference.batch import color_pages
+from colorcli.inference.pipeline import Pipeline
+from colorcli.inference.uncertainty import SamplingPipeline
+from colorcli.media import formats
+from colorcli.media.pictures.files import Frame, to_image, write_picture
+from colorcli.media.pictures.tone import is_in_color
+from colorcli.serve.album import reduced
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from colorcli.media.formats import Format
+    from colorcli.serve.album import OpenPicture
+    from colorcli.serve.models import ModelShelf
+    from colorcli.serve.settings import ColoringSettings
+
+MEDIA_TYPES = {name: f"image/{name.lower()}" for name in formats.FORMATS}
+_PREVIEW_QUALITY = 90
+
+
+@dataclass(frozen=True)
+class ColoredFile:
+    """A file for the client.
+
+    Attributes:
+        name: for a download.
+        media_type: of the content.
+        content: its bytes.
+        remarks: sentences without their final period, such as what the file could not keep.
+    """
+
+    name: str
+    media_type: str
+    content: bytes
+    remarks: tuple[str, ...] = ()
+
+
+class Studio:
+    """Colors pictures with the models of a shelf.
+
+    Args:
+        shelf: the models.
+    """
+
+    def __init__(self, shelf: ModelShelf) -> None:
+        self.shelf = shelf
+
+    def pipeline(self, settings: ColoringSettings) -> Pipeline:
+        """Make the pipeline that `colorcli run` would make.
+
+        Raises:
+            UsageError: an option does not exist or has a wrong value.
+            ColorizerNotFound: no plugin provides the model.
+            WeightsError: its weights are not available, or do not fit.
+        """
+        model = self.shelf.get(settings.model)
+        pipeline = Pipeline(model, strength=settings.strength, options=settings.options)
+        return pipeline if settings.seed is None else SamplingPipeline(pipeline, settings.seed)
+
+    def preview(self, picture: OpenPicture, settings: ColoringSettings, most: int) -> ColoredFile:
+        """Color the preview of a picture.
+
+        Args:
+            picture: its chroma is predicted once for each model, options and seed.
+            settings: how to color it.
+            most: pixels of the preview.
+        """
+        joined = self.pipeline(settings).join(reduced(picture.preview, most), self._chroma(picture, settings))
+        return _as_preview(joined)
+
+    def original(self, picture: OpenPicture, most: int) -> ColoredFile:
+        """Show the preview of a picture as it was sent."""
+        return _as_preview(reduced(picture.preview, most))
+
+    def file(self, picture: OpenPicture, settings: ColoringSettings) -> ColoredFile:
+        """Color the whole file, in its own size and depth and with its metadata, as `colorcli run` does.
+
+        Raises:
+            UsageError: the format is unknown.
+            UnwritableMedia: the format cannot hold the picture.
+        """
+        kind = _wanted_format(settings.format)
+        opened = picture.picture
+        kept: list[None] = []
+        if opened.count == 1:
+            frame = picture.first_frame()
+            if not settings.recolor and is_in_color(frame.pixels):
+                return _copy(picture)
+            frames = iter([self.pipeline(settings).join(frame, self._chroma(picture, settings))])
+        else:
+            if not settings.recolor and all(is_in_color(each.pixels) for each in opened.frames()):
+                return _copy(picture)
+            frames = color_pages(self.pipeline(settings), opened.frames(), kept, recolor=settings.recolor)
+        stream = BytesIO()
+        format_ = kind.name if kind else None
+        remarks = write_picture(stream, frames, opened, format=format_, provenance=self.pipeline(settings).provenance)
+        written = kind or formats.FORMATS[opened.format]
+        if not written.holds_xmp:
+            remarks.append(f"a {written.name} file cannot say that its colors are artificial; other formats do")
+        if kept:
+            remarks.append(f"{len(kept)} of {opened.count} pages are in color already and stay as they are")
+        return ColoredFile(
+            output_name(picture.name, kind), MEDIA_TYPES[written.name], stream.getvalue(), (*opened.remarks, *remarks)
+        )
+
+    def _chroma(self, picture: OpenPicture, settings: ColoringSettings) -> Tensor:
+        """Return the chroma of the first frame times the strength; another strength costs only this product."""
+        undiluted = self.pipeline(msgspec.structs.replace(settings, strength=1.0))
+        return picture.chroma(undiluted) * settings.strength
+
+
+def output_name(name: str, kind: Format | None) -> str:
+    """Return the name that `colorcli run` gives an output: `a-color.jpg` for `a.jpg`."""
+    path = PurePath(name)
+    known = path.suffix.lower() in formats.BY_SUFFIX
+    stem, suffix = (path.stem, path.suffix) if known else (path.name, "")
+    if kind is not None and suffix.lower() not in kind.suffixes:
+        suffix = kind.suffix
+    return f"{stem}-color{suffix}"
+
+
+def _copy(picture: OpenPicture) -> ColoredFile:
+    remark = "the picture is in color already and was copied; `recolor` colors it anew"
+    return ColoredFile(
+        output_name(picture.name, None), MEDIA_TYPES[picture.picture.format], picture.content, (remark,)
+    )
+
+
+def _wanted_format(name: str | None) -> Format | None:
+    if name is None:
+        return None
+    kind = formats.named(name)
+    if kind is None:
+        raise UsageError(f"{name!r} is not a picture format.", f"Choose from {', '.join(formats.FORMATS)}.")
+    return kind
+
+
+def _as_preview(frame: Frame) -> ColoredFile:
+    """Encode a frame quickly and well enough for a screen."""
+    if frame.alpha is not None:
+        stream = BytesIO()
+        to_image(frame).save(stream, "WEBP", quality=_PREVIEW_QUALITY, method=0)
+        return ColoredFile("preview.webp", "image/webp", stream.getvalue())
+    gray = frame.pixels.ndim == 2
+    pixels = np.ascontiguousarray(frame.pixels[..., None] if gray else frame.pixels)
+    space, subsampling = ("GRAY", "Gray") if gray else ("RGB", "444")
+    content = simplejpeg.encode_jpeg(pixels, _PREVIEW_QUALITY, colorspace=space, colorsubsampling=subsampling)
+    return ColoredFile("preview.jpg", "image/jpeg", content)

@@ -1,0 +1,133 @@
+"""The models that the server has in memory, and those that it could load."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from colorcli.colorizer import declares
+from colorcli.weights import is_local
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from colorcli.colorizer import Colorizer, Option
+    from colorcli.inference.model import Model
+
+_log = logging.getLogger("colorcli")
+_MOST_LENT = 2  # besides the default model
+_PATIENCE = 300.0  # seconds that a model stays in memory after its last use
+
+
+@dataclass
+class _Lent:
+    """A model in memory, and when it was last asked for."""
+
+    model: Model
+    used: float
+
+
+class ModelShelf:
+    """Models by name: the default one stays in memory, others are loaded on demand and let go after a while.
+
+    Not safe to use from several threads at once; requests take turns.
+
+    Args:
+        default: the model that is used where none is named.
+        load: loads another by its name, as `colorcli.inference.model.load`.
+        clock: seconds, for tests.
+    """
+
+    def __init__(
+        self, default: Model, load: Callable[[str], Model], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.default = default
+        self._load = load
+        self._clock = clock
+        self._lent: dict[str, _Lent] = {}
+
+    def get(self, name: str) -> Model:
+        """Return a model, loading it if need be.
+
+        Args:
+            name: COLORIZER or COLORIZER.TAG; empty for the default.
+
+        Raises:
+            ColorizerNotFound: no plugin provides it.
+            WeightsError: the weights are not available, or do not fit.
+        """
+        self.release_idle()
+        if name in {"", self.default.name}:
+            return self.default
+        lent = self._lent.get(name)
+        if lent is None:
+            while len(self._lent) >= _MOST_LENT:
+                self._release(min(self._lent, key=lambda each: self._lent[each].used))
+            lent = self._lent[name] = _Lent(self._load(name), 0.0)
+        lent.used = self._clock()
+        return lent.model
+
+    def release_idle(self) -> None:
+        """Let go of models that nobody has used for a while."""
+        now = self._clock()
+        for name in [name for name, lent in self._lent.items() if now - lent.used > _PATIENCE]:
+            self._release(name)
+
+    @property
+    def in_memory(self) -> list[str]:
+        """The names of the models in memory, the default one first."""
+        return [self.default.name, *(lent.model.name for lent in self._lent.values())]
+
+    def _release(self, name: str) -> None:
+        import torch
+
+        _log.info("letting go of %s", name)
+        del self._lent[name]
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def describe_models(colorizers: Iterable[Colorizer], default: Model) -> list[dict[str, Any]]:
+    """Describe the models that can be asked for, the default one first.
+
+    Returns:
+        For each its `name`, `summary`, `license`, `bytes` of weights, whether they are `here`, whether it is the
+        `default`, its `options`, and whether it `samples` several colorings.
+    """
+    found = [_description(default.colorizer, default.tag, default)]
+    for colorizer in colorizers:
+        found += [_description(colorizer, tag) for tag in colorizer.weights or ("",)]
+    unique = {each["name"]: each for each in reversed(found)}  # of two with one name, the default
+    return list(reversed(unique.values()))
+
+
+def _description(colorizer: Colorizer, tag: str, loaded: Model | None = None) -> dict[str, Any]:
+    weights = colorizer.weights.get(tag)
+    defaults = loaded.options({}) if loaded else {**(weights.options if weights else {})}
+    return {
+        "name": f"{colorizer.name}.{tag}" if tag else colorizer.name,
+        "summary": colorizer.summary,
+        "license": weights.license if weights else "",
+        "bytes": weights.size if weights else 0,
+        "here": loaded is not None or weights is None or is_local(weights),
+        "default": loaded is not None,
+        "samples": declares(colorizer, "sample"),
+        "options": [_option(option, defaults.get(option.name, option.default)) for option in colorizer.options],
+    }
+
+
+def _option(option: Option, default: object) -> dict[str, Any]:
+    kinds = {bool: "switch", int: "integer", float: "number", str: "text"}
+    return {
+        "name": option.name,
+        "help": option.help,
+        "kind": "choice" if option.choices else kinds[type(option.default)],
+        "default": default,
+        "minimum": option.minimum,
+        "maximum": option.maximum,
+        "choices": list(option.choices),
+    }

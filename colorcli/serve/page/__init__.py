@@ -1,0 +1,38 @@
+"""The page: a template, styles, scripts without a build step, and every English text in texts.json."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def render_page(max_bytes: int) -> str:
+    """Render the page.
+
+    Args:
+        max_bytes: of a file that may be sent.
+    """
+    template = _environment().get_template("index.html")
+    return template.render(t=texts(), max_bytes=max_bytes)
+
+
+@cache
+def texts() -> dict[str, Any]:
+    """Read the texts of the page."""
+    found: dict[str, Any] = json.loads(resources.files(__name__).joinpath("texts.json").read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("colorcli.serve", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

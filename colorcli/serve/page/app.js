@@ -1,0 +1,418 @@
+// The page: photographs, the one that is shown, and what happens when something is pressed.
+import { alertUser, at, button, element } from "./elements.js";
+import { Palette } from "./palette.js";
+import { Panel } from "./panel.js";
+import { Photo } from "./photo.js";
+import { Samples } from "./samples.js";
+import { copyCommand, saveAll, saveOne, stopSaving } from "./saving.js";
+import { fetchModels, oneAtATime } from "./server.js";
+import { Stage } from "./stage.js";
+import { Strip } from "./strip.js";
+import { text } from "./text.js";
+
+const PREVIEW = 2_000_000; // pixels
+const THUMBNAIL = 30_000;
+const RADIUS = 8;
+const PICTURE = /\.(jpe?g|jpe|jfif|a?png|tiff?|webp|bmp|dib|gif|avifs?|hei[cf]|hif)$/i;
+const maxBytes = Number(document.body.dataset.maxBytes);
+
+const photos = [];
+let current = -1;
+let before = null; // settings of the current photograph before a change, as JSON
+let open = -1; // the hint whose palette is open
+let fresh = null; // a place that was clicked and has no color yet
+let failing = ""; // the last message about a preview, so that it is not repeated
+
+const photo = () => photos[current];
+const report = (error) => alertUser(error.message, error.hint);
+
+const models = await fetchModels().catch((error) => { report(error); return []; });
+const first = models[0]?.name ?? "";
+const initial = () => ({ model: first, strength: 1, options: {}, seed: null, recolor: true, hints: [] });
+
+const stage = new Stage({
+  place: (x, y) => (palette.isOpen && !fresh ? closePalette() : addHint(x, y)),
+  open: openHint,
+  move: (index, x, y) => {
+    if (index >= photo().settings.hints.length) Object.assign(fresh, { x, y });
+    else change((settings) => Object.assign(settings.hints[index], { x, y }), { marks: false });
+    if (palette.isOpen) palette.position(stage, marked()[index]);
+  },
+  moved: () => { commit(); drawMarks(); if (open >= 0) fillPalette(); },
+  remove: removeHint,
+});
+const panel = new Panel(models, { change: (apply) => change(apply), commit });
+const strip = new Strip({ show, remove: removePhoto });
+const samples = new Samples({ choose: (seed) => { change((settings) => { settings.seed = seed; }); commit(); }, failed: report });
+const palette = new Palette({
+  choose: (color, final) => chooseColor(color, final),
+  size: (radius) => { if (!fresh) change((settings) => { settings.hints[open].radius = radius; }); },
+  done: commit,
+  remove: () => removeHint(open),
+  close: closePalette,
+});
+
+// Photographs
+
+async function add(files) {
+  const begin = photos.length;
+  for (const file of files) {
+    if (file.size > maxBytes) alertUser(text("too_large", { name: file.name, size: maxBytes / 1e6 }));
+    else photos.push(new Photo(file, photo()?.settings ? { ...photo().settings, seed: null, hints: [] } : initial()));
+  }
+  if (photos.length === begin) return;
+  at("empty").hidden = true;
+  at("work").hidden = false;
+  if (current < 0 || begin > 0) show(begin);
+  else strip.draw(photos, current);
+  openAll();
+}
+
+const openAll = oneAtATime(async () => {
+  for (let next; (next = photos.find((each) => each.state === "waiting"));) {
+    next.state = "opening";
+    strip.draw(photos, current);
+    try {
+      if (next.key === null) await next.open();
+      next.state = "ready";
+      if (next === photo()) showOpened();
+      await drawThumbnail(next);
+    } catch (error) {
+      next.state = "failed";
+      next.problem = error;
+      report(error);
+    }
+    if (next === photo() && next.state === "failed") showOpened();
+    strip.draw(photos, current);
+  }
+});
+
+async function drawThumbnail(which) {
+  const blob = await which.blob(`preview?pixels=${THUMBNAIL}`, { json: which.wanted() });
+  if (which.thumbnail) URL.revokeObjectURL(which.thumbnail);
+  which.thumbnail = URL.createObjectURL(blob);
+}
+
+function show(index) {
+  if (current >= 0) closePalette();
+  current = Math.min(Math.max(index, 0), photos.length - 1);
+  failing = "";
+  before = JSON.stringify(photo().settings);
+  at("name").textContent = photo().name;
+  at("name").title = photo().name;
+  stage.clear();
+  for (const side of ["left", "right"]) delete shown[side];
+  strip.draw(photos, current);
+  strip.reveal(current);
+  showOpened();
+}
+
+// Draw what is known of the photograph by now.
+function showOpened() {
+  const { info, problem, settings } = photo();
+  at("facts").textContent = problem ? `${problem.message} ${problem.hint}` : info ? facts(info) : text("opening");
+  at("facts").classList.toggle("bad", Boolean(problem));
+  for (const id of ["download", "copy", "add-hint", "show-samples"]) at(id).disabled = !info;
+  stage.busy(!info && !problem);
+  panel.show(settings, info);
+  if (!info) return;
+  stage.resize(info.width, info.height);
+  drawAll();
+}
+
+function facts({ width, height, format, bits, pages, tone, remarks }) {
+  const words = [text("facts", { width, height, format, bits })];
+  if (pages > 1) words.push(text("pages", { pages }));
+  if (tone === "tinted") words.push(text("tinted"));
+  return [...words, ...remarks].join(" · ");
+}
+
+function removePhoto(index) {
+  const [removed] = photos.splice(index, 1);
+  removed.forget();
+  at("status").textContent = text("removed_photo", { name: removed.name });
+  if (!photos.length) {
+    current = -1;
+    at("work").hidden = true;
+    at("empty").hidden = false;
+  } else if (index === current) {
+    current = -1;
+    show(Math.min(index, photos.length - 1));
+  } else {
+    if (index < current) current--;
+    strip.draw(photos, current);
+  }
+}
+
+// Settings
+
+function change(apply, { marks = true } = {}) {
+  if (current < 0) return;
+  apply(photo().settings);
+  drawAll(marks);
+}
+
+// End a change: it can be undone from now on.
+function commit() {
+  if (current < 0) return;
+  photo().remember(before);
+  const now = JSON.stringify(photo().settings);
+  if (now === before) return;
+  before = now;
+  drawButtons();
+  redrawThumbnail(photo());
+}
+
+const redrawThumbnail = oneAtATime(async (which) => {
+  if (which.state !== "ready" || photos.length < 2) return;
+  await drawThumbnail(which).catch(report);
+  strip.draw(photos, current);
+});
+
+function travel(step) {
+  if (current < 0 || !photo()[step]()) return;
+  closePalette();
+  before = JSON.stringify(photo().settings);
+  at("status").textContent = text(step === "undo" ? "undone" : "redone");
+  drawAll();
+  redrawThumbnail(photo());
+}
+
+function drawButtons() {
+  at("undo").disabled = !photo().past.length;
+  at("redo").disabled = !photo().future.length;
+}
+
+function drawAll(marks = true) {
+  const { settings, info } = photo();
+  panel.show(settings, info);
+  drawButtons();
+  if (marks) drawMarks();
+  if (!info) return;
+  stage.tag(at("compare").value || text("original"), settings.model);
+  preview();
+  if (panel.models.get(settings.model).samples) samples.follow(photo());
+}
+
+// The two versions on the stage
+
+const shown = {}; // what each side shows
+
+const preview = oneAtATime(async () => {
+  const which = photo();
+  if (!which?.info) return;
+  const began = performance.now();
+  const { model } = which.settings;
+  const other = at("compare").value;
+  const left = other ? { action: "preview", json: which.wanted(other) } : { action: "original", method: "GET" };
+  const right = { action: "preview", json: which.wanted() };
+  const busy = setTimeout(() => { stage.busy(true); at("status").textContent = text("coloring"); }, 250);
+  try {
+    for (const [side, { action, ...request }] of Object.entries({ right, left })) {
+      const state = JSON.stringify([which.name, photos.indexOf(which), action, request]);
+      if (shown[side] === state) continue;
+      const blob = await which.blob(`${action}?pixels=${PREVIEW}`, request);
+      if (which !== photo()) return;
+      const url = URL.createObjectURL(blob);
+      const words = action === "original" ? text("alt_original", which) : text("alt_colored", { name: which.name, model: side === "right" ? model : other });
+      await stage.show(side, url, words);
+      URL.revokeObjectURL(url);
+      shown[side] = state;
+      if (side === "right") at("status").textContent = text("colored", { model, seconds: ((performance.now() - began) / 1000).toFixed(2) });
+    }
+    failing = "";
+  } catch (error) {
+    if (error.message !== failing) report(error);
+    failing = error.message;
+    at("status").textContent = "";
+  } finally {
+    clearTimeout(busy);
+    stage.busy(false);
+  }
+});
+
+// Hints
+
+const marked = () => (fresh ? [...photo().settings.hints, fresh] : photo().settings.hints);
+
+function drawMarks() {
+  stage.mark(marked(), open);
+  drawHintList();
+}
+
+function addHint(x, y) {
+  if (current < 0 || !photo().info) return;
+  fresh = { x, y, color: "" };
+  openHint(photo().settings.hints.length);
+}
+
+function openHint(index) {
+  if (fresh && index < photo().settings.hints.length) fresh = null;
+  open = index;
+  drawMarks();
+  palette.open(stage, marked()[index], marked()[index].radius ?? RADIUS);
+  fillPalette();
+}
+
+async function fillPalette() {
+  const [which, index] = [photo(), open];
+  const { x, y } = marked()[index];
+  const json = { ...which.wanted(), x, y };
+  try {
+    const found = await (await which.request("palette", { json })).json();
+    if (which === photo() && index === open) palette.fill({ ...found, model: which.settings.model }, marked()[index]?.color);
+  } catch (error) {
+    report(error);
+  }
+}
+
+function chooseColor(color, final) {
+  if (open < 0) return;
+  if (fresh) {
+    const hint = { x: fresh.x, y: fresh.y, color, radius: Number(at("radius").value) };
+    fresh = null;
+    change((settings) => { settings.hints.push(hint); });
+    at("status").textContent = text("hint_added", { number: photo().settings.hints.length, color });
+  } else {
+    change((settings) => { settings.hints[open].color = color; });
+  }
+  palette.mark(color);
+  if (final) commit();
+}
+
+function closePalette() {
+  const index = open;
+  commit();
+  [open, fresh] = [-1, null];
+  palette.close();
+  drawMarks();
+  at("marks").children[index]?.focus({ preventScroll: true });
+}
+
+function removeHint(index) {
+  const isNew = index >= photo().settings.hints.length;
+  if (!isNew) change((settings) => { settings.hints.splice(index, 1); });
+  [open, fresh] = [-1, null];
+  closePalette();
+  if (!isNew) at("status").textContent = text("hint_removed");
+}
+
+function drawHintList() {
+  const { hints } = photo().settings;
+  at("clear-hints").hidden = !hints.length;
+  at("hint-list").replaceChildren(...hints.map((hint, index) => hintItem(hint, index)));
+}
+
+function hintItem(hint, index) {
+  const words = text("hint", { number: index + 1, color: hint.color, x: Math.round(100 * hint.x), y: Math.round(100 * hint.y) });
+  return element("li", {},
+    button({ "aria-label": words, onclick: () => openHint(index) }, element("i", { "--color": hint.color }), hint.color),
+    button({ "aria-label": text("hint_remove", { number: index + 1 }), onclick: () => removeHint(index) }, "×"));
+}
+
+// Buttons
+
+const press = (id, action) => at(id).addEventListener("click", action);
+press("undo", () => travel("undo"));
+press("redo", () => travel("redo"));
+press("keys", () => at("help").showModal());
+press("add-hint", () => addHint(0.5, 0.5));
+press("clear-hints", () => { change((settings) => { settings.hints = []; }); commit(); });
+press("reset", () => {
+  change((settings) => Object.assign(settings, { strength: 1, seed: null, options: {} }));
+  commit();
+  at("status").textContent = text("reset");
+});
+press("download", () => saveOne(photo()));
+press("copy", () => copyCommand(photo()));
+press("download-all", () => saveAll(photos.filter((each) => each.state !== "failed")));
+press("stop", stopSaving);
+press("apply-all", async () => {
+  const { hints, ...rest } = photo().settings;
+  for (const each of photos) {
+    if (each === photo()) continue;
+    const earlier = JSON.stringify(each.settings);
+    Object.assign(each.settings, structuredClone(rest));
+    each.remember(earlier);
+  }
+  alertUser(text("applied", { count: photos.length }), "", true);
+  for (const each of photos) {
+    if (each.state !== "ready") continue;
+    await drawThumbnail(each).catch(report);
+    strip.draw(photos, current);
+  }
+});
+at("compare").addEventListener("change", () => drawAll());
+
+// Keys
+
+const PAN = { ArrowLeft: [0.1, 0], ArrowRight: [-0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] };
+const KEYS = {
+  ArrowLeft: () => show(current - 1), ArrowRight: () => show(current + 1), s: () => stage.setWhole(!stage.whole),
+  h: () => addHint(0.5, 0.5), "+": () => stage.closer(), "=": () => stage.closer(), "-": () => stage.farther(), 0: () => stage.zoomTo(1),
+};
+
+addEventListener("keydown", (event) => {
+  if (at("help").open || event.altKey) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const writing = event.target.closest?.("input:not([type=range]):not([type=checkbox]), select, textarea");
+  if (event.ctrlKey || event.metaKey) {
+    if (current < 0 || writing) return;
+    if (key === "z") travel(event.shiftKey ? "redo" : "undo");
+    else if (key === "y") travel("redo");
+    else if (key === "s") at("download").click();
+    else return;
+    event.preventDefault();
+    return;
+  }
+  if (key === "?") at("help").showModal();
+  if (current < 0 || writing) return;
+  const ranged = event.target.closest?.("input");
+  if (key === "Escape" && palette.isOpen) closePalette();
+  else if (key === "b") stage.hold(true);
+  else if (event.shiftKey && PAN[key]) stage.pan(...PAN[key]);
+  else if (KEYS[key] && !(ranged && key.startsWith("Arrow"))) KEYS[key]();
+  else return;
+  event.preventDefault();
+});
+addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b") stage.hold(false); });
+addEventListener("blur", () => stage.hold(false));
+addEventListener("resize", () => { if (palette.isOpen) palette.position(stage, marked()[open]); });
+
+// Files: chosen, pasted, dropped
+
+at("files").addEventListener("change", () => { add([...at("files").files]); at("files").value = ""; });
+addEventListener("paste", (event) => {
+  const files = [...(event.clipboardData?.files ?? [])];
+  if (files.length) add(files);
+});
+
+const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+addEventListener("dragover", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  at("drop").hidden = false;
+});
+addEventListener("dragleave", (event) => { if (!event.relatedTarget) at("drop").hidden = true; });
+addEventListener("drop", async (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  at("drop").hidden = true;
+  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return add([...event.dataTransfer.files]);
+  add((await Promise.all(entries.map((entry) => filesIn(entry)))).flat());
+});
+
+// The files of a dropped folder; what is no picture is left out, unless it was dropped itself.
+async function filesIn(entry, inside = false) {
+  if (entry.isFile) {
+    if (inside && !PICTURE.test(entry.name)) return [];
+    return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  }
+  const reader = entry.createReader();
+  const found = [];
+  for (let batch; (batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))).length;) {
+    for (const each of batch) found.push(...(await filesIn(each, true)));
+  }
+  return found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+}

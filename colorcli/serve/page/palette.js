@@ -1,0 +1,63 @@
+// The palette of a place: the colors that are likely there, any other color, and the size of the hint.
+import { at, button } from "./elements.js";
+import { text } from "./text.js";
+
+const GAP = 22; // pixels between a mark and the palette
+
+export class Palette {
+  // heard: { choose(color), size(radius), done(), remove(), close() }
+  constructor(heard) {
+    this.heard = heard;
+    this.box = at("palette");
+    at("other").addEventListener("input", () => heard.choose(at("other").value, false));
+    at("other").addEventListener("change", () => heard.done());
+    at("radius").addEventListener("input", () => heard.size(Number(at("radius").value)));
+    at("radius").addEventListener("change", () => heard.done());
+    at("remove-hint").addEventListener("click", () => heard.remove());
+    at("close-palette").addEventListener("click", () => heard.close());
+    this.box.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") heard.close();
+      event.stopPropagation(); // keys of the page are not for the palette
+    });
+    for (const name of ["pointerdown", "mousedown"]) this.box.addEventListener(name, (event) => event.stopPropagation());
+  }
+
+  get isOpen() { return !this.box.hidden; }
+
+  open(stage, hint, radius) {
+    this.box.hidden = false;
+    at("swatches").replaceChildren();
+    at("radius").value = radius;
+    if (hint.color) at("other").value = hint.color;
+    this.position(stage, hint);
+  }
+
+  // Beside the mark, inside the stage
+  position(stage, { x, y }) {
+    const [left, top] = stage.onStage(x, y);
+    const outer = at("stage").getBoundingClientRect();
+    const { width, height } = this.box.getBoundingClientRect();
+    const beside = left + GAP + width <= outer.width ? left + GAP : left - GAP - width;
+    this.box.style.left = `${Math.max(0, beside)}px`;
+    this.box.style.top = `${Math.min(Math.max(0, top - height / 2), Math.max(0, outer.height - height))}px`;
+  }
+
+  fill({ colors, source, model }, chosen) {
+    at("palette-source").textContent = text(source === "model" ? "from_model" : "from_picture", { model });
+    at("swatches").replaceChildren(...colors.map(({ color, share }) => {
+      const label = share == null ? text("swatch_plain", { color }) : text("swatch", { color, share: Math.round(100 * share) });
+      return button({
+        class: "swatch", "aria-label": label, title: label, "--color": color, "aria-pressed": String(color === chosen), "data-color": color,
+        onclick: () => this.heard.choose(color, true),
+      });
+    }));
+    if (this.box.contains(document.activeElement) || document.activeElement === document.body) at("swatches").firstChild?.focus();
+  }
+
+  mark(chosen) {
+    for (const swatch of at("swatches").children) swatch.setAttribute("aria-pressed", String(swatch.dataset.color === chosen));
+    if (chosen) at("other").value = chosen;
+  }
+
+  close() { this.box.hidden = true; }
+}

@@ -1,0 +1,44 @@
+// The strip of photographs below the stage, which is also the queue.
+import { at, button, element } from "./elements.js";
+import { text } from "./text.js";
+
+export class Strip {
+  // heard: { show(index), remove(index) }
+  constructor(heard) {
+    this.heard = heard;
+  }
+
+  draw(photos, current) {
+    at("strip").hidden = photos.length < 2;
+    at("several").hidden = photos.length < 2;
+    const list = at("photos");
+    const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
+    list.replaceChildren(...photos.map((photo, index) => this.item(photo, index, index === current)));
+    if (focused >= 0) list.children[Math.min(focused, photos.length - 1)]?.querySelector(".photo").focus({ preventScroll: true });
+    const open = photos.filter((photo) => photo.state === "waiting" || photo.state === "opening").length;
+    at("queue").textContent = open && photos.length > 1 ? text("count", { done: photos.length - open, total: photos.length }) : "";
+  }
+
+  item(photo, index, current) {
+    const words = photo.state === "ready" ? photo.name : `${photo.name}, ${text(photo.state)}`;
+    const image = photo.thumbnail ? element("img", { src: photo.thumbnail, alt: "" }) : text(photo.state === "ready" ? "opening" : photo.state);
+    const chosen = button({
+      class: photo.state === "failed" ? "photo failed" : "photo", title: photo.name, "aria-label": words,
+      "aria-current": current && "true", onclick: () => this.heard.show(index),
+    }, image);
+    chosen.addEventListener("keydown", (event) => {
+      if (event.key === "Delete") this.heard.remove(index);
+    });
+    const remove = button({
+      class: "remove", "aria-label": text("remove_photo", { name: photo.name }), onclick: () => this.heard.remove(index),
+    }, "×");
+    return element("li", {}, chosen, remove);
+  }
+
+  reveal(index) {
+    const item = at("photos").children[index];
+    if (!item) return;
+    const list = at("photos"); // not scrollIntoView, which would scroll the page as well
+    list.scrollTo({ left: item.offsetLeft - list.offsetLeft - (list.clientWidth - item.offsetWidth) / 2 });
+  }
+}

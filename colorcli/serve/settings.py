@@ -1,0 +1,67 @@
+"""How a picture is to be colored, as requests say it in JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from colorcli.errors import UsageError
+from colorcli.validation import find_problems
+
+Settings = TypeVar("Settings", bound="ColoringSettings")
+
+LARGEST = 256 * 1024  # bytes of JSON; a thousand hints need 30 KiB
+
+
+class ColoringSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `colorcli run` has options for.
+
+    Attributes:
+        model: COLORIZER or COLORIZER.TAG; empty for the server's default.
+        strength: factor for the chroma, 0..1.
+        options: of the colorizer, by name, as `-p` sets them.
+        seed: of a sampled coloring, as `--samples 1 --seed N` draws it; None for the usual one.
+        recolor: color a picture anew that is in color already; otherwise it is returned as it is.
+        format: of the file, such as `png`; None for that of the picture.
+    """
+
+    model: Annotated[str, msgspec.Meta(max_length=200, description="the name of a model")] = ""
+    strength: Annotated[float, msgspec.Meta(ge=0, le=1, description="a number from 0 to 1")] = 1.0
+    options: dict[str, bool | int | float | str] = {}
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] | None = None
+    recolor: bool = False
+    format: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+
+
+class PlaceSettings(ColoringSettings, frozen=True, kw_only=True):
+    """Settings, and a place in the upright picture.
+
+    Attributes:
+        x: from left to right, 0..1.
+        y: from top to bottom, 0..1.
+    """
+
+    x: Annotated[float, msgspec.Meta(ge=0, le=1, description="a number from 0 to 1")]
+    y: Annotated[float, msgspec.Meta(ge=0, le=1, description="a number from 0 to 1")]
+
+
+def parse_settings(content: bytes | str, kind: type[Settings]) -> Settings:
+    """Read settings from JSON.
+
+    Args:
+        content: a JSON object; empty for the defaults.
+        kind: the settings that are expected.
+
+    Raises:
+        UsageError: it is not valid JSON, or a field is unknown or has a wrong value; every one of them is named.
+    """
+    if len(content) > LARGEST:
+        raise UsageError(f"The settings must have at most {LARGEST:,} bytes, got {len(content):,}.")
+    try:
+        table = msgspec.json.decode(content or b"{}")
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise UsageError(f"The settings are not valid JSON: {error}.") from None
+    if problems := find_problems(table, kind, "settings"):
+        raise UsageError(f"{'; '.join(problems)}.")
+    return msgspec.convert(table, kind)

@@ -1,0 +1,90 @@
+"""Requests take turns: one is worked on at a time, in the order of their arrival, and too many are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+Result = TypeVar("Result")
+
+
+class Busy(Exception):
+    """Too many requests are waiting."""
+
+
+class Abandoned(Exception):
+    """The client is gone before the turn of its request."""
+
+
+class Turns:
+    """The one worker that colors, and the line in front of it.
+
+    Args:
+        most: requests that may wait or be worked on.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+        self._turn = asyncio.Lock()  # wakes those who wait in the order of their arrival
+        self._worker = ThreadPoolExecutor(1, "colorcli-serve")
+
+    async def take(self, work: Callable[[], Result], is_gone: Callable[[], Awaitable[bool]]) -> Result:
+        """Wait for a turn and do some work in the worker's thread.
+
+        Args:
+            work: may take a while.
+            is_gone: tells, when the turn has come, whether nobody waits for the result any more.
+
+        Returns:
+            What `work` returned.
+
+        Raises:
+            Busy: too many are waiting already.
+            Abandoned: nobody waits for the result.
+        """
+        if self._count >= self._most:
+            raise Busy
+        self._count += 1
+        try:
+            async with self._turn:
+                if await is_gone():
+                    raise Abandoned
+                return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        finally:
+            self._count -= 1
+
+    def close(self) -> None:
+        """Finish the work in progress and start no more."""
+        self._worker.shutdown(cancel_futures=True)
+
+
+class UploadBudget:
+    """The memory that uploads may take while they arrive and wait, all together.
+
+    Args:
+        most: bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    @contextlib.asynccontextmanager
+    async def reserve(self, size: int) -> AsyncIterator[None]:
+        """Reserve memory for an upload.
+
+        Raises:
+            Busy: others take too much of it.
+        """
+        if size > self._left:
+            raise Busy
+        self._left -= size
+        try:
+            yield
+        finally:
+            self._left += size

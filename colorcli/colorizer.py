@@ -167,7 +167,7 @@ def chroma_of(predicted: Tensor | Prediction) -> Tensor:
 
 
 def declares(colorizer: Colorizer, method: str) -> bool:
-    """Tell whether a colorizer overrides an optional method: `recipe`, `sample`, `explain` or `paint`."""
+    """Tell whether a colorizer overrides an optional method, such as `recipe`, `sample`, `explain` or `paint`."""
     return getattr(type(colorizer), method) is not getattr(Colorizer, method)
 
 
@@ -228,6 +228,26 @@ class Colorizer(ABC):
             UsageError: unless overridden.
         """
         raise UsageError(f"The colorizer {self.name} does not estimate its uncertainty.")
+
+    def likely_colors(
+        self, network: Any, lightness: Tensor, place: tuple[float, float], *args: Any, **options: Any
+    ) -> Tensor:
+        """List the colors that a place may have, for colorizers that predict a distribution of colors.
+
+        Args:
+            network: as for `predict`.
+            lightness: (1, 1, H, W), of one picture, as for `predict`.
+            place: x and y in the picture, 0..1 from the left and from the top.
+            *args: none, as for `predict`.
+            **options: as for `predict`.
+
+        Returns:
+            (n, 3) float, in any order: a and b of each color, and its probability; these sum to at most 1.
+
+        Raises:
+            UsageError: unless overridden.
+        """
+        raise UsageError(f"The colorizer {self.name} does not estimate how likely colors are.")
 
     def sample(self, network: Any, lightness: Tensor, seed: int, *args: Any, **options: Any) -> Tensor:
         """Draw one of several plausible colorings, for colorizers that predict a distribution of colors.

@@ -60,6 +60,31 @@ def checked_planes(name: str, returned: object, lightness: Tensor, channels: int
     return Planes(values, _checked_notes(name, notes, count))
 
 
+def checked_colors(name: str, returned: object) -> Tensor:
+    """Check what `likely_colors` returned.
+
+    Args:
+        name: of the model, for errors.
+        returned: (n, 3): a, b and the probability of each color.
+
+    Returns:
+        (n, 3) float32 on the CPU, the most likely color first.
+
+    Raises:
+        PluginError: the colorizer returned anything else.
+    """
+    expected = "expected a tensor of shape (n, 3): a, b and the probability of each"
+    if not isinstance(returned, Tensor):
+        raise PluginError(f"{name} returned {type(returned).__name__} as likely colors; {expected}.")
+    if returned.ndim != 2 or returned.shape[1] != 3 or not len(returned):
+        raise PluginError(f"{name} returned likely colors of shape {tuple(returned.shape)}; {expected}.")
+    colors = returned.float().cpu()
+    probabilities = colors[:, 2]
+    if not torch.isfinite(colors).all() or probabilities.min() < 0 or probabilities.sum() > 1.01:
+        raise PluginError(f"{name} returned probabilities of likely colors that are not from 0 to 1, or not finite.")
+    return colors[probabilities.argsort(descending=True)]
+
+
 def _checked_notes(name: str, notes: object, count: int) -> Sequence[Mapping[str, str | float]]:
     if not isinstance(notes, Sequence) or isinstance(notes, str):
         raise PluginError(

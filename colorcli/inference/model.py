@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from colorcli.colorizer import Prediction
 from colorcli.errors import DeviceError, UsageError, did_you_mean
-from colorcli.inference.answers import CHROMA, ENTROPY, RGB, Planes, checked_planes
+from colorcli.inference.answers import CHROMA, ENTROPY, RGB, Planes, checked_colors, checked_planes
 from colorcli.inference.device import Device, choose
 from colorcli.inference.placement import place
 from colorcli.isolation import origin
@@ -201,6 +201,27 @@ class Model:
         """
         return self._planes("paint", lightness, options, RGB)
 
+    def likely_colors(self, lightness: Tensor, place: tuple[float, float], **options: OptionValue) -> Tensor:
+        """List the colors that a place may have.
+
+        Args:
+            lightness: (1, 1, H, W), L* in 0..100, at the network's size, on any device.
+            place: x and y in the picture, 0..1 from the left and from the top.
+            **options: of the colorizer.
+
+        Returns:
+            (n, 3) float32 on the CPU: a and b of each color, and its probability, the most likely first.
+
+        Raises:
+            UsageError: the colorizer does not predict a distribution, or an option is wrong.
+            PluginError: the colorizer returned something else.
+        """
+        device, network = self._place
+        with torch.inference_mode():
+            arguments = {"place": place, **self.options(options)}
+            returned = self._returned("likely_colors", device, network, lightness.float(), arguments)
+        return checked_colors(self.name, returned)
+
     def _planes(
         self, method: str, lightness: Tensor, options: Mapping[str, OptionValue], channels: int, **more: int
     ) -> Planes:
@@ -243,13 +264,19 @@ class Model:
         channels: int,
     ) -> Planes:
         lightness = lightness.to(device.device).contiguous(memory_format=torch.channels_last)
+        returned = self._returned(method, device, network, lightness, options)
+        return checked_planes(self.name, returned, lightness, channels)
+
+    def _returned(
+        self, method: str, device: Device, network: nn.Module, lightness: Tensor, arguments: Mapping[str, Any]
+    ) -> object:
+        """Call a method of the colorizer in the model's precision."""
         reduced = device.dtype != torch.float32
         with (
             guard(self.colorizer, method, passing=_is_of_the_device),
             torch.autocast(device.device.type, device.dtype if reduced else None, enabled=reduced),
         ):
-            returned = getattr(self.colorizer, method)(network, lightness, **options)
-        return checked_planes(self.name, returned, lightness, channels)
+            return getattr(self.colorizer, method)(network, lightness.to(device.device), **arguments)
 
     def _move_to_cpu(self, device: Device) -> None:
         """Leave a device that has no memory even for one picture, unless another thread has done so already."""

@@ -24,7 +24,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # no dot, which separates the tag
 RANDOM = "random"  # a tag that no weights may have: `--weights random` means untrained
 LONGEST_SUMMARY = 100  # characters: the width of a terminal
 _TAG = re.compile(r"[A-Za-z0-9_-]+")
-_RESERVED = {"self", "network", "lightness", "seed"}  # arguments of `predict` and `sample`
+_RESERVED = {"self", "network", "lightness", "seed", "place"}  # arguments of the methods
 _MISSING = object()
 
 
@@ -202,7 +202,13 @@ def _arguments(colorizer: Colorizer) -> list[str]:
     """Check that the methods take every option."""
     values = {option.name: option.default for option in colorizer.options}
     found = []
-    for method, more in (("predict", {}), ("explain", {}), ("paint", {}), ("sample", {"seed": 0})):
+    for method, more in (
+        ("predict", {}),
+        ("explain", {}),
+        ("paint", {}),
+        ("sample", {"seed": 0}),
+        ("likely_colors", {"place": (0.5, 0.5)}),
+    ):
         if method == "predict" or declares(colorizer, method):
             arguments: Mapping[str, Any] = {**more, **values}
             try:

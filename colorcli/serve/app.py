@@ -37,7 +37,7 @@ from colorcli.serve.command import command_line
 from colorcli.serve.guard import Guard, refused
 from colorcli.serve.models import describe_models
 from colorcli.serve.page import render_page
-from colorcli.serve.settings import LARGEST, ColoringSettings, parse_settings
+from colorcli.serve.settings import LARGEST, ColoringSettings, PlaceSettings, parse_settings
 from colorcli.serve.turns import Abandoned, Busy, Turns, UploadBudget
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ class Server:
             Route("/api/pictures/{key}/original", self.original),
             Route("/api/pictures/{key}/preview", self.preview, methods=["POST"]),
             Route("/api/pictures/{key}/file", self.file, methods=["POST"]),
+            Route("/api/pictures/{key}/palette", self.palette, methods=["POST"]),
             Route("/api/pictures/{key}/command", self.command, methods=["POST"]),
         ]
         handlers: dict[Any, Any] = {
@@ -174,7 +175,7 @@ class Server:
 
     async def page(self, _request: Request) -> Response:
         """Show the page."""
-        return HTMLResponse(render_page(self._limits.max_bytes))
+        return HTMLResponse(render_page(self._described(), self._limits.max_bytes))
 
     async def shared_style(self, _request: Request) -> Response:
         """Give the style that all pages of colorcli share."""
@@ -192,7 +193,7 @@ class Server:
 
     async def models(self, _request: Request) -> Response:
         """List the models."""
-        return JSONResponse({"models": describe_models(self._colorizers, self._studio.shelf.default)})
+        return JSONResponse({"models": self._described()})
 
     async def colorize(self, request: Request) -> Response:
         """Color a file that is sent with its settings."""
@@ -243,6 +244,12 @@ class Server:
         key = request.path_params["key"]
         return await self._answer(request, lambda: self._studio.file(self._album.get(key), settings), _download)
 
+    async def palette(self, request: Request) -> Response:
+        """Suggest colors for a place."""
+        settings = parse_settings(await _read_json(request), PlaceSettings)
+        key = request.path_params["key"]
+        return await self._answer(request, lambda: self._studio.palette(self._album.get(key), settings), JSONResponse)
+
     async def command(self, request: Request) -> Response:
         """Write the command that makes the same file."""
         settings = parse_settings(await _read_json(request), ColoringSettings)
@@ -254,6 +261,9 @@ class Server:
         return await self._answer(request, work, lambda text: JSONResponse({"command": text}))
 
     # What they share
+
+    def _described(self) -> list[dict[str, Any]]:
+        return describe_models(self._colorizers, self._studio.shelf.default)
 
     async def _answer(
         self, request: Request, work: Callable[[], Result], respond: Callable[[Result], Response]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from colorcli.media import formats
 from colorcli.media.pictures.files import Frame, to_image, write_picture
 from colorcli.media.pictures.tone import is_in_color
 from colorcli.serve.album import reduced
+from colorcli.serve.suggestions import suggest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from colorcli.media.formats import Format
     from colorcli.serve.album import OpenPicture
     from colorcli.serve.models import ModelShelf
-    from colorcli.serve.settings import ColoringSettings
+    from colorcli.serve.settings import ColoringSettings, PlaceSettings
 
 MEDIA_TYPES = {name: f"image/{name.lower()}" for name in formats.FORMATS}
 _PREVIEW_QUALITY = 90
@@ -85,6 +86,11 @@ class Studio:
     def original(self, picture: OpenPicture, most: int) -> ColoredFile:
         """Show the preview of a picture as it was sent."""
         return _as_preview(reduced(picture.preview, most))
+
+    def palette(self, picture: OpenPicture, settings: PlaceSettings) -> dict[str, Any]:
+        """Suggest colors for a place of a picture."""
+        chroma = self._chroma(picture, settings)
+        return suggest(picture, self.pipeline(settings), chroma, (settings.x, settings.y))
 
     def file(self, picture: OpenPicture, settings: ColoringSettings) -> ColoredFile:
         """Color the whole file, in its own size and depth and with its metadata, as `colorcli run` does.

@@ -101,8 +101,10 @@ def describe_models(colorizers: Iterable[Colorizer], default: Model) -> list[dic
     found = [_description(default.colorizer, default.tag, default)]
     for colorizer in colorizers:
         found += [_description(colorizer, tag) for tag in colorizer.weights or ("",)]
-    unique = {each["name"]: each for each in reversed(found)}  # of two with one name, the default
-    return list(reversed(unique.values()))
+    first: dict[str, dict[str, Any]] = {}
+    for each in found:
+        first.setdefault(each["name"], each)
+    return list(first.values())
 
 
 def _description(colorizer: Colorizer, tag: str, loaded: Model | None = None) -> dict[str, Any]:

@@ -251,6 +251,17 @@ class ColorizerSuite:
         change = max(map(difference, one_by_one(bits), alone))
         assert change <= _TOLERANCE, f"a picture's entropy changes by {change:.2%} with the others in the batch"
 
+    def test_likely_colors_have_probabilities(self) -> None:
+        """If it overrides `likely_colors`: (n, 3), a, b and a probability, also for places at the edges."""
+        if not declares(self.colorizer, "likely_colors"):
+            return
+        model = self._model(self._network(), self.colorizer.size)
+        for place in ((0.0, 0.0), (0.5, 0.25), (1.0, 1.0)):
+            try:
+                model.likely_colors(self._pictures()[0][:1], place)
+            except Exception as error:
+                raise AssertionError(f"at {place}: {reason(error)}") from error
+
     def test_weights_survive_being_saved_and_loaded(self) -> None:
         """The state dict contains everything that was learned."""
         from colorcli.weights import Header, open_file, write_state

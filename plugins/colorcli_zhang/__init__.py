@@ -57,6 +57,21 @@ class Zhang(Colorizer):
 
         return entropy(network(lightness) * network.folded_temperature)
 
+    def likely_colors(
+        self,
+        network: ZhangNetwork | EncodedZhangNetwork,
+        lightness: Tensor,
+        place: tuple[float, float],
+        *,
+        temperature: float,
+    ) -> Tensor:
+        import torch
+
+        from colorcli_zhang.bins import distribution_at
+
+        probabilities = distribution_at(network(lightness) * network.folded_temperature, place)
+        return torch.cat([network.centers.float(), probabilities[:, None]], dim=1)
+
     def sample(
         self, network: ZhangNetwork | EncodedZhangNetwork, lightness: Tensor, seed: int, *, temperature: float
     ) -> Tensor:

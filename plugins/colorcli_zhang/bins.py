@@ -139,6 +139,22 @@ def entropy(logits: Tensor) -> Tensor:
         return -(log_p.exp() * log_p).sum(dim=1, keepdim=True) / math.log(2)
 
 
+def distribution_at(logits: Tensor, place: tuple[float, float]) -> Tensor:
+    """Compute the distribution at a place: the mean of those of the nine nearest.
+
+    Args:
+        logits: (1, Q, h, w).
+        place: x and y, 0..1.
+
+    Returns:
+        (Q,) probabilities, which sum to 1.
+    """
+    height, width = logits.shape[-2:]
+    column, row = (min(int(each * side), side - 1) for each, side in zip(place, (width, height), strict=True))
+    near = logits[0, :, max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
+    return near.float().softmax(dim=0).mean(dim=(1, 2))
+
+
 def _cube_surface(levels: int = 65) -> Tensor:
     """Project the faces of the sRGB cube to (N, 2) ab; their hull is the hull of the whole cube."""
     steps = torch.linspace(0, 1, levels)

@@ -4,7 +4,7 @@ import torch
 
 from colorcli import Prediction
 from colorcli.errors import PluginError
-from colorcli.inference.answers import checked_planes
+from colorcli.inference.answers import checked_colors, checked_planes
 
 LIGHTNESS = torch.zeros(2, 1, 4, 4)
 CHROMA = torch.ones(2, 2, 4, 4)
@@ -57,3 +57,23 @@ def test_an_entropy_has_one_channel():
         PluginError, match=r"returned entropy of shape \(2, 2, 4, 4\); expected a tensor of shape \(2, 1, h, w\)"
     ):
         checked_planes("sunset", CHROMA, LIGHTNESS, channels=1)
+
+
+def test_likely_colors_are_sorted_by_their_probability():
+    colors = torch.tensor([[1.0, 2.0, 0.2], [3.0, 4.0, 0.7], [5.0, 6.0, 0.1]], dtype=torch.float64)
+    assert checked_colors("sunset", colors)[:, 0].tolist() == [3, 1, 5]
+
+
+WRONG_COLORS = {
+    "a list": ([[0, 0, 1]], "list as likely colors"),
+    "one color without its row": (torch.tensor([0, 0, 1.0]), r"of shape \(3,\)"),
+    "none": (torch.zeros(0, 3), r"of shape \(0, 3\)"),
+    "a negative probability": (torch.tensor([[0, 0, -0.1]]), "not from 0 to 1"),
+    "not a number": (torch.tensor([[float("nan"), 0, 0.1]]), "not finite"),
+}
+
+
+@pytest.mark.parametrize(("returned", "message"), WRONG_COLORS.values(), ids=WRONG_COLORS)
+def test_anything_but_colors_with_probabilities_is_an_error(returned, message):
+    with pytest.raises(PluginError, match=message):
+        checked_colors("sunset", returned)

@@ -64,6 +64,7 @@ VALID = {
         options=(Option("warmth", 1.0, "help", 0.0, 2.0),),
         predict=lambda self, network, lightness, *, warmth: None,
         sample=lambda self, network, lightness, seed, *, warmth: None,
+        likely_colors=lambda self, network, lightness, place, *, warmth: None,
     ),
 }
 
@@ -164,6 +165,10 @@ INVALID = {
     "no lightness": (
         plain(predict=lambda self, network: None),
         "predict must take the arguments network, lightness: too many positional arguments",
+    ),
+    "likely colors without a place": (
+        plain(likely_colors=lambda self, network, lightness: None),
+        "likely_colors must take the arguments network, lightness, place",
     ),
     "a sample without a seed": (
         plain(sample=lambda self, network, lightness: None),

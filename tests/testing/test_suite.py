@@ -44,6 +44,9 @@ class Line(Colorizer):
     def explain(self, network, lightness, **options):
         return network(lightness / 100)[:, :1].abs()
 
+    def likely_colors(self, network, lightness, place, **options):
+        return torch.tensor([[20.0, -30.0, 0.25], [0.0, 0.0, 0.75]])
+
     def recipe(self):
         return LineRecipe()
 
@@ -296,6 +299,21 @@ BROKEN = {
         explain(lambda ab: -ab[:, :1].abs() - 1),
         "test_the_entropy_of_a_picture_is_in_bits_and_depends_on_that_picture_only",
         "an entropy must be 0 or more",
+    ),
+    "probabilities above one": (
+        line(likely_colors=lambda self, network, lightness, place, **options: torch.ones(4, 3)),
+        "test_likely_colors_have_probabilities",
+        r"at \(0\.0, 0\.0\): line returned probabilities of likely colors that are not from 0 to 1",
+    ),
+    "likely colors of two columns": (
+        line(likely_colors=lambda self, network, lightness, place, **options: torch.ones(4, 2)),
+        "test_likely_colors_have_probabilities",
+        r"of shape \(4, 2\); expected a tensor of shape \(n, 3\)",
+    ),
+    "a place beyond the edge": (
+        line(likely_colors=lambda self, network, lightness, place, **options: lightness[0, 0, int(16 * place[1])]),
+        "test_likely_colors_have_probabilities",
+        r"at \(1\.0, 1\.0\): IndexError",
     ),
     "an entropy of the batch": (
         explain(lambda ab: ab[:, :1].abs() + ab.abs().mean()),

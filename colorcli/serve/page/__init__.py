@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
-def render_page(max_bytes: int) -> str:
+
+def render_page(models: Sequence[Mapping[str, Any]], max_bytes: int) -> str:
     """Render the page.
 
     Args:
+        models: that it offers, as `describe_models` describes them.
         max_bytes: of a file that may be sent.
     """
     template = _environment().get_template("index.html")
-    return template.render(t=texts(), max_bytes=max_bytes)
+    return template.render(t=texts(), models=models, max_bytes=max_bytes)
 
 
 @cache

@@ -5,14 +5,14 @@ import { Panel } from "./panel.js";
 import { Photo } from "./photo.js";
 import { Samples } from "./samples.js";
 import { copyCommand, saveAll, saveOne, stopSaving } from "./saving.js";
-import { fetchModels, oneAtATime } from "./server.js";
+import { oneAtATime } from "./server.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { text } from "./text.js";
 
 const PREVIEW = 2_000_000; // pixels
 const THUMBNAIL = 30_000;
-const RADIUS = 8;
+const RADIUS = 1; // per cent of the longer side
 const PICTURE = /\.(jpe?g|jpe|jfif|a?png|tiff?|webp|bmp|dib|gif|avifs?|hei[cf]|hif)$/i;
 const maxBytes = Number(document.body.dataset.maxBytes);
 
@@ -26,9 +26,8 @@ let failing = ""; // the last message about a preview, so that it is not repeate
 const photo = () => photos[current];
 const report = (error) => alertUser(error.message, error.hint);
 
-const models = await fetchModels().catch((error) => { report(error); return []; });
-const first = models[0]?.name ?? "";
-const initial = () => ({ model: first, strength: 1, options: {}, seed: null, recolor: true, hints: [] });
+const models = JSON.parse(at("models").textContent);
+const initial = () => ({ model: models[0].name, strength: 1, options: {}, seed: null, recolor: true, hints: [] });
 
 const stage = new Stage({
   place: (x, y) => (palette.isOpen && !fresh ? closePalette() : addHint(x, y)),
@@ -202,6 +201,7 @@ const preview = oneAtATime(async () => {
   const which = photo();
   if (!which?.info) return;
   const began = performance.now();
+  let changed = false;
   const { model } = which.settings;
   const other = at("compare").value;
   const left = other ? { action: "preview", json: which.wanted(other) } : { action: "original", method: "GET" };
@@ -218,8 +218,10 @@ const preview = oneAtATime(async () => {
       await stage.show(side, url, words);
       URL.revokeObjectURL(url);
       shown[side] = state;
-      if (side === "right") at("status").textContent = text("colored", { model, seconds: ((performance.now() - began) / 1000).toFixed(2) });
+      changed = true;
     }
+    const seconds = ((performance.now() - began) / 1000).toFixed(2);
+    if (changed || at("status").textContent === text("coloring")) at("status").textContent = text("colored", { model, seconds });
     failing = "";
   } catch (error) {
     if (error.message !== failing) report(error);

@@ -4,6 +4,8 @@ import { text } from "./text.js";
 
 const rounded = (value) => String(Math.round(value * 100) / 100);
 
+const titled = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+
 export class Panel {
   // heard: { change(apply), commit(), model(name) }: `apply` changes settings while a control moves, `commit` ends it
   constructor(models, heard) {
@@ -50,7 +52,7 @@ export class Panel {
       this.follow(control, apply);
       return element(
         "div", { class: "setting" },
-        element("label", { for: id }, option.name.replaceAll("_", " ")),
+        element("label", { for: id }, titled(option.name)),
         ["number", "integer"].includes(option.kind) ? element("output", { for: id, id: `${id}-value` }) : "",
         control,
         element("p", { class: "muted small", id: `${id}-help` }, option.help),

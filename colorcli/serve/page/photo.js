@@ -88,5 +88,5 @@ export class Photo {
 // A hint as --hint takes it.
 function written({ x, y, color, radius }) {
   const percent = (value) => `${(100 * value).toFixed(2)}%`;
-  return `${percent(x)},${percent(y)}=${color}${radius ? `@${radius}` : ""}`;
+  return `${percent(x)},${percent(y)}=${color}${radius ? `@${radius}%` : ""}`;
 }

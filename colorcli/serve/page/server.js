@@ -33,10 +33,6 @@ export async function ask(path, { method = "POST", json, body } = {}, attempt = 
   throw new ServerError(response.status, error?.message ?? response.statusText, error?.hint);
 }
 
-export async function fetchModels() {
-  return (await (await ask("api/models", { method: "GET" })).json()).models;
-}
-
 // Let work run once at a time: while it runs, only the last of further calls is remembered.
 export function oneAtATime(work) {
   let running = false;

@@ -85,3 +85,16 @@ def test_a_sample_hangs_together():
     with torch.inference_mode():
         ab = zhang.sample(network, torch.full((1, 1, 64, 64), 50.0), seed=0, temperature=0.38)[..., 16:48, 16:48]
     assert (ab[..., 1:] - ab[..., :-1]).norm(dim=1).max() < 5
+
+
+def test_likely_colors_are_those_of_the_distribution_at_the_place():
+    lightness = torch.zeros(1, 1, 64, 64)
+    lightness[..., 32:] = 100  # the right half
+    network, zhang = tiny_network(), Zhang()
+    with torch.inference_mode():
+        left, right = (zhang.likely_colors(network, lightness, (x, 0.5), temperature=0.38) for x in (0.05, 0.95))
+        p = network(lightness).softmax(dim=1)
+    assert left[:, :2].equal(bin_centers())
+    assert torch.allclose(left[:, 2], p[0, :, 7:10, 0:2].mean(dim=(1, 2)), atol=1e-6)
+    assert left[:, 2].sum() == pytest.approx(1)
+    assert not torch.allclose(left[:, 2], right[:, 2], atol=1e-4)

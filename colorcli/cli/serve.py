@@ -124,4 +124,4 @@ def serve(
                 click.launch(address)
 
         with contextlib.suppress(KeyboardInterrupt):  # the usual end
-            server.serve(app, listening, started)
+            server.HttpServer(app, started).run([listening])

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import torch
 
 from colorcli.errors import ColorcliError
+from colorcli.hints.spread import LONGEST_SIDE, Spreader
+from colorcli.inference.preprocess import small_lightness
 from colorcli.media.pictures.files import Frame, open_picture
 from colorcli.media.pictures.tone import tone_of
 
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Pipeline
 
 PREVIEW_PIXELS = 2_000_000
-_BUDGET = 512 * 2**20  # bytes of all pictures but the one in use
 _PATIENCE = 1800.0  # seconds that a picture stays after its last use
 _CHROMA_BUDGET = 24 * 2**20  # bytes of predicted chroma of a picture
 _LONGEST_NAME = 200
@@ -57,6 +59,7 @@ class OpenPicture:
         stream.name = self.name
         self.picture = open_picture(stream, max_pixels=max_pixels)
         self._frame: Frame | None = None
+        self._spreader: Spreader | None = None
         frame = self.first_frame()
         self.tone = tone_of(frame.pixels)
         self.preview = reduced(frame, PREVIEW_PIXELS)
@@ -78,6 +81,17 @@ class OpenPicture:
     def rest(self) -> None:
         """Keep no more than can wait: the frame is decoded again when it is needed."""
         self._frame = None
+        self._spreader = None
+
+    def spreader(self) -> Spreader:
+        """Return what spreads hints over predictions for the first frame; it takes some 70 MB while in use."""
+        if self._spreader is None:
+            frame = self.first_frame()
+            height, width = frame.pixels.shape[:2]
+            scale = min(1.0, LONGEST_SIDE / max(height, width))
+            size = max(1, round(height * scale)), max(1, round(width * scale))
+            self._spreader = Spreader(small_lightness(frame.pixels, size, torch.device("cpu")))
+        return self._spreader
 
     def lightness(self, pipeline: Pipeline) -> Tensor:
         """Return the lightness that the network of a pipeline sees of the first frame: (1, 1, h, w)."""
@@ -122,7 +136,7 @@ class Album:
         clock: seconds, for tests.
     """
 
-    def __init__(self, max_pixels: int, budget: int = _BUDGET, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, max_pixels: int, budget: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.max_pixels = max_pixels
         self._budget = budget
         self._clock = clock

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -64,7 +63,7 @@ _SLOWEST = 100_000  # bytes per second of an upload
 _PATIENCE = 30.0  # seconds more, for any upload
 _ROUND = 60.0  # seconds between looks for models and pictures that nobody uses
 _FORM = "For example: curl -F picture=@a.jpg -F 'settings={}' ..."
-_FOLDER = Path(str(resources.files("colorcli.serve").joinpath("page")))
+_ROOM = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -75,11 +74,13 @@ class Limits:
         max_pixels: of a frame.
         max_bytes: of a file.
         most_waiting: requests that wait for their turn; more are refused.
+        memory: bytes of the pictures that are kept for the page, but for the one in use.
     """
 
     max_pixels: int
     max_bytes: int = 200 * 10**6
     most_waiting: int = 64
+    memory: int = 512 * 2**20
 
 
 @dataclass
@@ -119,14 +120,14 @@ class Server:
         self._studio = Studio(shelf)
         self._colorizers = list(colorizers)
         self._limits = limits
-        self._album = Album(limits.max_pixels)
+        self._album = Album(limits.max_pixels, limits.memory)
         self._turns = Turns(limits.most_waiting)
         self._budget = UploadBudget(_UPLOADS * limits.max_bytes)
         routes = [
             Route("/", self.page),
             Route("/static/shared.css", self.shared_style),
             Route("/static/theme.js", self.theme),
-            Mount("/static", StaticFiles(directory=_FOLDER)),
+            Mount("/static", StaticFiles(directory=_ROOM / "page" / "static")),
             Route("/api/openapi.json", self.openapi),
             Route("/api/models", self.models),
             Route("/api/colorize", self.colorize, methods=["POST"]),
@@ -189,7 +190,7 @@ class Server:
 
     async def openapi(self, _request: Request) -> Response:
         """Describe this API."""
-        return Response(_FOLDER.joinpath("openapi.json").read_bytes(), media_type="application/json")
+        return Response(_ROOM.joinpath("openapi.json").read_bytes(), media_type="application/json")
 
     async def models(self, _request: Request) -> Response:
         """List the models."""

@@ -12,6 +12,7 @@ import numpy as np
 import simplejpeg
 
 from colorcli.errors import UsageError
+from colorcli.hints.hint import WrittenHint
 from colorcli.inference.batch import color_pages
 from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.uncertainty import SamplingPipeline
@@ -124,9 +125,16 @@ class Studio:
         )
 
     def _chroma(self, picture: OpenPicture, settings: ColoringSettings) -> Tensor:
-        """Return the chroma of the first frame times the strength; another strength costs only this product."""
+        """Return the chroma of the first frame times the strength, with the hints.
+
+        The network runs once for each model, options and seed; a strength costs a product, a hint what it spreads to.
+        """
         undiluted = self.pipeline(msgspec.structs.replace(settings, strength=1.0))
-        return picture.chroma(undiluted) * settings.strength
+        chroma = picture.chroma(undiluted) * settings.strength
+        if not settings.hints:
+            return chroma
+        hints = [WrittenHint.parse(text).placed(*picture.picture.size) for text in settings.hints]
+        return picture.spreader().spread(chroma, hints)
 
 
 def output_name(name: str, kind: Format | None) -> str:

@@ -27,6 +27,7 @@ def command_line(picture: OpenPicture, pipeline: Pipeline, settings: ColoringSet
         words.append(f"--strength={settings.strength:g}")
     if settings.seed is not None:
         words += ["--samples=1", f"--seed={settings.seed}"]
+    words += [f"--hint={hint}" for hint in settings.hints]
     if settings.recolor and picture.tone == "color":
         words.append("--recolor")
     if settings.format is not None:

@@ -80,33 +80,28 @@ def address_of(listening: socket.socket, host: str, token: str) -> str:
     return f"http://{name}:{port}/?token={quote(token, safe='')}"
 
 
-def serve(app: ASGIApp, listening: socket.socket, started: Callable[[], None]) -> None:
-    """Answer requests until the process is interrupted; those in progress are finished.
+class HttpServer(uvicorn.Server):
+    """Answers requests until the process is interrupted, and finishes those in progress: `run([listening])`.
 
     Args:
         app: that answers.
-        listening: the socket.
         started: called once, when requests are answered.
     """
-    config = uvicorn.Config(
-        app,
-        access_log=False,  # it would contain the token
-        log_level="error",
-        server_header=False,
-        ws="none",
-        lifespan="on",
-        limit_concurrency=_MOST_CONNECTIONS,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_GRACE,
-    )
-    _Uvicorn(config, started).run([listening])
 
-
-class _Uvicorn(uvicorn.Server):
-    """A server that says when it has started."""
-
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, app: ASGIApp, started: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                access_log=False,  # it would contain the token
+                log_level="error",
+                server_header=False,
+                ws="none",
+                lifespan="on",
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_keep_alive=_KEEP_ALIVE,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
         self._tell = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

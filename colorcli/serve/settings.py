@@ -23,6 +23,7 @@ class ColoringSettings(msgspec.Struct, frozen=True, kw_only=True):
         options: of the colorizer, by name, as `-p` sets them.
         seed: of a sampled coloring, as `--samples 1 --seed N` draws it; None for the usual one.
         recolor: color a picture anew that is in color already; otherwise it is returned as it is.
+        hints: colors of places, as `--hint` takes them: `30%,45%=#b03020`.
         format: of the file, such as `png`; None for that of the picture.
     """
 
@@ -31,6 +32,7 @@ class ColoringSettings(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, bool | int | float | str] = {}
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] | None = None
     recolor: bool = False
+    hints: Annotated[list[str], msgspec.Meta(max_length=1000, description="a list of up to 1,000 texts")] = []
     format: Annotated[str, msgspec.Meta(max_length=20)] | None = None
 
 

@@ -92,8 +92,8 @@ class Client:
             parts.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="settings"\r\n\r\n'.encode())
             parts += [json.dumps(settings).encode(), b"\r\n"]
         parts.append(f"--{BOUNDARY}--\r\n".encode())
-        kind = f"multipart/form-data; boundary={BOUNDARY}"
-        return self.ask("POST", "/api/colorize", b"".join(parts), content_type=kind, **headers)
+        headers = {"content_type": f"multipart/form-data; boundary={BOUNDARY}", **headers}
+        return self.ask("POST", "/api/colorize", b"".join(parts), **headers)
 
 
 @contextlib.contextmanager

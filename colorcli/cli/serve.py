@@ -27,6 +27,23 @@ def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     return value
 
 
+def _check_extra() -> None:
+    """Check that what the extra `serve` installs is there.
+
+    Raises:
+        MissingDependency: something is not installed.
+    """
+    from importlib import import_module
+
+    for module in ("starlette", "uvicorn", "python_multipart"):
+        try:
+            import_module(module)
+        except ModuleNotFoundError:
+            raise MissingDependency(
+                f"colorcli serve needs {module}, which is not installed.", 'Install it: pip install "colorcli[serve]"'
+            ) from None
+
+
 @click.command()
 @click.option(
     "-m",
@@ -88,12 +105,9 @@ def serve(
     """
     import secrets
 
-    try:
-        from colorcli.serve import server
-    except ModuleNotFoundError as error:
-        raise MissingDependency(
-            f"colorcli serve needs {error.name}, which is not installed.", 'Install it: pip install "colorcli[serve]"'
-        ) from error
+    _check_extra()
+    from colorcli.serve import server
+
     name = name or model_options.named_by_weights() or DEFAULT_MODEL
     token = token or secrets.token_urlsafe(24)
     with server.listen(host, port) as listening:  # before the model is loaded, which takes longer

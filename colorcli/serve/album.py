@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import torch
 
 from colorcli.errors import ColorcliError
-from colorcli.hints.spread import LONGEST_SIDE, Spreader
-from colorcli.inference.preprocess import small_lightness
+from colorcli.inference.hinted import spreader_of
 from colorcli.media.pictures.files import Frame, open_picture
 from colorcli.media.pictures.tone import tone_of
 
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from colorcli.hints.spread import Spreader
     from colorcli.inference.pipeline import Pipeline
 
 PREVIEW_PIXELS = 2_000_000
@@ -86,11 +85,7 @@ class OpenPicture:
     def spreader(self) -> Spreader:
         """Return what spreads hints over predictions for the first frame; it takes some 70 MB while in use."""
         if self._spreader is None:
-            frame = self.first_frame()
-            height, width = frame.pixels.shape[:2]
-            scale = min(1.0, LONGEST_SIDE / max(height, width))
-            size = max(1, round(height * scale)), max(1, round(width * scale))
-            self._spreader = Spreader(small_lightness(frame.pixels, size, torch.device("cpu")))
+            self._spreader = spreader_of(self.first_frame())
         return self._spreader
 
     def lightness(self, pipeline: Pipeline) -> Tensor:

@@ -14,18 +14,22 @@ import simplejpeg
 from colorcli.errors import UsageError
 from colorcli.hints.hint import WrittenHint
 from colorcli.inference.batch import color_pages
+from colorcli.inference.hinted import HintedPipeline
 from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.uncertainty import SamplingPipeline
 from colorcli.media import formats
-from colorcli.media.pictures.files import Frame, to_image, write_picture
+from colorcli.media.pictures.images import to_image
 from colorcli.media.pictures.tone import is_in_color
+from colorcli.media.pictures.write import write_picture
 from colorcli.serve.album import reduced
 from colorcli.serve.suggestions import suggest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from colorcli.hints.hint import Hint
     from colorcli.media.formats import Format
+    from colorcli.media.pictures.files import Frame
     from colorcli.serve.album import OpenPicture
     from colorcli.serve.models import ModelShelf
     from colorcli.serve.settings import ColoringSettings, PlaceSettings
@@ -73,6 +77,16 @@ class Studio:
         pipeline = Pipeline(model, strength=settings.strength, options=settings.options)
         return pipeline if settings.seed is None else SamplingPipeline(pipeline, settings.seed)
 
+    def hinted(self, picture: OpenPicture, settings: ColoringSettings) -> Pipeline:
+        """Make the pipeline with the hints of a picture.
+
+        Raises:
+            UsageError: a hint is written wrongly, or lies outside of the picture; or as for `pipeline`.
+            ColorcliError: as for `pipeline`.
+        """
+        pipeline = self.pipeline(settings)
+        return HintedPipeline(pipeline, _placed(picture, settings)) if settings.hints else pipeline
+
     def preview(self, picture: OpenPicture, settings: ColoringSettings, most: int) -> ColoredFile:
         """Color the preview of a picture.
 
@@ -101,20 +115,20 @@ class Studio:
             UnwritableMedia: the format cannot hold the picture.
         """
         kind = _wanted_format(settings.format)
-        opened = picture.picture
+        opened, pipeline = picture.picture, self.hinted(picture, settings)
         kept: list[None] = []
         if opened.count == 1:
             frame = picture.first_frame()
             if not settings.recolor and is_in_color(frame.pixels):
                 return _copy(picture)
-            frames = iter([self.pipeline(settings).join(frame, self._chroma(picture, settings))])
+            frames = iter([pipeline.join(frame, self._chroma(picture, settings))])
         else:
             if not settings.recolor and all(is_in_color(each.pixels) for each in opened.frames()):
                 return _copy(picture)
-            frames = color_pages(self.pipeline(settings), opened.frames(), kept, recolor=settings.recolor)
+            frames = color_pages(pipeline, opened.frames(), kept, recolor=settings.recolor)
         stream = BytesIO()
         format_ = kind.name if kind else None
-        remarks = write_picture(stream, frames, opened, format=format_, provenance=self.pipeline(settings).provenance)
+        remarks = write_picture(stream, frames, opened, format=format_, provenance=pipeline.provenance)
         written = kind or formats.FORMATS[opened.format]
         if not written.holds_xmp:
             remarks.append(f"a {written.name} file cannot say that its colors are artificial; other formats do")
@@ -131,10 +145,7 @@ class Studio:
         """
         undiluted = self.pipeline(msgspec.structs.replace(settings, strength=1.0))
         chroma = picture.chroma(undiluted) * settings.strength
-        if not settings.hints:
-            return chroma
-        hints = [WrittenHint.parse(text).placed(*picture.picture.size) for text in settings.hints]
-        return picture.spreader().spread(chroma, hints)
+        return picture.spreader().spread(chroma, _placed(picture, settings)) if settings.hints else chroma
 
 
 def output_name(name: str, kind: Format | None) -> str:
@@ -145,6 +156,19 @@ def output_name(name: str, kind: Format | None) -> str:
     if kind is not None and suffix.lower() not in kind.suffixes:
         suffix = kind.suffix
     return f"{stem}-color{suffix}"
+
+
+def _placed(picture: OpenPicture, settings: ColoringSettings) -> list[Hint]:
+    """Place hints in a picture.
+
+    Raises:
+        UsageError: one is written wrongly, has a time, or lies outside of the picture.
+    """
+    written = [WrittenHint.parse(text) for text in settings.hints]
+    for hint in written:
+        if hint.seconds is not None:
+            raise UsageError(f"The hint {hint} has a time, but {picture.name} is not a film.", "Leave out the time.")
+    return [hint.placed(*picture.picture.size) for hint in written]
 
 
 def _copy(picture: OpenPicture) -> ColoredFile:

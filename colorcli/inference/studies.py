@@ -42,8 +42,8 @@ class StudyPipeline(Pipeline):
         self._gray = gray
         self._paints = paints
 
-    def _identity(self) -> list[object]:
-        return [*super()._identity(), "study", self._gray.name if self._gray else "", self._paints]
+    def identity(self) -> list[object]:
+        return [*super().identity(), "study", self._gray.name if self._gray else "", self._paints]
 
     def _predict(self, lightness: Tensor) -> Planes:
         if self._paints:

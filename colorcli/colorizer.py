@@ -107,8 +107,8 @@ class Weights:
     """
 
     file: str  # path inside the repository; a bundled file's is absolute, and relative to the manifest in a manifest
-    sha256: str  # of the file; verified before anything opens it
-    size: int  # of the file, in bytes
+    sha256: str  # of the file; verified before anything opens it; "first-use" to record what the Hub has then
+    size: int  # of the file, in bytes; about, for "first-use"
     license: str  # SPDX identifier
     source: str  # where they come from: a URL, or the command that trained them
     trained_on: str  # the data, in a sentence

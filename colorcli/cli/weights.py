@@ -41,9 +41,10 @@ def list_weights(as_json: bool) -> None:
 
 
 def _facts(colorizer: Colorizer, tag: str, weights: Weights) -> dict[str, Any]:
+    from colorcli.weights.pins import recorded
     from colorcli.weights.resolver import local_path
 
-    path = local_path(weights)
+    path, weights = local_path(weights), recorded(weights)
     here, elsewhere = ("bundled", "missing") if weights.bundled else ("cached", "on the Hub")
     return {
         "name": f"{colorizer.name}.{tag}",

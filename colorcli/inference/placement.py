@@ -92,6 +92,10 @@ def _convert(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Non
 def _fold_batch_norm(layers: nn.Sequential) -> None:
     """Fold each batch norm into the convolution before it, which saves a pass over the features."""
     for index, (first, second) in enumerate(pairwise(layers)):
-        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d) and second.track_running_stats:
+        if not isinstance(first, nn.Conv2d) or not isinstance(second, nn.BatchNorm2d):
+            continue
+        # Parametrizations and hooks may compute the weights, as spectral norm does, or look at what comes out.
+        plain = type(first) is nn.Conv2d and second.track_running_stats
+        if plain and not (first._forward_pre_hooks or first._forward_hooks or second._forward_hooks):
             layers[index] = fuse_conv_bn_eval(first.float(), second.float())
             layers[index + 1] = nn.Identity()

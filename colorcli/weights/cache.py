@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorcli.weights.hub import check_environment, is_abandoned, is_inside_cache
+from colorcli.weights.pins import recorded
 from colorcli.weights.verification import verification_records
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def find_unused(pinned: Iterable[Weights]) -> UnusedFiles:
     from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
-    wanted = {weights.sha256 for weights in pinned}
+    wanted = {recorded(weights).sha256 for weights in pinned}
     unwanted = {record.file for record in verification_records() if record.sha256 not in wanted}
     partial = tuple(path for path in Path(constants.HF_HUB_CACHE).glob("*/blobs/*.incomplete") if is_abandoned(path))
     sizes = {str(path): path.stat().st_size for path in partial}

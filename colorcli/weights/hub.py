@@ -118,6 +118,7 @@ class RemoteFile:
     location: HubFile
     size: int | None  # in bytes, if the Hub says so
     etag: str  # the sha256 for files in the Hub's large-file storage
+    commit: str  # that has the file
 
 
 def is_offline() -> bool:
@@ -166,7 +167,7 @@ def look_up(location: HubFile, guard: Guard | None = None) -> RemoteFile:
         raise explain(error, str(location)) from error
     if metadata.commit_hash is None or metadata.etag is None:
         raise not_the_hub(str(location))
-    return RemoteFile(location, metadata.size, metadata.etag)
+    return RemoteFile(location, metadata.size, metadata.etag, metadata.commit_hash)
 
 
 def download(remote: RemoteFile, progress: ProgressCallback | None = None, guard: Guard | None = None) -> Path:

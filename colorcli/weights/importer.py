@@ -9,6 +9,7 @@ from colorcli.colorizer import Weights
 from colorcli.errors import UsageError
 from colorcli.weights.files import describe, open_file, write_state
 from colorcli.weights.manifest import format_table
+from colorcli.weights.pins import recorded
 from colorcli.weights.resolver import find_tag
 from colorcli.weights.verification import sha256_of
 
@@ -53,7 +54,7 @@ def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, targ
         if file.exists():
             raise UsageError(f"File already exists: {file}.", "Choose another file with -o.")
     digest = sha256_of(source)
-    published = next((name for name, weights in colorizer.weights.items() if weights.sha256 == digest), "")
+    published = next((name for name, weights in colorizer.weights.items() if recorded(weights).sha256 == digest), "")
     header = replace(header, colorizer=colorizer.name, tag=header.tag or published or tag or "imported")
     try:
         write_state(target, network.state_dict(), header)

@@ -23,6 +23,7 @@ from colorcli.weights.names import is_inner_path, is_repo, is_revision, is_tag
 # In a wheel the manifests are inside the package; in a checkout or an editable install, beside it.
 _FOLDERS = (Path(__file__).parents[1] / "_weights", Path(__file__).parents[2] / "weights")
 
+FIRST_USE = "first-use"  # a sha256 that is recorded when the weights are first used
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # terminals obey these characters instead of showing them
 _LONGEST = 2000  # characters of a text
 
@@ -45,7 +46,10 @@ class _Entry(msgspec.Struct):
     """The fields of a table, as `colorcli.colorizer.Weights` documents them, with their bounds."""
 
     file: _Text
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", description="64 lowercase hexadecimal digits")]
+    sha256: Annotated[
+        str,
+        Meta(pattern=r"^([0-9a-f]{64}|first-use)\Z", description="64 lowercase hexadecimal digits, or first-use"),
+    ]
     size: Annotated[int, Meta(ge=1, description="a number of bytes, at least 1")]
     license: _Text
     source: _Text
@@ -119,6 +123,8 @@ def _table_problems(tag: str, table: object) -> list[str]:
 
 
 def _path_problems(table: Mapping[str, Any], prefix: str) -> list[str]:
+    if table.get("sha256") == FIRST_USE and not table.get("repo"):
+        return [f"{prefix}sha256 must be that of the file: first-use is for files on the Hub"]
     return [
         f"{prefix}{key} must be {expected}, got {value!r}"
         for key, (is_fine, expected) in _PATHS.items()

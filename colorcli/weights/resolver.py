@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorcli.errors import UsageError, WeightsCorrupt, WeightsError, WeightsNotFound, did_you_mean
-from colorcli.weights import hub, licenses
+from colorcli.weights import hub, licenses, pins
 from colorcli.weights.guard import Guard
+from colorcli.weights.manifest import FIRST_USE
 from colorcli.weights.verification import discard, remember_refused, verify, was_refused
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def locate(
         WeightsCorrupt: the file differs from its manifest. A downloaded one is removed.
     """
     if tag is not None:
-        weights = find_tag(colorizer, tag)
+        weights = _known(f"{colorizer.name}.{tag}", find_tag(colorizer, tag), offline, None)
         return LocatedWeights(tag, weights, _file(f"{colorizer.name}.{tag}", weights, offline, progress, None), "")
     if not colorizer.weights:
         raise WeightsNotFound(f"The colorizer {colorizer.name} has no weights.")
@@ -60,9 +61,10 @@ def locate(
     bundled = next((tag for tag, weights in colorizer.weights.items() if weights.bundled and tag != best), None)
     if bundled is None:
         return locate(colorizer, best, offline=offline, progress=progress)
-    weights, name = colorizer.weights[best], f"{colorizer.name}.{best}"
+    name, guard = f"{colorizer.name}.{best}", Guard(hub.PATIENCE)
     try:
-        path = _file(name, weights, offline, progress, Guard(hub.PATIENCE))
+        weights = _known(name, colorizer.weights[best], offline, guard)
+        path = _file(name, weights, offline, progress, guard)
     except WeightsError as error:
         note = f"Using {colorizer.name}.{bundled} instead of {name}, which is better: {error}"
         located = locate(colorizer, bundled, offline=offline)
@@ -88,12 +90,25 @@ def local_path(weights: Weights) -> Path | None:
     """Return the file if it is bundled or cached, unverified; never uses the network."""
     if weights.bundled:
         return Path(weights.file) if Path(weights.file).is_file() else None
+    weights = pins.recorded(weights)
+    if weights.sha256 == FIRST_USE:
+        return None
     return hub.find_cached(hub.HubFile.of(weights))
 
 
 def is_local(weights: Weights) -> bool:
     """Check whether the file is on this machine, bundled or cached; never uses the network."""
     return local_path(weights) is not None
+
+
+def _known(name: str, weights: Weights, offline: bool, guard: Guard | None) -> Weights:
+    """Return weights with their sha256; on their first use, the Hub is asked for it."""
+    weights = pins.recorded(weights)
+    if weights.sha256 != FIRST_USE:
+        return weights
+    licenses.check(name, weights)
+    _forbid_offline(hub.HubFile.of(weights), offline)
+    return pins.record(name, weights, guard)
 
 
 def _file(

@@ -85,3 +85,15 @@ def test_batch_norm_is_folded_into_the_convolution_before_it():
         placed = place(layers, FP32)
         assert [type(layer) for layer in placed] == [nn.Conv2d, nn.Identity, nn.ReLU, nn.BatchNorm2d]
         assert torch.allclose(placed(picture), expected, atol=1e-5)
+
+
+def test_batch_norm_after_a_convolution_that_computes_its_weights_is_not_folded():
+    normalized = torch.nn.utils.spectral_norm(nn.Conv2d(1, 2, 3))
+    parametrized = torch.nn.utils.parametrizations.spectral_norm(nn.Conv2d(2, 2, 3))
+    layers = nn.Sequential(normalized, nn.BatchNorm2d(2), parametrized, nn.BatchNorm2d(2))
+    layers(torch.rand(8, 1, 9, 9))
+    layers.eval()
+    picture = torch.rand(1, 1, 9, 9)
+    expected = layers(picture)
+    assert torch.allclose(place(layers, FP32)(picture), expected, atol=1e-5)
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in layers) == 2

@@ -72,8 +72,9 @@ WRONG = {
     ),
     "a short hash": (
         GOOD.replace("0" * 64, "0" * 63),
-        "best.sha256 must be 64 lowercase hexadecimal digits, got '000",
+        "best.sha256 must be 64 lowercase hexadecimal digits, or first-use, got '000",
     ),
+    "a first use without a Hub": (GOOD.replace("1" * 64, "first-use"), "small.sha256 must be that of the file"),
     "a hash and a newline": (GOOD.replace("0" * 64, "0" * 64 + "\\n"), "best.sha256 must be 64 lowercase"),
     "size 0": (GOOD.replace("size = 7", "size = 0"), "best.size must be a number of bytes, at least 1, got 0"),
     "input_size -1": (

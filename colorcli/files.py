@@ -38,6 +38,11 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
+def user_data(name: str) -> Path:
+    """Return the path of a file in the user's data folder, which colorcli remembers things in."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "colorcli" / name
+
+
 def shown(path: Path | str) -> str:
     """Return a path for messages: on one line and printable, whatever its name contains."""
     text = str(path)

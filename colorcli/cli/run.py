@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from colorcli.cli.outcomes import MessageOptions, OutcomeReporter, finish, messa
 from colorcli.cli.page import open_report
 from colorcli.cli.passes import PassOptions, check_capabilities, pass_options, plan_passes
 from colorcli.errors import UsageError
+from colorcli.files import user_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,7 +135,7 @@ def run(
     from colorcli.jobs import plan
     from colorcli.plugin.registry import Registry, split_name
 
-    name = name or model_options.named_by_weights() or DEFAULT_MODEL
+    name = name or model_options.named_by_weights() or _default_model(quiet=message_options.quiet)
     colorizer = Registry().get(split_name(name)[0])  # a misspelled name is reported at once, even in a dry run
     check_capabilities(colorizer, pass_options)
 
@@ -269,3 +271,14 @@ def _colorize_pictures(
         except KeyboardInterrupt:
             progress.note(f"Stopped after {len(reporter.outcomes)} of {count}. Run the same command to resume.")
             raise
+
+
+def _default_model(*, quiet: bool) -> str:
+    """Return the name of the model for runs that name none; the first time, on a terminal, mention a better one."""
+    mentioned = user_data("ddcolor-mentioned")
+    if sys.stderr.isatty() and not quiet and not mentioned.exists():
+        report_note(f"Using {DEFAULT_MODEL}. The best colors are those of `--model ddcolor`, a download of 220 MB.")
+        with contextlib.suppress(OSError):
+            mentioned.parent.mkdir(parents=True, exist_ok=True)
+            mentioned.touch()
+    return DEFAULT_MODEL

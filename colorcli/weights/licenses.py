@@ -7,15 +7,16 @@ user's data folder.
 from __future__ import annotations
 
 import logging
-import os
 import re
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorcli.errors import LicenseNotAccepted
+from colorcli.files import user_data
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from colorcli.colorizer import Colorizer, Weights
 
 _log = logging.getLogger("colorcli")
@@ -84,4 +85,4 @@ def _record(line: str) -> None:
 
 
 def _file() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "colorcli" / "licenses.txt"
+    return user_data("licenses.txt")

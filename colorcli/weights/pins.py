@@ -7,20 +7,20 @@ names, as a manifest in the user's data folder; from then on the record is the m
 from __future__ import annotations
 
 import logging
-import os
 import re
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorcli.documents import read_toml
 from colorcli.errors import UnwritableMedia, WeightsNotFound
-from colorcli.files import replacing
+from colorcli.files import replacing, user_data
 from colorcli.weights import hub
 from colorcli.weights.manifest import FIRST_USE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from colorcli.colorizer import Weights
     from colorcli.weights.guard import Guard
 
@@ -74,4 +74,4 @@ def _key(weights: Weights) -> str:
 
 
 def _file() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "colorcli" / "pins.toml"
+    return user_data("pins.toml")

@@ -535,6 +535,15 @@ def test_a_reader_that_stops_early_is_not_an_error(photos, weights):
     assert b"Traceback" not in err
 
 
+def test_the_first_run_without_a_model_mentions_the_best_one_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    gray(tmp_path / "photo.png")
+    for _ in range(2):
+        assert main(["run", "--dry-run", str(tmp_path / "photo.png")]) == 0
+    assert capsys.readouterr().err.count("The best colors are those of `--model ddcolor`") == 1
+
+
 # Hints
 
 

@@ -115,7 +115,7 @@ class Weights:
     repo: str = ""  # owner/name on the Hub; empty for a bundled file
     repo_type: str = "model"  # model or space
     revision: str = ""  # pinned commit; may be empty, as the sha256 is the stronger promise
-    format: str = "safetensors"  # safetensors or torch
+    format: str = "safetensors"  # safetensors or torch; torch7 in `Colorizer.elsewhere`
     parameters: int = 0  # of the network
     input_size: int | None = None  # the square they were trained for, if it is not the colorizer's own
     network: Mapping[str, Any] = field(default_factory=dict)  # hyperparameters for Colorizer.build
@@ -184,6 +184,7 @@ class Colorizer(ABC):
     multiple_of: ClassVar[int] = 1  # if size is None: sides are padded to a multiple of this
     longest_side: ClassVar[int | None] = None  # if size is None: larger pictures are shown to the network at this size
     weights: ClassVar[Mapping[str, Weights]] = {}  # tag -> weights, the best first
+    elsewhere: ClassVar[tuple[Weights, ...]] = ()  # files to fetch by hand and import, with license
     options: ClassVar[tuple[Option, ...]] = ()
     recipe_folder: ClassVar[Path | None] = None  # with its recipe files (TOML), for `colorcli train`
 

@@ -13,7 +13,7 @@ from colorcli.cli.film import FilmOptions, coloring_options
 from colorcli.cli.messages import report_error, report_note
 from colorcli.cli.model_options import ModelOptions, load_pipelines, models_options
 from colorcli.cli.progress import Progress, tracked
-from colorcli.errors import ColorcliError, DataError, UsageError
+from colorcli.errors import ColorcliError, DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +71,13 @@ def _check_formats(_context: click.Context, _parameter: click.Parameter, paths: 
     help="Add metrics: recognition, fd_lite2, lpips, fid, vgg16 (with the extra colorcli[metrics]; =FILE for local "
     "weights of the last three), colorfulness_unsigned, or a plugin's.",
 )
+@click.option(
+    "--gray",
+    "gray_name",
+    metavar="NAME",
+    help="Make the pictures gray in this way: luminance, luma601, orthochromatic, ... or a plugin's.  [default: their "
+    "lightness]",
+)
 @click.option("--by-category", is_flag=True, help="Add a table for each category of the photographs.")
 @click.option(
     "--size",
@@ -92,6 +99,7 @@ def evaluate(
     outputs: tuple[Path, ...],
     overwrite: bool,
     metrics: str,
+    gray_name: str | None,
     by_category: bool,
     size: int,
     limit: int | None,
@@ -122,6 +130,10 @@ def evaluate(
         found_data = _find_data(Path(data))
     photographs = found_data.photographs[:limit]
     pipelines, problems = load_pipelines(models, model_options)
+    if gray_name is not None and found_data.films:
+        raise UsageError(f"--gray {gray_name} is for photographs, and {data} contains films.", "Move them elsewhere.")
+    if gray_name is not None:
+        pipelines = _of_gray(pipelines, gray_name)
     found: list[Evaluation] = []
     if photographs:
         asked = [each for each in metrics.split(",") if each]
@@ -187,6 +199,21 @@ def _of_photographs(
         offline=offline,
     )
     return table_of(pipelines, photographs, metrics=chosen, size=size, by_category=by_category, watch=tracked)
+
+
+def _of_gray(pipelines: Sequence[Pipeline], name: str) -> list[Pipeline]:
+    """Let all models colorize pictures that become gray in a way that is named.
+
+    Raises:
+        UsageError: no plugin has this way of making gray.
+    """
+    from colorcli.inference.studies import StudyPipeline
+    from colorcli.plugin.registry import Registry
+
+    known = Registry().grays()
+    if name not in known:
+        raise UsageError(f"Way of making gray not found: {name}.", did_you_mean(name, known))
+    return [StudyPipeline(pipeline, gray=known[name]) for pipeline in pipelines]
 
 
 def _of_films(pipelines: Sequence[Pipeline], data: _Data, settings: FilmSettings, size: int) -> Evaluation:

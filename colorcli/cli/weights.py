@@ -215,16 +215,17 @@ def _confirm(question: str, yes: bool) -> bool:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--model", "name", required=True, help="COLORIZER, or COLORIZER.TAG with the same network.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write this file instead of FILE.safetensors.")
-def import_weights(file: Path, name: str, output: Path | None) -> None:
+@license_option
+def import_weights(file: Path, name: str, output: Path | None, accept_license: bool) -> None:
     """Check a checkpoint and write it as safetensors.
 
-    FILE is a safetensors file or one saved by PyTorch, in the network's own layout or a published one. It must fit the
-    network exactly. A manifest table is written beside the result.
+    FILE is a safetensors file, or one saved by PyTorch or Torch7, in the network's own layout or a published one. It
+    must fit the network exactly. A manifest table is written beside the result.
     """
     from colorcli.plugin.registry import Registry
     from colorcli.weights.importer import import_file
 
-    click.echo(str(import_file(file, *Registry().resolve(name), output)))
+    click.echo(str(import_file(file, *Registry().resolve(name), output, accept_license=accept_license)))
 
 
 @weights.command()

@@ -51,7 +51,8 @@ class Variant(_Table, frozen=True):
         name: in tables and on sheets.
         run: whose weights it has; empty for published ones.
         weights: of the run: those with the lowest validation loss, or the last ones.
-        model: the published weights, such as `iizuka.siggraph2016`; empty for those of a run.
+        model: the published weights, such as `iizuka.starter`; empty for those of a run.
+        file: weights for the model, in the folder of the experiment; the variant is left out without it.
         options: of the colorizer.
         gray: how its pictures become gray, by name; empty for their own lightness.
         shown: `joined` with the lightness of the gray picture, or as the network `painted` the whole picture.
@@ -62,6 +63,7 @@ class Variant(_Table, frozen=True):
     run: str = ""
     weights: Literal["best", "last"] = "best"
     model: str = ""
+    file: str = ""
     options: dict[str, str | int | float | bool] = {}
     gray: str = ""
     shown: Literal["joined", "painted"] = "joined"

@@ -42,7 +42,7 @@ def load_variants(experiment: Experiment, runs: Path, place: Place) -> tuple[lis
 
     Args:
         experiment: at its scale.
-        runs: the folder of the runs.
+        runs: the folder of the runs, in that of the experiment.
         place: where the models run.
 
     Returns:
@@ -53,8 +53,9 @@ def load_variants(experiment: Experiment, runs: Path, place: Place) -> tuple[lis
     colorizers = {run.name: run.colorizer for run in experiment.runs}
     for variant in experiment.variants:
         weights = runs / variant.run / f"{variant.weights}.safetensors" if variant.run else None
+        weights = runs.parent / variant.file if variant.file else weights
         if weights and not weights.is_file():
-            continue  # the reason is known: its run could not be trained
+            continue  # its run could not be trained, which is reported, or its file is optional
         try:
             model = load(
                 colorizers[variant.run] if variant.run else variant.model,

@@ -59,7 +59,7 @@ def read_state(path: Path, format: str) -> dict[str, Tensor]:  # noqa: A002  # t
 
     Args:
         path: the file.
-        format: `safetensors` or `torch`.
+        format: `safetensors`, `torch` or `torch7`.
 
     Raises:
         WeightsCorrupt: the file has another format, is damaged or compressed, or has other values than named tensors.
@@ -67,10 +67,14 @@ def read_state(path: Path, format: str) -> dict[str, Tensor]:  # noqa: A002  # t
     import torch
     from safetensors.torch import load_file
 
+    from colorcli.weights.torch7 import read_torch7
+
     try:
         if format == "safetensors":
             return load_file(path)
         with open_regular(path) as file:
+            if format == "torch7":
+                return read_torch7(file)
             check_archive(path, file)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except WeightsCorrupt:
@@ -90,7 +94,9 @@ def _reason(error: Exception) -> str:
     if function := re.search(r"GLOBAL (\S+)", text):
         return f"it would call {function[1]}, which does not make a tensor; nothing was executed"
     # Other errors of pickle are not meant for people: a text file ends as KeyError(97).
-    is_readable = isinstance(error, (OSError, RuntimeError, SafetensorError)) and "weights_only" not in text
+    is_readable = (
+        isinstance(error, (OSError, RuntimeError, ValueError, SafetensorError)) and "weights_only" not in text
+    )
     return text.splitlines()[0].rstrip(".") if text and is_readable else "it is not a state dict"
 
 
@@ -114,6 +120,10 @@ def open_file(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
         WeightsCorrupt: the file has no weights, or would execute code.
     """
     header = read_header(path)
+    if is_torch7_file(path):
+        raise WeightsCorrupt(
+            f"{path} is a Torch7 file.", "Import it first: colorcli weights import FILE --model COLORIZER"
+        )
     return read_state(path, "safetensors" if _is_safetensors(path) else "torch"), header.network
 
 
@@ -196,6 +206,14 @@ def _check_options(path: Path, header: Header, colorizer: Colorizer) -> None:
             known[name].check(value)
         except UsageError as error:
             raise WeightsCorrupt(f"{path} has a damaged header: {error.message}") from None
+
+
+def is_torch7_file(path: Path) -> bool:
+    """Return whether a file is, by its first bytes, a Torch7 file, which only `colorcli weights import` reads."""
+    from colorcli.weights.torch7 import is_torch7
+
+    with path.open("rb") as file:
+        return is_torch7(file.read(8))
 
 
 def _is_safetensors(path: Path) -> bool:

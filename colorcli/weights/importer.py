@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from colorcli.colorizer import Weights
-from colorcli.errors import UsageError
-from colorcli.weights.files import describe, open_file, write_state
+from colorcli.errors import LicenseNotAccepted, UsageError
+from colorcli.weights import licenses
+from colorcli.weights.files import describe, is_torch7_file, open_file, read_state, write_state
 from colorcli.weights.manifest import format_table
 from colorcli.weights.pins import recorded
 from colorcli.weights.resolver import find_tag
@@ -16,19 +17,29 @@ from colorcli.weights.verification import sha256_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch import Tensor
+
     from colorcli.colorizer import Colorizer
     from colorcli.weights.files import Header
 
 
-def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, target: Path | None = None) -> Path:
+def import_file(
+    source: Path,
+    colorizer: Colorizer,
+    tag: str | None = None,
+    target: Path | None = None,
+    *,
+    accept_license: bool = False,
+) -> Path:
     """Check a checkpoint against the network, strictly, and write it as safetensors, with a manifest table beside it.
 
     Args:
-        source: a safetensors file or one saved by PyTorch, in the network's own layout or a published one.
+        source: a safetensors file, or one saved by PyTorch or Torch7, in the network's own layout or a published one.
         colorizer: the colorizer whose network it is for.
         tag: weights in the manifest that have the same network, whatever the file's header says; if None, the header
             decides, or the first tag.
         target: the file to write; beside the source, with the suffix .safetensors, if None.
+        accept_license: accept the license of a file that the colorizer names in `elsewhere`, if it restricts use.
 
     Returns:
         The file written; the table is beside it, with the suffix .toml.
@@ -37,6 +48,7 @@ def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, targ
         UsageError: the tag does not exist, the target exists, or it cannot be written.
         WeightsNotFound: the source was not found.
         WeightsCorrupt: the source has no weights, would execute code, or does not fit the network.
+        LicenseNotAccepted: the license restricts use, and is not accepted.
     """
     from safetensors import SafetensorError
 
@@ -44,7 +56,13 @@ def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, targ
 
     if tag is not None:
         find_tag(colorizer, tag)
-    state, _ = open_file(source)
+    elsewhere = next((weights for weights in colorizer.elsewhere if weights.file == source.name), None)
+    if elsewhere and licenses.is_restricted(elsewhere.license) and not accept_license:
+        raise LicenseNotAccepted(
+            f"{source.name} is licensed under {elsewhere.license}, which restricts its use ({elsewhere.source}).",
+            "To accept this, add --accept-license.",
+        )
+    state = _read(source)
     header = describe(source, state, colorizer, tag)
     check_fit(colorizer, state, header.network, source)
     network = build_network(colorizer, state, header.network, source)
@@ -59,11 +77,18 @@ def import_file(source: Path, colorizer: Colorizer, tag: str | None = None, targ
     try:
         write_state(target, network.state_dict(), header)
         parameters = sum(parameter.numel() for parameter in network.parameters())
-        weights = _describe_target(source, target, parameters, header, colorizer.weights.get(published))
+        origin = colorizer.weights.get(published) or elsewhere
+        weights = _describe_target(source, target, parameters, header, origin)
         table.write_text(format_table(header.tag, weights), encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise UsageError(f"Cannot write {target}: {error}.", "Choose another file with -o.") from None
     return target
+
+
+def _read(source: Path) -> dict[str, Tensor]:
+    if source.is_file() and is_torch7_file(source):
+        return read_state(source, "torch7")
+    return open_file(source)[0]
 
 
 def _describe_target(

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorcli import Colorizer, Gray, hookimpl, read_manifest
+from colorcli import Colorizer, Gray, Weights, hookimpl, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -29,6 +29,17 @@ class Iizuka(Colorizer):
     size = 256
     multiple_of = 8
     recipe_folder = Path(__file__).parent / "recipes"
+    elsewhere = (
+        Weights(
+            file="colornet.t7",
+            sha256="",  # the authors state the MD5 sum c88fa2bb6dc9f942a492a7dc7009b966
+            size=0,
+            license="CC-BY-NC-SA-4.0",
+            source="https://github.com/satoshiiizuka/siggraph2016_colorization",
+            trained_on="2.3 million pictures of Places",
+            format="torch7",
+        ),
+    )
 
     def build(self, *, encoder: str = "", **network: Any) -> IizukaNetwork | EncodedIizukaNetwork:
         if encoder:
@@ -57,6 +68,18 @@ class Iizuka(Colorizer):
 
         color: Tensor = network(lightness_to_luma(lightness))[0]
         return color.clamp(0, 1)
+
+    def adapt(self, state: Mapping[str, Tensor], network: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        """Give the layers of Iizuka's published Torch7 file their names in the network."""
+        from colorcli_iizuka.torch7 import converted, is_published
+
+        return converted(state, network) if is_published(state) else state
+
+    def recognize(self, state: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
+        """Determine the network of Iizuka's published Torch7 file, or of another one with its layers."""
+        from colorcli_iizuka.torch7 import hyperparameters, is_published
+
+        return hyperparameters(state) if is_published(state) else None
 
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_iizuka.recipe import IizukaRecipe

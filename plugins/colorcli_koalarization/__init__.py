@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorcli import Colorizer, Option, hookimpl, read_manifest
-from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +13,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from colorcli import Recipe
+    from colorcli_koalarization.embedding import Embedding
     from colorcli_koalarization.encoded import EncodedKoalarizationNetwork
-    from colorcli_koalarization.network import Embedding, KoalarizationNetwork
+    from colorcli_koalarization.network import KoalarizationNetwork
 
 
 class Koalarization(Colorizer):
@@ -52,16 +52,12 @@ class Koalarization(Colorizer):
         *,
         embedding: Embedding,
     ) -> Tensor:
-        if embedding == "own":
-            return network.to_ab(network(lightness))
-        from colorcli_koalarization.network import KoalarizationNetwork
+        if embedding != "own":
+            from colorcli_koalarization.embedding import with_embedding
 
-        if not isinstance(network, KoalarizationNetwork):
-            raise UsageError(
-                f"-p embedding={embedding}: the extractor of these weights is also their encoder.",
-                "Choose weights whose extractor is apart, such as those of a Georgia Tech recipe.",
-            )
-        return network.to_ab(network.color_with(lightness, embedding))
+            changed: Any = with_embedding(network, embedding)
+            network = changed
+        return network.to_ab(network(lightness))
 
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_koalarization.recipe import KoalarizationRecipe

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +9,6 @@ from torch import Tensor, nn
 from colorcli.errors import UsageError
 from colorcli_koalarization.extractors import Extractor, ExtractorName
 
-Embedding = Literal["own", "zeroed", "shuffled"]
-_SEED = 0  # of the order of a shuffled embedding
 AB_REACH = 127.0  # the network's -1..1 stands for ab in -127..127
 
 
@@ -87,19 +84,6 @@ class KoalarizationNetwork(nn.Module):
             UsageError: a side is not a multiple of 8.
         """
         return self.color(lightness, self.extractor(lightness))
-
-    def color_with(self, lightness: Tensor, embedding: Embedding) -> Tensor:
-        """Predict colors as `forward` does, with an embedding that says less, to see what it contributes.
-
-        Args:
-            lightness: as for `forward`.
-            embedding: `zeroed`, or `shuffled`, with its dimensions in a random but fixed order.
-        """
-        own: Tensor = self.extractor(lightness)
-        if embedding == "zeroed":
-            return self.color(lightness, torch.zeros_like(own))
-        order = torch.randperm(own.shape[1], generator=torch.Generator().manual_seed(_SEED))
-        return self.color(lightness, own[:, order.to(own.device)])
 
     def color(self, lightness: Tensor, embedding: Tensor) -> Tensor:
         """Predict colors as `forward` does, from the extractor's embedding (B, dimensions)."""

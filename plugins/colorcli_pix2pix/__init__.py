@@ -39,6 +39,13 @@ class Pix2Pix(Colorizer):
             default=False,
             help="mix the colors of all generators by the probabilities of their categories; needs category=auto",
         ),
+        Option(
+            "noise",
+            0,
+            "seed of the dropout that Isola et al. keep active as noise, in networks that have any; 0 for no noise",
+            minimum=0,
+            maximum=2**31 - 1,
+        ),
     )
     recipe_folder = Path(__file__).parent / "recipes"
 
@@ -85,12 +92,15 @@ class Pix2Pix(Colorizer):
         levels = 1 + sum(key.endswith(".model.1.weight") for key in generator)  # but the outermost, which is above
         return {"kind": "generator", "width": len(generator["model.model.0.weight"]), "levels": levels}
 
-    def predict(self, network: Any, lightness: Tensor, *, category: str, blend: bool) -> Tensor | Prediction:
+    def predict(
+        self, network: Any, lightness: Tensor, *, category: str, blend: bool, noise: int
+    ) -> Tensor | Prediction:
         from colorcli_pix2pix.network import color
+        from colorcli_pix2pix.noise import with_noise
 
-        return color(network, lightness, category, blend=blend)
+        return color(with_noise(network, noise) if noise else network, lightness, category, blend=blend)
 
-    def paint(self, network: Any, lightness: Tensor, *, category: str, blend: bool) -> Tensor:
+    def paint(self, network: Any, lightness: Tensor, *, category: str, blend: bool, noise: int) -> Tensor:
         """Paint the picture that a network in YUV predicts: its U and V with the Y' of the gray picture.
 
         Raises:
@@ -102,7 +112,7 @@ class Pix2Pix(Colorizer):
 
         from colorcli_pix2pix.spaces import paint
 
-        predicted = self.predict(network, lightness, category=category, blend=blend)
+        predicted = self.predict(network, lightness, category=category, blend=blend, noise=noise)
         ab = (predicted.ab if isinstance(predicted, Prediction) else predicted).float()
         if ab.shape[-2:] != lightness.shape[-2:]:
             ab = functional.interpolate(ab, lightness.shape[-2:], mode="bicubic")

@@ -13,8 +13,8 @@ class UnetGenerator(nn.Module):
 
     Keys and shapes are those of the authors' PyTorch code (`model.model.0.weight`, `model.model.1.model.1.weight`,
     ...) with batch norm, one input channel and two output channels. There and in the papers, dropout is the
-    generator's noise and stays active; here it is active in training only, so that the result for a picture is always
-    the same.
+    generator's noise and stays active; here it is active in training only, and with the option `noise`, so that the
+    result for a picture is always the same.
 
     Args:
         width: channels of the outermost level, 64 as published; inner levels have 2, 4 and 8 times as many.

@@ -166,6 +166,8 @@ def _validate(session: Session) -> TrainingProgress:
             checkpoint.best = deciding
             run.export("best", network)
         run.export("last", network)
+        if run.file.training.keep_epochs:
+            run.export(f"epoch-{len(checkpoint.training):04}", network)
         run.log(checkpoint.step, session.progress({}).epoch, losses)
         run.draw_curves()
         if session.recipe.paints:

@@ -49,6 +49,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         stop_rising: n to stop when the mean validation loss of the last n epochs exceeds that of the n before; 0 for
             never.
         stop_on: the loss that early stopping watches; empty for the one that decides which weights are best.
+        keep_epochs: whether the weights of every epoch are kept, for studies.
         workers: processes that decode photographs; None to choose automatically.
         seed: of all random numbers.
     """
@@ -79,6 +80,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = None
     stop_rising: Annotated[int, Meta(ge=0, description="an integer from 0")] = 0
     stop_on: str = ""
+    keep_epochs: bool = False
     survey: Annotated[int, Meta(ge=0, description="an integer from 0")] = 4000
     workers: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="an integer from 0")] = None
     seed: Annotated[int, Meta(ge=0, description="an integer from 0")] = 0

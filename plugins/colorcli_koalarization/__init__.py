@@ -50,7 +50,7 @@ class Koalarization(Colorizer):
         network: KoalarizationNetwork | EncodedKoalarizationNetwork,
         lightness: Tensor,
         *,
-        embedding: Embedding,
+        embedding: Embedding = "own",
     ) -> Tensor:
         if embedding != "own":
             from colorcli_koalarization.embedding import with_embedding

@@ -93,14 +93,14 @@ class Pix2Pix(Colorizer):
         return {"kind": "generator", "width": len(generator["model.model.0.weight"]), "levels": levels}
 
     def predict(
-        self, network: Any, lightness: Tensor, *, category: str, blend: bool, noise: int
+        self, network: Any, lightness: Tensor, *, category: str, blend: bool, noise: int = 0
     ) -> Tensor | Prediction:
         from colorcli_pix2pix.network import color
         from colorcli_pix2pix.noise import with_noise
 
         return color(with_noise(network, noise) if noise else network, lightness, category, blend=blend)
 
-    def paint(self, network: Any, lightness: Tensor, *, category: str, blend: bool, noise: int) -> Tensor:
+    def paint(self, network: Any, lightness: Tensor, *, category: str, blend: bool, noise: int = 0) -> Tensor:
         """Paint the picture that a network in YUV predicts: its U and V with the Y' of the gray picture.
 
         Raises:

@@ -169,8 +169,9 @@ const redrawThumbnail = oneAtATime(async (which) => {
 });
 
 function travel(step) {
-  if (current < 0 || !photo()[step]()) return;
-  closePalette();
+  if (current < 0) return;
+  if (palette.isOpen) closePalette();
+  if (!photo()[step]()) return;
   before = JSON.stringify(photo().settings);
   at("status").textContent = text(step === "undo" ? "undone" : "redone");
   drawAll();

@@ -1,4 +1,6 @@
 // Making elements. Texts are set as text, never as HTML: names of files may be anything.
+import { text } from "./text.js";
+
 export const at = (id) => document.getElementById(id);
 
 export function element(name, attributes = {}, ...children) {
@@ -17,7 +19,7 @@ export const button = (attributes, ...children) => element("button", { type: "bu
 
 // Show a message until it is dismissed; a note goes by itself.
 export function alertUser(message, hint = "", note = false) {
-  const close = button({ "aria-label": at("close-palette").textContent, onclick: () => box.remove() }, "×");
+  const close = button({ "aria-label": text("dismiss"), onclick: () => box.remove() }, "×");
   const words = element("div", {}, element("p", {}, message));
   if (hint) words.append(element("p", { class: "muted small" }, hint));
   const box = element("div", { class: note ? "alert note" : "alert" }, words, close);

@@ -1,0 +1,83 @@
+import asyncio
+import threading
+
+import pytest
+
+from colorcli.serve.turns import Abandoned, Busy, Turns, UploadBudget
+
+
+async def here():
+    return False
+
+
+async def gone():
+    return True
+
+
+def test_work_is_done_one_after_the_other_in_the_order_of_its_arrival():
+    done, running = [], threading.Lock()
+
+    def work(number):
+        assert running.acquire(blocking=False)
+        done.append(number)
+        running.release()
+        return number
+
+    async def all_of_it():
+        turns = Turns(100)
+        results = await asyncio.gather(*(turns.take(lambda number=number: work(number), here) for number in range(50)))
+        turns.close()
+        return results
+
+    assert asyncio.run(all_of_it()) == done == list(range(50))
+
+
+def test_more_than_may_wait_are_refused_at_once_and_a_place_becomes_free_again():
+    async def crowd():
+        turns, gate = Turns(3), threading.Event()
+        waiting = [asyncio.create_task(turns.take(gate.wait, here)) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            await turns.take(gate.wait, here)
+        gate.set()
+        await asyncio.gather(*waiting)
+        assert await turns.take(lambda: 7, here) == 7
+        turns.close()
+
+    asyncio.run(crowd())
+
+
+def test_work_that_nobody_waits_for_is_not_done():
+    async def leave():
+        turns = Turns(3)
+        with pytest.raises(Abandoned):
+            await turns.take(pytest.fail, gone)
+        turns.close()
+
+    asyncio.run(leave())
+
+
+def test_an_error_is_that_of_its_request_alone():
+    async def fail():
+        turns = Turns(1)
+        with pytest.raises(ZeroDivisionError):
+            await turns.take(lambda: 1 / 0, here)
+        assert await turns.take(lambda: 7, here) == 7
+        turns.close()
+
+    asyncio.run(fail())
+
+
+def test_uploads_share_a_budget():
+    async def upload():
+        budget = UploadBudget(100)
+        async with budget.reserve(60):
+            with pytest.raises(Busy):
+                async with budget.reserve(60):
+                    pytest.fail("there is no room")
+            async with budget.reserve(40):
+                pass
+        async with budget.reserve(100):
+            pass
+
+    asyncio.run(upload())

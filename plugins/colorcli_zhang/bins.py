@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from functools import cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -20,14 +21,15 @@ def bin_centers(grid: int = 10) -> Tensor:
     They are the corners of all grid cells that the ab projection of the sRGB cube overlaps (Zhang 2016, section
     2.1, as the published array has it).
     """
-    hull = _convex_hull(_cube_surface())
-    low, high = -130 // grid * grid, 130 // grid * grid
-    corners = set()
-    for a in range(low, high, grid):
-        for b in range(low, high, grid):
-            if _overlaps(hull, a, b, grid):
-                corners |= {(a, b), (a + grid, b), (a, b + grid), (a + grid, b + grid)}
-    return torch.tensor(sorted(corners), dtype=torch.float32)
+    with torch.device("cpu"), torch.inference_mode(mode=False):  # the result serves whoever asks next, too
+        reach = 130 // grid * grid
+        axis = torch.arange(-reach, reach + 1, grid, dtype=torch.float64)
+        corners = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1)
+        cells = _overlapped(torch.tensor(_convex_hull(_cube_outline()), dtype=torch.float64), corners)
+        used = torch.zeros(corners.shape[:2], dtype=torch.bool)
+        for corner in _four(used):
+            corner.logical_or_(cells)
+        return corners[used].float()
 
 
 def circle_centers(grid: int = 16, radius: float = 128.0) -> Tensor:
@@ -155,8 +157,8 @@ def distribution_at(logits: Tensor, place: tuple[float, float]) -> Tensor:
     return near.float().softmax(dim=0).mean(dim=(1, 2))
 
 
-def _cube_surface(levels: int = 65) -> Tensor:
-    """Project the faces of the sRGB cube to (N, 2) ab; their hull is the hull of the whole cube."""
+def _cube_surface(levels: int) -> Tensor:
+    """Project the faces of the sRGB cube, so many levels a side, to (N, 2) ab."""
     steps = torch.linspace(0, 1, levels)
     u, v = (t.flatten() for t in torch.meshgrid(steps, steps, indexing="ij"))
     faces = []
@@ -167,6 +169,14 @@ def _cube_surface(levels: int = 65) -> Tensor:
             faces.append(torch.stack(channels))
     lab = rgb_to_lab(torch.cat(faces, dim=1)[:, :, None].double())
     return lab[1:, :, 0].T
+
+
+def _cube_outline() -> Tensor:
+    """Project the six edges of the sRGB cube between saturated colors to (N, 2) ab; their hull is that of the cube."""
+    corners = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1], [1, 0, 0]])
+    steps = torch.linspace(0, 1, 65, dtype=torch.float64)[:, None]
+    edges = [torch.lerp(start, end, steps) for start, end in pairwise(corners.double())]
+    return rgb_to_lab(torch.cat(edges).T[:, :, None])[1:, :, 0].T
 
 
 def _convex_hull(points: Tensor) -> list[tuple[float, float]]:
@@ -188,15 +198,24 @@ def _turn(o: tuple[float, float], p: tuple[float, float], q: tuple[float, float]
     return (p[0] - o[0]) * (q[1] - o[1]) - (p[1] - o[1]) * (q[0] - o[0])
 
 
-def _overlaps(hull: list[tuple[float, float]], a: int, b: int, grid: int) -> bool:
-    """Return whether a cell and the hull share a positive area, by the separating axis theorem."""
-    cell = [(a, b), (a + grid, b), (a + grid, b + grid), (a, b + grid)]
-    edges = zip(hull, hull[1:] + hull[:1], strict=True)
-    if any(all(_turn(p, q, corner) <= 0 for corner in cell) for p, q in edges):
-        return False
-    return (
-        max(p[0] for p in hull) > a
-        and min(p[0] for p in hull) < a + grid
-        and max(p[1] for p in hull) > b
-        and min(p[1] for p in hull) < b + grid
-    )
+def _overlapped(hull: Tensor, corners: Tensor) -> Tensor:
+    """Return which cells of a grid share a positive area with a hull, by the separating axis theorem.
+
+    Args:
+        hull: (E, 2), counterclockwise.
+        corners: (n, n, 2) of the cells, ascending.
+
+    Returns:
+        (n - 1, n - 1), true where they do.
+    """
+    starts, ends = hull[:, None, None], hull.roll(-1, dims=0)[:, None, None]
+    (run, rise), (across, up) = (ends - starts).unbind(-1), (corners - starts).unbind(-1)
+    outside = run * up - rise * across <= 0  # of each edge, (E, n, n)
+    separated = torch.stack(_four(outside)).all(dim=0).any(dim=0)
+    low, high = corners[:-1, :-1], corners[1:, 1:]
+    return ~separated & (hull.amax(dim=0) > low).all(dim=-1) & (hull.amin(dim=0) < high).all(dim=-1)
+
+
+def _four(corners: Tensor) -> list[Tensor]:
+    """Return views of the four corners of all cells, (..., n - 1, n - 1) each, of values (..., n, n) of corners."""
+    return [corners[..., down : down - 1 or None, right : right - 1 or None] for down in (0, 1) for right in (0, 1)]

@@ -1,27 +1,26 @@
-"""Zhang's classification of color on a network that already recognizes what a picture shows."""
+"""Zhang's classification of color on top of an encoder that already recognizes what a picture shows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from colorcli.encoders import GrayEncoder, PyramidDecoder
-from colorcli_zhang.bins import AB_UNIT
+from colorcli_zhang.network import BinClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class EncodedZhangNetwork(nn.Module):
-    """A trained encoder and a light decoder, which classify every fourth pixel's color.
+class EncodedZhangNetwork(BinClassifier):
+    """A pretrained encoder and a light decoder that classify the color of every fourth pixel.
 
     Args:
-        encoder: as `colorcli.encoders.GrayEncoder` has it.
-        widths: of the decoder at strides 32, 16, 8 and 4.
-        classes: how many bins.
-        folded_temperature: what the logits are already divided by.
+        encoder: the name of a `colorcli.encoders.GrayEncoder`.
+        widths: channels of the decoder at strides 32, 16, 8 and 4.
+        classes: number of bins.
+        folded_temperature: the temperature already included in the logits.
     """
 
     def __init__(
@@ -31,29 +30,15 @@ class EncodedZhangNetwork(nn.Module):
         classes: int = 313,
         folded_temperature: float = 1.0,
     ) -> None:
-        super().__init__()
-        self.folded_temperature = folded_temperature
+        super().__init__(folded_temperature)
         self.encoder = GrayEncoder(encoder)
         self.decoder = PyramidDecoder(self.encoder.channels, widths)
         self.classifier = nn.Conv2d(self.decoder.channels, classes, 1)
         nn.init.zeros_(self.classifier.weight)
         nn.init.zeros_(self.classifier.bias)  # type: ignore[arg-type]
-        # As in the published network; no module here that the host would turn into bf16.
-        centers = nn.Parameter(torch.zeros(2, classes, 1, 1), requires_grad=False)
-        self.model_out = nn.ParameterDict({"weight": centers})
-
-    def set_centers(self, centers: Tensor) -> None:
-        """Say which colors the classes stand for: (Q, 2) ab."""
-        with torch.no_grad():
-            self.model_out["weight"].copy_((centers.T / AB_UNIT)[:, :, None, None])
-
-    @property
-    def centers(self) -> Tensor:
-        """The colors that the classes stand for: (Q, 2) ab."""
-        weight: Tensor = self.model_out["weight"]
-        return weight[:, :, 0, 0].T * AB_UNIT
+        self._add_centers(classes)
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Turn L* (B, 1, H, W) in 0..100 into logits (B, Q, H / 4, W / 4)."""
+        """Compute logits (B, Q, H / 4, W / 4) from L* (B, 1, H, W) in 0..100."""
         logits: Tensor = self.classifier(self.decoder(self.encoder(lightness)))
         return logits

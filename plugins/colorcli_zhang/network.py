@@ -6,18 +6,51 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from colorcli_zhang.bins import AB_UNIT
+from colorcli_zhang.bins import AB_UNIT, bin_centers
 
 
-class ZhangNetwork(nn.Module):
+class BinClassifier(nn.Module):
+    """A network that classifies the color of every fourth pixel.
+
+    Args:
+        folded_temperature: the temperature already included in the logits: 0.38 in the published file, 1 in ours.
+    """
+
+    model_out: nn.ParameterDict
+
+    def __init__(self, folded_temperature: float) -> None:
+        super().__init__()
+        self.folded_temperature = folded_temperature
+
+    def _add_centers(self, classes: int) -> None:
+        """Add the colors of the classes: the bins, or some of them, until weights or `set_centers` replace them."""
+        # The published file has a convolution here. Not a module, so that the host does not convert it to bf16.
+        centers = nn.Parameter(torch.zeros(2, classes, 1, 1), requires_grad=False)
+        self.model_out = nn.ParameterDict({"weight": centers})
+        bins = bin_centers()
+        self.set_centers(bins[torch.linspace(0, len(bins) - 1, classes, device="cpu").round().long()])
+
+    def set_centers(self, centers: Tensor) -> None:
+        """Set the colors of the classes: (Q, 2) ab."""
+        with torch.no_grad():
+            self.model_out["weight"].copy_((centers.T / AB_UNIT)[:, :, None, None])
+
+    @property
+    def centers(self) -> Tensor:
+        """The colors of the classes: (Q, 2) ab."""
+        weight: Tensor = self.model_out["weight"]
+        return weight[:, :, 0, 0].T * AB_UNIT
+
+
+class ZhangNetwork(BinClassifier):
     """Eight blocks of convolutions that classify the color of every fourth pixel.
 
     Args:
         widths: channels of blocks 1 to 4; blocks 5 to 7 are as wide as block 4, and block 8 as block 3. With six
             values, the last two are those of blocks 7 and 8: 256 and 128 in the table of Zhang 2016 and in the figure
             of the Liège paper, where the published network has 512 and 256.
-        classes: number of bins; their centers are the weights of `model_out`, from a weights file or `set_centers`.
-        folded_temperature: the temperature already included in the logits: 0.38 in the published file, 1 in ours.
+        classes: number of bins.
+        folded_temperature: the temperature already included in the logits.
 
     Raises:
         ValueError: there are not four or six widths.
@@ -29,12 +62,11 @@ class ZhangNetwork(nn.Module):
         classes: int = 313,
         folded_temperature: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(folded_temperature)
         if len(widths) not in {4, 6} or min(widths) < 1:
             raise ValueError(f"widths must be 4 or 6 numbers of channels, got {list(widths)}")
         first, second, third, fourth = widths[:4]
         seventh, eighth = widths[4:] or (fourth, third)
-        self.folded_temperature = folded_temperature
         self.model1 = _block([1, first, first], stride=2)
         self.model2 = _block([first, second, second], stride=2)
         self.model3 = _block([second, third, third, third], stride=2)
@@ -51,21 +83,8 @@ class ZhangNetwork(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(eighth, classes, 1),
         )
-        # The published file has a convolution here. Not a module, so that the host does not convert it to bf16.
-        centers = nn.Parameter(torch.zeros(2, classes, 1, 1), requires_grad=False)
-        self.model_out = nn.ParameterDict({"weight": centers})
+        self._add_centers(classes)
         self.apply(_initialize)
-
-    def set_centers(self, centers: Tensor) -> None:
-        """Set the colors of the classes: (Q, 2) ab."""
-        with torch.no_grad():
-            self.model_out["weight"].copy_((centers.T / AB_UNIT)[:, :, None, None])
-
-    @property
-    def centers(self) -> Tensor:
-        """The colors of the classes: (Q, 2) ab."""
-        weight: Tensor = self.model_out["weight"]
-        return weight[:, :, 0, 0].T * AB_UNIT
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Compute logits (B, Q, H / 4, W / 4) from L* (B, 1, H, W) in 0..100."""

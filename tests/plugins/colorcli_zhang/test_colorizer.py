@@ -4,18 +4,12 @@ import torch
 from colorcli.errors import UsageError
 from colorcli.testing import ColorizerSuite
 from colorcli_zhang import Zhang
-from colorcli_zhang.bins import bin_centers
 from tests.tiny import WIDTHS, tiny_network
 
 
 class TestZhang(ColorizerSuite):
     colorizer = Zhang()
     small = {"widths": WIDTHS}  # noqa: RUF012
-
-    def _network(self):
-        network = super()._network()
-        network.set_centers(bin_centers())  # as weights do, or training
-        return network
 
 
 def test_the_temperature_goes_from_vivid_to_calm():

@@ -176,3 +176,22 @@ def test_four_widths_give_the_published_layout():
 def test_invalid_widths_are_an_error(widths):
     with pytest.raises(ValueError, match="widths must be 4 or 6 numbers of channels"):
         ZhangNetwork(widths)
+
+
+@pytest.mark.parametrize("classes", [1, 7, 224, 313, 400])
+def test_the_classes_of_an_untrained_network_have_colors(classes):
+    centers = ZhangNetwork([4, 4, 8, 8], classes=classes).centers
+    assert centers.shape == (classes, 2)
+    assert len(centers.round().unique(dim=0)) == min(classes, 313)
+    if classes == 313:
+        assert torch.allclose(centers, bin_centers())
+
+
+def test_a_network_built_without_memory_leaves_the_bins_alone():
+    bin_centers.cache_clear()
+    with torch.device("meta"):
+        assert ZhangNetwork([4, 4, 8, 8]).centers.is_meta
+    with torch.inference_mode():
+        ZhangNetwork([4, 4, 8, 8])
+    assert bin_centers().device.type == "cpu"
+    assert not bin_centers().is_inference()

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from colorcli.errors import ColorcliError, UsageError
-from colorcli.inference.model import is_out_of_memory
-from colorcli.isolation.guard import guard
 from colorcli.training.aging import age
 from colorcli.training.data import Crop, as_batch, load, to_lightness_and_ab, vary_lightness, whole_pictures
 from colorcli.training.runs import Run
@@ -133,8 +131,7 @@ def _learn(session: Session, rgb: Tensor, category: Tensor) -> TrainingProgress:
         batch = replace(batch, lightness=vary_lightness(batch.lightness, contrast))
     if share := session.run.file.training.aging:
         batch = replace(batch, lightness=age(batch.lightness, share))
-    with guard(session.run.colorizer, "step", passing=is_out_of_memory):
-        losses = session.recipe.step(batch)
+    losses = session.recipe.step(batch)
     if session.average:
         session.average.update_parameters(unwrap(session.network))
     values = {name: fabric.all_reduce(loss).item() for name, loss in losses.items()}  # type: ignore[union-attr]
@@ -212,12 +209,9 @@ def _evaluate(session: Session, network: nn.Module, photographs: Photographs) ->
         size = session.run.file.training.sizes[-1][1]
         for rgb, category in load(photographs, whole_pictures(len(photographs), 32, size), session.workers):
             batch = as_batch(session.fabric.to_device(rgb), session.fabric.to_device(category), session.gray)
-            with guard(session.run.colorizer, "validate", passing=is_out_of_memory):
-                means = session.recipe.validate(network, batch)
-            for name, mean in means.items():
+            for name, mean in session.recipe.validate(network, batch).items():
                 totals[name] = totals.get(name, torch.zeros_like(mean)) + mean * len(rgb)
-    with guard(session.run.colorizer, "score"):
-        return session.recipe.score({name: total / len(photographs) for name, total in totals.items()})
+    return session.recipe.score({name: total / len(photographs) for name, total in totals.items()})
 
 
 def _test(session: Session) -> dict[str, float]:

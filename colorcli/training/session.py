@@ -34,6 +34,7 @@ from colorcli.training.data import (
     to_lightness_and_ab,
     whole_pictures,
 )
+from colorcli.training.guarded import GuardedRecipe
 from colorcli.training.runs import Checkpoint, Run
 from colorcli.weights import open_file
 from colorcli.weights.fitting import adapt, build, mismatch
@@ -103,7 +104,7 @@ class Session:
     """
 
     run: Run
-    recipe: Recipe
+    recipe: GuardedRecipe
     fabric: Fabric
     network: nn.Module
     average: AveragedModel | None
@@ -237,7 +238,7 @@ def check_stages(whole: Run, runs: list[Run]) -> None:
         split(chosen_by(run.file.training, photographs), run.file.training.split)
 
 
-def _recipe(run: Run) -> Recipe:
+def _recipe(run: Run) -> GuardedRecipe:
     """Make the recipe, and check the options in the recipe file before days of training."""
     known = {option.name: option for option in run.colorizer.options}
     for name, value in run.file.options.items():
@@ -252,7 +253,7 @@ def _recipe(run: Run) -> Recipe:
     if not isinstance(recipe, Recipe):
         found = type(recipe).__name__
         raise PluginError(f"The colorizer {run.colorizer.name} must return a Recipe from `recipe`, got {found}.")
-    return recipe
+    return GuardedRecipe(recipe, run.colorizer)
 
 
 def _gray(settings: TrainingSettings) -> Gray | None:
@@ -303,7 +304,7 @@ def _colors(photographs: list[Photograph], settings: TrainingSettings, workers: 
 
 
 def _network(
-    run: Run, recipe: Recipe, fabric: Fabric, checkpoint: Checkpoint, steps: int
+    run: Run, recipe: GuardedRecipe, fabric: Fabric, checkpoint: Checkpoint, steps: int
 ) -> tuple[nn.Module, AveragedModel | None]:
     """Build the network, its average and the optimizers, with the state of the checkpoint if there is one."""
     torch.manual_seed(run.file.training.seed)

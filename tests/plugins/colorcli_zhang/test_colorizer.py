@@ -4,6 +4,7 @@ import torch
 from colorcli.errors import UsageError
 from colorcli.testing import ColorizerSuite
 from colorcli_zhang import Zhang
+from colorcli_zhang.bins import bin_centers
 from tests.tiny import WIDTHS, tiny_network
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.experiments.classes import recognize
 from colorcli.experiments.declaration import FULL
-from colorcli.experiments.measured import Place, load_variants, measure
+from colorcli.experiments.measured import Place, load_epochs, load_variants, measure
 from colorcli.experiments.page import Picture, Result, write_result
+from colorcli.experiments.stopping import METRICS, course, kept_epochs, rules_by_epoch
 from colorcli.experiments.tables import Figures
 from colorcli.experiments.training import photographs_of
 from colorcli.files import replacing
 from colorcli.pages.sheet import Row, write_sheet
 from colorcli.pages.versions import versions
-from colorcli.training.curves import draw_lines
+from colorcli.training.curves import draw_lines, draw_panels
 from colorcli.training.data import sample
 from colorcli.training.report import read_runs
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.evaluation.tables import Report
-    from colorcli.experiments.declaration import Curves, Experiment, Sheet
+    from colorcli.experiments.declaration import Curves, Experiment, Sheet, Stopping
+    from colorcli.experiments.stopping import Course
     from colorcli.experiments.tables import FilledTable
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
@@ -79,6 +81,10 @@ def conclude(
     tables = [figures.fill(each) for each in experiment.file.tables]
     tables += study.recognized(pipelines, place)
     pictures = [*study.curves(), *study.sheets(pipelines)]
+    for number, declared in enumerate(experiment.file.stopping):
+        more_tables, more_pictures = study.stopping(declared, number + 1, place)
+        tables += more_tables
+        pictures += more_pictures
     result = Result(
         title=experiment.file.title,
         source=experiment.file.source,
@@ -128,7 +134,15 @@ class _Study:
             return None
         photographs = photographs_of(self.experiment, self.folders, self.experiment.file.part)
         kept = self.folder / "evaluation.json"
-        return measure(self.experiment, pipelines, photographs, kept, offline=offline, watch=self._watch)
+        return measure(
+            self.experiment,
+            pipelines,
+            photographs,
+            kept,
+            metrics=self.experiment.file.metrics,
+            offline=offline,
+            watch=self._watch,
+        )
 
     def recognized(self, pipelines: Sequence[Pipeline], place: Place) -> list[FilledTable]:
         """Let a classifier name what is in each version of some pictures."""
@@ -187,6 +201,50 @@ class _Study:
             if declared.part == self.experiment.file.part:
                 raise
             photographs = photographs_of(self.experiment, self.folders, self.experiment.file.part)
+        shown = self._watch("drawing", sample(photographs, declared.pictures))
+        for row in versions(pipelines, shown, self.problems.append):
+            yield Row("", row.versions)
+
+    def stopping(self, declared: Stopping, number: int, place: Place) -> tuple[list[FilledTable], list[Picture]]:
+        """Measure the epochs of a run, and show what each rule for when to stop would have chosen."""
+        if declared.run not in self.losses:
+            return [], []
+        run = self.losses[declared.run]
+        epochs = kept_epochs(len(run.losses[run.deciding]), declared.epochs)
+        pipelines = load_epochs(self.experiment, self.folder / RUNS, declared.run, epochs, place)
+        photographs = photographs_of(self.experiment, self.folders, self.experiment.file.part)
+        report = measure(
+            self.experiment,
+            pipelines,
+            photographs,
+            self.folder / f"evaluation-{declared.run}.json",
+            metrics=METRICS,
+            offline=place.offline,
+            watch=self._watch,
+        )
+        found = course(declared, run, report, {f"epoch {epoch}": epoch for epoch in epochs})
+        panels = {
+            heading: (list(values), list(values.values())) for heading, values in found.columns.items() if values
+        }
+        curves = self.folder / "figures" / f"stopping-{number}.png"
+        with replacing(curves) as temporary:
+            draw_panels(temporary, panels, declared.title, "epoch")
+        sheet = curves.with_name(f"stopping-{number}-sheet.png")
+        with replacing(sheet) as temporary:
+            write_sheet(temporary, self._chosen(found, declared, photographs, place), height=_HEIGHT)
+        rules = rules_by_epoch(found.choices)
+        legend = "; ".join(f"epoch {epoch}: {', '.join(names)}" for epoch, names in rules.items())
+        return found.tables(declared), [
+            Picture(f"{declared.title}, by epoch", f"figures/{curves.name}", ", ".join(panels)),
+            Picture(f"{declared.title}: the chosen epochs", f"figures/{sheet.name}", legend, legend),
+        ]
+
+    def _chosen(
+        self, found: Course, declared: Stopping, photographs: Sequence[Photograph], place: Place
+    ) -> Iterator[Row]:
+        """Show pictures by the weights that the rules choose."""
+        epochs = list(rules_by_epoch(found.choices))
+        pipelines = load_epochs(self.experiment, self.folder / RUNS, declared.run, epochs, place)
         shown = self._watch("drawing", sample(photographs, declared.pictures))
         for row in versions(pipelines, shown, self.problems.append):
             yield Row("", row.versions)

@@ -35,12 +35,14 @@ class TrainingRun(_Table, frozen=True):
         name: of the run and its folder.
         colorizer: to train.
         recipe: name of one of its recipes, or a TOML file relative to the experiment's.
+        training: settings in [training] that replace those of the recipe, at every scale.
         scales: at which it is trained; all if empty.
     """
 
     name: _Name
     colorizer: _Text
     recipe: _Text
+    training: dict[str, Any] = {}
     scales: tuple[str, ...] = ()
 
 
@@ -168,6 +170,38 @@ class Classes(_Table, frozen=True):
     note: str = ""
 
 
+class Stopping(_Table, frozen=True):
+    """What rules for when to stop would have chosen, an entry of `[[stopping]]`.
+
+    Attributes:
+        title: of the study.
+        run: that keeps the weights of every epoch (`keep_epochs`).
+        losses: each watched by GL / P_k, such as `generator` and `adversarial`.
+        k: number of epochs of the training progress.
+        limit: mu, of GL / P_k.
+        epochs: the most epochs to evaluate, evenly spaced.
+        pictures: on the sheet.
+        note: below the study.
+    """
+
+    title: _Text
+    run: _Text
+    losses: Annotated[tuple[str, ...], Meta(min_length=1, description="a list of losses")]
+    k: Annotated[int, Meta(ge=2, description="an integer from 2")] = 5
+    limit: Annotated[float, Meta(gt=0, description="a number above 0")] = 0.75
+    epochs: _Count = 12
+    pictures: _Count = 6
+    note: str = ""
+
+
+class ScaledRun(_Table, frozen=True):
+    """What a scale replaces in one run, beside what it replaces in all of them."""
+
+    network: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+
+
 class Scale(_Table, frozen=True):
     """How much smaller than the paper's an experiment is, a table of `[scales]`.
 
@@ -177,6 +211,7 @@ class Scale(_Table, frozen=True):
         network: replaces hyperparameters that a recipe gives.
         recipe: replaces settings in [recipe] that a recipe gives.
         training: replaces settings in [training], or adds them.
+        runs: what is replaced in single runs, by their names.
         limit: the most photographs to evaluate on.
         judge: of `[[classes]]`.
     """
@@ -186,6 +221,7 @@ class Scale(_Table, frozen=True):
     network: dict[str, Any] = {}
     recipe: dict[str, Any] = {}
     training: dict[str, Any] = {}
+    runs: dict[str, ScaledRun] = {}
     limit: _Count | None = None
     judge: Literal["vgg16", "lite2", ""] = ""
 
@@ -206,6 +242,7 @@ class _File(_Table, frozen=True):
     curves: tuple[Curves, ...] = ()
     sheets: tuple[Sheet, ...] = ()
     classes: tuple[Classes, ...] = ()
+    stopping: tuple[Stopping, ...] = ()
     scales: dict[str, Scale] = {}
 
 
@@ -216,6 +253,7 @@ _LISTS: dict[str, type[msgspec.Struct]] = {
     "curves": Curves,
     "sheets": Sheet,
     "classes": Classes,
+    "stopping": Stopping,
 }
 
 
@@ -331,10 +369,15 @@ def _wrong_references(file: _File) -> Iterator[str]:
     shown += [(classes.title, tuple(classes.variants)) for classes in file.classes]
     for title, names_shown in shown:
         yield from (f"{title} shows {name}, which is not a variant" for name in names_shown if name not in variants)
+    for study in file.stopping:
+        if study.run not in runs:
+            yield f"stopping: {study.title} is of {study.run}, which is not a run"
+    for scale_name, scale in file.scales.items():
+        yield from (f"scales.{scale_name}: {name} is not a run" for name in scale.runs if name not in runs)
     scales = {FULL, *file.scales}
     given = [(run.name, run.scales) for run in file.runs] + [(each.name, each.scales) for each in file.variants]
     for name, declared in given:
-        yield from (f"{name}: {scale} is not a scale" for scale in declared if scale not in scales)
+        yield from (f"{name}: {each} is not a scale" for each in declared if each not in scales)
 
 
 def _wrong_row(

@@ -75,6 +75,28 @@ def load_variants(experiment: Experiment, runs: Path, place: Place) -> tuple[lis
     return pipelines, problems
 
 
+def load_epochs(experiment: Experiment, runs: Path, run: str, epochs: Sequence[int], place: Place) -> list[Pipeline]:
+    """Load the weights that a run kept of some of its epochs, each with its epoch as its name.
+
+    Raises:
+        WeightsNotFound: the run did not keep them.
+    """
+    (colorizer,) = [each.colorizer for each in experiment.runs if each.name == run]
+    return [
+        Pipeline(
+            load(
+                colorizer,
+                weights=runs / run / f"epoch-{epoch:04}.safetensors",
+                device=place.device,
+                precision=place.precision,
+                offline=place.offline,
+            ),
+            name=f"epoch {epoch}",
+        )
+        for epoch in epochs
+    ]
+
+
 def _gray(variant: Variant) -> Gray:
     known = Registry().grays()
     if variant.gray not in known:
@@ -90,6 +112,7 @@ def measure(
     photographs: Sequence[Photograph],
     kept: Path,
     *,
+    metrics: Sequence[str],
     offline: bool = False,
     watch: Watch = lambda _, all_: all_,
 ) -> Report:
@@ -100,6 +123,7 @@ def measure(
         pipelines: its models.
         photographs: to evaluate on.
         kept: the JSON file that keeps the figures.
+        metrics: beside the standard ones.
         offline: do not download the networks of metrics.
         watch: passes on the photographs, and may report progress.
 
@@ -110,18 +134,18 @@ def measure(
     """
     names = ", ".join(photograph.name for photograph in photographs)
     settings = [pipeline.provenance.settings for pipeline in pipelines]
-    request = json.dumps([experiment.file.metrics, experiment.file.size, _described(pipelines), settings, names])
+    request = json.dumps([list(metrics), experiment.file.size, _described(pipelines), settings, names])
     key = hashlib.sha256(request.encode("utf-8", "surrogateescape")).hexdigest()
     if (report := _kept(kept, key)) is not None:
         return report
-    metrics = choose(
-        experiment.file.metrics,
+    chosen = choose(
+        metrics,
         Registry().metrics,
         categories={photograph.category for photograph in photographs},
         device=pipelines[0].model.device.device,
         offline=offline,
     )
-    found = evaluate(pipelines, photographs, metrics=metrics, size=experiment.file.size, watch=watch)
+    found = evaluate(pipelines, photographs, metrics=chosen, size=experiment.file.size, watch=watch)
     report = Report(
         data=f"{experiment.file.part} photographs",
         command=key,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from colorcli.errors import UsageError
+from colorcli.experiments.declaration import ScaledRun
 from colorcli.training.data import sample
 from colorcli.training.held_out import held_out
 from colorcli.training.recipes import RecipeFile, TrainingSettings, find_recipe, read_recipe
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.colorizer import Colorizer
-    from colorcli.experiments.declaration import Experiment, Scale, TrainingRun
+    from colorcli.experiments.declaration import Experiment, TrainingRun
     from colorcli.media.photographs import Photograph
     from colorcli.training.held_out import Part
 
@@ -34,24 +35,32 @@ def recipe_of(experiment: Experiment, run: TrainingRun, colorizer: Colorizer) ->
         file = read_recipe(experiment.path.parent / run.recipe)
     else:
         file = read_recipe(find_recipe(colorizer, run.recipe))
-    if problems := find_problems(
-        {"epochs": 1, "batch_size": 1, **experiment.scale.training}, TrainingSettings, "training"
-    ):
+    scale = experiment.scale
+    own = scale.runs.get(run.name, ScaledRun())
+    training = {**run.training, **scale.training, **own.training}
+    if problems := find_problems({"epochs": 1, "batch_size": 1, **training}, TrainingSettings, "training"):
         place = f"{experiment.path}, scale {experiment.scale_name}"
         raise UsageError("\n".join([f"{place}, is not valid:", *problems]))
-    return _scaled(file, experiment.scale)
+    network, recipe = {**scale.network, **own.network}, {**scale.recipe, **own.recipe}
+    return _scaled(file, network, recipe, training, scale.input_size)
 
 
-def _scaled(file: RecipeFile, scale: Scale) -> RecipeFile:
-    """Replace what is smaller at a scale, in a recipe and in its stages."""
-    training = {**msgspec.to_builtins(file.training), **scale.training}
+def _scaled(
+    file: RecipeFile,
+    network: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    training: Mapping[str, Any],
+    input_size: int | None,
+) -> RecipeFile:
+    """Replace what differs at a scale, in a recipe and in its stages."""
+    stages = (replace(stage, file=_scaled(stage.file, network, recipe, training, input_size)) for stage in file.stages)
     return replace(
         file,
-        network=_replaced(file.network, scale.network),
-        recipe=_replaced(file.recipe, scale.recipe),
-        training=msgspec.convert(training, TrainingSettings),
-        input_size=scale.input_size or file.input_size,
-        stages=tuple(replace(stage, file=_scaled(stage.file, scale)) for stage in file.stages),
+        network=_replaced(file.network, network),
+        recipe=_replaced(file.recipe, recipe),
+        training=msgspec.convert({**msgspec.to_builtins(file.training), **training}, TrainingSettings),
+        input_size=input_size or file.input_size,
+        stages=tuple(stages),
     )
 
 

@@ -47,6 +47,27 @@ def draw_curves(path: Path, rows: Iterable[Mapping[str, str]], title: str) -> No
     draw_lines(path, curves, title, "step")
 
 
+def draw_panels(
+    path: Path, panels: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, x_label: str
+) -> None:
+    """Draw a PNG with a small diagram for each pair of x and y values, under its label.
+
+    Raises:
+        ModuleNotFoundError: matplotlib, from the extra `train`, is not installed.
+    """
+    from matplotlib.figure import Figure
+
+    columns = 3
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4 * columns, 2.6 * rows), layout="constrained")
+    for number, (label, (x, y)) in enumerate(panels.items()):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        axes.plot(x, y, marker=".")
+        axes.set(title=label, xlabel=x_label)
+    figure.suptitle(title)
+    figure.savefig(path, format="png")
+
+
 def draw_lines(
     path: Path, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, x_label: str
 ) -> None:

@@ -147,5 +147,6 @@ def register_metrics(register: Callable[[Metric], None]) -> None:
 
 @hookimpl
 def register_experiments(register: Callable[[Path], None]) -> None:
-    """Register the experiment of the Edinburgh paper."""
-    register(Path(__file__).parent / "experiments" / "edinburgh.toml")
+    """Register the experiment of the Edinburgh paper, and the study of when to stop that it asks for."""
+    for name in ("edinburgh", "stopping"):
+        register(Path(__file__).parent / "experiments" / f"{name}.toml")

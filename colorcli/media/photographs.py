@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tarfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,7 +17,7 @@ from colorcli.media.pictures.files import open_picture
 from colorcli.media.pictures.images import to_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -29,13 +29,14 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
 @dataclass(frozen=True)
 class Photograph:
-    """Where the bytes of a photograph are: in a file, or in a part of a tar file."""
+    """Where the bytes of a photograph are, in a file or in a part of a tar file, and its row in the manifest."""
 
     name: str
     path: Path
     offset: int = 0
     length: int = -1
     category: str = ""
+    row: Mapping[str, str | None] = field(default_factory=dict, compare=False)
 
     def stream(self) -> io.BytesIO:
         """Return the bytes as a stream that has the photograph's name.
@@ -99,27 +100,26 @@ def find_photographs(folder: Path) -> list[Photograph]:
             found += _in_tar(path)
         elif path.suffix.lower() in _SUFFIXES:
             found.append(Photograph(path.relative_to(folder).as_posix(), path))
-    categories = _read_manifest(folder / _MANIFEST)
-    found = [replace(photograph, category=_category(photograph.name, categories)) for photograph in found]
+    rows = _read_manifest(folder / _MANIFEST)
+    has_categories = any("category" in row for row in rows.values())
+    found = [_in_manifest(photograph, rows.get(photograph.name, {}), has_categories) for photograph in found]
     return sorted(found, key=lambda photograph: photograph.name)
 
 
-def _category(name: str, categories: dict[str, str] | None) -> str:
-    if categories is not None:
-        return categories.get(name, "")
-    folder, slash, _ = name.partition("/")
-    return folder if slash else ""
+def _in_manifest(photograph: Photograph, row: Mapping[str, str | None], has_categories: bool) -> Photograph:
+    folder, slash, _ = photograph.name.partition("/")
+    category = (row.get("category") or "") if has_categories else folder if slash else ""
+    return replace(photograph, category=category, row=row)
 
 
-def _read_manifest(path: Path) -> dict[str, str] | None:
+def _read_manifest(path: Path) -> dict[str, dict[str, str | None]]:
+    """Return the rows of a manifest by file; none where it is missing or has no column `file`."""
     if not path.is_file():
-        return None
+        return {}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
-            if not {"file", "category"} <= set(rows.fieldnames or ()):
-                return None
-            return {row["file"]: row["category"] or "" for row in rows}
+            return {row["file"]: row for row in rows} if "file" in (rows.fieldnames or ()) else {}
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: this table cannot be read ({error}).", "Repair or remove it.") from error
 

@@ -157,12 +157,17 @@ def expect_categories(photographs: Sequence[Photograph], names: Iterable[str]) -
 
 
 def chosen_by(settings: TrainingSettings, photographs: Sequence[Photograph]) -> list[Photograph]:
-    """Choose the photographs that the settings `only`, `names` and `most` allow.
+    """Choose the photographs that the settings `only`, `exclude`, `names` and `most` allow.
 
     Raises:
-        DataError: no photograph has the category or such a name.
+        DataError: no photograph has the category or such a name, or the manifest lacks a column of `exclude`.
     """
-    chosen = list(photographs)
+    chosen = [p for p in photographs if not any(_is_excluded(p, *words) for words in settings.exclude.items())]
+    if missing := [column for column in settings.exclude if not any(column in p.row for p in photographs)]:
+        raise DataError(
+            f"Columns not found in manifest.csv: {', '.join(missing)}.",
+            "The recipe excludes photographs by them; add them, or remove `exclude` from the recipe.",
+        )
     if settings.only:
         expect_categories(photographs, [settings.only])
         chosen = [p for p in chosen if p.category == settings.only]
@@ -173,6 +178,12 @@ def chosen_by(settings: TrainingSettings, photographs: Sequence[Photograph]) -> 
     if settings.most is not None and settings.most < len(chosen):
         chosen = sorted(sorted(chosen, key=_draw)[: settings.most], key=_name)
     return chosen
+
+
+def _is_excluded(photograph: Photograph, column: str, words: Sequence[str]) -> bool:
+    """Return whether a photograph has one of the words in a column of the manifest, in any case, or nothing there."""
+    value = (photograph.row.get(column) or "").casefold()
+    return not value or any(word.casefold() in value for word in words)
 
 
 def is_held_out(photograph: Photograph) -> bool:

@@ -41,6 +41,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         flip: whether every other photograph is mirrored.
         keep_gray: whether gray photographs are learned from, too.
         only: the only category to learn from; empty for all photographs.
+        exclude: words by columns of manifest.csv; photographs with one of them there are left out.
         names: a pattern for the names of the photographs to learn from, such as `*cat.*`; empty for all.
         most: the most photographs in all splits together, chosen by their names; None for all.
         split: shares for training, validation and test in each category; None for 1 in 20 for validation and no test.
@@ -68,6 +69,10 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     flip: bool = True
     keep_gray: bool = False
     only: str = ""
+    exclude: Annotated[
+        dict[str, tuple[Annotated[str, Meta(min_length=1)], ...]],
+        Meta(description='a table of lists of words, such as {license = ["BY-SA", "GPL"]}'),
+    ] = {}
     names: str = ""
     most: _Positive | None = None
     split: Annotated[

@@ -76,6 +76,35 @@ def test_a_missing_category_is_an_error_that_lists_the_others():
         chosen_by(replace(SETTINGS, only="persons"), found)
 
 
+def licensed(**rows):
+    return [Photograph(f"{name}.jpg", Path("data"), row={"license": text}) for name, text in rows.items()]
+
+
+def test_photographs_are_left_out_by_words_in_the_manifest():
+    found = licensed(a="CC BY 2.0", b="CC BY-SA 2.0", c="cc by-sa or GFDL", d="MIT", e="", f=None, g="LGPL")
+    found.append(Photograph("not-in-the-manifest.jpg", Path("data")))
+    chosen = chosen_by(replace(SETTINGS, exclude={"license": ("BY-SA", "gpl")}), found)
+    assert [p.name for p in chosen] == ["a.jpg", "d.jpg"]
+    assert chosen_by(replace(SETTINGS, exclude={}), found) == found
+    both = replace(SETTINGS, exclude={"license": ("BY-SA",), "tier": ("declared",)})
+    with pytest.raises(DataError, match=r"Columns not found in manifest\.csv: tier\."):
+        chosen_by(both, found)
+
+
+@pytest.mark.parametrize("category", ["", "category,", "license,category,"])
+def test_a_manifest_may_have_any_columns(tmp_path, category):
+    (tmp_path / "people").mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (9, 9)).save(tmp_path / "people" / f"{name}.jpg")
+    fields = {"license,category,": "MIT,city,", "category,": "city,", "": ""}[category]
+    (tmp_path / "manifest.csv").write_text(f"{category}file\n{fields}people/a.jpg\n")
+    first, second = find_photographs(tmp_path)
+    assert first.category == ("city" if category else "people")
+    assert second.category == ("" if category else "people")
+    assert first.row.get("license") == ("MIT" if "license" in category else None)
+    assert second.row == {}
+
+
 def test_photographs_are_chosen_by_their_names():
     """Liège: cats only, from a folder of cats and dogs."""
     found = [Photograph(f"train/{kind}.{number}.jpg", Path("x")) for kind in ("cat", "dog") for number in range(50)]

@@ -1,5 +1,6 @@
 from copy import deepcopy
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -261,3 +262,16 @@ def test_every_recipe_file_makes_a_recipe_and_a_network():
 def test_the_cosine_warms_up_and_falls_to_a_hundredth():
     factors = [learning_rate_factor("cosine", progress) for progress in (0, 0.01, 0.02, 0.51, 1)]
     assert factors == pytest.approx([0.01, 0.5, 1, 0.505, 0.01])
+
+
+def test_the_open_recipe_is_that_of_the_starter_without_some_photographs():
+    """Whoever changes one changes the other."""
+    starter, other = (read_recipe(Zhang.recipe_folder / f"{name}.toml") for name in ("starter", "starter-open"))
+    excluded = {"licence": ("BY-SA", "GFDL", "GPL"), "licence_tier": ("declared",)}
+    for one, same in zip(
+        (starter, *(s.file for s in starter.stages)), (other, *(s.file for s in other.stages)), strict=True
+    ):
+        assert same.training == msgspec.structs.replace(one.training, exclude=excluded)
+        assert (same.network, same.recipe, same.options) == (one.network, one.recipe, one.options)
+        assert same.input_size == one.input_size
+    assert [(s.name, s.start, s.part) for s in other.stages] == [(s.name, s.start, s.part) for s in starter.stages]

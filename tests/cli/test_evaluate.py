@@ -258,3 +258,19 @@ def test_an_unknown_option_is_a_usage_error(capsys, folder, weights):
 def test_weights_for_several_models_are_a_usage_error(capsys, folder, weights):
     told = run(capsys, "zhang", "zhang.eccv16", folder, "--weights", weights, code=2)
     assert "is for one MODEL, got 2" in told.err
+
+
+def test_pictures_can_become_gray_in_another_way(capsys, folder, weights):
+    plain, film = (
+        run(capsys, "zhang", folder, "--weights", weights, *more).out.splitlines()[4]
+        for more in ((), ("--gray", "orthochromatic"))
+    )
+    assert plain.startswith("| zhang.small |")
+    assert film.startswith("| zhang.small |")
+    assert plain != film
+
+
+def test_an_unknown_gray_is_an_error_that_lists_the_others(capsys, folder, weights):
+    err = run(capsys, "zhang", folder, "--weights", weights, "--gray", "orthocromatic", code=2).err
+    assert "Way of making gray not found: orthocromatic." in err
+    assert "orthochromatic" in err

@@ -102,8 +102,9 @@ class Option:
 class Weights:
     """Trained weights: where they are, how they are verified, and what they were trained on.
 
-    Give `file` alone for a bundled file, `repo` and `file` for one on the Hugging Face Hub. `read_manifest` reads them
-    from a manifest, one table for each tag; docs/weights.md describes every field.
+    Give `file` alone for a bundled file, `repo` and `file` for one on the Hugging Face Hub, `page` and `file` for one
+    that users download themselves. `read_manifest` reads them from a manifest, one table for each tag; docs/weights.md
+    describes every field.
     """
 
     file: str  # path inside the repository; a bundled file's is absolute, and relative to the manifest in a manifest
@@ -114,6 +115,7 @@ class Weights:
     trained_on: str  # the data, in a sentence
     repo: str = ""  # owner/name on the Hub; empty for a bundled file
     repo_type: str = "model"  # model or space
+    page: str = ""  # URL from which users download the file themselves, if it is not on the Hub
     revision: str = ""  # pinned commit; may be empty, as the sha256 is the stronger promise
     format: str = "safetensors"  # safetensors or torch; torch7 in `Colorizer.elsewhere`
     parameters: int = 0  # of the network
@@ -125,7 +127,7 @@ class Weights:
     @property
     def bundled(self) -> bool:
         """Whether the file comes with the package."""
-        return not self.repo
+        return not self.repo and not self.page
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def chroma_of(predicted: Tensor | Prediction) -> Tensor:
 
 
 def declares(colorizer: Colorizer, method: str) -> bool:
-    """Tell whether a colorizer overrides an optional method, such as `recipe`, `sample`, `explain` or `paint`."""
+    """Tell whether a colorizer overrides an optional method, such as `recipe`, `sample` or `predict_with_hints`."""
     return getattr(type(colorizer), method) is not getattr(Colorizer, method)
 
 
@@ -211,6 +213,29 @@ class Colorizer(ABC):
             (B, 2, h, w) float, CIE ab in about -128..127, of any size h, w. The chroma of a picture depends on that
             picture alone, never on the others in the batch. A Prediction adds notes about each picture.
         """
+
+    def predict_with_hints(
+        self, network: Any, lightness: Tensor, hints: Tensor, *args: Any, **options: Any
+    ) -> Tensor | Prediction:
+        """Predict chroma from lightness and the colors of some places, for networks that take them.
+
+        The host spreads hints over the prediction of any colorizer. Where this method is overridden, the network sees
+        them first, and the host spreads what is left of the difference.
+
+        Args:
+            network: as for `predict`.
+            lightness: as for `predict`.
+            hints: (B, 3, H, W) float32: CIE ab where there is a hint, else 0; and 1 where there is one, else 0.
+            *args: none, as for `predict`.
+            **options: as for `predict`.
+
+        Returns:
+            As `predict`, which it must agree with where no hint is given.
+
+        Raises:
+            UsageError: unless overridden.
+        """
+        raise UsageError(f"The network of the colorizer {self.name} takes no hints.")
 
     def explain(self, network: Any, lightness: Tensor, *args: Any, **options: Any) -> Tensor:
         """Compute how uncertain the colors are, for colorizers that predict a distribution of colors.

@@ -31,6 +31,8 @@ def test_every_colorizer_of_ours_has_a_manifest_and_every_manifest_a_colorizer()
 
 def test_every_colorizer_works_without_a_network_connection():
     for name, manifest in MANIFESTS.items():
+        if all(weights.page for weights in manifest.values()):  # a network whose weights are the user's to bring
+            continue
         assert any(weights.bundled for weights in manifest.values()), f"{name} has no bundled weights"
 
 

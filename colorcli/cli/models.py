@@ -65,6 +65,7 @@ def _facts(colorizer: Colorizer, only: str | None = None) -> dict[str, Any]:
                 "trained_on": weights.trained_on,
                 "source": weights.source,
                 "bundled": weights.bundled,
+                "page": weights.page or None,
                 "here": is_local(weights),
             }
             for tag, weights in chosen.items()
@@ -136,7 +137,9 @@ def _megabytes(size: int) -> str:
 def _whereabouts(weights: dict[str, Any]) -> str:
     if weights["here"]:
         return "here"
-    return "missing from this installation" if weights["bundled"] else "downloaded when first used"
+    if weights["bundled"]:
+        return "missing from this installation"
+    return "you download and import it" if weights["page"] else "downloaded when first used"
 
 
 def _mention_broken(count: int) -> None:

@@ -45,7 +45,8 @@ def _facts(colorizer: Colorizer, tag: str, weights: Weights) -> dict[str, Any]:
     from colorcli.weights.resolver import local_path
 
     path, weights = local_path(weights), recorded(weights)
-    here, elsewhere = ("bundled", "missing") if weights.bundled else ("cached", "on the Hub")
+    here = "bundled" if weights.bundled else "cached"
+    elsewhere = "missing" if weights.bundled else "to import" if weights.page else "on the Hub"
     return {
         "name": f"{colorizer.name}.{tag}",
         "size": weights.size,
@@ -55,6 +56,7 @@ def _facts(colorizer: Colorizer, tag: str, weights: Weights) -> dict[str, Any]:
         "repo": weights.repo or None,
         "file": weights.file,
         "revision": weights.revision or None,
+        "page": weights.page or None,
         "path": str(path) if path else None,
         "source": weights.source,
     }
@@ -101,7 +103,8 @@ def pull(names: tuple[str, ...], everything: bool, accept_license: bool, offline
 
     if bool(names) == everything:
         raise UsageError("Give MODEL names or --all.", "`colorcli weights list` shows them.")
-    wanted = _all_weights() if everything else [_named(name) for name in names]
+    on_hub = (each for each in _all_weights() if not each[2].page)
+    wanted = list(on_hub) if everything else [_named(name) for name in names]
     failed = 0
     for colorizer, tag, weights in wanted:
         if accept_license:

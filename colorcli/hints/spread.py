@@ -80,7 +80,7 @@ class Spreader:
 
     def fit(self, hint: Hint) -> FittedHint:
         """Bring a hint's color to the picture's lightness at its center, and into gamut."""
-        row, column = self._center(hint)
+        row, column = center_of(hint, self._lightness)
         lightness = self._lightness[0, 0, row, column].reshape(1, 1, 1, 1)
         asked = chroma_of_rgb(hint.rgb)
         rgb = lab_to_rgb(lightness, asked)
@@ -102,13 +102,13 @@ class Spreader:
         if not hints:
             return ab
         size = self._lightness.shape[-2:]
-        on_grid = functional.interpolate(ab.float().cpu(), size, mode="bilinear", antialias=True)
-        wanted, painted = self._wanted(hints)
+        larger = [max(sides) for sides in zip(size, ab.shape[-2:], strict=True)]
+        enlarged = _enlarged(ab.float(), larger)
+        on_grid = functional.interpolate(enlarged, size, mode="bilinear", antialias=True).cpu()
+        wanted, painted = paint_hints(self._lightness, hints)
         asked = wanted - on_grid
         difference = torch.where(painted, asked, self._spread(asked, _thinned(painted, _MOST_PLACES)))
-        larger = [max(sides) for sides in zip(size, ab.shape[-2:], strict=True)]
-        enlarged = (_resized(planes, larger) for planes in (ab.float(), difference.to(ab.device)))
-        return torch.add(*enlarged)
+        return enlarged + _enlarged(difference.to(ab.device), larger)
 
     def _spread(self, asked: Tensor, pinned: Tensor) -> Tensor:
         """Spread differences (1, 2, H, W) from the places where they are pinned, (H, W) bool, to all.
@@ -137,35 +137,46 @@ class Spreader:
             self._responses |= zip(new, solved.flatten(1), strict=True)
         return torch.stack([self._responses[place] for place in places])
 
-    def _wanted(self, hints: Sequence[Hint]) -> tuple[Tensor, Tensor]:
-        """Compute the ab (1, 2, H, W) that the hints ask for, in gamut, and where they do: (H, W) bool."""
-        height, width = self._lightness.shape[-2:]
-        longest = max(height, width)
-        wanted = torch.zeros(1, 2, height, width)
-        pinned = torch.zeros(height, width, dtype=torch.bool)
-        rows, columns = torch.arange(height)[:, None] + 0.5, torch.arange(width) + 0.5
-        for hint in hints:
-            distance = torch.hypot(rows - hint.y * height, columns - hint.x * width)
-            disc = distance <= hint.radius * longest
-            disc[self._center(hint)] = True
-            disc = self._reached(disc, self._center(hint))
-            lightness = self._lightness[:, :, disc][..., None]  # (1, 1, n, 1)
-            asked = chroma_of_rgb(hint.rgb).expand(1, 2, *lightness.shape[-2:])
-            wanted[:, :, disc] = rgb_to_lab(lab_to_rgb(lightness, asked))[:, 1:, :, 0]
-            pinned |= disc
-        return wanted, pinned
 
-    def _reached(self, disc: Tensor, center: tuple[int, int]) -> Tensor:
-        """Return the part of a disc (H, W) that is on the same side of every edge as its center."""
-        mask = np.pad((~disc).numpy().astype(np.uint8), 1, constant_values=1)
-        lightness = self._lightness[0, 0].numpy()
-        flags = 8 | cv2.FLOODFILL_MASK_ONLY | _REACHED << 8
-        cv2.floodFill(lightness, mask, center[::-1], 0, _EDGE, _EDGE, flags)
-        return torch.from_numpy(mask[1:-1, 1:-1] == _REACHED)
+def paint_hints(lightness: Tensor, hints: Sequence[Hint]) -> tuple[Tensor, Tensor]:
+    """Paint the discs of hints, each as far as its center's side of every edge goes.
 
-    def _center(self, hint: Hint) -> tuple[int, int]:
-        height, width = self._lightness.shape[-2:]
-        return min(int(hint.y * height), height - 1), min(int(hint.x * width), width - 1)
+    Args:
+        lightness: (1, 1, H, W), L* in 0..100 of the whole picture, on the CPU.
+        hints: the later ones win where they overlap.
+
+    Returns:
+        Their ab (1, 2, H, W) in gamut, 0 elsewhere, and where they are: (H, W) bool.
+    """
+    height, width = lightness.shape[-2:]
+    longest = max(height, width)
+    ab = torch.zeros(1, 2, height, width)
+    painted = torch.zeros(height, width, dtype=torch.bool)
+    rows, columns = torch.arange(height)[:, None] + 0.5, torch.arange(width) + 0.5
+    for hint in hints:
+        center = center_of(hint, lightness)
+        disc = torch.hypot(rows - hint.y * height, columns - hint.x * width) <= hint.radius * longest
+        disc[center] = True
+        disc = _reached(lightness, disc, center)
+        below = lightness[:, :, disc][..., None]  # (1, 1, n, 1)
+        asked = chroma_of_rgb(hint.rgb).expand(1, 2, *below.shape[-2:])
+        ab[:, :, disc] = rgb_to_lab(lab_to_rgb(below, asked))[:, 1:, :, 0]
+        painted |= disc
+    return ab, painted
+
+
+def center_of(hint: Hint, lightness: Tensor) -> tuple[int, int]:
+    """Return the row and column of a hint's center in a picture (..., H, W)."""
+    height, width = lightness.shape[-2:]
+    return min(int(hint.y * height), height - 1), min(int(hint.x * width), width - 1)
+
+
+def _reached(lightness: Tensor, disc: Tensor, center: tuple[int, int]) -> Tensor:
+    """Return the part of a disc (H, W) that is on the same side of every edge as its center."""
+    mask = np.pad((~disc).numpy().astype(np.uint8), 1, constant_values=1)
+    flags = 8 | cv2.FLOODFILL_MASK_ONLY | _REACHED << 8
+    cv2.floodFill(lightness[0, 0].numpy(), mask, center[::-1], 0, _EDGE, _EDGE, flags)
+    return torch.from_numpy(mask[1:-1, 1:-1] == _REACHED)
 
 
 def chroma_of_rgb(rgb: RGB) -> Tensor:
@@ -186,5 +197,5 @@ def _thinned(mask: Tensor, most: int) -> Tensor:
     return thinned if count else mask
 
 
-def _resized(planes: Tensor, size: Sequence[int]) -> Tensor:
+def _enlarged(planes: Tensor, size: Sequence[int]) -> Tensor:
     return planes if list(planes.shape[-2:]) == list(size) else functional.interpolate(planes, size, mode="bicubic")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from colorcli.colorizer import declares
 from colorcli.errors import UsageError
 from colorcli.files import shown
-from colorcli.hints.spread import LONGEST_SIDE, Spreader
+from colorcli.hints.spread import LONGEST_SIDE, Spreader, paint_hints
 from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.preprocess import small_lightness
 from colorcli.media.pictures.files import open_picture
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from colorcli.hints.files import HintSet
     from colorcli.hints.hint import Hint
+    from colorcli.inference.answers import Planes
     from colorcli.inference.pipeline import Notes
     from colorcli.jobs import Job
     from colorcli.media.pictures.files import Frame
@@ -46,7 +48,8 @@ class HintedPipeline(Pipeline):
             name=pipeline.name,
         )
         self.hints = tuple(hints)
-        self._pipeline = pipeline
+        shown = type(pipeline) is Pipeline and declares(pipeline.model.colorizer, "predict_with_hints")
+        self._pipeline = _GuidedPipeline(pipeline, self.hints) if shown else pipeline
 
     def predict(self, batch: Sequence[Frame]) -> Iterator[tuple[Tensor, Notes]]:
         """Predict ab as the pipeline does, changed by the hints, with notes about what became of their colors."""
@@ -59,6 +62,24 @@ class HintedPipeline(Pipeline):
 
     def identity(self) -> list[object]:
         return [*self._pipeline.identity(), "hints", [str(hint) for hint in self.hints]]
+
+
+class _GuidedPipeline(Pipeline):
+    """A pipeline whose colorizer is shown the hints, too: its network knows better how far they reach."""
+
+    def __init__(self, pipeline: Pipeline, hints: Sequence[Hint]) -> None:
+        super().__init__(
+            pipeline.model, strength=pipeline.strength, options=pipeline.options, batch_size=pipeline.batch_size
+        )
+        self._hints = hints
+
+    def _predict(self, lightness: Tensor, size: Sequence[int]) -> Planes:
+        height, width = size
+        hints = lightness.new_zeros(len(lightness), 3, *lightness.shape[-2:])
+        for own, given in zip(lightness.cpu(), hints, strict=True):
+            ab, painted = paint_hints(own[None, :, :height, :width].contiguous(), self._hints)
+            given[:2, :height, :width], given[2, :height, :width] = ab[0], painted
+        return self.model.predict_with_hints(lightness, hints, **self.options)
 
 
 def spreader_of(frame: Frame) -> Spreader:

@@ -152,7 +152,20 @@ class Model:
 
     def predict_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
         """Predict chroma as `predict` does, as the planes that a `Pipeline` works with."""
-        return self._planes("predict", lightness, options, CHROMA)
+        return self._planes("predict", (lightness,), options, CHROMA)
+
+    def predict_with_hints(self, lightness: Tensor, hints: Tensor, **options: OptionValue) -> Planes:
+        """Predict chroma as `predict_planes` does, with a network that takes hints.
+
+        Args:
+            lightness: as for `predict`.
+            hints: (B, 3, H, W), as `Colorizer.predict_with_hints` is given them.
+            **options: as for `predict`.
+
+        Raises:
+            UsageError: the colorizer takes no hints; or as for `predict`.
+        """
+        return self._planes("predict_with_hints", (lightness, hints), options, CHROMA)
 
     def sample(self, lightness: Tensor, *, seed: int, **options: OptionValue) -> Tensor:
         """Draw one of several plausible colorings.
@@ -172,7 +185,7 @@ class Model:
 
     def sample_planes(self, lightness: Tensor, *, seed: int, **options: OptionValue) -> Planes:
         """Draw a coloring as `sample` does, as the planes that a `Pipeline` works with."""
-        return self._planes("sample", lightness, options, CHROMA, seed=seed)
+        return self._planes("sample", (lightness,), options, CHROMA, seed=seed)
 
     def explain(self, lightness: Tensor, **options: OptionValue) -> Tensor:
         """Measure how uncertain the colorizer is of its colors.
@@ -191,7 +204,7 @@ class Model:
 
     def explain_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
         """Measure entropy as `explain` does, as the planes that a `Pipeline` works with."""
-        return self._planes("explain", lightness, options, ENTROPY)
+        return self._planes("explain", (lightness,), options, ENTROPY)
 
     def paint_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
         """Let a colorizer paint whole pictures, as the planes that a `Pipeline` works with: R'G'B' in 0..1.
@@ -199,7 +212,7 @@ class Model:
         Raises:
             UsageError: the colorizer predicts chroma alone; or as for `predict`.
         """
-        return self._planes("paint", lightness, options, RGB)
+        return self._planes("paint", (lightness,), options, RGB)
 
     def likely_colors(self, lightness: Tensor, place: tuple[float, float], **options: OptionValue) -> Tensor:
         """List the colors that a place may have.
@@ -219,56 +232,57 @@ class Model:
         device, network = self._place
         with torch.inference_mode():
             arguments = {"place": place, **self.options(options)}
-            returned = self._returned("likely_colors", device, network, lightness.float(), arguments)
+            returned = self._returned("likely_colors", device, network, [lightness.float()], arguments)
         return checked_colors(self.name, returned)
 
     def _planes(
-        self, method: str, lightness: Tensor, options: Mapping[str, OptionValue], channels: int, **more: int
+        self, method: str, inputs: Sequence[Tensor], options: Mapping[str, OptionValue], channels: int, **more: int
     ) -> Planes:
         checked = {**self.options(options), **more}
         with torch.inference_mode():
-            return self._with_memory(method, lightness.float(), checked, channels)
+            return self._with_memory(method, [each.float() for each in inputs], checked, channels)
 
     def _with_memory(
-        self, method: str, lightness: Tensor, options: Mapping[str, OptionValue], channels: int
+        self, method: str, inputs: Sequence[Tensor], options: Mapping[str, OptionValue], channels: int
     ) -> Planes:
         """Call a method of the colorizer where there is enough memory for it."""
         device, network = place = self._place
         try:
-            return self._call(method, device, network, lightness, options, channels)
+            return self._call(method, device, network, inputs, options, channels)
         except (RuntimeError, MemoryError) as error:
             with self._moving:
                 moved = self._place is not place  # by another thread, while this one was using it
             if not moved and not is_out_of_memory(error):
                 raise failure(self.colorizer, method, error) from error
         if moved:
-            return self._with_memory(method, lightness, options, channels)
+            return self._with_memory(method, inputs, options, channels)
         if device.device.type == "cuda":
             torch.cuda.empty_cache()
-        if len(lightness) > 1:
-            half = len(lightness) // 2
+        if len(inputs[0]) > 1:
+            half = len(inputs[0]) // 2
             _log.warning("%s ran out of memory. Continuing with batches of %d.", device.device, half)
-            parts = [self._with_memory(method, part, options, channels) for part in torch.split(lightness, half)]
+            halves = zip(*(torch.split(each, half) for each in inputs), strict=True)
+            parts = [self._with_memory(method, part, options, channels) for part in halves]
             values = torch.cat([part.values.to(self.device.device) for part in parts])
             return Planes(values, [note for part in parts for note in part.notes])
         self._move_to_cpu(device)
-        return self._with_memory(method, lightness, options, channels)
+        return self._with_memory(method, inputs, options, channels)
 
     def _call(
         self,
         method: str,
         device: Device,
         network: nn.Module,
-        lightness: Tensor,
+        inputs: Sequence[Tensor],
         options: Mapping[str, OptionValue],
         channels: int,
     ) -> Planes:
-        lightness = lightness.to(device.device).contiguous(memory_format=torch.channels_last)
-        returned = self._returned(method, device, network, lightness, options)
-        return checked_planes(self.name, returned, lightness, channels)
+        inputs = [each.to(device.device).contiguous(memory_format=torch.channels_last) for each in inputs]
+        returned = self._returned(method, device, network, inputs, options)
+        return checked_planes(self.name, returned, inputs[0], channels)
 
     def _returned(
-        self, method: str, device: Device, network: nn.Module, lightness: Tensor, arguments: Mapping[str, Any]
+        self, method: str, device: Device, network: nn.Module, inputs: Sequence[Tensor], arguments: Mapping[str, Any]
     ) -> object:
         """Call a method of the colorizer in the model's precision."""
         reduced = device.dtype != torch.float32
@@ -276,7 +290,7 @@ class Model:
             guard(self.colorizer, method, passing=_is_of_the_device),
             torch.autocast(device.device.type, device.dtype if reduced else None, enabled=reduced),
         ):
-            return getattr(self.colorizer, method)(network, lightness.to(device.device), **arguments)
+            return getattr(self.colorizer, method)(network, *(each.to(device.device) for each in inputs), **arguments)
 
     def _move_to_cpu(self, device: Device) -> None:
         """Leave a device that has no memory even for one picture, unless another thread has done so already."""

@@ -149,7 +149,8 @@ class Pipeline:
             ab (B, 2, h, w), of the size of `lightness` for a network without a size; and the notes.
         """
         with self.timed("network"):
-            planes = self._predict(lightness) if self.model.size else self._predict_padded(lightness)
+            size = lightness.shape[-2:]
+            planes = self._predict(lightness, size) if self.model.size else self._predict_padded(lightness)
             return replace(planes, values=planes.values * self.strength)
 
     def _predict_padded(self, lightness: Tensor) -> Planes:
@@ -159,7 +160,7 @@ class Pipeline:
             lightness = functional.interpolate(lightness, own, mode="bilinear", antialias=True)
         step = self.model.colorizer.multiple_of
         padded = functional.pad(lightness, (0, -width % step, 0, -height % step), mode="replicate")
-        planes = self._predict(padded)
+        planes = self._predict(padded, (height, width))
         values = planes.values
         if values.shape[-2:] != padded.shape[-2:]:
             values = functional.interpolate(values, padded.shape[-2:], mode="bicubic")
@@ -168,7 +169,8 @@ class Pipeline:
             values = functional.interpolate(values, full, mode="bicubic")
         return replace(planes, values=values)
 
-    def _predict(self, lightness: Tensor) -> Planes:
+    def _predict(self, lightness: Tensor, size: Sequence[int]) -> Planes:
+        """Predict lightness (B, 1, h, w), of which only `size`, its height and width, is no padding."""
         return self.model.predict_planes(lightness, **self.options)
 
     def join(self, frame: Frame, planes: Tensor) -> Frame:

@@ -45,10 +45,10 @@ class StudyPipeline(Pipeline):
     def identity(self) -> list[object]:
         return [*super().identity(), "study", self._gray.name if self._gray else "", self._paints]
 
-    def _predict(self, lightness: Tensor) -> Planes:
+    def _predict(self, lightness: Tensor, size: Sequence[int]) -> Planes:
         if self._paints:
             return self.model.paint_planes(lightness, **self.options)
-        return super()._predict(lightness)
+        return super()._predict(lightness, size)
 
     def colorize(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         return super().colorize(map(self._grayed, frames))

@@ -13,6 +13,8 @@ from colorcli.inference.pipeline import Pipeline
 from colorcli.media.pictures.files import Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -39,7 +41,7 @@ class SamplingPipeline(Pipeline):
         )
         self._seed = seed
 
-    def _predict(self, lightness: Tensor) -> Planes:
+    def _predict(self, lightness: Tensor, size: Sequence[int]) -> Planes:
         return self.model.sample_planes(lightness, seed=self._seed, **self.options)
 
     def identity(self) -> list[object]:
@@ -58,7 +60,7 @@ class EntropyPipeline(Pipeline):
             pipeline.model, options=pipeline.options, batch_size=pipeline.batch_size, name=f"{pipeline.name} entropy"
         )
 
-    def _predict(self, lightness: Tensor) -> Planes:
+    def _predict(self, lightness: Tensor, size: Sequence[int]) -> Planes:
         return self.model.explain_planes(lightness, **self.options)
 
     def identity(self) -> list[object]:

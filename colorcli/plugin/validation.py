@@ -24,7 +24,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # no dot, which separates the tag
 RANDOM = "random"  # a tag that no weights may have: `--weights random` means untrained
 LONGEST_SUMMARY = 100  # characters: the width of a terminal
 _TAG = re.compile(r"[A-Za-z0-9_-]+")
-_RESERVED = {"self", "network", "lightness", "seed", "place"}  # arguments of the methods
+_RESERVED = {"self", "network", "lightness", "hints", "seed", "place"}  # arguments of the methods
 _MISSING = object()
 
 
@@ -206,6 +206,7 @@ def _arguments(colorizer: Colorizer) -> list[str]:
         ("predict", {}),
         ("explain", {}),
         ("paint", {}),
+        ("predict_with_hints", {"hints": None}),
         ("sample", {"seed": 0}),
         ("likely_colors", {"place": (0.5, 0.5)}),
     ):

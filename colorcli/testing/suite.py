@@ -237,6 +237,27 @@ class ColorizerSuite:
         other = self._called("sample", network, batch, seed=2)
         assert difference(first, other) > _TOLERANCE, "two seeds gave the same coloring"
 
+    def test_hints_are_for_the_picture_that_they_are_given_for(self) -> None:
+        """If it overrides `predict_with_hints`: without any, it gives what `predict` does."""
+        if not declares(self.colorizer, "predict_with_hints"):
+            return
+        import torch
+
+        network, batch = self._network(), self._pictures()[-1]
+        hints = torch.zeros(len(batch), 3, *batch.shape[-2:])
+        without = self._called("predict_with_hints", network, batch, hints)
+        change = difference(self._predict(network, batch), without)
+        assert change <= _TOLERANCE, f"without hints, chroma differs by {change:.2%} from that of predict"
+        hints[0, :, 1:5, 2:6] = torch.tensor([50.0, -30.0, 1.0])[:, None, None]
+        hinted = self._called("predict_with_hints", network, batch, hints)
+        assert_chroma(hinted, batch, "with hints")
+        change = difference(hinted[1:], without[1:])
+        assert change <= _TOLERANCE, f"a picture's chroma changes by {change:.2%} with the hints of another"
+        pairs = zip(one_by_one(batch), one_by_one(hints), strict=True)
+        alone = [self._called("predict_with_hints", network, *pair) for pair in pairs]
+        change = max(map(difference, one_by_one(hinted), alone))
+        assert change <= _TOLERANCE, f"with hints, a picture's chroma changes by {change:.2%} with others in the batch"
+
     def test_the_entropy_of_a_picture_is_in_bits_and_depends_on_that_picture_only(self) -> None:
         """If it overrides `explain`: (B, 1, h, w), finite, 0 or more."""
         if not declares(self.colorizer, "explain"):
@@ -359,15 +380,16 @@ class ColorizerSuite:
         with torch.inference_mode():
             return self.colorizer.predict(network, lightness, **{**defaults, **options})
 
-    def _called(self, method: str, network: nn.Module, lightness: Tensor, **arguments: int) -> Tensor:
-        """Call `sample` or `explain` with the options' defaults."""
+    def _called(self, method: str, network: nn.Module, *inputs: Tensor, **arguments: int) -> Tensor:
+        """Call an optional method with the options' defaults."""
         import torch
 
         defaults = {option.name: option.default for option in self.colorizer.options}
         with torch.inference_mode():
-            returned: Tensor = getattr(self.colorizer, method)(network, lightness, **arguments, **defaults)
-        assert_tensor(method, returned, channels=1 if method == "explain" else 2)
-        return returned
+            returned = getattr(self.colorizer, method)(network, *inputs, **arguments, **defaults)
+        planes = chroma_of(returned)
+        assert_tensor(method, planes, channels=1 if method == "explain" else 2)
+        return planes
 
     def _trainable(self) -> bool:
         if not declares(self.colorizer, "recipe"):

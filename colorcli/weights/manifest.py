@@ -18,7 +18,7 @@ from colorcli.colorizer import Weights
 from colorcli.documents import read_toml
 from colorcli.errors import PluginError
 from colorcli.validation import find_problems
-from colorcli.weights.names import is_inner_path, is_repo, is_revision, is_tag
+from colorcli.weights.names import is_inner_path, is_page, is_repo, is_revision, is_tag
 
 # In a wheel the manifests are inside the package; in a checkout or an editable install, beside it.
 _FOLDERS = (Path(__file__).parents[1] / "_weights", Path(__file__).parents[2] / "weights")
@@ -56,6 +56,7 @@ class _Entry(msgspec.Struct):
     trained_on: _Text
     repo: str = ""
     repo_type: Literal["model", "space"] = "model"
+    page: str = ""
     revision: str = ""
     format: Literal["safetensors", "torch"] = "safetensors"
     parameters: _Count = 0
@@ -69,6 +70,7 @@ _PATHS = {
     "repo": (is_repo, "owner/name"),
     "file": (is_inner_path, "a path inside the repository or beside the manifest"),
     "revision": (is_revision, "a branch, a tag or a commit"),
+    "page": (is_page, "an https:// URL"),
 }
 
 

@@ -41,3 +41,8 @@ def is_inner_path(text: str) -> bool:
 def is_revision(text: str) -> bool:
     """Check for a branch, a tag or a commit; branches such as refs/pr/1 have slashes."""
     return is_inner_path(text) and not text.startswith("-")
+
+
+def is_page(text: str) -> bool:
+    """Check for an https URL, which is shown and never opened."""
+    return re.fullmatch(r"https://[^\s\x00-\x1f\x7f-\x9f]{1,500}", text) is not None

@@ -91,7 +91,7 @@ def local_path(weights: Weights) -> Path | None:
     if weights.bundled:
         return Path(weights.file) if Path(weights.file).is_file() else None
     weights = pins.recorded(weights)
-    if weights.sha256 == FIRST_USE:
+    if weights.page or weights.sha256 == FIRST_USE:
         return None
     return hub.find_cached(hub.HubFile.of(weights))
 
@@ -119,6 +119,12 @@ def _file(
         if path is None:
             raise WeightsNotFound(f"Bundled weights not found: {weights.file}.", "Reinstall the plugin.")
         return verify(path, weights)
+    if weights.page:
+        raise WeightsNotFound(
+            f"{name} is not on the Hub, and colorcli does not download it.",
+            f"Download {weights.page}, then run `colorcli weights import {weights.file} --model {name}` and give the "
+            "result to --weights.",
+        )
     licenses.check(name, weights)
     path = local_path(weights)
     if path is not None:

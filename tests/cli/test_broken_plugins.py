@@ -17,7 +17,7 @@ from tests.site_packages import SitePackages
 from tests.tiny import write_tiny_weights
 
 SUNSET = (Path(__file__).parents[1] / "third_party" / "colorcli-sunset" / "colorcli_sunset.py").read_text()
-BUILT_IN = {"iizuka", "koalarization", "pix2pix", "zhang"}
+BUILT_IN = {"iizuka", "koalarization", "pix2pix", "siggraph17", "zhang"}
 
 
 def answering(answer):

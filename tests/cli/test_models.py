@@ -20,7 +20,7 @@ def site(tmp_path, monkeypatch):
     return site
 
 
-BUILT_IN = ["iizuka", "koalarization", "pix2pix", "zhang"]
+BUILT_IN = ["iizuka", "koalarization", "pix2pix", "siggraph17", "zhang"]
 
 
 def models(capsys, *args):

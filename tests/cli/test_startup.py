@@ -17,7 +17,7 @@ COMMANDS = [
     *([name] for name in colorcli.commands),
     *([name, each] for name, group in colorcli.commands.items() for each in getattr(group, "commands", ())),
 ]
-BUILT_IN = {"colorcli_iizuka", "colorcli_koalarization", "colorcli_pix2pix", "colorcli_zhang"}
+BUILT_IN = {"colorcli_iizuka", "colorcli_koalarization", "colorcli_pix2pix", "colorcli_siggraph17", "colorcli_zhang"}
 
 
 @pytest.fixture(scope="module")

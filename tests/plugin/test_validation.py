@@ -74,7 +74,7 @@ def test_a_valid_colorizer_has_no_problems(colorizer):
     assert problems_of_colorizer(colorizer) == []
 
 
-@pytest.mark.parametrize("name", ["iizuka", "koalarization", "pix2pix", "zhang"])
+@pytest.mark.parametrize("name", ["iizuka", "koalarization", "pix2pix", "siggraph17", "zhang"])
 def test_the_built_in_colorizers_are_valid(name):
     assert problems_of_colorizer(Registry().get(name)) == []
 

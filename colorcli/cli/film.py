@@ -17,11 +17,12 @@ from colorcli.errors import FfmpegMissing, UsageError
 from colorcli.files import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from colorcli.cli.progress import Progress
     from colorcli.film.colorize import FilmSettings
+    from colorcli.film.shot_list import Shot
     from colorcli.inference.outcomes import FilmOutcome
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
@@ -92,7 +93,24 @@ _OPTIONS = {
         metavar="FILE@TIME",
         help="Films: a corrected frame that sets the colors of its shot.",
     ),
+    "stills": click.option(
+        "--references",
+        "stills",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Films: a folder of colored stills, named by time, that set the colors of their shots.",
+    ),
+    "shots": click.option(
+        "--shots",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="CSV",
+        help="Films: the shots, each with its model, strength and stills, as `colorcli film shots` writes them.",
+    ),
 }
+
+
+_NAMES = {"references": "--reference", "stills": "--references"}
+"""The options that are not called like their parameters."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +126,8 @@ class FilmOptions:
     stabilize: Literal["flow", "average", "off"] = "flow"
     keyframes: int | None = None
     references: tuple[tuple[Path, Fraction], ...] = ()
+    stills: Path | None = None
+    shots: Path | None = None
 
     def settings(self) -> FilmSettings:
         """Check the options against each other.
@@ -117,6 +137,7 @@ class FilmOptions:
         """
         from colorcli.film.colorize import FilmSettings
         from colorcli.film.references import Reference
+        from colorcli.film.shot_list import read_shots
 
         if self.end is not None and self.end <= (self.start or 0):
             start, end = float(self.start or 0), float(self.end)
@@ -126,6 +147,11 @@ class FilmOptions:
         if self.keyframes is not None and self.stabilize != "flow":
             raise UsageError(
                 f"--keyframes needs --stabilize flow, got --stabilize {self.stabilize}.", "Leave one of the two out."
+            )
+        shots = read_shots(self.shots) if self.shots else ()
+        if self.shots and not self.stills and any(each.references for each in shots):
+            raise UsageError(
+                f"{shown(self.shots)} names stills, and their folder is missing.", "Give it with --references."
             )
         return FilmSettings(
             codec=self.codec,
@@ -137,6 +163,8 @@ class FilmOptions:
             stabilize=self.stabilize,
             keyframes=self.keyframes,
             references=tuple(Reference(path, time) for path, time in self.references),
+            stills=self.stills,
+            shots=shots,
         )
 
 
@@ -156,11 +184,12 @@ def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None
     films = [job for job in jobs if job.film]
     given = [each for each in _OPTIONS if ctx.get_parameter_source(each) is ParameterSource.COMMANDLINE]
     if given and not films:
-        name = "--reference" if given[0] == "references" else f"--{given[0]}"
+        name = _NAMES.get(given[0], f"--{given[0]}")
         raise UsageError(f"{name} applies to films, but the inputs contain none.", f"Leave {name} out.")
-    if "references" in given and len(films) > 1:
+    single = [_NAMES.get(each, f"--{each}") for each in given if each in {"references", "stills", "shots"}]
+    if single and len(films) > 1:
         raise UsageError(
-            f"--reference applies to a single film, got {len(films)} films.",
+            f"{single[0]} applies to a single film, got {len(films)} films.",
             "Colorize the film that the frame belongs to separately.",
         )
     if file_format and len(films) == len(jobs) > 0:
@@ -170,16 +199,44 @@ def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None
         )
 
 
+def pipelines_of_shots(
+    shots: Sequence[Shot], usual: Pipeline, load: Callable[[str], Pipeline]
+) -> dict[Shot, Pipeline]:
+    """Return the pipelines of the shots that have a model or a strength of their own.
+
+    Args:
+        shots: of the film.
+        usual: that of the run.
+        load: loads another model.
+
+    Raises:
+        ColorcliError: a model cannot be loaded.
+    """
+    from colorcli.inference.pipeline import Pipeline
+
+    models = {"": usual} | {name: load(name) for name in sorted({each.model for each in shots if each.model})}
+    pipelines: dict[Shot, Pipeline] = {}
+    for each in shots:
+        if each.model or each.strength is not None:
+            chosen = models[each.model]
+            strength = usual.strength if each.strength is None else each.strength
+            pipelines[each] = Pipeline(
+                chosen.model, strength=strength, options=chosen.options, batch_size=usual.batch_size
+            )
+    return pipelines
+
+
 def colorize_films(
     pipeline: Pipeline,
     jobs: Sequence[Job],
     settings: FilmSettings,
+    own_pipelines: Mapping[Shot, Pipeline],
     *,
     overwrite: bool,
     quiet: bool = False,
     verbose: bool = False,
 ) -> Iterator[FilmOutcome]:
-    """Colorize films one by one, with a progress bar for each."""
+    """Colorize films one by one, with a progress bar for each; given shots may have pipelines of their own."""
     from colorcli.film.colorize import colorize_film
     from colorcli.media.films.ffmpeg import describe_ffmpeg
 
@@ -192,6 +249,7 @@ def colorize_films(
                 pipeline,
                 job,
                 settings,
+                own_pipelines=own_pipelines,
                 overwrite=overwrite,
                 reserved={other.target for other in jobs if other is not job},
                 on_start=progress.begin,

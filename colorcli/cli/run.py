@@ -13,7 +13,7 @@ import click
 
 from colorcli.cli.command_line import command_line
 from colorcli.cli.dry_run import show_plan
-from colorcli.cli.film import FilmOptions, check_films, colorize_films, film_options
+from colorcli.cli.film import FilmOptions, check_films, colorize_films, film_options, pipelines_of_shots
 from colorcli.cli.hints import HintOptions, hint_options
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, complete_model, model_options
@@ -178,10 +178,16 @@ def run(
                 reporter.page = stack.enter_context(page)
             _colorize_pictures(reporter, passes, output_options, hints, quiet=message_options.quiet)
             if settings is not None:
+                from colorcli.inference.pipeline import Pipeline
+
+                def another(model: str) -> Pipeline:
+                    return Pipeline(replace(model_options, weights=None, pairs=()).load(model))
+
                 outcomes = colorize_films(
                     reporter.pipeline,
                     planned.films,
                     settings,
+                    pipelines_of_shots(settings.shots, reporter.pipeline, another),
                     overwrite=output_options.overwrite,
                     quiet=message_options.quiet,
                     verbose=message_options.verbose,

@@ -22,9 +22,11 @@ from colorcli.errors import UnwritableMedia
 from colorcli.film.chroma import Coding, chroma_planes
 from colorcli.film.concurrency import ordered_map, prefetched
 from colorcli.film.keyframes import Keyframes
+from colorcli.film.pipelines import ShotPipelines
 from colorcli.film.prepare import prepare_shots, read_lead_in, upright
 from colorcli.film.references import Corrections
 from colorcli.film.stabilizer import Stabilizer
+from colorcli.film.stills import find_stills, still_digests
 from colorcli.inference.batch import explained, is_done
 from colorcli.inference.outcomes import FilmFigures, FilmOutcome
 from colorcli.media import shown
@@ -36,7 +38,7 @@ from colorcli.media.films.provenance import read_provenance
 from colorcli.media.films.reader import read_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from colorcli.film.keyframes import References
     from colorcli.film.prepare import PreparedFrame
     from colorcli.film.references import Reference
+    from colorcli.film.shot_list import Shot
     from colorcli.film.stabilizer import Method
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
@@ -82,6 +85,8 @@ class FilmSettings:
         stabilize: how chroma is smoothed over time.
         keyframes: predict one frame in this many; 0 for key frames where needed; None for every frame.
         references: frames corrected by a person.
+        stills: a folder of frames in color, whose names tell their times; None for none.
+        shots: the shots, with models and strengths of their own; empty to detect them.
     """
 
     codec: str | None = None
@@ -93,12 +98,25 @@ class FilmSettings:
     stabilize: Method = "flow"
     keyframes: int | None = None
     references: tuple[Reference, ...] = ()
+    stills: Path | None = None
+    shots: tuple[Shot, ...] = ()
+
+    @property
+    def cuts(self) -> list[Fraction]:
+        """The times at which given shots begin or end."""
+        return sorted({time for each in self.shots for time in (each.start, each.end)})
+
+    def shot_at(self, time: Fraction) -> Shot | None:
+        """Return the given shot that a frame at a time belongs to."""
+        return next((each for each in self.shots if each.start < time + Fraction(1, 1000) <= each.end), None)
 
     def provenance(self, pipeline: Pipeline) -> Provenance:
         """Return the provenance that the output records; its `settings` is a digest of everything that affects it."""
         deciding = [
             *(pipeline.provenance.settings, self.codec, self.crf, self.preset, str(self.start), str(self.end)),
             *(self.deinterlace, self.stabilize, self.keyframes, [each.digest for each in self.references]),
+            *([still_digests(self.stills)] if self.stills else []),
+            *([repr(self.shots)] if self.shots else []),
         ]
         digest = hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:16]
         return replace(pipeline.provenance, settings=digest)
@@ -109,6 +127,7 @@ def colorize_film(
     job: Job,
     settings: FilmSettings,
     *,
+    own_pipelines: Mapping[Shot, Pipeline] | None = None,
     overwrite: bool = False,
     reserved: Collection[Path] = (),
     on_start: OnStart = lambda film, frames: None,
@@ -122,6 +141,7 @@ def colorize_film(
         pipeline: the model, strength and options.
         job: what to read and where to write.
         settings: the options of the film.
+        own_pipelines: those of given shots that have a model or strength of their own.
         overwrite: replace an existing output.
         reserved: files that other jobs write.
         on_start: called before the first frame, with the film and the number of frames made by an earlier run.
@@ -132,7 +152,8 @@ def colorize_film(
     """
     began = time.perf_counter()
     try:
-        return _colorize(pipeline, job, settings, overwrite, reserved, on_start, on_frame, began)
+        pipelines = ShotPipelines(pipeline, settings, own_pipelines or {})
+        return _colorize(pipelines, job, settings, overwrite, reserved, on_start, on_frame, began)
     except Exception as error:  # one bad film never stops the others
         return FilmOutcome(job, time.perf_counter() - began, error=explained(job, error))
 
@@ -147,20 +168,30 @@ def film_chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Gener
         PluginError: the colorizer returned something other than finite chroma.
     """
     start, end = Fraction(settings.start or 0), settings.end
-    corrections = Corrections(film, settings.references, pipeline.model.size, start, end)
+    pipelines = ShotPipelines(pipeline, settings, {})
+    corrections = _corrections(film, settings, pipelines, start, end)
     with (
         read_frames(film, start, end) as reader,
         contextlib.closing(
-            _FilmColorizer(pipeline, film, settings, corrections).colored(
-                prepare_shots(film, reader, pipeline.model.size)
+            _FilmColorizer(pipelines, film, settings, corrections).colored(
+                prepare_shots(film, reader, pipelines.size_at, cuts=settings.cuts)
             )
         ) as colored,
     ):
         yield from colored
 
 
+def _corrections(
+    film: Film, settings: FilmSettings, pipelines: ShotPipelines, start: Fraction, end: Fraction | None
+) -> Corrections:
+    references = list(settings.references)
+    if settings.stills:
+        references += find_stills(film, settings.stills, settings.shots)
+    return Corrections(film, references, pipelines.size_at, start, end, settings.cuts)
+
+
 def _colorize(
-    pipeline: Pipeline,
+    pipelines: ShotPipelines,
     job: Job,
     settings: FilmSettings,
     overwrite: bool,
@@ -169,7 +200,7 @@ def _colorize(
     on_frame: OnFrame,
     began: float,
 ) -> FilmOutcome:
-    provenance = settings.provenance(pipeline)
+    provenance = settings.provenance(pipelines.usual)
     if not overwrite and is_done(job.source, job.target, read_provenance, provenance):
         return FilmOutcome(job, done_before=True, target=job.target)
     film = probe(job.source, settings.deinterlace)
@@ -184,18 +215,18 @@ def _colorize(
         if not overwrite and is_done(job.source, destination.path, read_provenance, provenance):
             return FilmOutcome(job, done_before=True, target=destination.path)
     start, end = destination.start, destination.end
-    corrections = Corrections(film, settings.references, pipeline.model.size, start, end)
+    corrections = _corrections(film, settings, pipelines, start, end)
     with (
         Parts(film, destination, encoding, provenance) as parts,
         read_frames(film, start, end, after=parts.after, number=parts.frames, alpha=encoding.alpha) as reader,
     ):
         made_before = number = parts.frames
         on_start(film, made_before)
-        colorizer = _FilmColorizer(pipeline, film, settings, corrections)
+        colorizer = _FilmColorizer(pipelines, film, settings, corrections)
         shots = 0
         before = read_lead_in(film, parts.after, made_before) if parts.after is not None and parts.runs_on else ()
         with contextlib.closing(
-            colorizer.with_chroma_planes(prepare_shots(film, reader, pipeline.model.size, before))
+            colorizer.with_chroma_planes(prepare_shots(film, reader, pipelines.size_at, before, settings.cuts))
         ) as finished:
             for number, (prepared, (u, v)) in enumerate(finished, made_before + 1):
                 if prepared.begins_part:
@@ -214,7 +245,7 @@ def _colorize(
         codec=encoding.codec,
         copied=tuple(_described(each) for each in destination.copied),
     )
-    remarks = (*film.notes, *encoding.notes, *destination.notes, *reader.notes)
+    remarks = (*film.notes, *corrections.notes, *encoding.notes, *destination.notes, *reader.notes)
     return FilmOutcome(job, seconds, remarks=remarks, target=destination.path, figures=figures)
 
 
@@ -243,9 +274,9 @@ class _FilmColorizer:
         predicted: how many frames went through the network.
     """
 
-    def __init__(self, pipeline: Pipeline, film: Film, settings: FilmSettings, corrections: Corrections) -> None:
+    def __init__(self, pipelines: ShotPipelines, film: Film, settings: FilmSettings, corrections: Corrections) -> None:
         self.predicted = 0
-        self._pipeline = pipeline
+        self._pipelines = pipelines
         self._film = film
         self._settings = settings
         self._corrections = corrections
@@ -290,7 +321,7 @@ class _FilmColorizer:
             waiting.clear()
             return self._predict(pictures)
 
-        together = min(_KEY_FRAMES_AT_ONCE, self._pipeline.batch_size) if self._pipeline.model.size else 1
+        together = min(_KEY_FRAMES_AT_ONCE, self._pipelines.batch_size)
         carried = Keyframes(predict, self._settings.keyframes or None, batch=together)
 
         def push(prepared: PreparedFrame, lightness: Plane) -> list[Plane]:
@@ -300,9 +331,9 @@ class _FilmColorizer:
         return _paired(((prepared, prepared.lightness) for prepared in found), push, carried.finish)
 
     def _all_predicted(self, found: Iterable[PreparedFrame]) -> Generator[Colored]:
-        on_cpu = self._pipeline.model.device.device.type == "cpu"
+        on_cpu = self._pipelines.usual.model.device.device.type == "cpu"
         workers = self._threads if on_cpu else _GPU_WORKERS
-        size = self._pipeline.batch_size if self._pipeline.model.size else 1
+        size = self._pipelines.batch_size
         last: Plane | None = None
         with contextlib.closing(ordered_map(self._predict_batch, _batches(found, size), workers)) as results:
             for batch, predicted in results:
@@ -318,7 +349,8 @@ class _FilmColorizer:
         """Predict (2, h, w) ab for each frame, of the size of its lightness."""
         self.predicted += len(pictures)
         inputs = torch.from_numpy(np.stack([each.network_input for each in pictures]))
-        ab = self._pipeline.predict_lightness(inputs.to(self._pipeline.model.device.device)).values
+        pipeline = self._pipelines.at(pictures[0].frame.time)  # all of one shot
+        ab = pipeline.predict_lightness(inputs.to(pipeline.model.device.device)).values
         size = pictures[0].lightness.shape[-2:]
         larger = ab.shape[-1] > size[-1] or ab.shape[-2] > size[-2]
         if ab.shape[-2:] != size:
@@ -360,10 +392,6 @@ def _batches(found: Iterable[PreparedFrame], size: int) -> Generator[_Batch]:
         batch.frames.append((prepared, len(batch.pictures) - 1))
     if batch.frames:
         yield batch
-
-
-def _is_copy(one: Plane, other: Plane) -> bool:
-    return float(np.abs(one - other).max()) <= _MAX_COPY_DIFFERENCE
 
 
 def _paired(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections import deque
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from colorcli.media.films.parts import MIN_PART_SECONDS
 from colorcli.media.films.reader import read_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,11 +28,17 @@ if TYPE_CHECKING:
 
     Plane = NDArray[np.float32]
 
+SizeAt: TypeAlias = "Callable[[Fraction], int | None]"
+"""The size of a network that depends on the time, in seconds: shots may have models of their own."""
+
 MAX_SHOT_SECONDS = Fraction(120)
 """A longer shot is processed in pieces, so that a stopped run does not lose all of it."""
 
 _LEAD, _LEAD_SECONDS = 32, Fraction(4)
 """Frames before a piece that also contribute to its colors, and how many seconds back they may lie."""
+
+_CUT_TOLERANCE = Fraction(1, 1000)
+"""Seconds by which given cuts may be late: they are written in milliseconds."""
 
 _TAIL = 24
 """Frames after a piece that also contribute to its colors."""
@@ -65,7 +72,11 @@ class PreparedFrame:
 
 
 def prepare_shots(
-    film: Film, read: Iterable[FilmFrame], size: int | None, before: Iterable[FilmFrame] = ()
+    film: Film,
+    read: Iterable[FilmFrame],
+    size: int | SizeAt | None,
+    before: Iterable[FilmFrame] = (),
+    cuts: Sequence[Fraction] = (),
 ) -> Generator[PreparedFrame]:
     """Prepare the frames of a film, and find its shots and parts.
 
@@ -78,16 +89,18 @@ def prepare_shots(
         read: its frames, from the beginning or from the beginning of a part.
         size: the square that the network works at; None for the frame's own size.
         before: the frames of `read_lead_in`, for a part that begins in the middle of a shot.
+        cuts: ascending times at which shots begin, in seconds; empty to detect them.
     """
     lead = (_unwritten(frame) for frame in prepare_frames(film, before, size))
-    return _numbered(_cut(itertools.chain(lead, prepare_frames(film, read, size))))
+    return _numbered(_cut(itertools.chain(lead, prepare_frames(film, read, size)), cuts))
 
 
-def prepare_frames(film: Film, read: Iterable[FilmFrame], size: int | None) -> Generator[PreparedFrame]:
+def prepare_frames(film: Film, read: Iterable[FilmFrame], size: int | SizeAt | None) -> Generator[PreparedFrame]:
     """Prepare frames one by one, without finding shots; see `prepare_shots`."""
     coding = Coding.of(film)
-    stored = (size, size) if size else (film.height, film.width)
     for frame in read:
+        side = size(frame.time) if callable(size) else size
+        stored = (side, side) if side else (film.height, film.width)
         network_input = upright(small_lightness(frame.luma, stored, coding)[0].numpy(), film.rotation)
         yield PreparedFrame(frame, network_input, _downscaled(network_input))
 
@@ -126,23 +139,29 @@ def _downscaled(lightness: Plane) -> Plane:
     return plane
 
 
-def _cut(prepared: Iterable[PreparedFrame]) -> Generator[tuple[PreparedFrame, bool]]:
+def _cut(prepared: Iterable[PreparedFrame], cuts: Sequence[Fraction]) -> Generator[tuple[PreparedFrame, bool]]:
     """Decide where parts begin; yield each frame with whether a shot, or a piece of one, begins with it."""
     source = iter(prepared)
-    next_part = yield from _part(source, [], begins_part=False, runs_on=False)
+    next_part = yield from _part(source, [], cuts, begins_part=False, runs_on=False)
     while next_part is not None:
         known, runs_on = next_part
-        next_part = yield from _part(source, known, begins_part=True, runs_on=runs_on)
+        next_part = yield from _part(source, known, cuts, begins_part=True, runs_on=runs_on)
 
 
 def _part(
-    source: Iterator[PreparedFrame], known: Iterable[PreparedFrame], *, begins_part: bool, runs_on: bool
+    source: Iterator[PreparedFrame],
+    known: Iterable[PreparedFrame],
+    cuts: Sequence[Fraction],
+    *,
+    begins_part: bool,
+    runs_on: bool,
 ) -> Generator[tuple[PreparedFrame, bool], None, tuple[list[PreparedFrame], bool] | None]:
     """Cut one part, up to the first shot that begins once it is long enough.
 
     Args:
         source: the frames not read yet.
         known: frames read already, which come first in this part.
+        cuts: as for `prepare_shots`.
         begins_part: whether another part comes before.
         runs_on: whether its last shot continues in this part.
 
@@ -155,7 +174,8 @@ def _part(
     tail: list[PreparedFrame] | None = None
     began: Fraction | None = None
     shot_began = last = Fraction(0)
-    for begins in _decisions(source, again, waiting):
+    decisions = _given(source, again, waiting, cuts) if cuts else _decisions(source, again, waiting)
+    for begins in decisions:
         now = waiting[0]
         if began is not None and tail is None:
             if begins and last - began >= MIN_PART_SECONDS:
@@ -193,6 +213,21 @@ def _decisions(
             return
         waiting.append(prepared)
         yield from shots.push(prepared.lightness)
+
+
+def _given(
+    source: Iterator[PreparedFrame],
+    again: deque[PreparedFrame],
+    waiting: deque[PreparedFrame],
+    cuts: Sequence[Fraction],
+) -> Generator[bool]:
+    """Yield for each frame, like `_decisions`, whether a shot begins with it, as given."""
+    before: int | None = None
+    while (prepared := again.popleft() if again else next(source, None)) is not None:
+        waiting.append(prepared)
+        passed = bisect.bisect_left(cuts, prepared.frame.time + _CUT_TOLERANCE)
+        yield passed != before
+        before = passed
 
 
 def _leading(recent: Iterable[PreparedFrame], last: Fraction) -> list[PreparedFrame]:

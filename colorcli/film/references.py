@@ -18,6 +18,7 @@ from colorcli.color import rgb_to_lab
 from colorcli.errors import UnreadableMedia, UsageError
 from colorcli.film.keyframes import References
 from colorcli.film.prepare import prepare_frames, prepare_shots
+from colorcli.film.shots import difference, structure
 from colorcli.media import shown
 from colorcli.media.films.reader import read_frames
 from colorcli.media.pictures.files import open_picture
@@ -29,20 +30,29 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorcli.film.prepare import PreparedFrame
+    from colorcli.film.prepare import PreparedFrame, SizeAt
     from colorcli.media.films.probe import Film
 
     Plane = NDArray[np.float32]
 
 _MAX_STRETCH = 1.02  # between the aspect ratios of the picture and the film
+_OTHER_PICTURE = 0.5  # 0..2, of `shots.difference`
+_MAX_DRIFT = 4.0  # L*, on average; colors of the same luma differ by less
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A corrected frame: the picture, and its time in the film, in seconds."""
+    """A corrected or colored frame.
+
+    Attributes:
+        path: the picture.
+        time: of the frame in the film, in seconds.
+        must_fit: whether it is an error if it does not belong to the film or is gray; otherwise it is left out.
+    """
 
     path: Path
     time: Fraction
+    must_fit: bool = True
 
     @property
     def digest(self) -> str:
@@ -51,11 +61,20 @@ class Reference:
         Raises:
             UnreadableMedia: the file cannot be read.
         """
-        try:
-            with self.path.open("rb") as file:
-                return f"{hashlib.file_digest(file, 'sha256').hexdigest()}@{self.time}"
-        except OSError as error:
-            raise UnreadableMedia(f"{shown(self.path)}: {error.strerror or error}.") from error
+        return f"{file_digest(self.path)}@{self.time}"
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        UnreadableMedia: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableMedia(f"{shown(path)}: {error.strerror or error}.") from error
 
 
 @dataclass(frozen=True)
@@ -81,26 +100,36 @@ class Corrections:
     Args:
         film: as probed.
         references: the corrected frames.
-        size: the square that the network works at; None for the frame's own size.
+        size: the square that the network works at; None for the frame's own size; or a function of the time.
         start: where the output begins, in seconds.
         end: where it ends; None for the end of the film.
+        cuts: ascending times at which shots begin; empty to detect them.
+
+    Attributes:
+        notes: sentences for the user: which pictures are left out, and which differ from their frames.
 
     Raises:
-        UsageError: a picture has another aspect ratio than the film or no color, or its time lies outside the film.
-        UnreadableMedia: a picture cannot be read.
+        UsageError: a picture that must fit has another aspect ratio than the film, no color, or a time outside the
+            film.
+        UnreadableMedia: a picture that must fit cannot be read.
     """
 
     def __init__(
         self,
         film: Film,
         references: Sequence[Reference],
-        size: int | None,
+        size: int | SizeAt | None,
         start: Fraction,
         end: Fraction | None,
+        cuts: Sequence[Fraction] = (),
     ) -> None:
+        self.notes: list[str] = []
         self._film = film
         self._size = size
-        self._ab = {reference: _read(film, reference) for reference in references}
+        self._cuts = cuts
+        for each in references:  # before the film is read
+            if each.must_fit:
+                _read(film, each)
         self._shots = self._found(deque(sorted(references, key=lambda each: each.time)), start, end)
 
     def of(self, prepared: PreparedFrame) -> References | None:
@@ -115,7 +144,10 @@ class Corrections:
         times = {number: prepared.frame.time} | {each: time for each, (time, _) in shot.corrected.items()}
         first, last = min(times), max(shot.corrected)
         size = prepared.lightness.shape[-2:]
-        corrected = {each - first: _scaled(self._ab[ref], size) for each, (_, ref) in shot.corrected.items()}
+        corrected = {
+            each - first: _scaled(_read(self._film, reference), size)[1:]
+            for each, (_, reference) in shot.corrected.items()
+        }
         references = References(corrected, self._lightness(times[first], last + 1 - first))
         for lightness in self._lightness(times[first], number - first):
             references.tint(lightness, np.zeros((2, *size), np.float32))
@@ -129,19 +161,19 @@ class Corrections:
 
     def _found(self, waiting: deque[Reference], start: Fraction, end: Fraction | None) -> list[_Shot]:
         """Find the frame shown at the time of each reference, and its shot."""
+        while waiting and waiting[0].time < start:
+            self._outside(waiting.popleft())
         shots: list[_Shot] = []
         if not waiting:
             return shots
-        if waiting[0].time < start:
-            raise _outside(waiting[0])
         first, corrected = 0, dict[int, tuple[Fraction, Reference]]()
         last: PreparedFrame | None = None
         with read_frames(self._film, start, end) as reader:
-            for prepared in prepare_shots(self._film, reader, self._size):
+            for prepared in prepare_shots(self._film, reader, self._size, cuts=self._cuts):
                 if not prepared.written:
                     continue
                 while waiting and last and waiting[0].time < prepared.frame.time:
-                    corrected[last.frame.number] = last.frame.time, waiting.popleft()
+                    self._match(last, waiting.popleft(), corrected)
                 if last and prepared.shot != last.shot:
                     shots += [_Shot(first, prepared.frame.number, corrected)] if corrected else []
                     first, corrected = prepared.frame.number, {}
@@ -150,14 +182,47 @@ class Corrections:
                 last = prepared
         shown_for = 2 / self._film.frame_rate  # tolerance after the last frame: people round times
         while waiting and last and waiting[0].time < last.frame.time + shown_for:
-            corrected[last.frame.number] = last.frame.time, waiting.popleft()
-        if waiting or last is None:
-            raise _outside(waiting[0])
-        return [*shots, _Shot(first, last.frame.number + 1, corrected)]
+            self._match(last, waiting.popleft(), corrected)
+        for each in waiting:
+            self._outside(each)
+        if corrected and last:
+            shots.append(_Shot(first, last.frame.number + 1, corrected))
+        return shots
+
+    def _match(
+        self, prepared: PreparedFrame, reference: Reference, corrected: dict[int, tuple[Fraction, Reference]]
+    ) -> None:
+        """Take a reference for a frame if it fits, and note how it differs."""
+        name = shown(reference.path)
+        try:
+            picture = _scaled(_read(self._film, reference), prepared.lightness.shape[-2:])
+        except (UsageError, UnreadableMedia) as error:
+            if reference.must_fit:
+                raise
+            self.notes.append(f"left out: {str(error).rstrip('.')}")
+            return
+        apart = difference(structure(picture[:1]), structure(prepared.lightness))
+        if apart > _OTHER_PICTURE and not reference.must_fit:
+            self.notes.append(f"left out: {name} does not show the frame at {float(reference.time):g} s")
+            return
+        drift = float(np.abs(picture[0] - prepared.lightness[0]).mean())
+        if apart > _OTHER_PICTURE:
+            self.notes.append(f"{name} does not look like the frame at {float(reference.time):g} s")
+        elif drift > _MAX_DRIFT:
+            self.notes.append(f"the lightness of {name} differs by {drift:.1f} L* from its frame, whose own is kept")
+        corrected[prepared.frame.number] = prepared.frame.time, reference
+
+    def _outside(self, reference: Reference) -> None:
+        if reference.must_fit:
+            raise UsageError(
+                f"{shown(reference.path)}: the film shows no frame at {float(reference.time):g} s.",
+                "Give the time within the film, in seconds or as 1:02:03.5, between --start and --end.",
+            )
+        self.notes.append(f"left out: {shown(reference.path)} lies outside at {float(reference.time):g} s")
 
 
 def _read(film: Film, reference: Reference) -> Tensor:
-    """Return the chroma of a corrected frame: (1, 2, H, W) ab, upright and not mirrored, like network input."""
+    """Return a corrected frame: (1, 3, H, W) Lab, upright and not mirrored, like network input."""
     pixels = next(open_picture(reference.path).frames()).pixels
     height, width = pixels.shape[:2]
     stored = film.width * film.sample_aspect_ratio / film.height, Fraction(film.width, film.height)
@@ -169,20 +234,13 @@ def _read(film: Film, reference: Reference) -> Tensor:
         )
     if tone_of(pixels) != "gray":  # a frame that was toned on purpose counts
         rgb = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max).permute(2, 0, 1)
-        ab = rgb_to_lab(rgb)[1:]
-        return (ab.flip(-1) if film.mirrored else ab)[None]
+        lab = rgb_to_lab(rgb)
+        return (lab.flip(-1) if film.mirrored else lab)[None]
     raise UsageError(
         f"{shown(reference.path)}: a corrected frame must be in color.", "Correct a frame of the colorized film."
     )
 
 
-def _scaled(ab: Tensor, size: tuple[int, int]) -> Plane:
-    plane: Plane = functional.interpolate(ab, size, mode="bilinear", antialias=True)[0].numpy()
+def _scaled(lab: Tensor, size: tuple[int, int]) -> Plane:
+    plane: Plane = functional.interpolate(lab, size, mode="bilinear", antialias=True)[0].numpy()
     return plane
-
-
-def _outside(reference: Reference) -> UsageError:
-    return UsageError(
-        f"{shown(reference.path)}: the film shows no frame at {float(reference.time):g} s.",
-        "Give the time within the film, in seconds or as 1:02:03.5, between --start and --end.",
-    )

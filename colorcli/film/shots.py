@@ -49,9 +49,9 @@ class ShotDetector:
         Returns:
             For each newly decided frame, in order, whether a shot begins with it: at most one frame, 4 frames late.
         """
-        structure = _structure(lightness)
-        self._changes.append(_difference(self._recent[-1], structure) if self._recent else 2.0)
-        self._recent.append(structure)
+        found = structure(lightness)
+        self._changes.append(difference(self._recent[-1], found) if self._recent else 2.0)
+        self._recent.append(found)
         self._waiting += 1
         return [self._begins()] if self._waiting > DELAY else []
 
@@ -82,24 +82,24 @@ class ShotDetector:
             return False
         before, after = frames[max(0, now - DELAY - 1) : now], frames[now : now + DELAY + 1]
         least = max(_MIN_DIFFERENCE, changes[now] / 2)
-        return all(_difference(one, other) >= least for one in before for other in after)
+        return all(difference(one, other) >= least for one in before for other in after)
 
 
-def _structure(lightness: Plane) -> Plane:
+def structure(lightness: Plane) -> Plane:
     """Downscale lightness (1, h, w) to a small blurred picture with mean 0."""
     height, width = lightness.shape[-2:]
     scale = _SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.GaussianBlur(cv2.resize(lightness[0], size, interpolation=cv2.INTER_AREA), (0, 0), 1)
-    structure: Plane = small - small.mean()
-    return structure
+    centered: Plane = small - small.mean()
+    return centered
 
 
 def _is_plain(structure: Plane) -> bool:
     return float(np.square(structure).mean()) < _CONTRAST**2
 
 
-def _difference(one: Plane, other: Plane) -> float:
+def difference(one: Plane, other: Plane) -> float:
     """Compare two structures: 0 if equal, about 1 if unrelated, at most 2.
 
     The contrast and structure terms of SSIM (Wang, Bovik, Sheikh and Simoncelli 2004, equation 13), globally.

@@ -10,10 +10,11 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from colorcli.errors import UnreadableMedia, UsageError
-from colorcli.media.films.ffmpeg import opened
+from colorcli.media.films.ffmpeg import FfmpegProcess, command, opened, pipe
+from colorcli.media.films.reader import decoded, deinterlacing, planar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from fractions import Fraction
 
     from numpy.typing import NDArray
@@ -28,6 +29,8 @@ _COLORSPACES = {
     "smpte240m": Colorspace.SMPTE240M,
     "bt2020nc": Colorspace.BT2020,
 }
+_SCALE_MATRICES = {"bt470bg": "bt470", "bt2020nc": "bt2020"}  # names that differ in ffmpeg's filter scale
+_STILLS_AT_ONCE = 1000
 _RANGES = {"tv": ColorRange.MPEG, "pc": ColorRange.JPEG}
 
 
@@ -74,7 +77,45 @@ def read_still(film: Film, time: Fraction) -> NDArray[Any]:
         UnreadableMedia: no frame can be decoded.
     """
     found = _on_screen(film, time)
-    pixels: Any = to_rgb(found, film, "rgb24" if film.depth == 8 else "rgb48le")
+    return displayed(to_rgb(found, film, "rgb24" if film.depth == 8 else "rgb48le"), film)
+
+
+def read_stills(film: Film, numbers: Sequence[int]) -> Iterator[NDArray[np.uint16]]:
+    """Read frames by their numbers, as `read_frames` counts them, for display: deinterlaced, cropped, tone-mapped.
+
+    Args:
+        film: as probed.
+        numbers: ascending.
+
+    Yields:
+        (H, W, 3) RGB, uint16; fewer than wanted if the film ends before.
+    """
+    for first in range(0, len(numbers), _STILLS_AT_ONCE):
+        chosen = "+".join(f"eq(n,{each})" for each in numbers[first : first + _STILLS_AT_ONCE])
+        matrix = _SCALE_MATRICES.get(film.matrix, film.matrix)
+        filters = [
+            *deinterlacing(film),
+            f"select='{chosen}'",
+            *planar(film),
+            f"scale=in_color_matrix={matrix}:in_range={film.range}:flags=bicubic+accurate_rnd+full_chroma_int",
+            "format=rgb48le",
+        ]
+        output = decoded(film)[str(film.index)].output(
+            "pipe:1", format="nut", vcodec="rawvideo", vf=",".join(filters), fps_mode="passthrough"
+        )
+        container: Any
+        with (
+            FfmpegProcess(command(output), reads=True) as process,
+            contextlib.suppress(av.error.FFmpegError),
+            av.open(pipe(process.stdout), format="nut") as container,
+        ):
+            for packet in container.demux(video=0):
+                if packet.size:
+                    yield displayed(np.frombuffer(packet, "<u2").reshape(film.height, film.width, 3), film)
+
+
+def displayed(pixels: NDArray[Any], film: Film) -> NDArray[Any]:
+    """Return a stored picture (H, W, 3) of a film as it is displayed: rotated, mirrored, with square pixels."""
     if film.sample_aspect_ratio != 1:
         import cv2
 

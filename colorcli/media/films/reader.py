@@ -135,7 +135,7 @@ class FrameReader:
         shape = (2 if self._alpha else 1, film.height, film.width)
         kind = np.dtype(np.uint8 if film.depth == 8 else "<u2")
         count = 0
-        shift = round(_shift(film) / film.time_base) * film.time_base
+        shifted = round(shift(film) / film.time_base) * film.time_base
         clock = Clock(1 / film.frame_rate) if film.jumps else None
         with FfmpegProcess(_arguments(film, near, alpha=self._alpha), reads=True) as process:
             self._running = process
@@ -147,7 +147,7 @@ class FrameReader:
                         if packet.size:  # the last packet is empty
                             luma, *alpha = np.frombuffer(packet, kind).reshape(shape)
                             ticks = (packet.pts + _EPOCH // 2) % _EPOCH - _EPOCH // 2
-                            time = ticks * packet.time_base - shift - film.start
+                            time = ticks * packet.time_base - shifted - film.start
                             if clock:
                                 time = clock.continuous(time)
                                 self.jumps = tuple(clock.jumps)
@@ -206,22 +206,27 @@ def read_frames(
     return FrameReader(film, Fraction(start or 0), end, after, number, alpha=alpha)
 
 
-def _shift(film: Film) -> int:
+def shift(film: Film) -> int:
     """Return seconds to add to the timestamps of a film, so that none is negative."""
     return max(0, math.ceil(-film.start))
+
+
+def decoded(film: Film, near: Fraction = Fraction(0)) -> Any:
+    """Return the input of ffmpeg for a film, from a time in seconds on."""
+    seek = {"ss": f"{float(near):.6f}", "noaccurate_seek": None} if near else {}
+    offset = {"itsoffset": shift(film)} if film.start < 0 else {}
+    decoder = {f"c:{film.index}": film.decoder} if film.decoder else {}
+    return ffmpeg.input(
+        url(film.path), copyts=None, noautorotate=None, **film.input_options, **decoder, **seek, **offset
+    )
 
 
 def _arguments(film: Film, near: Fraction, *, alpha: bool) -> list[str]:
     """Return ffmpeg arguments that write the luma with its times (NUT) to stdout.
 
-    Timestamps are those of the file (`-copyts`) plus `_shift`, and no frame is duplicated or dropped.
+    Timestamps are those of the file (`-copyts`) plus `shift`, and no frame is duplicated or dropped.
     """
-    seek = {"ss": f"{float(near):.6f}", "noaccurate_seek": None} if near else {}
-    shift = {"itsoffset": _shift(film)} if film.start < 0 else {}
-    decoder = {f"c:{film.index}": film.decoder} if film.decoder else {}
-    source = ffmpeg.input(
-        url(film.path), copyts=None, noautorotate=None, **film.input_options, **decoder, **seek, **shift
-    )
+    source = decoded(film, near)
     output = source[str(film.index)].output(
         "pipe:1",
         format="nut",
@@ -236,15 +241,15 @@ def _arguments(film: Film, near: Fraction, *, alpha: bool) -> list[str]:
 def _filters(film: Film, *, alpha: bool) -> str:
     """Return the filters that give luma, with transparency below it if requested."""
     marked = [f"setpts='st(0,ld(0)+lt(PTS,PREV_INPTS));PTS+ld(0)*{_EPOCH}'"] if film.jumps else []
-    before = [*_deinterlacing(film)] if alpha or film.depth == 10 else []  # bwdif does not take gray of 10 bits
-    after = [] if before else [*_deinterlacing(film)]
-    planar = ",".join((*marked, *before, *_planar(film))) or "null"
+    before = [*deinterlacing(film)] if alpha or film.depth == 10 else []  # bwdif does not take gray of 10 bits
+    after = [] if before else [*deinterlacing(film)]
+    steps = ",".join((*marked, *before, *planar(film))) or "null"
     if alpha:
-        return f"{planar},split[a][b];[a]extractplanes=y[luma];[b]extractplanes=a[alpha];[luma][alpha]vstack"
-    return ",".join((planar, "extractplanes=y", *after))
+        return f"{steps},split[a][b];[a]extractplanes=y[luma];[b]extractplanes=a[alpha];[luma][alpha]vstack"
+    return ",".join((steps, "extractplanes=y", *after))
 
 
-def _planar(film: Film) -> Iterator[str]:
+def planar(film: Film) -> Iterator[str]:
     """Convert pixel formats whose Y plane cannot be taken as it is."""
     if film.hdr:
         yield from _tone_mapping(film)
@@ -256,7 +261,8 @@ def _planar(film: Film) -> Iterator[str]:
         yield f"format=yuv{'a' if film.alpha else ''}444p{'10le' if film.depth == 10 else ''}"
 
 
-def _deinterlacing(film: Film) -> Iterator[str]:
+def deinterlacing(film: Film) -> Iterator[str]:
+    """Return the filters that deinterlace a film, if that is wanted."""
     wanted = film.deinterlace == "on" or film.interlaced or film.pixel_format not in {"gray10le", "gray12le"}
     if film.deinterlace == "off" or not wanted or min(film.width, film.height) < _MIN_FIELD:
         return

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import itertools
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import av
 
+from colorcli.media.films.ffmpeg import opened
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _STANDARD = [Fraction(each * 1000, divisor) for each in (24, 25, 30, 48, 50, 60, 100, 120) for divisor in (1000, 1001)]
 _TAIL_SECONDS = 10
@@ -42,6 +46,21 @@ def frame_rate(stream: Any, times: Sequence[Fraction]) -> tuple[Fraction, bool]:
     candidates = [*declared, *(() if variable else _STANDARD)]
     rate = next((each for each in candidates if abs(1 / each - mean) <= tolerance), None)
     return rate or (1 / mean).limit_denominator(1001), variable
+
+
+@lru_cache(maxsize=1)
+def frame_times(path: Path, index: int, start: Fraction) -> list[Fraction]:
+    """Return when each frame of a film is shown, in seconds, without decoding it.
+
+    Args:
+        path: the film, whose timestamps allow seeking.
+        index: the number of its video stream.
+        start: its first timestamp, which becomes 0.
+    """
+    with opened(path) as container:
+        stream = container.streams[index]
+        stamps = [each.pts for each in container.demux(stream) if each.pts is not None]
+        return [each * stream.time_base - start for each in sorted(stamps)]
 
 
 def last_duration(container: Any, stream: Any, frame_duration: Fraction, seekable: bool) -> Fraction:

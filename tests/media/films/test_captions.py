@@ -4,7 +4,7 @@ from fractions import Fraction
 import av
 import pytest
 
-from colorcli.media.films.captions import CAPTIONED, _message
+from colorcli.media.films.captions import CAPTIONED
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.probe import probe
 from tests.media.films.clips import add_captions, make_clip, run_ffmpeg
@@ -90,5 +90,5 @@ def test_captions_that_a_dvd_has_with_one_frame_are_spread_over_the_next(tmp_pat
 
 
 def test_content_that_looks_like_a_start_code_is_escaped():
-    unit = CAPTIONED["h264"](b"\0\0\0\x02\x65\x80", [_message(b"\xfc\0\0\0\0\1" * 5)])
+    unit = CAPTIONED["h264"](b"\0\0\0\x02\x65\x80", [b"GA94\x03\x45\xff" + b"\xfc\0\0\0\0\1" * 5])
     assert not re.search(rb"\0\0[\0-\2]", unit[4:-6])

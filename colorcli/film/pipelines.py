@@ -1,0 +1,44 @@
+"""The pipeline of each shot: shots that the user gives may have a model and a strength of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from fractions import Fraction
+
+    from colorcli.film.colorize import FilmSettings
+    from colorcli.film.shot_list import Shot
+    from colorcli.inference.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class ShotPipelines:
+    """The pipeline of each shot.
+
+    Attributes:
+        usual: that of most shots.
+        settings: with the given shots.
+        own: those of given shots that have another.
+    """
+
+    usual: Pipeline
+    settings: FilmSettings
+    own: Mapping[Shot, Pipeline]
+
+    def at(self, time: Fraction) -> Pipeline:
+        """Return the pipeline that colors a frame."""
+        shot = self.settings.shot_at(time) if self.own else None
+        return self.usual if shot is None else self.own.get(shot, self.usual)
+
+    def size_at(self, time: Fraction) -> int | None:
+        """Return the size of the network that sees a frame."""
+        return self.at(time).model.size
+
+    @property
+    def batch_size(self) -> int:
+        """How many frames are predicted at once; those at their own size cannot share a batch."""
+        every = (self.usual, *self.own.values())
+        return min(each.batch_size if each.model.size else 1 for each in every)

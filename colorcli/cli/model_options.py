@@ -163,11 +163,12 @@ class ModelOptions:
     def accept(self, name: str) -> None:
         """Record that the license of a model's weights is accepted, if --accept-license says so."""
         if self.accept_license:
-            from colorcli.plugin.registry import Registry
+            from colorcli.plugin.registry import Registry, split_mixture
             from colorcli.weights import licenses
 
-            colorizer, tag = Registry().resolve(name)
-            licenses.accept(colorizer, tag or self.weights)
+            for model, _ in split_mixture(name):
+                colorizer, tag = Registry().resolve(model)
+                licenses.accept(colorizer, tag or self.weights)
 
     def combinations(self) -> Iterator[ModelOptions]:
         """Give every combination of several devices, precisions and engines."""
@@ -178,11 +179,11 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class ModelArgument:
-    """One MODEL of a command that compares several: `NAME=COLORIZER.TAG`, `NAME=COLORIZER:FILE`, `NAME=COLORIZER:RUN`.
+    """One MODEL of a command that compares several, such as `NAME=COLORIZER.TAG`, `COLORIZER:FILE` or `A+B`.
 
     Attributes:
         label: the name of the model's row; empty for the model's own name.
-        name: of the colorizer, with or without a tag.
+        name: of the colorizer, with or without a tag; or of a mixture.
         weights: a tag, a file, a file on the Hub, or the folder of a training run; None for none.
     """
 
@@ -197,6 +198,11 @@ class ModelArgument:
         Raises:
             UsageError: the name of the row, the colorizer or the weights are empty.
         """
+        from colorcli.plugin.registry import split_mixture
+
+        label, equals, mixture = text.rpartition("=")
+        if len(split_mixture(mixture)) > 1 and (label.strip() or not equals):
+            return cls(label.strip(), mixture, None)
         head, colon, weights = text.partition(":")
         label, equals, name = head.rpartition("=")
         if not name or (equals and not label.strip()) or (colon and not weights):

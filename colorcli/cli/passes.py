@@ -12,6 +12,8 @@ from colorcli.errors import UsageError
 from colorcli.files import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from colorcli.colorizer import Colorizer
     from colorcli.inference.outcomes import PictureKind
     from colorcli.inference.pipeline import Pipeline
@@ -101,18 +103,26 @@ def plan_passes(planned: Plan, options: PassOptions) -> list[Pass]:
     return [replace(each, jobs=jobs) for each, jobs in zip(passes, wanted, strict=True)]
 
 
-def check_capabilities(colorizer: Colorizer, options: PassOptions) -> None:
+def check_capabilities(members: Sequence[Colorizer], options: PassOptions) -> None:
     """Refuse options that need a method which the colorizer does not implement, and name colorizers that do.
 
+    Args:
+        members: the colorizer, or those of a mixture.
+        options: of the run.
+
     Raises:
-        UsageError: it has no `sample`, or no `explain`.
+        UsageError: it has no `sample`, or no `explain`, which mixtures never have.
     """
     from colorcli.colorizer import declares
+
+    colorizer, *others = members
 
     for wanted, method, option in (
         (options.samples, "sample", "--samples"),
         (options.explain, "explain", "--explain"),
     ):
+        if wanted and others:
+            raise UsageError(f"{option} is not available for mixtures.", "Choose a single model.")
         if wanted and not declares(colorizer, method):
             raise UsageError(
                 f"{option} is not available for {colorizer.name}, which predicts colors and not their probabilities.",

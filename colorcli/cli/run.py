@@ -99,11 +99,26 @@ _output_options = option_group(
     "name",
     metavar="COLORIZER[.TAG]",
     shell_complete=complete_model,
-    help=f"Colorizer, and the tag of its weights. [default: {DEFAULT_MODEL}, or what --weights FILE is for]",
+    help="Colorizer, and the tag of its weights; A+B mixes two, A:0.7+B:0.3 with shares. "
+    f"[default: {DEFAULT_MODEL}, or what --weights FILE is for]",
 )
 @model_options
 @click.option(
     "--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Amount of color, 0 to 1."
+)
+@click.option(
+    "--tame-shadows",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Amount of color to take out of the darkest tones, 0 to 1.",
+)
+@click.option(
+    "--tame-splashes",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Amount by which to dim spots much more colorful than the rest of a picture, 0 to 1.",
 )
 @hint_options
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures per batch. [default: depends on the device]")
@@ -119,6 +134,8 @@ def run(
     name: str | None,
     model_options: ModelOptions,
     strength: float,
+    tame_shadows: float,
+    tame_splashes: float,
     hint_options: HintOptions,
     batch_size: int | None,
     output_options: OutputOptions,
@@ -133,18 +150,21 @@ def run(
     """
     from colorcli.cli.pipes import pipes_as_files
     from colorcli.jobs import plan
-    from colorcli.plugin.registry import Registry, split_name
+    from colorcli.plugin.registry import Registry, split_mixture, split_name
 
     name = name or model_options.named_by_weights() or _default_model(quiet=message_options.quiet)
-    colorizer = Registry().get(split_name(name)[0])  # a misspelled name is reported at once, even in a dry run
-    check_capabilities(colorizer, pass_options)
+    # A misspelled name is reported at once, even in a dry run.
+    members = [Registry().get(split_name(model)[0]) for model, _ in split_mixture(name)]
+    check_capabilities(members, pass_options)
 
     def pipeline(options: ModelOptions = model_options) -> Pipeline:
         model = options.load(name)
         values = model.read_options(options.pairs)
         from colorcli.inference.pipeline import Pipeline  # after `load`, whose import of torch is quicker
+        from colorcli.inference.taming import Taming
 
-        return Pipeline(model, strength=strength, options=values, batch_size=batch_size)
+        taming = Taming(shadows=tame_shadows, splashes=tame_splashes)
+        return Pipeline(model, strength=strength, taming=taming, options=values, batch_size=batch_size)
 
     if STDIN in inputs:
         _check_alone(inputs, output_options, pass_options, message_options)

@@ -43,6 +43,7 @@ class HintedPipeline(Pipeline):
         super().__init__(
             pipeline.model,
             strength=pipeline.strength,
+            taming=pipeline.taming,
             options=pipeline.options,
             batch_size=pipeline.batch_size,
             name=pipeline.name,

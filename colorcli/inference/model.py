@@ -6,7 +6,7 @@ import hashlib
 import logging
 import threading
 from collections import deque
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -20,7 +20,7 @@ from colorcli.inference.device import Device, choose
 from colorcli.inference.placement import place
 from colorcli.isolation import origin
 from colorcli.isolation.guard import failure, guard
-from colorcli.plugin.registry import Registry
+from colorcli.plugin.registry import Registry, split_mixture
 from colorcli.plugin.validation import RANDOM
 from colorcli.weights import describe, fetch, is_hub_uri, locate, open_file, read_state
 from colorcli.weights.fitting import build, build_network, check_fit
@@ -360,7 +360,8 @@ def load(
     """Load a colorizer by name.
 
     Args:
-        name: `zhang`, or with the tag of its weights `zhang.eccv16`.
+        name: `zhang`, or with the tag of its weights `zhang.eccv16`; or a mixture, `zhang+iizuka`, the mean of both,
+            or with shares `zhang:0.7+iizuka:0.3`.
         weights: a tag, a file, a file on the Hub, `hf://owner/name/file@revision`, or `random` for an untrained
             network; None for the tag in the name, or else the best available ones.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
@@ -373,6 +374,16 @@ def load(
         WeightsError: the weights are not available, or do not fit.
         DeviceError: the device, precision or engine is not available.
     """
+    members = split_mixture(name)
+    if len(members) > 1:
+        from colorcli.inference.mixture import Member, Mixture
+
+        if weights is not None:
+            raise UsageError(
+                f"weights are for a single model, got the mixture {name}.", "Write zhang.starter+iizuka.starter."
+            )
+        where = partial(load, device=device, precision=precision, engine=engine, offline=offline)
+        return Mixture([Member(where(each), share) for each, share in members])
     colorizer, tag = Registry().resolve(name)
     if tag is not None and weights is not None and tag != weights:
         raise UsageError(f"The model {name} and the weights {weights} contradict each other.", "Give one of the two.")

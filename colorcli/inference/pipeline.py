@@ -7,7 +7,7 @@ import itertools
 import json
 import logging
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import astuple, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -16,9 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from colorcli.errors import UsageError
+from colorcli.inference.answers import CHROMA
 from colorcli.inference.join import join
 from colorcli.inference.model import is_out_of_memory
 from colorcli.inference.preprocess import small_lightness
+from colorcli.inference.taming import Taming, gray_share
 from colorcli.media.pictures.files import Frame, Provenance
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ Notes: TypeAlias = "Mapping[str, str | float]"
 _log = logging.getLogger("colorcli")
 _BATCH = {"cpu": 1, "cuda": 16}  # larger batches are no faster on a CPU
 _BATCH_ELSEWHERE = 4
+_LEFT_GRAY = 0.5  # share of a picture from which it is worth a note
 
 
 class Pipeline:
@@ -43,6 +46,7 @@ class Pipeline:
     Args:
         model: with its weights, on its device.
         strength: factor for the chroma, 0..1.
+        taming: holds back chroma in shadows and splashes; nothing if None.
         options: of the colorizer, by name.
         batch_size: pictures per batch; None for a size that suits the device.
         name: for tables and pages; the model's name if empty.
@@ -57,6 +61,7 @@ class Pipeline:
         model: Model,
         *,
         strength: float = 1.0,
+        taming: Taming | None = None,
         options: Mapping[str, OptionValue] | None = None,
         batch_size: int | None = None,
         name: str = "",
@@ -67,6 +72,7 @@ class Pipeline:
         self.model = model
         self.name = name or model.name
         self.strength = strength
+        self.taming = taming or Taming()
         self.options = model.options(options or {})
         self.batch_size = batch_size or _BATCH.get(model.device.device.type, _BATCH_ELSEWHERE)
         self._stopwatch = stopwatch
@@ -89,6 +95,7 @@ class Pipeline:
             self.model.size,
             self.strength,
             sorted(self.options.items()),
+            *([astuple(self.taming)] if self.taming != Taming() else []),
         ]
 
     def colorize(self, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -115,12 +122,24 @@ class Pipeline:
     def predict(self, batch: Sequence[Frame]) -> Iterator[tuple[Tensor, Notes]]:
         """Predict the planes of a batch of frames, (1, C, h, w) for each, with the colorizer's notes about it."""
         if self.model.size:
-            planes = self.predict_lightness(torch.cat([self.lightness(frame) for frame in batch]))
-            yield from zip(torch.split(planes.values, 1), planes.notes, strict=True)
+            lightness = torch.cat([self.lightness(frame) for frame in batch])
+            planes = self.predict_lightness(lightness)
+            yield from zip(torch.split(planes.values, 1), self._notes(planes, lightness), strict=True)
             return
         for frame in batch:
-            planes = self.predict_lightness(self.lightness(frame))
-            yield planes.values, planes.notes[0]
+            lightness = self.lightness(frame)
+            planes = self.predict_lightness(lightness)
+            yield planes.values, self._notes(planes, lightness)[0]
+
+    def _notes(self, planes: Planes, lightness: Tensor) -> Sequence[Notes]:
+        """Add to the colorizer's notes what the host sees: that much of a picture stayed gray."""
+        if planes.values.shape[1] != CHROMA or self.strength == 0:
+            return planes.notes
+        shares = gray_share(planes.values / self.strength, lightness)
+        return [
+            {**note, "left gray": f"{share:.0%} of the picture"} if share >= _LEFT_GRAY else note
+            for note, share in zip(planes.notes, shares, strict=True)
+        ]
 
     def lightness(self, frame: Frame) -> Tensor:
         """Compute the network's input for a frame: (1, 1, s, s) L* at the network's size, or (1, 1, h, w)."""
@@ -139,7 +158,7 @@ class Pipeline:
         return max(1, round(height * scale)), max(1, round(width * scale))
 
     def predict_lightness(self, lightness: Tensor) -> Planes:
-        """Predict chroma for lightness, times the strength.
+        """Predict chroma for lightness, tamed, times the strength.
 
         Args:
             lightness: (B, 1, s, s) L* in 0..100 at the network's size; for a network without a size (B, 1, H, W),
@@ -151,7 +170,8 @@ class Pipeline:
         with self.timed("network"):
             size = lightness.shape[-2:]
             planes = self._predict(lightness, size) if self.model.size else self._predict_padded(lightness)
-            return replace(planes, values=planes.values * self.strength)
+            values = planes.values if self.taming == Taming() else self.taming(planes.values, lightness)
+            return replace(planes, values=values * self.strength)
 
     def _predict_padded(self, lightness: Tensor) -> Planes:
         full = lightness.shape[-2:]

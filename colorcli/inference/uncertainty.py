@@ -35,6 +35,7 @@ class SamplingPipeline(Pipeline):
         super().__init__(
             pipeline.model,
             strength=pipeline.strength,
+            taming=pipeline.taming,
             options=pipeline.options,
             batch_size=pipeline.batch_size,
             name=f"{pipeline.name} seed={seed}",

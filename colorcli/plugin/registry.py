@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer
     from colorcli.gray import Gray
     from colorcli.metric import Metric
+
+
+_MEMBER = r"[\w-]+(\.[\w-]+)?(:(\d+\.?\d*|\.\d+))?"
+_MIXTURE = re.compile(rf"{_MEMBER}(\+{_MEMBER})+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,26 @@ class Registry:
 def _taken(name: str, owner: Plugin | None, plugin: Plugin) -> str:
     first = owner.distribution if owner else "another plugin"
     return f"the name {name} is taken: {first} and {plugin.distribution} both register it"
+
+
+def split_mixture(name: str) -> list[tuple[str, float]]:
+    """Split `zhang+iizuka`, or with shares `zhang:0.7+iizuka:0.3`, into models and shares.
+
+    Returns:
+        One model with the share 1 if the name is not that of a mixture.
+
+    Raises:
+        UsageError: a share is not a number above 0.
+    """
+    if not _MIXTURE.fullmatch(name):
+        return [(name, 1.0)]
+    members = []
+    for part in name.split("+"):
+        model, _, share = part.partition(":")
+        members.append((model, float(share or 1)))
+        if not members[-1][1] > 0:
+            raise UsageError(f"The share of {model} in a mixture must be above 0, got {share}.")
+    return members
 
 
 def split_name(name: str) -> tuple[str, str | None]:

@@ -82,6 +82,9 @@ def runs(tmp_path_factory):
         ("mine=zhang.eccv16", ("mine", "zhang.eccv16", None)),
         ("zhang:runs/a", ("", "zhang", "runs/a")),
         ("T = 0.1=zhang:a=b.pth", ("T = 0.1", "zhang", "a=b.pth")),
+        ("zhang:0.7+iizuka.starter:0.3", ("", "zhang:0.7+iizuka.starter:0.3", None)),
+        ("both=zhang+iizuka", ("both", "zhang+iizuka", None)),
+        ("zhang:runs/a+b", ("", "zhang", "runs/a+b")),
         ("x=zhang:hf://o/n/f.pth@1", ("x", "zhang", "hf://o/n/f.pth@1")),
     ],
 )

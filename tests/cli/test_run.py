@@ -544,6 +544,50 @@ def test_the_first_run_without_a_model_mentions_the_best_one_once(tmp_path, monk
     assert capsys.readouterr().err.count("The best colors are those of `--model ddcolor`") == 1
 
 
+# Taming
+
+
+def test_taming_changes_colors_and_is_another_setting(tmp_path, capsys):
+    gray(tmp_path / "a.png")
+    run = ["run", "--model", "zhang.starter", str(tmp_path / "a.png")]
+    colors = []
+    for options in ([], ["--tame-shadows", "1"]):
+        assert main([*run, *options, "--overwrite"]) == 0
+        with Image.open(tmp_path / "a-color.png") as image:
+            colors.append(np.asarray(image))
+    assert not np.array_equal(*colors)
+    assert main([*run, "--tame-splashes", "0.5"]) == 1
+    assert "with other settings" in capsys.readouterr().err
+
+
+def test_a_picture_that_stays_gray_gets_a_note(colorcli, tmp_path):
+    Image.new("L", (40, 32), 128).save(tmp_path / "a.png")
+    code, out, _ = colorcli("--json", "--strength", "1", "a.png")
+    assert code == 0
+    notes = rows(out)[0].get("notes", {})
+    with Image.open(tmp_path / "a-color.png") as image:
+        pixels = np.asarray(image).astype(int)
+    is_gray = np.abs(pixels - pixels.mean(axis=-1, keepdims=True)).max() < 6
+    assert ("left gray" in notes) == bool(is_gray)
+
+
+# Mixtures
+
+
+def test_a_mixture_colors_a_photograph_and_is_recorded(tmp_path, capsys):
+    gray(tmp_path / "a.png")
+    assert main(["run", "--json", "--model", "zhang.starter+iizuka.starter", str(tmp_path / "a.png")]) == 0
+    assert is_colored(tmp_path / "a-color.png")
+    assert "zhang.starter+iizuka.starter" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", [["--samples", "2"], ["--explain"]])
+def test_mixtures_have_no_samples_and_no_entropy(tmp_path, capsys, option):
+    gray(tmp_path / "a.png")
+    assert main(["run", *option, "--model", "zhang.starter+iizuka.starter", str(tmp_path / "a.png")]) == 2
+    assert f"{option[0]} is not available for mixtures." in capsys.readouterr().err
+
+
 # Hints
 
 

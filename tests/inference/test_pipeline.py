@@ -424,7 +424,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
 
     memory_after(jobs[:20])  # what workers allocate once
     before = memory_after(jobs[20:40])
-    assert memory_after(jobs[40:]) - before < 30e6  # the pictures that were colored have 86 MB
+    assert memory_after(jobs[40:]) - before < 60e6  # the pictures that were colored have 86 MB; arenas of threads, 40
 
 
 def test_a_picture_that_does_not_fit_into_memory_is_an_error_and_not_a_traceback(photos, caplog):

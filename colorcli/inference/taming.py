@@ -1,0 +1,81 @@
+"""Taming what every colorizer may do: color in the darkest tones, and splashes of color that nothing explains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch.nn import functional
+
+from colorcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+_DARK = 25.0  # L* below which tones are dark
+_QUANTILE = 0.9  # of the chroma of a picture, below which it is ordinary
+_REACH = 1.5  # times the ordinary chroma is left as it is
+_LEAST = 20.0  # ab; chroma below this is never a splash
+_GRAY = 3.0  # ab; chroma below this looks gray
+_TONES = 20.0, 90.0  # L* in which color would show
+
+
+@dataclass(frozen=True)
+class Taming:
+    """How much chroma is held back, of any colorizer; 0 for nothing, 1 for most.
+
+    Attributes:
+        shadows: in tones below L* 25, more the darker they are: all of it in black.
+        splashes: above 1.5 times the 0.9 quantile of a picture's chroma, and above 20.
+
+    Raises:
+        UsageError: a value is not between 0 and 1.
+    """
+
+    shadows: float = 0.0
+    splashes: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("shadows", "splashes"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} must be between 0 and 1, got {getattr(self, name):g}.")
+
+    def __call__(self, ab: Tensor, lightness: Tensor) -> Tensor:
+        """Hold chroma back.
+
+        Args:
+            ab: (B, 2, h, w).
+            lightness: (B, 1, H, W) L* in 0..100.
+        """
+        if self.shadows:
+            small = lightness.float()
+            if small.shape[-2:] != ab.shape[-2:]:
+                small = functional.interpolate(small, ab.shape[-2:], mode="bilinear", antialias=True)
+            dark = 1 - (small / _DARK).clamp(0, 1)
+            ab = ab * (1 - self.shadows * dark * dark * (3 - 2 * dark))
+        if self.splashes:
+            chroma = ab.norm(dim=1, keepdim=True)
+            flat = chroma.flatten(1)  # kthvalue has no limit of size, as quantile has
+            ordinary = flat.kthvalue(round(_QUANTILE * (flat.shape[1] - 1)) + 1, dim=1).values.reshape(-1, 1, 1, 1)
+            limit = (_REACH * ordinary).clamp(min=_LEAST)
+            excess = (chroma - limit).clamp(min=0)
+            ab = ab * (1 - self.splashes * excess / chroma.clamp(min=1e-6))
+        return ab
+
+
+def gray_share(ab: Tensor, lightness: Tensor) -> Sequence[float]:
+    """Measure which share of each picture stayed gray although it is neither black nor white.
+
+    Args:
+        ab: (B, 2, h, w).
+        lightness: (B, 1, H, W) L* in 0..100.
+
+    Returns:
+        For each picture, the share 0..1 of its places with a chroma below 3 and L* from 20 to 90.
+    """
+    small = functional.interpolate(lightness.float(), ab.shape[-2:], mode="bilinear", antialias=True)
+    gray = (ab.norm(dim=1, keepdim=True) < _GRAY) & (small > _TONES[0]) & (small < _TONES[1])
+    shares: list[float] = gray.float().mean(dim=(1, 2, 3)).tolist()
+    return shares

@@ -11,6 +11,7 @@ from colorcli.cli.command_line import command_line
 from colorcli.cli.messages import report_error
 from colorcli.cli.model_options import device_option, license_option, offline_option, precision_option
 from colorcli.cli.progress import tracked
+from colorcli.cli.subcommands import CommandWithSubcommands
 from colorcli.cli.training import Hardware, train_run
 from colorcli.errors import ColorcliError, UsageError, WeightsError, did_you_mean
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from colorcli.experiments.declaration import Experiment
 
 
-@click.command()
+@click.command(cls=CommandWithSubcommands)
 @click.argument("name", metavar="EXPERIMENT", required=False)
 @click.argument("data", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
@@ -51,6 +52,8 @@ def paper(
     EXPERIMENT is a name (see --list) or a TOML file. Its networks are trained and evaluated; the folder gets page.html
     and page.md with the tables of the paper, its printed figures beside those measured here, sheets and curves. The
     same command resumes an experiment that was stopped or killed.
+
+    `colorcli paper mirflickr` sorts the photographs of MIRFLICKR-25000 for the experiment edinburgh.
     """
     if as_list:
         return _list()
@@ -128,3 +131,20 @@ def _list() -> int:
     rows = [(name, *read_title(path)) for name, path in Registry().experiments().items()]
     click.echo("\n".join(align(rows)))
     return 0
+
+
+@paper.subcommand
+@click.command()
+@click.argument("photographs", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("annotations", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace an existing manifest.csv.")
+def mirflickr(photographs: Path, annotations: Path, overwrite: bool) -> None:
+    """Write manifest.csv with the six categories of the Edinburgh paper for MIRFLICKR-25000.
+
+    PHOTOGRAPHS is the folder with im1.jpg to im25000.jpg; ANNOTATIONS is that with animals.txt, baby.txt and so on.
+    """
+    from colorcli.cli.columns import align
+    from colorcli.experiments.mirflickr import write_manifest
+
+    counts = write_manifest(photographs, annotations, overwrite=overwrite)
+    click.echo("\n".join(align((category, str(count)) for category, count in sorted(counts.items()))))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import device_option, license_option, offline_option, precision_option
+from colorcli.cli.subcommands import CommandWithSubcommands
 from colorcli.cli.training import Hardware, train_run
 from colorcli.errors import NotTrainable, UsageError, did_you_mean
 
@@ -19,24 +20,7 @@ if TYPE_CHECKING:
 _REPORT_FORMATS = (".md", ".csv", ".png")
 
 
-class _Train(click.Command):
-    """The command `train`, and its subcommands in the place of the name of a colorizer."""
-
-    @property
-    def commands(self) -> dict[str, click.Command]:
-        """The subcommands by name."""
-        return {"report": report}
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        """Parse the arguments of `train`, or of the subcommand that they start with."""
-        if args and args[0] in self.commands:
-            return self.commands[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
-
-
-@click.command(cls=_Train)
+@click.command(cls=CommandWithSubcommands)
 @click.argument("name", metavar="COLORIZER", required=False)
 @click.argument("data", required=False, type=click.Path(path_type=Path))
 @click.option("--recipe", help="Name of a recipe (see --list), or a TOML file.")
@@ -165,6 +149,7 @@ def _check_format(_context: click.Context, _parameter: click.Parameter, paths: t
     return paths
 
 
+@train.subcommand
 @click.command()
 @click.argument(
     "runs",

@@ -82,7 +82,7 @@ def gray_to_lightness(gray: Tensor) -> Tensor:
 def gray_rgb(
     lightness: Tensor, mean: Sequence[float] = (0.0, 0.0, 0.0), std: Sequence[float] = (1.0, 1.0, 1.0)
 ) -> Tensor:
-    """Turn CIE lightness L* (..., 1, H, W) into gray sRGB (..., 3, H, W), for networks that expect three channels.
+    """Convert CIE lightness L* (..., 1, H, W) to gray sRGB (..., 3, H, W), for networks that expect three channels.
 
     Args:
         lightness: in 0..100.

@@ -169,7 +169,7 @@ def chroma_of(predicted: Tensor | Prediction) -> Tensor:
 
 
 def declares(colorizer: Colorizer, method: str) -> bool:
-    """Tell whether a colorizer overrides an optional method, such as `recipe`, `sample` or `predict_with_hints`."""
+    """Return whether a colorizer overrides an optional method, such as `recipe`, `sample` or `predict_with_hints`."""
     return getattr(type(colorizer), method) is not getattr(Colorizer, method)
 
 

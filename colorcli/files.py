@@ -58,7 +58,7 @@ def temporary_beside(target: Path) -> Path:
 
 @contextlib.contextmanager
 def replacing(target: Path, hint: str = _HINT, *, overwrite: bool = True) -> Iterator[Path]:
-    """Give a temporary path whose file takes the target's name at the end, or is removed after an error.
+    """Yield a temporary path whose file takes the target's name at the end, or is removed after an error.
 
     The target's folder is made if need be, and what killed processes have left there is removed.
 
@@ -100,7 +100,7 @@ def remove_temporaries() -> None:
 
 @contextlib.contextmanager
 def disk_errors(target: Path, hint: str = _HINT) -> Iterator[None]:
-    """Turn an OSError into an error that names the file.
+    """Convert an OSError to an error that names the file.
 
     Raises:
         UnwritableMedia: the disk refuses.

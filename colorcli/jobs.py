@@ -108,7 +108,7 @@ def plan(
 
 
 def _problem_with(source: Path) -> UnreadableMedia | None:
-    """Say why an input cannot be opened at all; None if it may be."""
+    """Return the error of an input that cannot be opened; None if it can."""
     name = shown(source)
     try:
         mode = source.stat().st_mode

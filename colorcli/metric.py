@@ -1,6 +1,6 @@
-"""What the author of a metric writes: how near the colors of a picture are to the true ones.
+"""The base class of metrics, which measure how close predicted colors are to the true ones.
 
-Importing this is quick, so that plugins register metrics without torch.
+This module does not import torch, so that plugins can register metrics quickly.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Colors:
     """The colors of one picture, predicted or true, on the CPU.
 
     Attributes:
-        rgb: (3, H, W) float32 sRGB in 0..1, the picture as it is shown: joined, in gamut.
-        ab: (2, H, W) float32 CIE ab as the network gave it, scaled to the picture.
-        category: of the photograph; empty where it has none.
+        rgb: (3, H, W) float32 sRGB in 0..1, the picture as displayed: joined with the lightness, in gamut.
+        ab: (2, H, W) float32 CIE ab, the output of the network scaled to the size of the picture.
+        category: category of the photograph; empty if it has none.
     """
 
     rgb: Tensor
@@ -35,9 +35,9 @@ class Colors:
     _kept: dict[object, Any] = field(default_factory=dict, repr=False)
 
     def once(self, compute: Callable[[Colors], Result]) -> Result:
-        """Compute something of these colors the first time it is asked for, and give it again from then on.
+        """Return a result that is computed once for these colors, and cached.
 
-        The true colors of a photograph are the same object for every row of a table.
+        The true colors of a photograph are the same object in every row of a table.
         """
         if compute not in self._kept:
             self._kept[compute] = compute(self)
@@ -46,20 +46,20 @@ class Colors:
 
 
 class Metric(ABC):
-    """A column of the table of `colorcli evaluate`.
+    """A column in the tables of `colorcli evaluate`.
 
-    What is measured of single pictures is averaged over a set, and the set's figure follows from these means. So
-    intervals and comparisons come by themselves, by drawing pictures anew.
+    Measurements of single pictures are averaged over a set, and the figure of the set is computed from the means.
+    Confidence intervals and paired comparisons follow from that, by resampling the pictures.
 
     Attributes:
-        name: what people type after `--metrics`; small letters, digits, - and _.
-        heading: of the column.
-        decimals: that are shown.
-        better: "higher", "lower", or empty where neither is, and models are not compared.
-        definition: a sentence for the foot of the table.
-        alone: whether a picture has a figure by itself: then the photographs themselves have a row for it.
-        additive: whether a set's figure follows from the means over its pictures; else `of_set` gives it, and
-            there are no intervals.
+        name: the name on the command line, for `--metrics`: lowercase letters, digits, - and _.
+        heading: heading of the column.
+        decimals: number of decimals shown.
+        better: "higher" or "lower"; empty if neither is better, and models are not compared.
+        definition: a sentence for the notes under the table.
+        alone: whether a picture can be measured without a true one; if so, the originals have a row, too.
+        additive: whether the figure of a set follows from the means over its pictures. If not, `of_set` computes it,
+            and there are no intervals.
     """
 
     name: ClassVar[str]
@@ -72,12 +72,12 @@ class Metric(ABC):
 
     @abstractmethod
     def measure(self, predicted: Colors, true: Colors) -> Tensor | float:
-        """Measure one picture: a number, or a tensor that has the same shape for every picture; not NaN."""
+        """Measure one picture: return a number, or a tensor of the same shape for every picture, without NaN."""
 
     def figure(self, means: Tensor) -> Tensor:
-        """Give the figure of means over pictures: (..., *shape of a measurement) to (...)."""
+        """Compute figures from means over pictures: (..., *shape of a measurement) to (...)."""
         return means
 
     def of_set(self, measured: Tensor) -> float:
-        """Give the figure of all pictures: (N, *shape of a measurement), N from 1."""
+        """Compute the figure of a set from all measurements: (N, *shape of a measurement), N from 1."""
         return float(self.figure(measured.double().mean(0)))

@@ -1,4 +1,4 @@
-"""What the author of a trainable colorizer writes beside the network: how one step of training is made."""
+"""The base class of recipes, which define how a colorizer is trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a recipe learns from in one step.
+    """The training data of one step.
 
     Attributes:
         lightness: (B, 1, s, s), CIE L* in 0..100, as the network sees it.
@@ -39,75 +39,75 @@ class Batch:
 
 
 class Recipe(ABC):
-    """Owns the losses, optimizers and schedules of a training run, so that a GAN is no special case.
+    """The losses, optimizers and schedules of a training run; a GAN needs no special case.
 
-    The loop of `colorcli.training` owns everything else: data, sizes, epochs, averaging, checkpoints and logs.
-    It calls `survey` (fresh runs) or `load` (resumed runs), builds the network, gives it its first weights, calls
-    `start`, then `step` for every batch. Torch's random numbers are seeded before every step, so that dropout is
-    resumed exactly, too.
+    The training loop handles everything else: data, sizes, epochs, averaging, checkpoints and logs. It calls `survey`
+    for a new run, or `load` for a resumed one; builds the network and loads its initial weights; and calls `start`
+    once, then `step` for every batch. Torch's random number generator is seeded before every step, so that dropout
+    resumes exactly.
 
-    `__init__` takes the table `[recipe]` of a recipe file and raises ValueError where a setting has a value that it
-    cannot have.
+    `__init__` takes the table `[recipe]` of a recipe file as keyword arguments, and raises ValueError for a setting
+    with an invalid value.
     """
 
-    paints: ClassVar[bool] = True  # whether the network predicts chroma; a classifier's sample sheets would be empty
+    paints: ClassVar[bool] = True  # whether the network predicts chroma; sample sheets of a classifier would be empty
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
-        """Look at the training data before the network is built.
+        """Examine the training data before the network is built.
 
         Args:
             colors: batches (B, 2, h, w), CIE ab, unaugmented.
-            categories: sorted names; none where the data is not sorted into categories.
+            categories: sorted names; empty if the data has no categories.
 
         Returns:
-            Hyperparameters for `Colorizer.build` that follow from the data; none unless overridden.
+            Hyperparameters for `Colorizer.build` that follow from the data; empty by default.
 
         Raises:
-            DataError: this cannot be learned from such data.
+            DataError: the data is not suitable for training.
         """
         return {}
 
     @abstractmethod
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
-        """Make optimizers and schedules for a run of so many steps, with their saved state if `load` brought one.
+        """Create optimizers and schedules, and restore their state if `load` was called before.
 
         Args:
-            network: with the weights that it starts from.
-            fabric: gives optimizers and networks their device, precision and processes.
-            steps: of the whole run.
+            network: the network with its initial weights.
+            fabric: manages device, precision and processes.
+            steps: number of steps in the whole run.
 
         Returns:
-            The network as `fabric.setup` gave it.
+            The network as returned by `fabric.setup`.
         """
 
     @abstractmethod
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """Make one step of optimization.
+        """Take one optimization step.
 
         Returns:
-            The losses by name, detached scalars; the first is the one that curves and early stopping are about.
+            Losses by name, detached scalars. Curves and early stopping use the first one.
         """
 
     @abstractmethod
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Judge a network (the averaged one, say) by a batch without learning from it.
+        """Evaluate a network, such as the averaged one, on a batch without learning from it.
 
         Returns:
-            Means over the pictures of the batch, by name, of any shape: the losses of `step`, or what `score` needs.
+            Means over the pictures of the batch, by name, of any shape: the losses of `step`, or the input of `score`.
         """
 
     def score(self, means: Mapping[str, Tensor]) -> dict[str, float]:
-        """Say what all batches of a validation together come to; the weights with the lowest first figure are best.
+        """Compute the result of a validation; the weights with the lowest first figure are the best.
 
         Args:
-            means: of what `validate` gave, over all pictures.
+            means: means of what `validate` returned, over all pictures.
         """
         return {name: mean.item() for name, mean in means.items()}
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """Everything but the network that a resumed run needs: optimizers, schedules, what `survey` learned."""
+        """Return what a resumed run needs besides the network: optimizers, schedules, results of `survey`."""
 
     @abstractmethod
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave; optimizers are given theirs in `start`, which comes after."""
+        """Restore a state from `state`. `start`, which is called afterwards, restores optimizers and schedules."""

@@ -46,7 +46,7 @@ class _Commands(click.Group):
         """Find the command to run.
 
         Raises:
-            UsageError: there is no command, file or folder of this name.
+            UsageError: no command, file or folder has this name.
         """
         word = args[0]
         if word in self.commands or word.startswith("-"):
@@ -178,7 +178,7 @@ def _report(error: ColorcliError | click.ClickException | OSError) -> int:
 
 
 def _explained(error: OSError) -> ColorcliError:
-    """Turn an error of the system into one for the user.
+    """Convert an error of the system to one for the user.
 
     Raises:
         OSError: it names no file, so that it must be a bug.

@@ -28,7 +28,7 @@ def report_error(error: ColorcliError, write: Callable[[str], object] = write_li
 
 
 def report_note(text: str, write: Callable[[str], object] = write_line) -> None:
-    """Report something that the user should know and that is no error."""
+    """Report something that the user should know but that is not an error."""
     write(f"note: {text}")
 
 

@@ -171,7 +171,7 @@ class ModelOptions:
                 licenses.accept(colorizer, tag or self.weights)
 
     def combinations(self) -> Iterator[ModelOptions]:
-        """Give every combination of several devices, precisions and engines."""
+        """Return every combination of several devices, precisions and engines."""
         several = (self.device.split(","), self.precision.split(","), self.engine.split(","))
         for device, precision, engine in itertools.product(*several):
             yield replace(self, device=device, precision=precision, engine=engine)
@@ -341,7 +341,7 @@ def _option_names(model: Model) -> set[str]:
 
 
 def _sweep(model: Model, pairs: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Give every combination of the options' values, preceded by the label that sets it apart from the others.
+    """Return every combination of the options' values, preceded by the label that sets it apart from the others.
 
     `t=1,2` and `u=3` are `t=1` for `t=1` and `u=3`, then `t=2`. Free text may have commas of its own.
     """

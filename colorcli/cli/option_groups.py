@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def option_group(
     parameter: str, group: type[Any], options: Sequence[Callable[[Any], Any]]
 ) -> Callable[[Command], Callable[..., object]]:
-    """Give a command options, and pass their values to it as one object.
+    """Add options to a command, and pass their values to it as one object.
 
     Args:
         parameter: the name of the command's parameter that gets the object.

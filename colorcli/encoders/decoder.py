@@ -37,7 +37,7 @@ class PyramidDecoder(nn.Module):
         )
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
-        """Turn features (B, C, H / stride, W / stride), the finest first, into (B, channels, H / s, W / s)."""
+        """Decode features (B, C, H / stride, W / stride), the finest first, to (B, channels, H / s, W / s)."""
         skips = list(pyramid)[::-1]
         x: Tensor = self.deepest(skips[0])
         for level, skip in zip(self.levels, skips[1:], strict=False):
@@ -52,7 +52,7 @@ class Level(nn.Sequential):
         super().__init__(convolution(before + skip, after), convolution(after, after))
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:  # type: ignore[override]
-        """Turn (B, before, h, w) and (B, skip, H, W) into (B, after, H, W)."""
+        """Combine (B, before, h, w) and (B, skip, H, W) to (B, after, H, W)."""
         x = functional.interpolate(x, skip.shape[-2:], mode="bilinear", align_corners=False)
         mixed: Tensor = super().forward(torch.cat([x, skip], dim=1))  # type: ignore[no-untyped-call]
         return mixed

@@ -88,7 +88,7 @@ class EfficientNetLite(nn.Module):
             self.fc = nn.Linear(DIMENSIONS, classes)
 
     def features(self, picture: Tensor) -> list[Tensor]:
-        """Turn a picture (B, inputs, H, W) of (0..255 - 127) / 128 into features of 1/2 to 1/32 of its sides."""
+        """Compute features at 1/2 to 1/32 of the sides of pictures (B, inputs, H, W) of (0..255 - 127) / 128."""
         x = functional.relu6(self.conv_stem(picture), inplace=True)
         pyramid = []
         for index, block in enumerate(self.blocks):
@@ -104,7 +104,7 @@ class EfficientNetLite(nn.Module):
             block.requires_grad_(requires_grad=False)
 
     def embed(self, deepest: Tensor) -> Tensor:
-        """Turn the features of the largest stride into what the classifier decides by: (B, DIMENSIONS)."""
+        """Compute the features that the classifier uses, (B, DIMENSIONS), from those of the largest stride."""
         head: Tensor = functional.relu6(self.conv_head(deepest), inplace=True)
         return head.mean(dim=(2, 3))
 
@@ -133,7 +133,7 @@ class Block(nn.Module):
         self.project_conv = nn.Conv2d(wide, after, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn (B, before, H, W) into (B, after, H / stride, W / stride)."""
+        """Compute (B, after, H / stride, W / stride) from (B, before, H, W)."""
         wide = functional.relu6(self.expand_conv(x), inplace=True) if self.expands else x
         wide = functional.relu6(self.depthwise_conv(wide), inplace=True)
         out: Tensor = self.project_conv(wide)
@@ -147,7 +147,7 @@ class SameConv2d(nn.Conv2d):
         super().__init__(before, after, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
-        """Turn (B, before, H, W) into (B, after, H / stride, W / stride), rounded up."""
+        """Compute (B, after, H / stride, W / stride), rounded up, from (B, before, H, W)."""
         if self.groups > 1 and self.weight.requires_grad and input.device.type == "cpu" and torch.is_grad_enabled():
             with torch.autocast("cpu", enabled=False):  # the gradients of these take five times as long in bf16
                 return self._convolve(input.float())

@@ -80,7 +80,7 @@ class GrayEncoder(nn.Module):
         self.model.freeze_above(finest)
 
     def forward(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Turn CIE L* (B, 1, H, W) in 0..100 into features (B, C, H / stride, W / stride), the finest first."""
+        """Compute features (B, C, H / stride, W / stride), the finest first, from CIE L* (B, 1, H, W) in 0..100."""
         return self.of_luma(lightness_to_luma(lightness))
 
     def of_luma(self, luma: Tensor) -> tuple[Tensor, ...]:
@@ -90,13 +90,13 @@ class GrayEncoder(nn.Module):
         return tuple(self.model((luma - 0.449) / 0.226))
 
     def embed(self, pyramid: Sequence[Tensor]) -> Tensor:
-        """Turn the features that `forward` gave into what the classifier decides by: (B, dimensions)."""
+        """Compute the features that the classifier uses, (B, dimensions), from those of `forward`."""
         embedding: Tensor = self.model.embed(pyramid[-1])  # type: ignore[operator]
         return embedding
 
 
 def lightness_to_luma(lightness: Tensor) -> Tensor:
-    """Turn CIE L* (B, 1, H, W) in 0..100 into the sRGB-encoded gray (B, 1, H, W) in 0..1."""
+    """Convert CIE L* (B, 1, H, W) in 0..100 to sRGB-encoded gray (B, 1, H, W) in 0..1."""
     ab = lightness.new_zeros(()).expand(len(lightness), 2, *lightness.shape[-2:])
     return linear_to_srgb(lab_to_linear(lightness, ab)[:, 1:2])  # without chroma the three channels are one
 

@@ -14,7 +14,7 @@ _PREFIX = "encoder."
 
 
 def start_encoder(network: nn.Module, source: str, *, learns: bool, finest: int = 2) -> None:
-    """Give a network's `encoder` its trained weights unless it has been given some; a network without one is left.
+    """Load pretrained weights into a network's `encoder`, unless it has some; a network without one stays as it is.
 
     Args:
         network: whose encoder.

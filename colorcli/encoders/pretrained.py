@@ -39,7 +39,7 @@ _NORMALIZED_IN_BLOCKS = {"expand_conv": "bn0", "depthwise_conv": "bn1", "project
 
 
 def give_weights(encoder: GrayEncoder, source: str = "published") -> None:
-    """Give an encoder its trained weights.
+    """Load the pretrained weights of an encoder.
 
     Args:
         encoder: with any weights.

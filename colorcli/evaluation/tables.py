@@ -142,7 +142,7 @@ class Table:
         return row not in {*BASELINES, ORIGINAL, TRUE}
 
     def best(self, section: Section, column: Column) -> set[str]:
-        """Name the models with the best figure in a column; empty if there is nothing to choose from."""
+        """Return the models with the best figure in a column; empty if they cannot be compared."""
         values = {
             name: row[column.name].value
             for name, row in section.rows.items()

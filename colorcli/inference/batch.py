@@ -103,7 +103,7 @@ def count_workers(pipeline: Pipeline, pictures: int) -> int:
 
 @dataclass(frozen=True)
 class _Settings:
-    """What `colorize_files` is asked for."""
+    """The settings of `colorize_files`."""
 
     kind: PictureKind
     overwrite: bool
@@ -145,7 +145,7 @@ class _Group:
         for job in jobs:
             try:
                 opened = self._open(job)
-            except Exception as error:  # whatever is wrong with one file, the others are done
+            except Exception as error:  # a faulty file must not stop the others
                 opened = self._failed(job, error)
             if isinstance(opened, PictureOutcome):
                 outcomes[job] = opened
@@ -356,7 +356,7 @@ def _maker(found: Provenance) -> str:
 
 
 def explained(job: Job, error: Exception) -> ColorcliError:
-    """Turn an exception that a file raised into an error for the user; --debug shows the exception as its cause."""
+    """Convert an exception about a file to an error for the user; --debug shows the exception as its cause."""
     name = shown(job.source)
     if isinstance(error, PluginError):  # which knows nothing of the file
         named = type(error)(f"{name}: {error.message}", error.hint)

@@ -66,7 +66,7 @@ def _bicubic(before: int, after: int) -> Tensor:
 
 
 def _encoded(linear: Tensor, dtype: torch.dtype) -> Tensor:
-    """Turn linear RGB (1, 3, n, W) in 0..1 into sRGB integers (n, W, 3)."""
+    """Convert linear RGB (1, 3, n, W) in 0..1 to sRGB integers (n, W, 3)."""
     if dtype == torch.uint8:
         # A table over the square root is exact enough for 8 bits and takes half the time of the formula.
         index = linear.sqrt_().mul_(_CODES).add_(0.5).to(torch.int32)

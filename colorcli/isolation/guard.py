@@ -81,7 +81,7 @@ def one_line(error: BaseException) -> str:
 
 
 def install_command(module: str, distribution: str) -> str:
-    """Give the command that installs a missing module, as the distribution that needs it declares it.
+    """Return the command that installs a missing module, in the version that the distribution declares.
 
     Args:
         module: as it is imported, `spandrel_extra_arches.architectures`.
@@ -105,7 +105,7 @@ def _normalized(name: str) -> str:
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Tell Ctrl-C from a KeyboardInterrupt that a plugin raised itself.
+    """Return whether an error is Ctrl-C, and not a KeyboardInterrupt that a plugin raised itself.
 
     Signals arrive between instructions of the main thread, never at one that raises.
     """
@@ -216,7 +216,7 @@ def _folder() -> str:
 
 
 def wrong_version(error: BaseException) -> str:
-    """Say that a plugin may be for another version, where it misses something of colorcli; else empty."""
+    """Return a note that a plugin may be for another version, if it imports a missing name; empty otherwise."""
     if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "colorcli":
         return f"; it may be for another version of colorcli (this is {version('colorcli')})"
     return ""

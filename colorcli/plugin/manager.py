@@ -127,7 +127,7 @@ class Plugin:
 
     @contextmanager
     def isolated(self) -> Iterator[None]:
-        """Record whatever goes wrong as an error of this plugin, and undo what it does to the process."""
+        """Record exceptions as errors of this plugin, and undo its changes to the process."""
         before = ProcessState.now()
         try:
             with stdout_to_stderr():

@@ -82,7 +82,7 @@ def _rendered(template: str, values: dict[str, Any]) -> str:
 
 
 def _values(name: str) -> dict[str, Any]:
-    """Give the values of the templates for a valid name that is not taken."""
+    """Return the values for the templates, for a valid name that is not taken."""
     class_name = "".join(word.capitalize() for word in re.split("[_-]", name))
     if not _NAME.fullmatch(name):
         raise UsageError(

@@ -32,7 +32,7 @@ def assert_chroma(ab: Tensor, lightness: Tensor, when: str = "") -> None:
 
 
 def difference(one: Tensor, other: Tensor) -> float:
-    """Give the largest difference as a share of the chroma's range: untrained networks may be pale."""
+    """Return the largest difference as a share of the chroma's range, because untrained networks may be pale."""
     spread = one.amax() - one.amin()
     return float((one - other).abs().amax() / (spread + 1e-2))
 

@@ -152,7 +152,7 @@ def _unpacked(path: Path) -> tuple[Registry, list[PluginRecord]]:
 
 
 def _entry_points(path: Path) -> tuple[Path, list[EntryPoint]]:
-    """Give the folder to import from, and the entry points to load."""
+    """Return the folder to import from, and the entry points to load."""
     if (path / "pyproject.toml").is_file():
         source = path / "src"
         return source if source.is_dir() else path, _declared(path / "pyproject.toml")

@@ -420,7 +420,7 @@ class ColorizerSuite:
         return Batch(lightness, ab, torch.tensor([0, 1]))
 
     def _square(self) -> int | None:
-        """Give the side that it is tried at, rounded up to what its network can divide; None for its own size."""
+        """Return the side of the squares to try, rounded up to a multiple of `multiple_of`; None for its own size."""
         if self.side is None:
             return self.colorizer.size
         return -(-self.side // self.colorizer.multiple_of) * self.colorizer.multiple_of

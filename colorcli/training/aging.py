@@ -1,4 +1,4 @@
-"""What time, film and copying do to photographs, done to the lightness of modern ones that are learned from."""
+"""Faults of old photographs and copies, simulated on the lightness of training photographs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _BLUR = 1.4  # standard deviation in pixels, at most
 _REACH = 3  # of the blur, in pixels
 _GRAIN = 7.0  # standard deviation in L*, at most
 _FADED = 18.0  # L* of the deepest black, at most
-_DIMMED = 12.0  # L* that the brightest white has lost, at most
-_GAMMA = 0.35  # of the tones, as a natural logarithm, at most
-_VIGNETTE = 0.45  # share of lightness that the corners have lost, at most
-_JPEG = 1.0  # of the quantization below, at most: a quality of 50
+_DIMMED = 12.0  # loss of L* at the brightest white, at most
+_GAMMA = 0.35  # natural logarithm of the gamma of the tones, at most
+_VIGNETTE = 0.45  # share of lightness lost in the corners, at most
+_JPEG = 1.0  # factor of the quantization below, at most; 1 is a quality of 50
 
-_QUANTIZATION = (  # of luma, ITU-T T.81 table K.1
+_QUANTIZATION = (  # of luma, ITU-T T.81, table K.1
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
     (14, 13, 16, 24, 40, 57, 69, 56),
@@ -31,14 +31,16 @@ _QUANTIZATION = (  # of luma, ITU-T T.81 table K.1
 
 
 def age(lightness: Tensor, share: float) -> Tensor:
-    """Make some pictures of a batch look like old photographs and bad copies; each fault is in about half of them.
+    """Make some pictures of a batch look like old photographs or poor copies, each fault in about half of them.
+
+    Pictures, faults and strengths are drawn with torch's global random number generator.
 
     Args:
         lightness: (B, 1, s, s), CIE L* in 0..100.
-        share: of the pictures, 0..1.
+        share: share of the pictures, 0..1.
 
     Returns:
-        As `lightness`; torch's random numbers decide.
+        (B, 1, s, s), CIE L* in 0..100.
     """
     chosen = torch.rand(len(lightness)) < share
     if not chosen.any():
@@ -52,7 +54,7 @@ def age(lightness: Tensor, share: float) -> Tensor:
 
 
 def _strengths(lightness: Tensor) -> Tensor:
-    """Draw how strong a fault is in each picture: (B, 1, 1, 1) in 0..1, nothing in about half of them."""
+    """Draw the strength of a fault in each picture: (B, 1, 1, 1) in 0..1, 0 in about half of them."""
     drawn = torch.rand(2, len(lightness), 1, 1, 1)
     return (drawn[0] * (drawn[1] < 0.5)).to(lightness.device)
 
@@ -83,12 +85,12 @@ def _blur(lightness: Tensor, strength: Tensor) -> Tensor:
 def _grain(lightness: Tensor, strength: Tensor) -> Tensor:
     noise = torch.randn(lightness.shape).to(lightness.device)
     coarse = 1.7 * functional.avg_pool2d(noise, 3, 1, 1)  # grain is larger than a pixel
-    midtones = 0.4 + 2.4 * (lightness / 100) * (1 - lightness / 100)  # where it is seen most
+    midtones = 0.4 + 2.4 * (lightness / 100) * (1 - lightness / 100)  # where it is most visible
     return lightness + strength * _GRAIN * midtones * (noise + coarse) / math.sqrt(2)
 
 
 def _jpeg(lightness: Tensor, strength: Tensor) -> Tensor:
-    """Quantize the cosine transform of blocks of 8x8, as JPEG does; sides that are no multiple of 8 lose nothing."""
+    """Quantize the cosine transform of blocks of 8x8, as JPEG does; what exceeds a multiple of 8 stays as it is."""
     side = lightness.shape[-1] // 8 * 8
     transform, table = (t.to(lightness.device) for t in _cosines())
     steps = table * (strength * _JPEG)[:, :, :, :, None, None] * 100 / 255
@@ -104,7 +106,7 @@ def _jpeg(lightness: Tensor, strength: Tensor) -> Tensor:
 
 @cache
 def _cosines() -> tuple[Tensor, Tensor]:
-    """Give the orthonormal transform of 8 samples (8, 8), and the table of quantization steps (8, 8)."""
+    """Return the orthonormal transform of 8 samples (8, 8) and the table of quantization steps (8, 8)."""
     k, n = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
     transform = torch.cos(math.pi * (2 * n + 1) * k / 16) / 2
     transform[0] /= math.sqrt(2)

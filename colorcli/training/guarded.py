@@ -88,7 +88,7 @@ class GuardedRecipe:
         return self._mapping("state", found)
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` returned."""
+        """Restore a state from `state`."""
         with self._guard("load"):
             self._recipe.load(state)
 

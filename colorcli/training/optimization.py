@@ -1,30 +1,30 @@
 """Building blocks for recipes: scheduled optimizers, learning-rate schedules, and loss weights.
 
 This module is public: plugins may import it, and its names are stable. A recipe that minimizes a single loss needs
-`Descent` and a schedule, and little else:
+`Optimization` and a schedule, and little else:
 
     class MyRecipe(Recipe):
         def __init__(self, learning_rate: float = 1e-3, schedule: Schedule = "cosine") -> None:
             expect_one_of("schedule", schedule, Schedule)
             self._learning_rate = learning_rate
             self._factor = partial(learning_rate_factor, schedule)
-            self._descent = Descent()
+            self._optimization = Optimization()
 
         def start(self, network, fabric, steps):
             adam = torch.optim.Adam(network.parameters(), self._learning_rate)
-            self._network = self._descent.start(fabric, network, [adam], self._factor, steps)
+            self._network = self._optimization.start(fabric, network, [adam], self._factor, steps)
             return self._network
 
         def step(self, batch):
             loss = torch.nn.functional.l1_loss(self._network(batch.lightness), batch.ab)
-            self._descent.step(loss)
+            self._optimization.step(loss)
             return {"loss": loss.detach()}
 
         def state(self):
-            return self._descent.state()
+            return self._optimization.state()
 
         def load(self, state):
-            self._descent.load(state)
+            self._optimization.load(state)
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def learning_rate_factor(schedule: Schedule, progress: float) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))))
 
 
-class Descent:
+class Optimization:
     """Minimizes one loss with one or more optimizers on a learning-rate schedule, and can be saved and resumed.
 
     Attributes:

@@ -95,7 +95,7 @@ def make_survey(
 
 
 def _anonymize(encoded: Mapping[tuple[str, str], bytes], dealt: Design, seed: int, gray: Sequence[str]) -> Survey:
-    """Give all pictures random names."""
+    """Assign random names to all pictures."""
     names = {
         pair: hashlib.sha256(f"{seed} {pair}".encode() + jpeg).hexdigest()[:_DIGITS] for pair, jpeg in encoded.items()
     }

@@ -12,7 +12,7 @@ _LOGIN = "Request access on the repository's page if necessary, then run `hf aut
 
 
 def explain(error: Exception, name: str, *, downloading: bool = False) -> WeightsNotFound:
-    """Turn an error of the client, its HTTP library or the disk into a sentence and a next step.
+    """Convert an error of the client, its HTTP library or the disk to a sentence and a next step.
 
     Args:
         error: what was raised.

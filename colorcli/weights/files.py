@@ -87,7 +87,7 @@ def read_state(path: Path, format: str) -> dict[str, Tensor]:  # noqa: A002  # t
 
 
 def _reason(error: Exception) -> str:
-    """Say why a file was not opened, without PyTorch's advice to open it all the same."""
+    """Return why a file was not opened, without PyTorch's advice to open it anyway."""
     from safetensors import SafetensorError
 
     text = str(error).strip()

@@ -102,7 +102,7 @@ def is_local(weights: Weights) -> bool:
 
 
 def _known(name: str, weights: Weights, offline: bool, guard: Guard | None) -> Weights:
-    """Return weights with their sha256; on their first use, the Hub is asked for it."""
+    """Return weights with their sha256; on their first use, it comes from the Hub."""
     weights = pins.recorded(weights)
     if weights.sha256 != FIRST_USE:
         return weights

@@ -70,7 +70,7 @@ class Iizuka(Colorizer):
         return color.clamp(0, 1)
 
     def adapt(self, state: Mapping[str, Tensor], network: Mapping[str, Any]) -> Mapping[str, Tensor]:
-        """Give the layers of Iizuka's published Torch7 file their names in the network."""
+        """Rename the layers of Iizuka's published Torch7 file to their names in the network."""
         from colorcli_iizuka.torch7 import converted, is_published
 
         return converted(state, network) if is_published(state) else state

@@ -1,4 +1,4 @@
-"""Iizuka's fusion of local and global features on a network that already recognizes what a picture shows."""
+"""Iizuka's fusion of local and global features on top of an encoder that already recognizes what a picture shows."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 class EncodedIizukaNetwork(nn.Module):
-    """A trained encoder's features go two ways: to local ones and to one global vector, which are fused and colored.
+    """A network that fuses local features of a pretrained encoder with one global vector, and colors the result.
 
-    Local features are those of stride 8, as published; the vector is of the deepest features of the whole picture,
-    and is what the classifier of the scene sees in training.
+    Local features are those at stride 8, as published. The global vector is computed from the deepest features of the
+    whole picture; in training, the scene classifier sees it, too.
 
     Args:
-        encoder: as `colorcli.encoders.GrayEncoder` has it.
-        widths: of the local features at strides 32, 16 and 8, and of the colorization at stride 4.
+        encoder: the name of a `colorcli.encoders.GrayEncoder`.
+        widths: channels of the local features at strides 32, 16 and 8, and of the colorization at stride 4.
         scene: length of the global vector.
-        classes: of the classifier that helps to train the global features; 0 is none.
+        classes: number of classes of the classifier that helps to train the global features; 0 for no classifier.
 
     Attributes:
-        space: in which it colors, for the recipe.
+        space: the color space of the output, for the recipe.
     """
 
     space = "lab"
@@ -44,19 +44,19 @@ class EncodedIizukaNetwork(nn.Module):
         self.fusion = convolution(self.mid.channels + scene, self.mid.channels, kernel=1)
         self.level = Level(self.mid.channels, channels[-1 - len(local)], fine)
         self.color = nn.Conv2d(fine, 2, 3, padding=1)
-        nn.init.normal_(self.color.weight, std=0.01)  # begins gray
+        nn.init.normal_(self.color.weight, std=0.01)  # starts gray
         nn.init.zeros_(self.color.bias)  # type: ignore[arg-type]
         self.category = nn.Linear(scene, classes) if classes else None
 
     def forward(self, luma: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Color pictures.
+        """Predict the color of pictures.
 
         Args:
             luma: (B, 1, H, W) in 0..1, H and W multiples of 32.
 
         Returns:
-            Color (B, 2, H / 4, W / 4) float32 in 0..1, for `to_ab`; and the categories' scores (B, classes), None
-            without a classifier.
+            Color (B, 2, H / 4, W / 4), float32 in 0..1, for `to_ab`; and the scores of the categories (B, classes), or
+            None without a classifier.
         """
         pyramid = self.encoder.of_luma(luma)
         local = self.mid(pyramid)
@@ -68,7 +68,7 @@ class EncodedIizukaNetwork(nn.Module):
         return color.sigmoid(), None if self.category is None else self.category(scene)
 
     def to_ab(self, color: Tensor) -> Tensor:
-        """Turn what `forward` gave into CIE ab (B, 2, h, w), as published: ab = (2 s - 1) 100."""
+        """Convert the color from `forward` to CIE ab (B, 2, h, w), as published: ab = (2 s - 1) 100."""
         return (2 * color - 1) * AB_REACH
 
 

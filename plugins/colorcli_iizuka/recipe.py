@@ -12,7 +12,7 @@ from torch.nn import functional
 from colorcli import Batch, Recipe
 from colorcli.encoders import parameter_groups, start_encoder
 from colorcli.errors import DataError
-from colorcli.training.optimization import ChromaWeight, Descent, Schedule, expect_one_of, learning_rate_factor
+from colorcli.training.optimization import ChromaWeight, Optimization, Schedule, expect_one_of, learning_rate_factor
 from colorcli_iizuka.gray import lightness_to_luma
 from colorcli_iizuka.network import AB_REACH
 
@@ -71,7 +71,7 @@ class IizukaRecipe(Recipe):
         self.betas = betas
         self.weight_decay = weight_decay
         self.schedule = schedule
-        self.descent = Descent()
+        self.optimization = Optimization()
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Count the categories, and the mean weight of a pixel where chroma counts."""
@@ -88,7 +88,7 @@ class IizukaRecipe(Recipe):
         self.space = network.space
         factor = partial(learning_rate_factor, self.schedule)
         start_encoder(network, self.pretrained, learns=self.encoder_rate > 0, finest=self.encoder_stride)
-        self.network = self.descent.start(fabric, network, [self._optimizer(network)], factor, steps)
+        self.network = self.optimization.start(fabric, network, [self._optimizer(network)], factor, steps)
         return self.network
 
     def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
@@ -100,7 +100,7 @@ class IizukaRecipe(Recipe):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         losses = self.validate(self.network, batch)
-        self.descent.step(losses["loss"])
+        self.optimization.step(losses["loss"])
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -121,11 +121,11 @@ class IizukaRecipe(Recipe):
         return (weight * (predicted - truth) ** 2).mean()
 
     def state(self) -> dict[str, Any]:
-        return {"mean_weight": self.weight.mean, "descent": self.descent.state()}
+        return {"mean_weight": self.weight.mean, "descent": self.optimization.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.weight.mean = state["mean_weight"]
-        self.descent.load(state["descent"])
+        self.optimization.load(state["descent"])
 
 
 def _reduced(color: Tensor, size: Sequence[int]) -> Tensor:

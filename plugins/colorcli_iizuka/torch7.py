@@ -48,7 +48,7 @@ def hyperparameters(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
 
 
 def converted(state: Mapping[str, Tensor], network: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Give the tensors of a published file their names in `IizukaNetwork`.
+    """Rename the tensors of a published file to their names in `IizukaNetwork`.
 
     Args:
         state: by place in the file, as `colorcli weights import` reads it.

@@ -1,4 +1,4 @@
-"""Koalarization on a classifier that can be had: one pass of it gives local features and the embedding."""
+"""Koalarization with an available classifier, whose single pass yields local features and the embedding."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class EncodedKoalarizationNetwork(nn.Module):
-    """What a frozen classifier sees at every place is fused with what it sees in the whole picture, and decoded.
+    """A network that fuses local features of a frozen classifier with its embedding of the picture, and decodes them.
 
-    As published, the classifier never learns, and its embedding is joined to local features of every eighth pixel.
-    Those are not of an encoder from chance, though, but of the classifier's own layers.
+    As published, the classifier never learns, and its embedding is joined to local features at stride 8. Unlike the
+    published ones, these come from the layers of the classifier, not from an encoder trained from scratch.
 
     Args:
-        encoder: the classifier, as `colorcli.encoders.GrayEncoder` has it; timm's have no embedding here.
-        widths: of the local features at strides 32, 16 and 8, and of the decoder at stride 4.
+        encoder: the classifier, the name of a `colorcli.encoders.GrayEncoder`; backbones of timm have no embedding.
+        widths: channels of the local features at strides 32, 16 and 8, and of the decoder at stride 4.
 
     Attributes:
-        bins: none: it regresses, see `KoalarizationNetwork`.
+        bins: 0, because it predicts chroma directly, see `KoalarizationNetwork`.
     """
 
     bins = 0
@@ -39,17 +39,17 @@ class EncodedKoalarizationNetwork(nn.Module):
         self.fusion = convolution(self.local.channels + self.encoder.dimensions, self.local.channels, kernel=1)
         self.level = Level(self.local.channels, channels[-1 - len(local)], fine)
         self.color = nn.Conv2d(fine, 2, 3, padding=1)
-        nn.init.normal_(self.color.weight, std=0.01)  # begins gray
+        nn.init.normal_(self.color.weight, std=0.01)  # starts gray
         nn.init.zeros_(self.color.bias)  # type: ignore[arg-type]
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Color pictures.
+        """Predict the color of pictures.
 
         Args:
             lightness: (B, 1, H, W), CIE L* in 0..100, H and W multiples of 32.
 
         Returns:
-            (B, 2, H / 4, W / 4) float32 in -1..1.
+            Color (B, 2, H / 4, W / 4), float32 in -1..1, for `to_ab`.
         """
         pyramid = self.encoder(lightness)
         local = self.local(pyramid)
@@ -60,5 +60,5 @@ class EncodedKoalarizationNetwork(nn.Module):
         return color.float().tanh()
 
     def to_ab(self, color: Tensor) -> Tensor:
-        """Turn what `forward` gave into CIE ab (B, 2, h, w)."""
+        """Convert the color from `forward` to CIE ab (B, 2, h, w)."""
         return color * AB_REACH

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from colorcli import Batch, Recipe
 from colorcli.encoders import start_encoder
-from colorcli.training.optimization import ChromaWeight, Descent, expect_one_of, learning_rate_factor
+from colorcli.training.optimization import ChromaWeight, Optimization, expect_one_of, learning_rate_factor
 from colorcli_koalarization.network import AB_REACH, KoalarizationNetwork
 from colorcli_koalarization.pretrained import give_weights
 
@@ -74,7 +74,7 @@ class KoalarizationRecipe(Recipe):
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.halvings = halvings
-        self.descent = Descent()
+        self.optimization = Optimization()
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Measure the mean weight of a pixel where chroma counts; say how many bins the network needs."""
@@ -94,7 +94,7 @@ class KoalarizationRecipe(Recipe):
                 give_weights(network.extractor, self.pretrained)
         else:
             start_encoder(network, self.pretrained, learns=False)
-        self.network = self.descent.start(fabric, network, [self._optimizer(network)], self._rate_factor, steps)
+        self.network = self.optimization.start(fabric, network, [self._optimizer(network)], self._rate_factor, steps)
         return self.network
 
     def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
@@ -110,7 +110,7 @@ class KoalarizationRecipe(Recipe):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         losses = self.validate(self.network, batch)
-        self.descent.step(losses["loss"])
+        self.optimization.step(losses["loss"])
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -141,8 +141,8 @@ class KoalarizationRecipe(Recipe):
         return functional.binary_cross_entropy(predicted, true, reduction="none")
 
     def state(self) -> dict[str, Any]:
-        return {"mean_weight": self.weight.mean, "descent": self.descent.state()}
+        return {"mean_weight": self.weight.mean, "descent": self.optimization.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.weight.mean = state["mean_weight"]
-        self.descent.load(state["descent"])
+        self.optimization.load(state["descent"])

@@ -1,4 +1,4 @@
-"""Pix2Pix on a network that already recognizes what a picture shows: one encoder, and a decoder for each generator."""
+"""Pix2Pix on top of an encoder that already recognizes what a picture shows; each generator adds a decoder."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _PREFIX = "generators."
 
 
 class EncodedGenerator(nn.Module):
-    """A U-Net whose way down is a trained encoder.
+    """A U-Net whose contracting path is a pretrained encoder.
 
     Args:
-        encoder: as `colorcli.encoders.GrayEncoder` has it.
-        widths: of the decoder, from stride 32 to stride 2.
+        encoder: the name of a `colorcli.encoders.GrayEncoder`.
+        widths: channels of the decoder, from stride 32 to stride 2.
 
     Attributes:
-        space: of `colorcli_pix2pix.spaces`.
+        space: the color space, see `colorcli_pix2pix.spaces`.
     """
 
     space: Space = "lab"
@@ -40,38 +40,38 @@ class EncodedGenerator(nn.Module):
         self.decoder = Decoder(self.encoder.channels, widths)
 
     def forward(self, gray: Tensor) -> Tensor:
-        """Turn gray (B, 1, H, W) in -1..1 into chroma (B, 2, H, W) in -1..1."""
+        """Predict chroma (B, 2, H, W) in -1..1 from gray (B, 1, H, W) in -1..1."""
         chroma: Tensor = self.decoder(*self.encoder((gray + 1) * 50))
         return functional.interpolate(chroma, gray.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class Decoder(nn.Module):
-    """The way up of a generator."""
+    """The expanding path of a generator."""
 
     def __init__(self, channels: Sequence[int], widths: Sequence[int]) -> None:
         super().__init__()
         self.pyramid = PyramidDecoder(channels, widths)
         self.chroma = nn.Conv2d(self.pyramid.channels, 2, 3, padding=1)
-        nn.init.normal_(self.chroma.weight, std=0.01)  # begins gray
+        nn.init.normal_(self.chroma.weight, std=0.01)  # starts gray
         nn.init.zeros_(self.chroma.bias)  # type: ignore[arg-type]
 
     def forward(self, *features: Tensor) -> Tensor:
-        """Turn the encoder's features, the finest first, into chroma (B, 2, H / 2, W / 2) in -1..1, float32."""
+        """Predict chroma (B, 2, H / 2, W / 2), float32 in -1..1, from the encoder's features, the finest first."""
         chroma: Tensor = self.chroma(self.pyramid(features)).float()
         return chroma.tanh()
 
 
 class EncodedEnsemble(Ensemble):
-    """An ensemble whose generators share their encoder, which sees each picture once.
+    """An ensemble whose generators share one encoder, which sees each picture once.
 
-    Its keys are those of the router under `router.`, of the encoder under `encoder.` and of the generators' decoders
-    under `generators.CATEGORY.decoder.`.
+    In the state dict, keys start with `router.`, `encoder.` or, for the decoder of a generator,
+    `generators.CATEGORY.decoder.`.
 
     Args:
         encoder: see `EncodedGenerator`.
-        widths: likewise.
+        widths: see `EncodedGenerator`.
         router_width: see `ResNet34`.
-        router_size: likewise.
+        router_size: see `ResNet34`.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class EncodedEnsemble(Ensemble):
 
 
 def _share_encoder(_: nn.Module, state: dict[str, Any], *_rest: object) -> None:
-    """Keep one of the encoders of generators that were trained apart, each with the same frozen one."""
+    """Keep one encoder of generators that were trained separately, each with the same frozen encoder."""
     for key in [key for key in state if key.startswith(_PREFIX)]:
         member, part, name = key.removeprefix(_PREFIX).split(".", maxsplit=2)
         if member in CATEGORIES and part == "encoder":

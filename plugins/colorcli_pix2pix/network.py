@@ -70,11 +70,11 @@ class Ensemble(nn.Module):
         return Prediction(self._blended(seen, probabilities) if blend else self._routed(seen, chosen), notes)
 
     def see(self, lightness: Tensor) -> Sequence[Tensor]:
-        """Turn pictures (B, 1, H, W) into what all generators color them by: tensors (B, ...)."""
+        """Compute the features (B, ...) of pictures (B, 1, H, W) that all generators color them by."""
         return (lightness,)
 
     def color_by(self, category: str, seen: Sequence[Tensor]) -> Tensor:
-        """Turn what `see` gave into the ab (B, 2, h, w) of one category's generator."""
+        """Predict ab (B, 2, h, w) from the features of `see`, with the generator of one category."""
         return color_by(self.generators[category], *seen)
 
     def _routed(self, seen: Sequence[Tensor], chosen: Tensor) -> Tensor:

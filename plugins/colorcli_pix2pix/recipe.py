@@ -155,7 +155,7 @@ class GanRecipe(Recipe):
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Give what the generator sees, (B, 1, s, s), and what it is to give, (B, 2, s, s)."""
+        """Return the input of the generator, (B, 1, s, s), and its target, (B, 2, s, s)."""
         return encode_gray(batch.lightness, self.space), encode_color(batch.rgb, batch.ab, self.space)
 
     def _teach_discriminator(self, gray: Tensor, made: Tensor, true: Tensor) -> Tensor:
@@ -169,7 +169,7 @@ class GanRecipe(Recipe):
         return total
 
     def _adversarial(self, gray: Tensor, made: Tensor) -> Tensor:
-        """Say how far the judge, which learns nothing here, is from taking what was made for true."""
+        """Compute the loss of the generator: how far the fixed discriminator is from taking its output for real."""
         self.judge.requires_grad_(requires_grad=False)
         with self.fabric.autocast():
             logits = self.judge(gray, made)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from colorcli import Batch, Recipe
 from colorcli.errors import DataError, UsageError
-from colorcli.training.optimization import Descent, Schedule, expect_one_of, learning_rate_factor
+from colorcli.training.optimization import Optimization, Schedule, expect_one_of, learning_rate_factor
 from colorcli_pix2pix.categories import CATEGORIES
 from colorcli_pix2pix.resnet import ResNet34
 from colorcli_pix2pix.teacher import Teacher
@@ -64,7 +64,7 @@ class RouterRecipe(Recipe):
         self.teaching = teaching
         self.trust = trust
         self.done = 0  # steps
-        self.descent = Descent()
+        self.optimization = Optimization()
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """See that the categories of the data are those of the ensemble."""
@@ -94,7 +94,7 @@ class RouterRecipe(Recipe):
         self.taught = round(steps * self.teaching) if self.teacher else 0
         if self.teacher:
             self.teacher.start(fabric, self.taught)
-        self.network = self.descent.start(fabric, network, [self._sgd(network)], factor, steps - self.taught)
+        self.network = self.optimization.start(fabric, network, [self._sgd(network)], factor, steps - self.taught)
         return self.network
 
     def _sgd(self, network: nn.Module) -> torch.optim.Optimizer:
@@ -111,7 +111,7 @@ class RouterRecipe(Recipe):
         loss = entropy = _cross_entropy(logits, batch.category, self.label_smoothing)
         if self.teacher:
             loss = (1 - self.trust) * entropy + self.trust * self.teacher.distance(batch.lightness, logits)
-        self.descent.step(loss)
+        self.optimization.step(loss)
         return {"cross entropy": entropy.detach()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -143,10 +143,10 @@ class RouterRecipe(Recipe):
 
     def state(self) -> dict[str, Any]:
         taught = {"done": self.done, "teacher": self.teacher.state()} if self.teacher else {}
-        return {**self.descent.state(), **taught}
+        return {**self.optimization.state(), **taught}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self.descent.load(state)
+        self.optimization.load(state)
         if self.teacher:
             self.done = state["done"]
             self.teacher.load(state["teacher"])

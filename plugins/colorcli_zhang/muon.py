@@ -51,7 +51,7 @@ class Muon(torch.optim.Optimizer):
             state["average"] = torch.zeros_like(gradient)
         average = state["average"].lerp_(gradient, 1 - momentum)
         direction = orthogonalize(gradient.lerp(average, momentum).flatten(1)).view_as(parameter)
-        # The step is as long as for a square matrix, whatever the shape.
+        # Steps have the same length for matrices of every shape.
         scale = max(1.0, parameter.shape[0] / parameter[0].numel()) ** 0.5
         parameter.mul_(1 - lr * weight_decay).add_(direction, alpha=-lr * scale)
 

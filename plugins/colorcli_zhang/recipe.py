@@ -12,7 +12,7 @@ from torch.nn import functional
 from colorcli import Batch, Recipe
 from colorcli.color import rgb_to_lab
 from colorcli.encoders import start_encoder
-from colorcli.training.optimization import Descent, Schedule, expect_one_of, learning_rate_factor
+from colorcli.training.optimization import Optimization, Schedule, expect_one_of, learning_rate_factor
 from colorcli_zhang.bins import (
     bin_centers,
     circle_classes,
@@ -107,7 +107,7 @@ class ZhangRecipe(Recipe):
         self.cast_weight = cast_weight
         self.smoothness_weight = smoothness_weight
         self.schedule = schedule
-        self.descent = Descent()
+        self.optimization = Optimization()
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Count the data's colors: which bins there are, and how rare each is."""
@@ -130,7 +130,7 @@ class ZhangRecipe(Recipe):
         network.set_centers(colors)  # type: ignore[operator]
         start_encoder(network, self.pretrained, learns=self.encoder_rate > 0, finest=self.encoder_stride)
         factor = partial(learning_rate_factor, self.schedule)
-        self.network = self.descent.start(fabric, network, self._optimizers(network), factor, steps)
+        self.network = self.optimization.start(fabric, network, self._optimizers(network), factor, steps)
         self._move_tables(fabric.device)
         return self.network
 
@@ -156,7 +156,7 @@ class ZhangRecipe(Recipe):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         losses = self.validate(self.network, batch)
-        self.descent.step(losses["loss"])
+        self.optimization.step(losses["loss"])
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -189,18 +189,18 @@ class ZhangRecipe(Recipe):
         }
 
     def _reduced(self, batch: Batch, size: Sequence[int]) -> Tensor:
-        """Give the ab (B, 2, h, w) that each pixel of the output is to have."""
+        """Return the true ab (B, 2, h, w) of each pixel of the output."""
         h, w = size
         if self.labels == "ab":
             return functional.adaptive_avg_pool2d(batch.ab, (h, w))
         return rgb_to_lab(functional.adaptive_avg_pool2d(batch.rgb, (h, w)))[:, 1:]
 
     def state(self) -> dict[str, Any]:
-        return {"centers": self.centers, "counts": self.counts, "descent": self.descent.state()}
+        return {"centers": self.centers, "counts": self.counts, "descent": self.optimization.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self._learn_colors(state["centers"].cpu(), state["counts"].cpu())
-        self.descent.load(state["descent"])
+        self.optimization.load(state["descent"])
 
 
 def roughness(ab: Tensor, lightness: Tensor) -> Tensor:

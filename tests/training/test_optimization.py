@@ -9,7 +9,7 @@ from torch import nn
 
 import colorcli
 from colorcli.training import optimization
-from colorcli.training.optimization import ChromaWeight, Descent
+from colorcli.training.optimization import ChromaWeight, Optimization
 
 STEPS = 6
 
@@ -19,9 +19,9 @@ def network():
     return nn.Linear(3, 1)
 
 
-def start(descent, module, steps=STEPS):
+def start(optimization, module, steps=STEPS):
     inner = [torch.optim.Adam([module.weight], lr=0.1), torch.optim.Adam([module.bias], lr=0.2)]
-    return descent.start(Fabric(accelerator="cpu"), module, inner, lambda progress: 1 - progress, steps)
+    return optimization.start(Fabric(accelerator="cpu"), module, inner, lambda progress: 1 - progress, steps)
 
 
 def loss_of(module):
@@ -29,25 +29,25 @@ def loss_of(module):
 
 
 def test_the_loss_decreases_and_every_learning_rate_follows_the_schedule():
-    descent = Descent()
-    ready = start(descent, network())
+    optimization = Optimization()
+    ready = start(optimization, network())
     losses, rates = [], []
     for _ in range(STEPS):
-        rates.append([optimizer.param_groups[0]["lr"] for optimizer in descent.optimizers])
+        rates.append([optimizer.param_groups[0]["lr"] for optimizer in optimization.optimizers])
         losses.append(loss_of(ready))
-        descent.step(losses[-1])
+        optimization.step(losses[-1])
     assert losses[-1] < losses[0]
     expected = [[0.1 * (1 - step / STEPS), 0.2 * (1 - step / STEPS)] for step in range(STEPS)]
     assert [rate for pair in rates for rate in pair] == pytest.approx([rate for pair in expected for rate in pair])
 
 
 def test_a_resumed_descent_gives_the_same_result_as_an_uninterrupted_one():
-    whole, first = Descent(), Descent()
+    whole, first = Optimization(), Optimization()
     never_stopped, stopped = start(whole, network()), start(first, network())
     for _ in range(3):
         whole.step(loss_of(never_stopped))
         first.step(loss_of(stopped))
-    second = Descent()
+    second = Optimization()
     second.load(copy.deepcopy(first.state()))
     resumed = start(second, copy.deepcopy(stopped.module))
     for _ in range(3):
@@ -58,12 +58,12 @@ def test_a_resumed_descent_gives_the_same_result_as_an_uninterrupted_one():
 
 
 def test_gradients_do_not_accumulate_over_steps():
-    descent = Descent()
-    ready = start(descent, network())
-    descent.step(loss_of(ready))
+    optimization = Optimization()
+    ready = start(optimization, network())
+    optimization.step(loss_of(ready))
     gradient = ready.weight.grad.clone()
     expected = torch.autograd.grad(loss_of(ready), ready.weight)[0]
-    descent.step(loss_of(ready))
+    optimization.step(loss_of(ready))
     assert not torch.equal(gradient, ready.weight.grad)
     assert torch.allclose(ready.weight.grad, expected)
 

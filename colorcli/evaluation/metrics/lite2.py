@@ -1,4 +1,4 @@
-"""A judge that needs no network: EfficientNet-Lite2 from a package, which recognizes what colored pictures show."""
+"""A judge that works offline: EfficientNet-Lite2, installed as a package, recognizes what colored pictures show."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ _SIDE = VARIANTS[_NAME].size
 _CLASSES = 1000
 _PROTOCOL = (
     f"EfficientNet-Lite2 (Google, 77.6 % on ImageNet), whole pictures scaled to {_SIDE}x{_SIDE} in float (bicubic, "
-    "antialiased); a sibling, with the same teachers, of the encoder that the starters are built on"
+    "antialiased); of the same family as the encoder of the starters, and trained like it"
 )
 
 
 class Lite2:
-    """The network, put together when it is first asked, for all metrics that it is the judge of.
+    """EfficientNet-Lite2, built on first use and shared by all metrics that need it.
 
     Args:
-        device: to compute on, in float32.
+        device: device to compute on, in float32.
     """
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
         self.device = torch.device(device)
 
     def embed(self, colors: Colors) -> Tensor:
-        """Give what its classifier decides by: (DIMENSIONS,), on the CPU."""
+        """Compute the features that its classifier uses: (DIMENSIONS,), on the CPU."""
         with torch.inference_mode():
             rgb = colors.rgb[None].to(self.device)
             if rgb.shape[-2:] != (_SIDE, _SIDE):
@@ -50,7 +50,7 @@ class Lite2:
             return self._network.embed(deepest)[0].cpu()
 
     def rank(self, colors: Colors) -> Tensor:
-        """Give the numbers of all classes, the likeliest first: (1000,)."""
+        """Return the indices of all classes, the most likely first: (1000,)."""
         return self.logits(colors).argsort(descending=True)
 
     def logits(self, colors: Colors) -> Tensor:
@@ -67,17 +67,17 @@ class Lite2:
 
 
 class Recognition(Metric):
-    """Share of pictures whose right class of ImageNet is among the first that the judge names.
+    """Share of pictures whose correct ImageNet class is among the most likely ones.
 
-    The categories of the photographs are the classes, if they are all synsets or names of classes, as for `Vgg16`.
-    Else the first class that it names for the photograph itself is right, and the column is called agreement.
+    If all categories of the photographs are synsets or names of ImageNet classes, they are the correct classes, as for
+    `Vgg16`. Otherwise the most likely class of the original is, and the column is called agreement.
 
     Args:
         judge: the network.
-        categories: of the photographs.
+        categories: categories of the photographs.
 
     Attributes:
-        first: how many classes it may name.
+        first: how many of the most likely classes count.
     """
 
     name, better = "recognition", "higher"
@@ -99,18 +99,18 @@ class Recognition(Metric):
 
 
 class RecognitionTop5(Recognition):
-    """As `Recognition`, among its first five classes."""
+    """`Recognition` among the five most likely classes."""
 
     name, first = "recognition_top5", 5
 
 
 class FrechetLite2(Metric):
-    """Fréchet distance on the features of EfficientNet-Lite2: like FID, but not comparable with it."""
+    """Fréchet distance between features of EfficientNet-Lite2: like FID, but not comparable with it."""
 
     name, heading, better, additive = "fd_lite2", "FD (Lite2)", "lower", False
     definition = (
         f"FD (Lite2): Fréchet distance of {DIMENSIONS} features of {_PROTOCOL}; the same photographs on both sides. "
-        "It is no FID, which has other features; sets of another size have another distance."
+        "Not comparable with FID, which uses other features, or between sets of different sizes."
     )
 
     def __init__(self, judge: Lite2) -> None:
@@ -120,11 +120,11 @@ class FrechetLite2(Metric):
         return torch.stack((predicted.once(self._judge.embed), true.once(self._judge.embed)))
 
     def of_set(self, measured: Tensor) -> float:
-        """Give the distance of two sets of features, (N, 2, DIMENSIONS).
+        """Compute the distance between two sets of features, (N, 2, DIMENSIONS).
 
         Raises:
             ValueError: there are fewer than two pictures.
         """
         if len(measured) < 2:
-            raise ValueError("A Fréchet distance needs two pictures or more.")
+            raise ValueError("A Fréchet distance needs at least two pictures.")
         return frechet_distance(measured[:, 0], measured[:, 1])

@@ -78,7 +78,7 @@ def likeliest(logits: Tensor) -> tuple[str, float]:
 
 
 def find_classes(categories: Collection[str]) -> dict[str, int]:
-    """Give the number of each category's class of ImageNet; nothing unless every category is one."""
+    """Return the index of the ImageNet class of each category; empty unless every category is a class."""
     classes = _classes()
     known = {category: classes[category.casefold()] for category in categories if category.casefold() in classes}
     return known if known and len(known) == len(categories) else {}

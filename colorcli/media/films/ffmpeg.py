@@ -82,7 +82,7 @@ def find_ffmpeg() -> Ffmpeg:
 
 
 def describe_ffmpeg() -> str:
-    """Say in one line which ffmpeg is used, and why the one on the PATH is not."""
+    """Describe in one line which ffmpeg is used, and why the one on the PATH is not."""
     found = find_ffmpeg()
     used = f"Using {found.path} ({version().removeprefix('ffmpeg ').partition(' Copyright')[0]})"
     return f"{used}, because {found.passed_over}." if found.passed_over else f"{used}."

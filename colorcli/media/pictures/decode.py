@@ -112,7 +112,7 @@ def decode_jpeg(data: bytes, frame: containers.JpegFrame, profile: bytes, share:
 
 
 def jpeg_oddity(data: bytes) -> str:
-    """Say what is odd about a JPEG of 8 bits that another decoder reads without a word, if anything is.
+    """Describe what is odd about a JPEG of 8 bits, for decoders that keep silent; empty if nothing is.
 
     Raises:
         ValueError: it is damaged.
@@ -229,7 +229,7 @@ def to_srgb(pixels: NDArray[Any], profile: bytes) -> NDArray[Any]:
 
 
 def upright(pixels: NDArray[Any], number: int) -> NDArray[Any]:
-    """Turn pixels as EXIF orientation 1 to 8 says."""
+    """Rotate and mirror pixels by their EXIF orientation, 1 to 8."""
     if number >= 5:
         pixels = np.swapaxes(pixels, 0, 1)
     if number in {3, 4, 7, 8}:

@@ -226,7 +226,7 @@ def _profile(page: tifffile.TiffPage) -> bytes:
 
 
 def _jpeg_oddity(page: tifffile.TiffPage) -> str:
-    """Say what is odd about the JPEGs that the strips or tiles of a page are, if anything is.
+    """Describe what is odd about the JPEGs in the strips or tiles of a page; empty if nothing is.
 
     Raises:
         ValueError: one of them is damaged.

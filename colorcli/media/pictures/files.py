@@ -327,7 +327,7 @@ class Picture:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what decoders raise for damaged files into an error that names the file."""
+        """Convert exceptions of decoders to an error that names the file."""
         try:
             yield
         except ImportError:

@@ -51,7 +51,7 @@ def rgb_to_srgb(pixels: NDArray[Any], profile: bytes) -> NDArray[Any]:
 
 
 def cmyk_to_srgb(pixels: NDArray[Any], profile: bytes) -> NDArray[Any]:
-    """Turn CMYK (H, W, 4) pixels, uint8 or uint16, 0 = no ink, into sRGB (H, W, 3).
+    """Convert CMYK (H, W, 4) pixels, uint8 or uint16, 0 = no ink, to sRGB (H, W, 3).
 
     Without a usable profile the inks are taken as ideal.
     """
@@ -75,7 +75,7 @@ _XYZ_TO_RGB = np.array([
 
 
 def lab_to_srgb(lightness: NDArray[Any], ab: NDArray[Any], dtype: type[np.uint8 | np.uint16]) -> NDArray[Any]:
-    """Turn CIELab under D50, L* (H, W) in 0..100 and ab (H, W, 2), into sRGB (H, W, 3)."""
+    """Convert CIELab under D50, L* (H, W) in 0..100 and ab (H, W, 2), to sRGB (H, W, 3)."""
     y = (lightness + 16) / 116
     xyz = np.stack((y + ab[..., 0] / 500, y, y - ab[..., 1] / 200), axis=-1)
     xyz = np.where(xyz > 6 / 29, xyz**3, 3 * (6 / 29) ** 2 * (xyz - 4 / 29)) * _D50

@@ -78,7 +78,7 @@ def _stamped_sidecar(path: Path, like: Picture, provenance: Provenance) -> bytes
     """Return what a sidecar shall contain: what another program wrote there, or else what the input carried.
 
     Raises:
-        UnwritableMedia: the file that is there is not XMP, or cannot be read.
+        UnwritableMedia: the existing file is not XMP, or cannot be read.
     """
     with disk_errors(path):
         found = path.read_bytes() if path.exists() else b""

@@ -180,7 +180,7 @@ def test_the_extractor_does_not_learn():
 def test_every_learnt_weight_and_no_frozen_one_is_given_to_the_optimizer(optimizer):
     recipe = KoalarizationRecipe(optimizer=optimizer, pretrained="random")
     network = started(recipe, toy(), **ROUTED)
-    given = [id(p) for group in recipe.descent.optimizers[0].param_groups for p in group["params"]]
+    given = [id(p) for group in recipe.optimization.optimizers[0].param_groups for p in group["params"]]
     learned = [id(p) for name, p in network.named_parameters() if not name.startswith("extractor.")]
     assert sorted(given) == sorted(learned)
 
@@ -191,7 +191,7 @@ def test_the_learning_rate_is_halved_as_often_as_said():
     started(recipe, batch, steps=60)  # 20 epochs of 3 steps
     rates = []
     for _ in range(60):
-        rates.append(recipe.descent.optimizers[0].param_groups[0]["lr"])
+        rates.append(recipe.optimization.optimizers[0].param_groups[0]["lr"])
         recipe.step(batch)
     assert rates == pytest.approx([1e-3 / 2 ** (epoch // 2) for epoch in range(20) for _ in range(3)])
 

@@ -134,8 +134,8 @@ def test_a_step_is_sgd_on_the_cross_entropy():
 def test_the_defaults_are_those_of_the_paper():
     recipe = RouterRecipe()
     started(recipe)
-    group = recipe.descent.optimizers[0].param_groups[0]
-    assert isinstance(recipe.descent.optimizers[0], torch.optim.SGD)
+    group = recipe.optimization.optimizers[0].param_groups[0]
+    assert isinstance(recipe.optimization.optimizers[0], torch.optim.SGD)
     assert (group["lr"], group["momentum"], group["weight_decay"]) == (7.5e-4, 0.9, 0.0)
 
 

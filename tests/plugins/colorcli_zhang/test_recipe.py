@@ -156,7 +156,7 @@ def test_a_few_steps_teach_a_plain_color(optimizer, learning_rate):
 def test_every_learnt_weight_is_given_to_exactly_one_optimizer(optimizer):
     recipe = ZhangRecipe(optimizer=optimizer)
     network = started(recipe, colors((1, 2)))
-    given = [id(p) for each in recipe.descent.optimizers for group in each.param_groups for p in group["params"]]
+    given = [id(p) for each in recipe.optimization.optimizers for group in each.param_groups for p in group["params"]]
     assert sorted(given) == sorted(id(p) for p in network.parameters() if p.requires_grad)
 
 
@@ -267,7 +267,7 @@ def test_the_cosine_warms_up_and_falls_to_a_hundredth():
 def test_the_open_recipe_is_that_of_the_starter_without_some_photographs():
     """Whoever changes one changes the other."""
     starter, other = (read_recipe(Zhang.recipe_folder / f"{name}.toml") for name in ("starter", "starter-open"))
-    excluded = {"licence": ("BY-SA", "GFDL", "GPL"), "licence_tier": ("declared",)}
+    excluded = {"licence": ("BY-SA", "GFDL", "GPL"), "licence_tier": ("declared",)}  # codespell:ignore licence
     for one, same in zip(
         (starter, *(s.file for s in starter.stages)), (other, *(s.file for s in other.stages)), strict=True
     ):

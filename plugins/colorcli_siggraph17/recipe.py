@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from colorcli import Batch, Recipe
 from colorcli.encoders import parameter_groups, start_encoder
-from colorcli.training.optimization import ChromaWeight, Descent, Schedule, expect_one_of, learning_rate_factor
+from colorcli.training.optimization import ChromaWeight, Optimization, Schedule, expect_one_of, learning_rate_factor
 from colorcli_siggraph17.network import AB_REACH
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Siggraph17Recipe(Recipe):
         self.encoder_rate = encoder_rate
         self.encoder_stride = encoder_stride
         self.schedule = schedule
-        self.descent = Descent()
+        self.optimization = Optimization()
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
         """Measure the mean weight of a pixel where chroma counts."""
@@ -91,13 +91,13 @@ class Siggraph17Recipe(Recipe):
         groups = parameter_groups(network, self.learning_rate, self.encoder_rate)
         optimizer = torch.optim.AdamW(groups, betas=self.betas, weight_decay=self.weight_decay)
         factor = partial(learning_rate_factor, self.schedule)
-        self.network = self.descent.start(fabric, network, [optimizer], factor, steps)
+        self.network = self.optimization.start(fabric, network, [optimizer], factor, steps)
         return self.network
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         hints = random_hints(batch.ab, self.hint_chance, self.revealed)
         loss = self._loss(self.network, batch, hints)
-        self.descent.step(loss)
+        self.optimization.step(loss)
         return {"loss": loss.detach()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -116,11 +116,11 @@ class Siggraph17Recipe(Recipe):
         return (self.weight(truth) * error.sum(dim=1, keepdim=True)).mean() / AB_REACH
 
     def state(self) -> dict[str, Any]:
-        return {"mean_weight": self.weight.mean, "descent": self.descent.state()}
+        return {"mean_weight": self.weight.mean, "descent": self.optimization.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.weight.mean = state["mean_weight"]
-        self.descent.load(state["descent"])
+        self.optimization.load(state["descent"])
 
 
 def random_hints(ab: Tensor, chance: float, revealed: float, generator: torch.Generator | None = None) -> Tensor:

@@ -120,7 +120,7 @@ def test_list_as_json_has_every_field(weights):
         "repo": "someone/something",
         "file": "best.bin",
         "revision": None,
-            "page": None,
+        "page": None,
         "path": None,
         "source": "",
     }

@@ -185,6 +185,11 @@ esac
 """
 LINTERS = ["ruff check", "ruff format --check", "mypy", "codespell"]
 SITE = "mkdocs build --strict --quiet -f docs/mkdocs.yml"
+FLOOR = [
+    "pip install -q -e .[heic,metrics,openvino,timm,train] pytest scikit-image -c .ci/floor.txt",
+    "colorcli run --model zhang --overwrite docs/photographs",
+    "python -m pytest -q tests/test_color.py tests/media tests/weights tests/inference tests/encoders",
+]
 
 
 @pytest.fixture
@@ -214,16 +219,19 @@ def ci(tmp_path):
     return run
 
 
-def test_ci_runs_the_commands_of_the_readme_then_the_linters_and_the_site(ci):
+def test_ci_runs_the_commands_of_the_readme_then_the_linters_the_site_and_the_oldest_dependencies(ci):
     done, called = ci()
     assert done.returncode == 0, done.stderr
-    first, second = [line.removeprefix("+ ") for line in done.stdout.splitlines() if line.startswith("+ ")]
+    first, second, _ = [line.removeprefix("+ ") for line in done.stdout.splitlines() if line.startswith("+ ")]
     assert [first, second] == setup_commands()
     parts = [shlex.split(part) for command in setup_commands() for part in command.split(" && ")]
     expected = [" ".join([Path(program).name, *arguments]) for program, *arguments in parts]
-    expected += [*LINTERS, SITE]
+    expected += [*LINTERS, SITE, "python3 -m venv .floor", *FLOOR]
     assert [line.partition("/")[2] for line in called] == expected
-    assert {line.partition("/")[0] for line in called if "python3" not in line} == {".venv"}
+    floor = next(index for index, line in enumerate(called) if line.endswith("venv .floor"))
+    assert {line.partition("/")[0] for line in called[:floor] if "python3" not in line} == {".venv"}
+    assert {line.partition("/")[0] for line in called[floor + 1 :]} == {".floor"}
+    assert all((ROOT / path).exists() for path in FLOOR[-1].split() if path.startswith("tests/"))
 
 
 @pytest.mark.parametrize("exit_code", [0, 1])

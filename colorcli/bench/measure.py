@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from colorcli.bench.speed import Facts, Round, Setting
+from colorcli.bench.speed import Facts, RoundTimings, Setting
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.film.colorize import FilmSettings, colorize_film
 from colorcli.inference.batch import colorize_files, count_workers
@@ -77,7 +77,7 @@ class Measurement:
         """Colorize the first picture, or the first second of the first film."""
         self._run(self._pipeline, self._jobs[:1], FilmSettings(end=Fraction(1)))
 
-    def round(self) -> Round:
+    def round(self) -> RoundTimings:
         """Measure once."""
         began = time.perf_counter()
         count = self._run(self._pipeline, self._jobs)
@@ -92,7 +92,9 @@ class Measurement:
         workers = count_workers(self._pipeline, count)
         rest = workers * timed - sum(watch.seconds.values())
         stages = {**watch.seconds, "other" if self._films else "wait": rest}
-        return Round(whole=whole, alone=self._alone(count), stages=stages, workers=workers, timed=timed, count=count)
+        return RoundTimings(
+            whole=whole, alone=self._alone(count), stages=stages, workers=workers, timed=timed, count=count
+        )
 
     def _run(self, pipeline: Pipeline, jobs: list[Job], settings: FilmSettings = _EVERY_FRAME) -> int:
         """Colorize as `colorcli run` does, and return the number of pictures or frames."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from colorcli.bench.speed import Round, Setting
+    from colorcli.bench.speed import RoundTimings, Setting
 
 
 def measure(
@@ -46,7 +46,7 @@ def measure(
             stack.enter_context(_started(setting, source, output / str(number)))
             for number, setting in enumerate(settings)
         ]
-        found: list[list[Round]] = [[] for _ in settings]
+        found: list[list[RoundTimings]] = [[] for _ in settings]
         for number in range(rounds + 1):
             for process, its in zip(processes, found, strict=True):
                 answer = process.ask("round")

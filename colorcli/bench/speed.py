@@ -26,7 +26,7 @@ class Setting:
     offline: bool = False
 
 
-class Round(TypedDict):
+class RoundTimings(TypedDict):
     """The result of one round; times in seconds.
 
     Attributes:
@@ -76,7 +76,7 @@ class Speed:
     """
 
     facts: Facts
-    rounds: Sequence[Round]
+    rounds: Sequence[RoundTimings]
     cold_start: float
     note: str
 

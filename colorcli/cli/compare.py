@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
     from colorcli.pages.comparison import ComparisonPage
-    from colorcli.pages.sheet import Row
+    from colorcli.pages.sheet import PictureVersions
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -117,7 +117,7 @@ def _title(pictures: Path, pipelines: Sequence[Pipeline]) -> str:
     return f"{pictures.resolve().name} by {names if len(pipelines) <= 3 else f'{len(pipelines)} models'}"
 
 
-def _add_to_page(page: ComparisonPage, rows: Iterable[Row]) -> Iterator[Row]:
+def _add_to_page(page: ComparisonPage, rows: Iterable[PictureVersions]) -> Iterator[PictureVersions]:
     for row in rows:
         page.add(row)
         yield row

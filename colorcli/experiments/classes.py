@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from colorcli.experiments.declaration import Classes
     from colorcli.experiments.measured import Place
-    from colorcli.pages.sheet import Row
+    from colorcli.pages.sheet import PictureVersions
 
 
-def recognize(declared: Classes, rows: Iterable[Row], judge: str, place: Place) -> FilledTable:
+def recognize(declared: Classes, rows: Iterable[PictureVersions], judge: str, place: Place) -> FilledTable:
     """Make a table: class and confidence of each version of each picture, and a summary of all of them.
 
     Args:

@@ -14,7 +14,7 @@ from colorcli.experiments.stopping import METRICS, course, kept_epochs, rules_by
 from colorcli.experiments.tables import Figures
 from colorcli.experiments.training import photographs_of
 from colorcli.files import replacing
-from colorcli.pages.sheet import Row, write_sheet
+from colorcli.pages.sheet import PictureVersions, write_sheet
 from colorcli.pages.versions import versions
 from colorcli.training.curves import draw_lines, draw_panels
 from colorcli.training.data import sample
@@ -194,7 +194,7 @@ class _Study:
                 declared.title, f"figures/{path.name}", f"Pictures in gray, by {names}, and originals", declared.note
             )
 
-    def _rows(self, declared: Sheet, pipelines: Sequence[Pipeline]) -> Iterator[Row]:
+    def _rows(self, declared: Sheet, pipelines: Sequence[Pipeline]) -> Iterator[PictureVersions]:
         try:
             photographs = photographs_of(self.experiment, self.folders, declared.part)
         except UsageError:
@@ -203,7 +203,7 @@ class _Study:
             photographs = photographs_of(self.experiment, self.folders, self.experiment.file.part)
         shown = self._watch("drawing", sample(photographs, declared.pictures))
         for row in versions(pipelines, shown, self.problems.append):
-            yield Row("", row.versions)
+            yield PictureVersions("", row.versions)
 
     def stopping(self, declared: Stopping, number: int, place: Place) -> tuple[list[FilledTable], list[Picture]]:
         """Measure the epochs of a run, and show what each rule for when to stop would have chosen."""
@@ -241,10 +241,10 @@ class _Study:
 
     def _chosen(
         self, found: Course, declared: Stopping, photographs: Sequence[Photograph], place: Place
-    ) -> Iterator[Row]:
+    ) -> Iterator[PictureVersions]:
         """Show pictures by the weights that the rules choose."""
         epochs = list(rules_by_epoch(found.choices))
         pipelines = load_epochs(self.experiment, self.folder / RUNS, declared.run, epochs, place)
         shown = self._watch("drawing", sample(photographs, declared.pictures))
         for row in versions(pipelines, shown, self.problems.append):
-            yield Row("", row.versions)
+            yield PictureVersions("", row.versions)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from colorcli.pages.sheet import Row
+    from colorcli.pages.sheet import PictureVersions
 
 DEFAULT_MAX_SIDE = 1280
 DEFAULT_QUALITY = 85
@@ -46,7 +46,7 @@ class ComparisonPage:
     command: str = ""
     count: int = 0
 
-    def add(self, row: Row) -> None:
+    def add(self, row: PictureVersions) -> None:
         """Write a picture's versions, scaled down so that no side is longer than `max_side`."""
         images = {label: _fit(as_image(version), self.max_side) for label, version in row.versions.items()}
         versions = {

@@ -24,7 +24,7 @@ _INK = (230, 230, 230)
 
 
 @dataclass(frozen=True)
-class Row:
+class PictureVersions:
     """One picture: its name, its versions by label, each an image or (3, H, W) sRGB in 0..1, and a note for pages."""
 
     name: str
@@ -32,7 +32,7 @@ class Row:
     note: str = ""
 
 
-def write_sheet(path: Path, rows: Iterable[Row], *, height: int = 220, columns: int = 1) -> None:
+def write_sheet(path: Path, rows: Iterable[PictureVersions], *, height: int = 220, columns: int = 1) -> None:
     """Draw the versions of each row side by side, and write a PNG.
 
     Args:
@@ -61,7 +61,7 @@ def write_sheet(path: Path, rows: Iterable[Row], *, height: int = 220, columns: 
         raise UnwritableMedia(f"{path}: {error.strerror or error}.") from error
 
 
-def _strip(row: Row, height: int) -> Image.Image:
+def _strip(row: PictureVersions, height: int) -> Image.Image:
     """Draw the versions with their labels above them, and the picture's name, if any, at the top."""
     pictures = [_scaled(version, height) for version in row.versions.values()]
     widths = [max(picture.width, _text_width(label)) for label, picture in zip(row.versions, pictures, strict=True)]

@@ -13,7 +13,7 @@ from colorcli.media import shown
 from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, open_picture
 from colorcli.media.pictures.images import to_image
 from colorcli.media.pictures.tone import is_in_color
-from colorcli.pages.sheet import Row
+from colorcli.pages.sheet import PictureVersions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def versions(
     pipelines: Sequence[Pipeline], photographs: Iterable[Photograph], report: Callable[[ColorcliError], None]
-) -> Iterator[Row]:
+) -> Iterator[PictureVersions]:
     """Yield the versions of each picture at full size, with one picture in memory at a time.
 
     Args:
@@ -59,10 +59,10 @@ def versions(
         except ColorcliError as error:
             report(error)
             continue
-        yield Row(photograph.name, _between_gray_and_original(frame, colored))
+        yield PictureVersions(photograph.name, _between_gray_and_original(frame, colored))
 
 
-def before_and_after(source: Path, target: Path, label: str, note: str, *, max_pixels: int) -> Row:
+def before_and_after(source: Path, target: Path, label: str, note: str, *, max_pixels: int) -> PictureVersions:
     """Read the versions of a picture that is already colorized.
 
     Args:
@@ -76,7 +76,7 @@ def before_and_after(source: Path, target: Path, label: str, note: str, *, max_p
         UnreadableMedia: one of the files cannot be read.
     """
     frame, colored = _first_frame(source, max_pixels), _first_frame(target, max_pixels)
-    return Row(shown(source), _between_gray_and_original(frame, {label: to_image(colored)}), note)
+    return PictureVersions(shown(source), _between_gray_and_original(frame, {label: to_image(colored)}), note)
 
 
 def _first_frame(source: Path | BinaryIO, max_pixels: int = DEFAULT_MAX_PIXELS) -> Frame:

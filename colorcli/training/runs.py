@@ -19,7 +19,7 @@ from colorcli.colorizer import Weights, chroma_of
 from colorcli.documents import read_json
 from colorcli.errors import UsageError, WeightsCorrupt
 from colorcli.files import replacing
-from colorcli.pages.sheet import Row, write_sheet
+from colorcli.pages.sheet import PictureVersions, write_sheet
 from colorcli.training.curves import COLUMNS, draw_curves, read_log, write_log
 from colorcli.training.recipes import TrainingSettings
 from colorcli.weights import Header, open_file, write_state
@@ -182,7 +182,7 @@ class Run:
         predicted = torch.nn.functional.interpolate(predicted, lightness.shape[-2:], mode="bicubic")
         colors = {"gray": ab * 0, self.colorizer.name: predicted, "original": ab}
         rows = [
-            Row("", {name: lab_to_rgb(lightness[i], chroma[i].float()) for name, chroma in colors.items()})
+            PictureVersions("", {name: lab_to_rgb(lightness[i], chroma[i].float()) for name, chroma in colors.items()})
             for i in range(len(lightness))
         ]
         write_sheet(self.folder / "samples" / f"{step:07d}.png", rows, height=160, columns=2)

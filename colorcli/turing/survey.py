@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from colorcli.pages.sheet import Row
+    from colorcli.pages.sheet import PictureVersions
     from colorcli.turing.design import Design
 
 TITLE = "Real or colored?"
@@ -62,7 +62,12 @@ class Survey:
 
 
 def make_survey(
-    rows: Iterable[Row], models: Sequence[str], *, practice: int | None, seed: int, max_side: int = DEFAULT_MAX_SIDE
+    rows: Iterable[PictureVersions],
+    models: Sequence[str],
+    *,
+    practice: int | None,
+    seed: int,
+    max_side: int = DEFAULT_MAX_SIDE,
 ) -> Survey:
     """Encode pictures, and assign them to groups of participants.
 

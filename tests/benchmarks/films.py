@@ -27,7 +27,7 @@ from colorcli.evaluation.film.steadiness import FilmTally
 from colorcli.film.keyframes import Keyframes
 from colorcli.film.shots import ShotDetector
 from colorcli.film.stabilizer import Stabilizer
-from colorcli.pages.sheet import Row, write_sheet
+from colorcli.pages.sheet import PictureVersions, write_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -160,7 +160,11 @@ def draw(path: Path, clip: Clip, ways: dict[str, list[Plane]], numbers: Iterable
         lab_to_linear_in_gamut(torch.from_numpy(clip.lightness[number]), torch.from_numpy(ab[number]))
     )
     write_sheet(
-        path, [Row(name, {f"frame {number}": picture(ab, number) for number in numbers}) for name, ab in rows.items()]
+        path,
+        [
+            PictureVersions(name, {f"frame {number}": picture(ab, number) for number in numbers})
+            for name, ab in rows.items()
+        ],
     )
 
 

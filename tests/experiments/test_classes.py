@@ -10,7 +10,7 @@ from colorcli.experiments.classes import recognize
 from colorcli.experiments.declaration import Classes
 from colorcli.experiments.measured import Place
 from colorcli.metric import Colors
-from colorcli.pages.sheet import Row
+from colorcli.pages.sheet import PictureVersions
 from tests.training.photographs import picture
 
 DECLARED = Classes(
@@ -33,7 +33,7 @@ def test_a_class_comes_with_its_probability():
 def test_every_version_has_a_row_in_the_papers_order_after_the_papers_own():
     original = picture(0)
     versions = {"gray": original.convert("L"), "T = 0.09": original, "T = 0": picture(1), "original": original}
-    table = recognize(DECLARED, [Row("a.jpg", versions)], "lite2", Place(device="cpu"))
+    table = recognize(DECLARED, [PictureVersions("a.jpg", versions)], "lite2", Place(device="cpu"))
     assert list(table.heading) == ["picture", "version", "class (lite2)", "confidence"]
     assert table.rows[0] == ["paper", "ORIGINAL", "basset", "0.9923"]
     assert [row[1] for row in table.rows[1:5]] == ["ORIGINAL", "t=0.09", "t=0", "BW IMG"]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from colorcli.pages.comparison import open_comparison
-from colorcli.pages.sheet import Row
+from colorcli.pages.sheet import PictureVersions
 from tests.browser import chromium, needs_chromium, opened
 
 pytestmark = needs_chromium
@@ -22,7 +22,7 @@ ORIGINAL = {"original": (60, 200, 60)}
 
 def row(name, size, colors, note=""):
     """A picture whose versions are flat, so that a pixel tells which it is of."""
-    return Row(name, {label: Image.new("RGB", size, color) for label, color in colors.items()}, note)
+    return PictureVersions(name, {label: Image.new("RGB", size, color) for label, color in colors.items()}, note)
 
 
 @pytest.fixture(scope="module")

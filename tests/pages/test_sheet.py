@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from colorcli.errors import DataError, UnwritableMedia
-from colorcli.pages.sheet import Row, write_sheet
+from colorcli.pages.sheet import PictureVersions, write_sheet
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -14,7 +14,7 @@ def colors(path):
 
 
 def test_every_version_is_drawn_at_the_height_asked_for(tmp_path):
-    row = Row(
+    row = PictureVersions(
         "a", {"one": Image.new("RGB", (60, 40), RED), "two": torch.tensor([0.0, 0, 1])[:, None, None].expand(3, 8, 8)}
     )
     write_sheet(tmp_path / "sheet.png", [row], height=80)
@@ -25,7 +25,9 @@ def test_every_version_is_drawn_at_the_height_asked_for(tmp_path):
 
 def test_labels_wider_than_their_pictures_do_not_overlap(tmp_path):
     def sheet(labels):
-        write_sheet(tmp_path / "s.png", [Row("", dict.fromkeys(labels, Image.new("RGB", (4, 40), RED)))], height=40)
+        write_sheet(
+            tmp_path / "s.png", [PictureVersions("", dict.fromkeys(labels, Image.new("RGB", (4, 40), RED)))], height=40
+        )
         return np.asarray(Image.open(tmp_path / "s.png"))[:22]
 
     def ink(pixels):
@@ -36,7 +38,7 @@ def test_labels_wider_than_their_pictures_do_not_overlap(tmp_path):
 
 
 def test_rows_stand_abreast_in_columns(tmp_path):
-    rows = [Row("", {"": Image.new("RGB", (30, 30), RED)})] * 4
+    rows = [PictureVersions("", {"": Image.new("RGB", (30, 30), RED)})] * 4
     write_sheet(tmp_path / "one.png", rows, height=30)
     write_sheet(tmp_path / "two.png", rows, height=30, columns=2)
     one, two = (Image.open(tmp_path / name).size for name in ("one.png", "two.png"))
@@ -44,7 +46,7 @@ def test_rows_stand_abreast_in_columns(tmp_path):
 
 
 def test_rows_are_taken_one_at_a_time(tmp_path):
-    taken = (Row(str(index), {"": Image.new("RGB", (5, 5), RED)}) for index in range(3))
+    taken = (PictureVersions(str(index), {"": Image.new("RGB", (5, 5), RED)}) for index in range(3))
     write_sheet(tmp_path / "sheet.png", taken, height=16)
     assert RED in colors(tmp_path / "sheet.png")
 
@@ -56,4 +58,4 @@ def test_a_sheet_of_nothing_is_an_error(tmp_path):
 
 def test_a_sheet_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(UnwritableMedia, match=r"nowhere.*sheet\.png"):
-        write_sheet(tmp_path / "nowhere" / "sheet.png", [Row("", {"": Image.new("RGB", (5, 5), RED)})])
+        write_sheet(tmp_path / "nowhere" / "sheet.png", [PictureVersions("", {"": Image.new("RGB", (5, 5), RED)})])

@@ -4,7 +4,7 @@ import json
 
 from PIL import Image
 
-from colorcli.pages.sheet import Row
+from colorcli.pages.sheet import PictureVersions
 from colorcli.turing.answers import RESULT_FORMAT, read_key
 from colorcli.turing.survey import make_survey, write_survey
 
@@ -23,7 +23,7 @@ def rows(count, size=(90, 60)):
     """Scenes, each a photograph and a coloring by either model; the first digit of a color is the scene's number."""
     for n in range(count):
         versions = {name: Image.new("RGB", size, (r, g, b + n)) for name, (r, g, b) in COLORS.items()}
-        yield Row(f"secret-{n}.jpg", {"gray": Image.new("L", size, 100), **versions})
+        yield PictureVersions(f"secret-{n}.jpg", {"gray": Image.new("L", size, 100), **versions})
 
 
 def write_test(folder, count=12, *, models=MODELS, seconds=0.0, **settings):

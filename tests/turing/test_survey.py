@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from colorcli.errors import DataError
-from colorcli.pages.sheet import Row
+from colorcli.pages.sheet import PictureVersions
 from colorcli.turing.survey import make_survey
 from tests.turing.squares import COLORS, MODELS, rows, write_test
 
@@ -79,7 +79,7 @@ def test_a_test_depends_on_its_seed():
 
 
 def test_gray_photographs_are_skipped_and_named():
-    gray = Row("gray.jpg", {"gray": Image.new("L", (9, 9)), "vivid": Image.new("RGB", (9, 9))})
+    gray = PictureVersions("gray.jpg", {"gray": Image.new("L", (9, 9)), "vivid": Image.new("RGB", (9, 9))})
     made = make_survey([*rows(3), gray], ["vivid"], practice=0, seed=0)
     assert made.gray == ["gray.jpg"]
     assert len(made.groups[0]) == 3

@@ -21,6 +21,7 @@ from colorcli.cli.option_groups import option_group
 from colorcli.cli.outcomes import MessageOptions, OutcomeReporter, finish, message_options
 from colorcli.cli.page import open_report
 from colorcli.cli.passes import PassOptions, check_capabilities, pass_options, plan_passes
+from colorcli.cli.shard import read_shard
 from colorcli.errors import UsageError
 from colorcli.files import user_data
 
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
 
 STDIN = Path("-")
 DEFAULT_MODEL = "zhang"
-
-
-def _shard(text: str) -> tuple[int, int]:
-    """Read `I/N`, the I-th of N parts."""
-    index, slash, count = text.partition("/")
-    if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
-        return int(index), int(count)
-    raise click.BadParameter(f"must be I/N with 1 <= I <= N, such as 1/4; got {text!r}.")
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,12 @@ _output_options = option_group(
         click.option(
             "--recolor", is_flag=True, help="Color pictures anew that are in color; by default, they are copied."
         ),
-        click.option("--shard", type=_shard, metavar="I/N", help="Process only part I of N, for several machines."),
+        click.option(
+            "--shard",
+            type=read_shard,
+            metavar="I/N|auto[/N]",
+            help="Process only part I of N, for several machines; auto: what Slurm or Kubernetes assigned.",
+        ),
         click.option(
             "--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]"
         ),

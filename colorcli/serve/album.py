@@ -33,6 +33,7 @@ PREVIEW_PIXELS = 2_000_000
 _PATIENCE = 1800.0  # seconds that a picture stays after its last use
 _CHROMA_BUDGET = 24 * 2**20  # bytes of predicted chroma of a picture
 _LONGEST_NAME = 200
+_LONGEST_SIDE = 16_383  # of a preview: what JPEG and WebP hold
 
 
 class PictureGone(ColorcliError):
@@ -201,8 +202,8 @@ def clean_name(text: str) -> str:
 def reduced(frame: Frame, most: int) -> Frame:
     """Scale a frame down, if it has more pixels than wanted, and to 8 bits."""
     height, width = frame.pixels.shape[:2]
-    scale = (most / (height * width)) ** 0.5
-    size = (max(1, round(width * scale)), max(1, round(height * scale))) if scale < 1 else (width, height)
+    scale = min((most / (height * width)) ** 0.5, _LONGEST_SIDE / max(height, width))
+    size = (max(1, int(width * scale)), max(1, int(height * scale))) if scale < 1 else (width, height)
 
     def scaled(plane: NDArray[Any]) -> NDArray[np.uint8]:
         native = np.ascontiguousarray(plane, plane.dtype.newbyteorder("="))

@@ -244,6 +244,19 @@ def test_a_held_key_shows_the_original(page):
     assert "50%" in page.evaluate(clip)
 
 
+def test_a_preview_has_as_many_pixels_as_the_screen_and_more_when_it_is_zoomed(page):
+    give(page, {"a.png": encoded(gray(2400, 1600))})
+    colored(page)
+    width = "() => document.querySelector('#right img').naturalWidth"
+    first = page.evaluate(width)
+    assert first < 1200
+    for _ in range(3):
+        page.keyboard.press("+")
+    page.wait_for_timeout(500)
+    settled(page)
+    assert page.evaluate(width) == 1732  # two million pixels
+
+
 def test_another_coloring_is_chosen_from_thumbnails(page):
     give(page, {"a.png": encoded(gray())})
     colored(page)

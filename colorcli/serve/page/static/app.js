@@ -1,5 +1,6 @@
 // The page: photographs, the one that is shown, and what happens when something is pressed.
 import { alertUser, at, button, element } from "./elements.js";
+import { receiveFiles } from "./files.js";
 import { Palette } from "./palette.js";
 import { Panel } from "./panel.js";
 import { Photo } from "./photo.js";
@@ -10,10 +11,9 @@ import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { text } from "./text.js";
 
-const PREVIEW = 2_000_000; // pixels
+const PREVIEWS = [125_000, 250_000, 500_000, 1_000_000, 2_000_000]; // pixels: the fewer, the quicker a change is seen
 const THUMBNAIL = 30_000;
 const RADIUS = 1; // per cent of the longer side
-const PICTURE = /\.(jpe?g|jpe|jfif|a?png|tiff?|webp|bmp|dib|gif|avifs?|hei[cf]|hif)$/i;
 const maxBytes = Number(document.body.dataset.maxBytes);
 
 const photos = [];
@@ -37,6 +37,7 @@ const stage = new Stage({
     else change((settings) => Object.assign(settings.hints[index], { x, y }), { marks: false });
     if (palette.isOpen) palette.position(stage, marked()[index]);
   },
+  zoomed: () => preview(),
   moved: () => { commit(); drawMarks(); if (open >= 0) fillPalette(); },
   remove: removeHint,
 });
@@ -204,6 +205,7 @@ const preview = oneAtATime(async () => {
   const began = performance.now();
   let changed = false;
   const { model } = which.settings;
+  const pixels = PREVIEWS.find((each) => each >= stage.pixels()) ?? PREVIEWS.at(-1);
   const other = at("compare").value;
   const left = other ? { action: "preview", json: which.wanted(other) } : { action: "original", method: "GET" };
   const right = { action: "preview", json: which.wanted() };
@@ -211,14 +213,14 @@ const preview = oneAtATime(async () => {
   try {
     for (const [side, { action, ...request }] of Object.entries({ right, left })) {
       const state = JSON.stringify([which.name, photos.indexOf(which), action, request]);
-      if (shown[side] === state) continue;
-      const blob = await which.blob(`${action}?pixels=${PREVIEW}`, request);
+      if (shown[side]?.state === state && shown[side].pixels >= pixels) continue;
+      const blob = await which.blob(`${action}?pixels=${pixels}`, request);
       if (which !== photo()) return;
       const url = URL.createObjectURL(blob);
       const words = action === "original" ? text("alt_original", which) : text("alt_colored", { name: which.name, model: side === "right" ? model : other });
       await stage.show(side, url, words);
       URL.revokeObjectURL(url);
-      shown[side] = state;
+      shown[side] = { state, pixels };
       changed = true;
     }
     const seconds = ((performance.now() - began) / 1000).toFixed(2);
@@ -380,42 +382,6 @@ addEventListener("keydown", (event) => {
 });
 addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b") stage.hold(false); });
 addEventListener("blur", () => stage.hold(false));
-addEventListener("resize", () => { if (palette.isOpen) palette.position(stage, marked()[open]); });
+addEventListener("resize", () => { preview(); if (palette.isOpen) palette.position(stage, marked()[open]); });
 
-// Files: chosen, pasted, dropped
-
-at("files").addEventListener("change", () => { add([...at("files").files]); at("files").value = ""; });
-addEventListener("paste", (event) => {
-  const files = [...(event.clipboardData?.files ?? [])];
-  if (files.length) add(files);
-});
-
-const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-addEventListener("dragover", (event) => {
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  at("drop").hidden = false;
-});
-addEventListener("dragleave", (event) => { if (!event.relatedTarget) at("drop").hidden = true; });
-addEventListener("drop", async (event) => {
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  at("drop").hidden = true;
-  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.some((entry) => entry.isDirectory)) return add([...event.dataTransfer.files]);
-  add((await Promise.all(entries.map((entry) => filesIn(entry)))).flat());
-});
-
-// The files of a dropped folder; what is no picture is left out, unless it was dropped itself.
-async function filesIn(entry, inside = false) {
-  if (entry.isFile) {
-    if (inside && !PICTURE.test(entry.name)) return [];
-    return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
-  }
-  const reader = entry.createReader();
-  const found = [];
-  for (let batch; (batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))).length;) {
-    for (const each of batch) found.push(...(await filesIn(each, true)));
-  }
-  return found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
-}
+receiveFiles(add);

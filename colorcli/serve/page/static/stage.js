@@ -7,7 +7,7 @@ const STILL = 5; // pixels that a click may move
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 export class Stage {
-  // heard: { place(x, y), open(index), move(index, x, y), moved(), remove(index) }
+  // heard: { zoomed(), place(x, y), open(index), move(index, x, y), moved(), remove(index) }
   constructor(heard) {
     this.heard = heard;
     this.stage = at("stage");
@@ -93,6 +93,14 @@ export class Stage {
     at("zoom").textContent = `${Math.round(view.zoom * 100)}\u2009%`;
     at("out").disabled = view.zoom === 1;
     at("in").disabled = view.zoom === FARTHEST;
+    clearTimeout(this.zooming);
+    this.zooming = setTimeout(() => this.heard.zoomed(), 200);
+  }
+
+  // How many pixels of the screen the whole picture would take
+  pixels() {
+    const { width, height } = this.pane.getBoundingClientRect();
+    return width * height * (devicePixelRatio * this.view.zoom) ** 2;
   }
 
   closer() { this.zoomTo(this.view.zoom * 1.5); }

@@ -37,6 +37,10 @@ class HintedPipeline(Pipeline):
     Args:
         pipeline: model and settings.
         hints: the later ones win where they overlap.
+
+    Attributes:
+        hints: as given.
+        predictor: predicts what the hints then change.
     """
 
     def __init__(self, pipeline: Pipeline, hints: Sequence[Hint]) -> None:
@@ -50,11 +54,11 @@ class HintedPipeline(Pipeline):
         )
         self.hints = tuple(hints)
         shown = type(pipeline) is Pipeline and declares(pipeline.model.colorizer, "predict_with_hints")
-        self._pipeline = _GuidedPipeline(pipeline, self.hints) if shown else pipeline
+        self.predictor = _GuidedPipeline(pipeline, self.hints) if shown else pipeline
 
     def predict(self, batch: Sequence[Frame]) -> Iterator[tuple[Tensor, Notes]]:
         """Predict ab as the pipeline does, changed by the hints, with notes about what became of their colors."""
-        for frame, (ab, notes) in zip(batch, self._pipeline.predict(batch), strict=True):
+        for frame, (ab, notes) in zip(batch, self.predictor.predict(batch), strict=True):
             spreader = spreader_of(frame)
             fitted = [str(spreader.fit(hint)) for hint in self.hints[:_MOST_NOTED]]
             more = len(self.hints) - len(fitted)
@@ -62,7 +66,7 @@ class HintedPipeline(Pipeline):
             yield spreader.spread(ab, self.hints), {**notes, "hints": "; ".join(fitted)}
 
     def identity(self) -> list[object]:
-        return [*self._pipeline.identity(), "hints", [str(hint) for hint in self.hints]]
+        return [*self.predictor.identity(), "hints", [str(hint) for hint in self.hints]]
 
 
 class _GuidedPipeline(Pipeline):
@@ -73,6 +77,9 @@ class _GuidedPipeline(Pipeline):
             pipeline.model, strength=pipeline.strength, options=pipeline.options, batch_size=pipeline.batch_size
         )
         self._hints = hints
+
+    def identity(self) -> list[object]:
+        return [*super().identity(), "shown hints", [str(hint) for hint in self._hints]]
 
     def _predict(self, lightness: Tensor, size: Sequence[int]) -> Planes:
         height, width = size

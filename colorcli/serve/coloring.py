@@ -143,9 +143,11 @@ class Studio:
 
         The network runs once for each model, options and seed; a strength costs a product, a hint what it spreads to.
         """
-        undiluted = self.pipeline(msgspec.structs.replace(settings, strength=1.0))
-        chroma = picture.chroma(undiluted) * settings.strength
-        return picture.spreader().spread(chroma, _placed(picture, settings)) if settings.hints else chroma
+        pipeline = self.hinted(picture, msgspec.structs.replace(settings, strength=1.0))
+        if not isinstance(pipeline, HintedPipeline):
+            return picture.chroma(pipeline) * settings.strength
+        predicted = picture.chroma(pipeline.predictor) * settings.strength
+        return picture.spreader().spread(predicted, pipeline.hints)
 
 
 def output_name(name: str, kind: Format | None) -> str:

@@ -95,8 +95,9 @@ def describe_models(colorizers: Iterable[Colorizer], default: Model) -> list[dic
     """Describe the models that can be asked for, the default one first.
 
     Returns:
-        For each its `name`, `summary`, `license`, `bytes` of weights, whether they are `here`, whether it is the
-        `default`, its `options`, and whether it `samples` several colorings.
+        For each its `name`, `summary`, `license`, `bytes` of weights, the `page` where people download those that
+        colorcli cannot, whether they are `here`, whether it is the `default`, its `options`, and whether it `samples`
+        several colorings.
     """
     found = [_description(default.colorizer, default.tag, default)]
     for colorizer in colorizers:
@@ -115,6 +116,7 @@ def _description(colorizer: Colorizer, tag: str, loaded: Model | None = None) ->
         "summary": colorizer.summary,
         "license": weights.license if weights else "",
         "bytes": weights.size if weights else 0,
+        "page": weights.page if weights else "",
         "here": loaded is not None or weights is None or is_local(weights),
         "default": loaded is not None,
         "samples": declares(colorizer, "sample"),

@@ -36,10 +36,10 @@ def run(tmp_path, folder, monkeypatch):
     """Color a file with `colorcli run` in a folder of its own, and return the bytes of the only output."""
     monkeypatch.chdir(tmp_path)
 
-    def colored(content, name, *options):
+    def colored(content, name, *options, model=None):
         (tmp_path / name).write_bytes(content)
-        weights = f"--weights={folder / 'tiny.safetensors'}"
-        assert main(["run", weights, "--device=cpu", "--precision=fp32", "-oout", *options, name]) == 0
+        chosen = f"--model={model}" if model else f"--weights={folder / 'tiny.safetensors'}"
+        assert main(["run", chosen, "--device=cpu", "--precision=fp32", "-oout", *options, name]) == 0
         (output,) = [path for path in (tmp_path / "out").iterdir() if path.suffix != ".xmp"]
         return output.read_bytes()
 
@@ -66,6 +66,19 @@ SAME = {
     "another format": (tiff16(), "a.tif", {"format": "png"}, ["--format=png"]),
     "a sample": (encoded(gray()), "a.png", {"seed": 7}, ["--samples=1", "--seed=7"]),
     "transparency": (encoded(Image.merge("LA", [gray(), gray()])), "a.png", {}, []),
+    "hints": (
+        encoded(gray()),
+        "a.png",
+        {"strength": 0.5, "hints": ["30%,45%=#b03020", "100,20=navy@5%"]},
+        ["--strength=0.5", "--hint=30%,45%=#b03020", "--hint=100,20=navy@5%"],
+    ),
+    "hints on every page": (tiff16(pages=2), "a.tif", {"hints": ["10%,10%=red"]}, ["--hint=10%,10%=red"]),
+    "hints of a sample": (
+        encoded(gray()),
+        "a.png",
+        {"seed": 1, "hints": ["10%,10%=red"]},
+        ["--samples=1", "--seed=1", "--hint=10%,10%=red"],
+    ),
     "a picture in color": (in_color(), "a.png", {}, []),
     "a picture in color, anew": (in_color(), "a.png", {"recolor": True}, ["--recolor"]),
     "a PNG that is called JPEG": (encoded(gray()), "a.jpg", {}, []),
@@ -171,9 +184,20 @@ def test_what_a_file_cannot_keep_is_said(client):
     assert "colorcli-remarks" not in client.post(f"{path}/file", {}).headers
 
 
+def test_a_colorizer_that_is_shown_hints_gives_the_same_file_too(client, run):
+    content, hints = encoded(gray()), ["30%,45%=#b03020", "80%,20%=navy"]
+    path = client.opened(content)
+    settings = {"model": "siggraph17.random", "strength": 0.7}
+    client.post(f"{path}/preview", settings)
+    client.post(f"{path}/preview", {**settings, "hints": hints[:1]})
+    expected = run(content, "a.png", "--strength=0.7", *(f"--hint={hint}" for hint in hints), model=settings["model"])
+    assert client.post(f"{path}/file", {**settings, "hints": hints}).content == expected
+
+
 COMMANDS = {
     "nothing but the model": {},
     "all that there is": {"strength": 0.25, "options": {"temperature": 0.1}, "seed": 3, "format": "tiff"},
+    "hints": {"hints": ["30%,45%=#b03020@2%", "50%,50%=rgb(1, 2, 3)"]},
 }
 
 

@@ -6,6 +6,11 @@ const rounded = (value) => String(Math.round(value * 100) / 100);
 
 const titled = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
 
+// Where the weights are that are not on this computer
+function elsewhere({ bytes, page }) {
+  return page ? text("weights_page", { page }) : text("weights_hub", { size: Math.round(bytes / 1e6) });
+}
+
 export class Panel {
   // heard: { change(apply), commit(), model(name) }: `apply` changes settings while a control moves, `commit` ends it
   constructor(models, heard) {
@@ -31,8 +36,7 @@ export class Panel {
     const model = this.models.get(settings.model);
     const rebuild = at("model").value !== settings.model || !this.shown;
     at("model").value = settings.model;
-    const size = Math.round(model.bytes / 1e6);
-    at("summary").textContent = model.here ? model.summary : `${model.summary} ${text("download_size", { size })}`;
+    at("summary").textContent = model.here ? model.summary : `${model.summary} ${elsewhere(model)}`;
     if (document.activeElement !== at("strength")) at("strength").value = settings.strength;
     at("strength-value").textContent = `${Math.round(100 * settings.strength)}\u2009%`;
     at("recoloring").hidden = info?.tone !== "color";

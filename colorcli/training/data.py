@@ -156,11 +156,11 @@ def expect_categories(photographs: Sequence[Photograph], names: Iterable[str]) -
         )
 
 
-def chosen_by(settings: TrainingSettings, photographs: Sequence[Photograph]) -> list[Photograph]:
-    """Choose the photographs that the settings `only`, `exclude`, `names` and `most` allow.
+def candidates_of(settings: TrainingSettings, photographs: Sequence[Photograph]) -> list[Photograph]:
+    """Choose the photographs that are inspected: those that `exclude` and `names` allow, a quarter more than `most`.
 
     Raises:
-        DataError: no photograph has the category or such a name, or the manifest lacks a column of `exclude`.
+        DataError: no photograph has such a name, or the manifest lacks a column of `exclude`.
     """
     chosen = [p for p in photographs if not any(_is_excluded(p, *words) for words in settings.exclude.items())]
     if missing := [column for column in settings.exclude if not any(column in p.row for p in photographs)]:
@@ -168,22 +168,44 @@ def chosen_by(settings: TrainingSettings, photographs: Sequence[Photograph]) -> 
             f"Columns not found in manifest.csv: {', '.join(missing)}.",
             "The recipe excludes photographs by them; add them, or remove `exclude` from the recipe.",
         )
-    if settings.only:
-        expect_categories(photographs, [settings.only])
-        chosen = [p for p in chosen if p.category == settings.only]
     if settings.names:
         chosen = [p for p in chosen if fnmatchcase(p.name, settings.names)]
         if not chosen:
             raise DataError(f"No photograph has a name like {settings.names}.", "Change `names` in the recipe.")
-    if settings.most is not None and settings.most < len(chosen):
-        chosen = sorted(sorted(chosen, key=_draw)[: settings.most], key=_name)
-    return chosen
+    return chosen if settings.most is None else _first_by_draw(chosen, settings.most * 5 // 4)
+
+
+def chosen_by(settings: TrainingSettings, usable: Sequence[Photograph]) -> list[Photograph]:
+    """Choose the photographs that the settings `most` and `only` allow, in this order.
+
+    So the runs of several categories share their splits with a run of all categories: what is a test photograph in one
+    is never learned from in another.
+
+    Args:
+        settings: of the run.
+        usable: of the candidates.
+
+    Raises:
+        DataError: no photograph has the category.
+    """
+    chosen = list(usable) if settings.most is None else _first_by_draw(usable, settings.most)
+    if not settings.only:
+        return chosen
+    expect_categories(chosen, [settings.only])
+    return [p for p in chosen if p.category == settings.only]
 
 
 def _is_excluded(photograph: Photograph, column: str, words: Sequence[str]) -> bool:
     """Return whether a photograph has one of the words in a column of the manifest, in any case, or nothing there."""
     value = (photograph.row.get(column) or "").casefold()
     return not value or any(word.casefold() in value for word in words)
+
+
+def _first_by_draw(photographs: Sequence[Photograph], most: int) -> list[Photograph]:
+    """Choose at most so many photographs by their names, and keep their order."""
+    if most >= len(photographs):
+        return list(photographs)
+    return sorted(sorted(photographs, key=_draw)[:most], key=_name)
 
 
 def is_held_out(photograph: Photograph) -> bool:

@@ -11,7 +11,7 @@ import torch
 from colorcli.documents import read_json
 from colorcli.errors import UsageError
 from colorcli.media.photographs import find_photographs
-from colorcli.training.data import chosen_by, fingerprint, split
+from colorcli.training.data import candidates_of, chosen_by, fingerprint, split
 from colorcli.training.recipes import TrainingSettings
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def held_out(folder: Path, part: Part) -> list[Photograph]:
     settings = _settings(folder)
     training = msgspec.convert(settings["recipe"]["training"], TrainingSettings)
     unusable, expected = _photographs_of_checkpoint(folder)
-    found = find_photographs(Path(settings["data"]))
-    usable = [photograph for photograph in found if photograph.name not in unusable]
+    candidates = candidates_of(training, find_photographs(Path(settings["data"])))
+    usable = [photograph for photograph in candidates if photograph.name not in unusable]
     parts = split(chosen_by(training, usable), training.split)
     if fingerprint([*parts.training, *parts.validation, *parts.test]) != expected:
         raise UsageError(

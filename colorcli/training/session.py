@@ -22,6 +22,7 @@ from colorcli.training.data import (
     BatchSchedule,
     Photographs,
     Split,
+    candidates_of,
     categories_of,
     chosen_by,
     describe_unusable,
@@ -179,15 +180,17 @@ def begin(run: Run, fabric: Fabric) -> Session:
     """
     photographs = find_photographs(run.data)
     settings = run.file.training
+    candidates = candidates_of(settings, photographs)
     recipe = _recipe(run)
     gray = _gray(settings)
     workers = _workers(fabric) if settings.workers is None else settings.workers
     checkpoint = run.load_checkpoint()
     fresh = checkpoint is None
     if checkpoint is None:
-        checkpoint = Checkpoint({}, unusable=_unusable(photographs, workers, settings))
+        checkpoint = Checkpoint({}, unusable=_unusable(candidates, workers, settings))
     categories = [category for category in categories_of(photographs) if category]
-    usable = [p for p in photographs if p.name not in set(checkpoint.unusable)]
+    unusable = set(checkpoint.unusable)
+    usable = [photograph for photograph in candidates if photograph.name not in unusable]
     parts = split(chosen_by(settings, usable), settings.split)
     _check_photographs(run, checkpoint, parts)
     if fresh:
@@ -235,7 +238,8 @@ def check_stages(whole: Run, runs: list[Run]) -> None:
     for run in runs:
         _recipe(run)
         _build(run, run.file.network)
-        split(chosen_by(run.file.training, photographs), run.file.training.split)
+        settings = run.file.training
+        split(chosen_by(settings, candidates_of(settings, photographs)), settings.split)
 
 
 def _recipe(run: Run) -> GuardedRecipe:

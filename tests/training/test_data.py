@@ -13,6 +13,7 @@ from colorcli.training.data import (
     BatchSchedule,
     Crop,
     Photographs,
+    candidates_of,
     chosen_by,
     describe_unusable,
     expect_categories,
@@ -83,12 +84,12 @@ def licensed(**rows):
 def test_photographs_are_left_out_by_words_in_the_manifest():
     found = licensed(a="CC BY 2.0", b="CC BY-SA 2.0", c="cc by-sa or GFDL", d="MIT", e="", f=None, g="LGPL")
     found.append(Photograph("not-in-the-manifest.jpg", Path("data")))
-    chosen = chosen_by(replace(SETTINGS, exclude={"license": ("BY-SA", "gpl")}), found)
+    chosen = candidates_of(replace(SETTINGS, exclude={"license": ("BY-SA", "gpl")}), found)
     assert [p.name for p in chosen] == ["a.jpg", "d.jpg"]
-    assert chosen_by(replace(SETTINGS, exclude={}), found) == found
+    assert candidates_of(replace(SETTINGS, exclude={}), found) == found
     both = replace(SETTINGS, exclude={"license": ("BY-SA",), "tier": ("declared",)})
     with pytest.raises(DataError, match=r"Columns not found in manifest\.csv: tier\."):
-        chosen_by(both, found)
+        candidates_of(both, found)
 
 
 @pytest.mark.parametrize("category", ["", "category,", "license,category,"])
@@ -108,14 +109,37 @@ def test_a_manifest_may_have_any_columns(tmp_path, category):
 def test_photographs_are_chosen_by_their_names():
     """Liège: cats only, from a folder of cats and dogs."""
     found = [Photograph(f"train/{kind}.{number}.jpg", Path("x")) for kind in ("cat", "dog") for number in range(50)]
-    cats = chosen_by(replace(SETTINGS, names="*cat.*"), found)
+    cats = candidates_of(replace(SETTINGS, names="*cat.*"), found)
     assert cats == found[:50]
-    fewer = chosen_by(replace(SETTINGS, names="*cat.*", most=10), found)
+    fewer = chosen_by(replace(SETTINGS, most=10), cats)
     assert len(fewer) == 10
     assert set(fewer) < set(cats)
-    assert fewer == chosen_by(replace(SETTINGS, names="*cat.*", most=10), found[::-1])
+    assert fewer == chosen_by(replace(SETTINGS, most=10), cats[::-1])
     with pytest.raises(DataError, match="No photograph has a name like \\*owl\\*"):
-        chosen_by(replace(SETTINGS, names="*owl*"), found)
+        candidates_of(replace(SETTINGS, names="*owl*"), found)
+
+
+def test_no_more_photographs_are_inspected_than_a_run_may_need():
+    found = in_categories(city=100)
+    settings = replace(SETTINGS, most=40)
+    candidates = candidates_of(settings, found)
+    assert len(candidates) == 50
+    usable = candidates[::2] + candidates[1::3]  # some are gray
+    assert len(chosen_by(settings, usable)) == 40
+    assert candidates_of(SETTINGS, found) == found
+
+
+def test_what_is_tested_in_one_run_is_not_learned_from_in_the_run_of_a_category():
+    """Edinburgh: the generators of an ensemble are evaluated on the test photographs of the baseline."""
+    found = in_categories(animals=300, city=100, people=50)
+    whole = replace(SETTINGS, most=120, split=(75, 15, 10))
+    baseline = split(chosen_by(whole, candidates_of(whole, found)), whole.split)
+    assert len(baseline.training + baseline.validation + baseline.test) == 120
+    for category in ("animals", "city", "people"):
+        alone = replace(whole, only=category)
+        member = split(chosen_by(alone, candidates_of(alone, found)), alone.split)
+        assert member.training == [p for p in baseline.training if p.category == category]
+        assert member.test == [p for p in baseline.test if p.category == category]
 
 
 def test_a_sample_has_the_size_that_is_asked_for():

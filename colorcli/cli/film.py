@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -18,6 +16,7 @@ from colorcli.files import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from fractions import Fraction
     from types import TracebackType
 
     from colorcli.cli.progress import Progress
@@ -28,16 +27,14 @@ if TYPE_CHECKING:
     from colorcli.jobs import Job
     from colorcli.media.films.probe import Film
 
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
-
 
 def _time(text: str) -> Fraction:
-    """Parse seconds, or hours, minutes and seconds: 90, 1:30, 1:02:03.5."""
-    found = _TIME.fullmatch(text)
-    if found is None:
-        raise click.BadParameter(f"must be a time such as 90, 1:30 or 1:02:03.5, got {text!r}.")
-    hours, minutes, seconds = (Fraction(each or 0) for each in found.groups())
-    return 3600 * hours + 60 * minutes + seconds
+    from colorcli.film.shot_list import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _key_frames(text: str) -> int:

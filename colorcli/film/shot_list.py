@@ -128,9 +128,21 @@ def _shot(cells: dict[str, str], before: Shot | None, where: str) -> Shot:
 
 
 def _time(text: str, where: str) -> Fraction:
-    found = _TIME.fullmatch(text.replace(",", "."))
+    try:
+        return parse_time(text.replace(",", "."))
+    except ValueError as error:
+        raise UsageError(f"{where} {error}", "Correct it.") from None
+
+
+def parse_time(text: str) -> Fraction:
+    """Parse seconds, or hours, minutes and seconds: 90, 1:30, 1:02:03.5.
+
+    Raises:
+        ValueError: it is not a time; the message continues a sentence.
+    """
+    found = _TIME.fullmatch(text)
     if found is None:
-        raise UsageError(f"{where} must be a time such as 90, 1:30 or 1:02:03.5, got {text!r}.", "Correct it.")
+        raise ValueError(f"must be a time such as 90, 1:30 or 1:02:03.5, got {text!r}.")
     hours, minutes, seconds = (Fraction(each or 0) for each in found.groups())
     return 3600 * hours + 60 * minutes + seconds
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from colorcli.pages import asset, open_page, picture, render
-from colorcli.pages.sheet import as_image
+from colorcli.pages.sheet import as_image, fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ class ComparisonPage:
 
     def add(self, row: PictureVersions) -> None:
         """Write a picture's versions, scaled down so that no side is longer than `max_side`."""
-        images = {label: _fit(as_image(version), self.max_side) for label, version in row.versions.items()}
+        images = {label: fit(as_image(version), self.max_side) for label, version in row.versions.items()}
         versions = {
             label: picture(
                 image, f"{row.name} {_DESCRIPTIONS.get(label, f'colorized by {label}')}", quality=self.quality
@@ -96,12 +96,3 @@ def open_comparison(
 def _around_pictures(comparison: ComparisonPage) -> list[str]:
     """Render what precedes and what follows the pictures; only the latter depends on them."""
     return str(render("comparison.html", {"pictures": _PICTURES, "page": comparison})).split(_PICTURES)
-
-
-def _fit(image: Image.Image, side: int) -> Image.Image:
-    """Scale a picture down, if necessary, so that neither side is longer."""
-    scale = side / max(image.size)
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.LANCZOS)

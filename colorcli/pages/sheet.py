@@ -97,3 +97,12 @@ def as_image(version: Tensor | Image.Image) -> Image.Image:
     if isinstance(version, Image.Image):
         return version
     return Image.fromarray((version.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())
+
+
+def fit(image: Image.Image, side: int) -> Image.Image:
+    """Scale a picture down, if necessary, so that neither side is longer."""
+    scale = side / max(image.size)
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)

@@ -14,17 +14,17 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from colorcli.files import replacing
 from colorcli.pages import asset, open_page, render
-from colorcli.pages.sheet import as_image
+from colorcli.pages.sheet import as_image, fit
 from colorcli.turing.answers import KEY_FORMAT, RESULT_FORMAT
 from colorcli.turing.design import REAL, default_practice, design
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from PIL import Image
 
     from colorcli.pages.sheet import PictureVersions
     from colorcli.turing.design import Design
@@ -118,10 +118,8 @@ def _anonymize(encoded: Mapping[tuple[str, str], bytes], dealt: Design, seed: in
 
 
 def _encode(image: Image.Image, max_side: int) -> bytes:
-    scale = min(1.0, max_side / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     stream = io.BytesIO()
-    image.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(stream, "JPEG", quality=_QUALITY)
+    fit(image.convert("RGB"), max_side).save(stream, "JPEG", quality=_QUALITY)
     return stream.getvalue()
 
 

@@ -41,13 +41,7 @@ class Fid(Metric):
         return torch.stack((predicted.once(self._features), true.once(self._features)))
 
     def of_set(self, measured: Tensor) -> float:
-        """Compute the distance between two sets of features, (N, 2, 2048).
-
-        Raises:
-            ValueError: there are fewer than two pictures.
-        """
-        if len(measured) < 2:
-            raise ValueError("FID needs at least two pictures.")
+        """Compute the distance between two sets of features, (N, 2, 2048)."""
         return frechet_distance(measured[:, 0], measured[:, 1])
 
     def _features(self, colors: Colors) -> Tensor:
@@ -69,7 +63,12 @@ def frechet_distance(one: Tensor, other: Tensor) -> float:
 
     The trace of the root is the sum of the singular values of X1 X2', where X is the centered features divided by
     sqrt(N - 1). This takes an N by M matrix rather than F by F, and is exact for few pictures as well.
+
+    Raises:
+        ValueError: there are fewer than two pictures.
     """
+    if min(len(one), len(other)) < 2:
+        raise ValueError("A Fréchet distance needs at least two pictures.")
     means = [features.double().mean(dim=0) for features in (one, other)]
     centered = [
         (features.double() - mean) / (len(features) - 1) ** 0.5

@@ -120,11 +120,5 @@ class FrechetLite2(Metric):
         return torch.stack((predicted.once(self._judge.embed), true.once(self._judge.embed)))
 
     def of_set(self, measured: Tensor) -> float:
-        """Compute the distance between two sets of features, (N, 2, DIMENSIONS).
-
-        Raises:
-            ValueError: there are fewer than two pictures.
-        """
-        if len(measured) < 2:
-            raise ValueError("A Fréchet distance needs at least two pictures.")
+        """Compute the distance between two sets of features, (N, 2, DIMENSIONS)."""
         return frechet_distance(measured[:, 0], measured[:, 1])

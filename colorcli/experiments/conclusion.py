@@ -78,7 +78,7 @@ def conclude(
     study.problems += left_out
     report = study.measure(pipelines, offline=place.offline)
     figures = Figures(study.losses, report)
-    tables = [figures.fill(each) for each in experiment.file.tables]
+    tables = [table for each in experiment.file.tables if not (table := figures.fill(each)).is_empty]
     tables += study.recognized(pipelines, place)
     pictures = [*study.curves(), *study.sheets(pipelines)]
     for number, declared in enumerate(experiment.file.stopping):

@@ -36,6 +36,11 @@ class FilledTable:
     note: str = ""
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it, printed or measured."""
+        return all(cell in {"", _NOTHING} for row in self.rows for cell in row[1:])
+
+    @property
     def markdown(self) -> str:
         """The table in Markdown."""
         return table(self.heading, self.rows)

@@ -22,6 +22,11 @@ network = { width = 2, levels = 5, router_width = 2, router_size = 32 }
 recipe = { discriminator_width = 2 }
 training = { epochs = 1, batch_size = 8, sizes = [[0.0, 32]], split = [60, 20, 20], workers = 0 }
 limit = 6
+
+[[classes]]
+title = "Classes"
+variants = { "baseline LAB" = "baseline", "baseline LAB, with noise" = "noise" }
+pictures = 2
 """
 ON_THE_CPU = ("--scale", "tiny", "--device", "cpu", "--precision", "fp32", "--offline")
 
@@ -127,6 +132,14 @@ def test_the_losses_of_an_ensemble_in_table_6_are_the_mean_over_its_categories(w
 def test_a_sheet_shows_gray_each_variant_and_the_truth(whole):
     text = (whole / "page.md").read_text(encoding="utf-8")
     assert "![Pictures in gray, by baseline LAB, ensemble LAB, and originals](figures/sheet-2.png)" in text
+
+
+def test_a_classifier_names_what_it_recognizes_in_each_version(whole):
+    text = (whole / "page.md").read_text(encoding="utf-8")
+    rows = text.partition("## Classes\n\n")[2].partition("\n\n")[0].splitlines()[2:]
+    versions = [row.split("|")[2].strip() for row in rows]
+    assert versions == ["original", "baseline", "noise", "gray"] * 3  # two pictures, and all of them
+    assert rows[-1].startswith("| all 2 | gray |")
 
 
 def test_a_complete_experiment_is_not_trained_again(experiment, photographs, whole, monkeypatch, capsys):

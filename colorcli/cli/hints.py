@@ -1,4 +1,4 @@
-"""The hints of `colorcli run`: colors that the user gives to places."""
+"""The hints of `colorcli run`: colors that the user gives to places, or takes from a photograph."""
 
 from __future__ import annotations
 
@@ -15,18 +15,33 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from colorcli.hints.files import HintSet
+    from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
 
 
 @dataclass(frozen=True)
 class HintOptions:
-    """Hints on the command line, and files of them."""
+    """Hints on the command line, files of them, and a photograph to take colors from."""
 
     hints: tuple[WrittenHint, ...]
     hint_files: tuple[Path, ...]
+    like: Path | None
 
     def __bool__(self) -> bool:
         return bool(self.hints or self.hint_files)
+
+    def alike(self, pipeline: Pipeline) -> Pipeline:
+        """Let a pipeline take the colors of the photograph, if there is one.
+
+        Raises:
+            UnreadableMedia: the file is not a picture.
+            UsageError: it is not in color.
+        """
+        if self.like is None:
+            return pipeline
+        from colorcli.inference.like import like
+
+        return like(pipeline, self.like)
 
     def gather(self, jobs: Sequence[Job], *, complete: bool) -> HintSet:
         """Read the hints and check that each is for one of the jobs.
@@ -65,6 +80,12 @@ hint_options = option_group(
             multiple=True,
             metavar="FILE",
             help="Hints from a JSON or CSV file, or from strokes on a transparent PNG; may be repeated.",
+        ),
+        click.option(
+            "--like",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="PHOTO",
+            help="Photograph of something similar, in color, to take colors from.",
         ),
     ],
 )

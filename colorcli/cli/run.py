@@ -154,6 +154,8 @@ def run(
     # A misspelled name is reported at once, even in a dry run.
     members = [Registry().get(split_name(model)[0]) for model, _ in split_mixture(name)]
     check_capabilities(members, pass_options)
+    if hint_options.like and pass_options.samples:
+        raise UsageError("--like and --samples cannot be used together.", "Leave out one of them.")
 
     def pipeline(options: ModelOptions = model_options) -> Pipeline:
         model = options.load(name)
@@ -162,7 +164,8 @@ def run(
         from colorcli.inference.taming import Taming
 
         taming = Taming(shadows=tame_shadows, splashes=tame_splashes)
-        return Pipeline(model, strength=strength, taming=taming, options=values, batch_size=batch_size)
+        made = Pipeline(model, strength=strength, taming=taming, options=values, batch_size=batch_size)
+        return hint_options.alike(made)
 
     if STDIN in inputs:
         _check_alone(inputs, output_options, pass_options, message_options)

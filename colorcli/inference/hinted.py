@@ -74,7 +74,11 @@ class _GuidedPipeline(Pipeline):
 
     def __init__(self, pipeline: Pipeline, hints: Sequence[Hint]) -> None:
         super().__init__(
-            pipeline.model, strength=pipeline.strength, options=pipeline.options, batch_size=pipeline.batch_size
+            pipeline.model,
+            strength=pipeline.strength,
+            taming=pipeline.taming,
+            options=pipeline.options,
+            batch_size=pipeline.batch_size,
         )
         self._hints = hints
 

@@ -30,15 +30,17 @@ class LikePipeline(Pipeline):
     Args:
         pipeline: model and settings.
         photograph: in color.
+        source: what notes call it.
 
     Raises:
         UsageError: the photograph is not in color.
     """
 
-    def __init__(self, pipeline: Pipeline, photograph: Frame) -> None:
+    def __init__(self, pipeline: Pipeline, photograph: Frame, source: str = "a photograph") -> None:
         super().__init__(
             pipeline.model,
             strength=pipeline.strength,
+            taming=pipeline.taming,
             options=pipeline.options,
             batch_size=pipeline.batch_size,
             name=pipeline.name,
@@ -46,18 +48,19 @@ class LikePipeline(Pipeline):
         if not is_in_color(photograph.pixels):
             raise UsageError("The photograph to take colors from is not in color.")
         self._pipeline = pipeline
+        self._source = source
         self._digest = hashlib.sha256(photograph.pixels.tobytes()).hexdigest()
         self._table = self._studied(photograph)
 
     def _studied(self, photograph: Frame) -> ColorTable:
         """Compare a photograph with what the model predicts for it."""
-        plain = Pipeline(self.model, options=self.options)
+        plain = Pipeline(self.model, taming=self.taming, options=self.options)
         (predicted,) = plain.chroma([photograph])
         top = 255 if photograph.pixels.itemsize == 1 else 65535
         rgb = torch.from_numpy(photograph.pixels.astype("float32") / top).permute(2, 0, 1)[None]
         lab = rgb_to_lab(functional.interpolate(rgb, (SIDE, SIDE), mode="bilinear", antialias=True))
-        size = functional.interpolate(predicted.float().cpu(), (SIDE, SIDE), mode="bilinear", antialias=True)
-        return ColorTable(lab[:, :1], size, lab[:, 1:])
+        ab = functional.interpolate(predicted.float().cpu(), (SIDE, SIDE), mode="bilinear", antialias=True)
+        return ColorTable(lab[:, :1], ab, lab[:, 1:])
 
     def predict_lightness(self, lightness: Tensor) -> Planes:
         """Predict chroma as the pipeline does, shifted to the photograph's colors."""
@@ -66,7 +69,8 @@ class LikePipeline(Pipeline):
             return planes
         light = functional.interpolate(lightness.float(), planes.values.shape[-2:], mode="bilinear", antialias=True)
         difference = self._table.difference(light, planes.values / self.strength)
-        return replace(planes, values=planes.values + self.strength * difference)
+        notes = [{**note, "like": self._source} for note in planes.notes]
+        return replace(planes, values=planes.values + self.strength * difference, notes=notes)
 
     def identity(self) -> list[object]:
         return [*self._pipeline.identity(), "like", self._digest]
@@ -81,6 +85,6 @@ def like(pipeline: Pipeline, path: Path) -> LikePipeline:
     """
     picture = open_picture(path, max_pixels=DEFAULT_MAX_PIXELS)
     try:
-        return LikePipeline(pipeline, next(picture.frames()))
+        return LikePipeline(pipeline, next(picture.frames()), picture.name)
     except UsageError as error:
         raise UsageError(f"{picture.name} has no colors to take.", "Give --like a photograph in color.") from error

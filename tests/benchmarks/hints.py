@@ -8,6 +8,7 @@ over all pixels, with the photographs scaled to 160 pixels on the longer side.
 
 from __future__ import annotations
 
+import functools
 import platform
 import random
 import statistics
@@ -21,6 +22,8 @@ from torch.nn import functional
 import colorcli
 from colorcli.color import lab_to_rgb, rgb_to_lab
 from colorcli.hints.hint import Hint
+from colorcli.hints.like import SIDE as SIDE_OF_REFERENCE
+from colorcli.hints.like import ColorTable
 from colorcli.hints.spread import Spreader
 from colorcli.inference.pipeline import Pipeline
 from colorcli.media.formats import BY_SUFFIX
@@ -67,6 +70,29 @@ def errors(pipeline, photographs):
     return found
 
 
+def like(pipeline, photographs):
+    """Print the RMSE before and after, with a photograph's other half as its reference, and with another one."""
+    labs = [small_lab(pixels) for pixels in photographs]
+    colored = [predicted(pipeline, each, lab.shape[-2:]) for each, lab in zip(photographs, labs, strict=True)]
+    small = functools.partial(functional.interpolate, size=(SIDE_OF_REFERENCE,) * 2, mode="bilinear", antialias=True)
+    pairs = {"its other half": [], "another photograph": []}
+    for number, (lab, ab) in enumerate(zip(labs, colored, strict=True)):
+        middle, other = lab.shape[-1] // 2, (number + 7) % len(labs)
+        left, right = (slice(None, middle), slice(middle, None))
+        pairs["its other half"].append((lab[..., right], ab[..., right], lab[..., left], ab[..., left]))
+        pairs["another photograph"].append((lab, ab, labs[other], colored[other]))
+    for name, cases in pairs.items():
+        before, after = [], []
+        for lab, ab, of, predicted_of in cases:
+            reference = small(of)
+            table = ColorTable(reference[:, :1], small(predicted_of), reference[:, 1:])
+            for values, found in ((ab, before), (ab + table.difference(lab[:, :1], ab), after)):
+                found.append((values - lab[:, 1:]).square().sum(dim=1).mean().item())
+        better = sum(a < b for a, b in zip(after, before, strict=True))
+        rmse = [statistics.mean(each) ** 0.5 for each in (before, after)]
+        print(f"--like {name}: {rmse[0]:.1f} to {rmse[1]:.1f}, better in {better} of {len(cases)}", flush=True)
+
+
 def latencies():
     """Seconds to prepare a picture of 256x256, and for one more hint: medians of five, wall and processor."""
     seconds = {"prepare": [], "one more": []}
@@ -96,6 +122,8 @@ def main(folder, names):
         worse = [sum(a > b for a, b in zip(found[count], found[0], strict=True)) for count in COUNTS]
         cells = (f"{value:.1f} ({count})" for value, count in zip(rmse, worse, strict=True))
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+        if pipeline:
+            like(pipeline, photographs)
     for name, (wall, processor) in latencies().items():
         print(f"{name}: {wall * 1000:.0f} ms, {processor * 1000:.0f} ms of processor time")
 

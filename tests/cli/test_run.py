@@ -668,3 +668,17 @@ def test_the_entropy_of_a_picture_with_hints_is_that_of_the_model(colorcli, tmp_
     gray(tmp_path / "a.png")
     _, out, _ = colorcli("--json", "--explain", "--hint", "10,8=#b03020", "a.png")
     assert [row.get("hints") for row in rows(out)] == [["26.25%,26.5625%=#b03020"], None]
+
+
+def test_a_photograph_to_take_colors_from_is_noted_and_is_a_setting(colorcli, tmp_path):
+    gray(tmp_path / "a.png")
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "like.png")
+    code, out, _ = colorcli("--json", "--like", "like.png", "a.png")
+    assert code == 0
+    assert rows(out)[0]["notes"]["like"] == "like.png"
+    assert "with other settings" in colorcli("a.png")[2]
+    code, _, err = colorcli("--like", "a.png", "--overwrite", "a.png")
+    assert code == 2
+    assert "a.png has no colors to take. Give --like a photograph in color." in " ".join(err.split())
+    assert "--like and --samples cannot be used together" in colorcli("--like", "like.png", "--samples", 2, "a.png")[2]

@@ -40,6 +40,9 @@ class ZhangRecipe(Recipe):
         neighbors: bins in the soft encoding of a color.
         sigma: width in ab of the soft encoding and of the smoothing of the prior.
         rebalancing: lambda of equation 4: 1 treats all colors alike, 0 weighs by rarity alone; the paper has 0.5.
+        adjustment: how much of the rebalancing the network's own distribution leaves out: the loss sees logits plus
+            adjustment times the logarithm of a bin's weight (Menon et al., Long-tail learning via logit adjustment,
+            ICLR 2021). 0 is the paper's; with 1, the distribution is that of the data.
         optimizer: `adamw` for all, or `muon` for the weights between the first and the last layer, which learns
             faster.
         learning_rate: the highest; under `muon` AdamW's is a tenth of it.
@@ -69,6 +72,7 @@ class ZhangRecipe(Recipe):
         neighbors: int = 5,
         sigma: float = 5.0,
         rebalancing: float = 0.5,
+        adjustment: float = 0.0,
         optimizer: OptimizerName = "adamw",
         learning_rate: float = 3e-5,
         betas: tuple[float, float] = (0.9, 0.99),
@@ -93,6 +97,9 @@ class ZhangRecipe(Recipe):
         self.neighbors = neighbors
         self.sigma = sigma
         self.rebalancing = rebalancing
+        if not 0 <= adjustment <= 1:
+            raise ValueError("adjustment must be in 0..1")
+        self.adjustment = adjustment
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.betas = betas
@@ -161,12 +168,16 @@ class ZhangRecipe(Recipe):
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         # As (B, h, w, Q), which networks in channels_last give without a copy.
-        log_probability = network(batch.lightness).movedim(1, -1).float().log_softmax(dim=-1)
+        logits = network(batch.lightness).movedim(1, -1).float()
+        log_probability = logits.log_softmax(dim=-1)
+        adjusted = log_probability
+        if self.adjustment:
+            adjusted = (logits + self.adjustment * self.weights.log()).log_softmax(dim=-1)
         size = log_probability.shape[1:3]
         truth = self._reduced(batch, size)
         row = table_index(truth)  # (B, h, w)
         nearest = self.index[row]  # (B, h, w, k)
-        cross_entropy = -(self.encoding[row] * log_probability.gather(-1, nearest)).sum(dim=-1)  # (B, h, w)
+        cross_entropy = -(self.encoding[row] * adjusted.gather(-1, nearest)).sum(dim=-1)  # (B, h, w)
         nearest_bin = nearest[..., 0]
         classification = (self.weights[nearest_bin] * cross_entropy).mean()
         if not (self.color_weight or self.cast_weight or self.smoothness_weight):

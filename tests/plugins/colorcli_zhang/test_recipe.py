@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from colorcli import Batch
 from colorcli.color import rgb_to_lab
@@ -83,6 +84,23 @@ def test_the_loss_is_that_of_the_paper(neighbors):
     with torch.no_grad():
         loss = recipe.validate(network, batch(lightness, ab))["loss"]
         assert loss.item() == pytest.approx(loss_by_hand(network, lightness, ab, surveyed, neighbors), rel=1e-4)
+
+
+def test_adjustment_leaves_the_rebalancing_out_of_the_distribution():
+    """The loss is that of a network whose logits are higher by adjustment times the logarithm of the weights."""
+    surveyed = torch.cat([colors((3, 4))] * 5 + [colors((52, 31), (-21, 44))])
+    plain, adjusted = ZhangRecipe(), ZhangRecipe(adjustment=0.5)
+    networks = [started(recipe, surveyed).eval() for recipe in (plain, adjusted)]
+    networks[0].load_state_dict(networks[1].state_dict())
+    example = batch(torch.full((1, 1, 16, 16), 50.0), torch.full((1, 2, 16, 16), 10.0))
+
+    class Shifted(nn.Module):
+        def forward(self, lightness):
+            return networks[0](lightness) + 0.5 * plain.weights.log()[:, None, None]
+
+    with torch.no_grad():
+        expected = plain.validate(Shifted(), example)["loss"]
+        assert adjusted.validate(networks[1], example)["loss"] == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_a_rare_color_weighs_more():
@@ -184,6 +202,7 @@ def test_a_resumed_recipe_makes_the_same_step():
         ({"optimizer": "sgd"}, "optimizer must be one of .* got 'sgd'"),
         ({"schedule": "linear"}, "schedule must be one of .* got 'linear'"),
         ({"rebalancing": 2.0}, "rebalancing in 0..1"),
+        ({"adjustment": 1.5}, "adjustment must be in 0..1"),
     ],
 )
 def test_a_setting_that_does_not_exist_is_an_error(settings, said):

@@ -53,7 +53,7 @@ def opened(browser: Browser, place: Path | str, **context) -> Iterator[tuple[Pag
     heard = Heard()
     window = browser.new_context(**context)
     page = window.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     page.on("console", lambda message: heard.console.append(message.text))
     page.on("pageerror", lambda error: heard.console.append(str(error)))
     page.on("request", lambda request: heard.requests.append(request.url))

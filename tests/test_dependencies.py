@@ -29,8 +29,11 @@ MODULES_OF_EXTRAS = [
     "matplotlib",
     "openvino",
     "pillow_heif",
+    "python_multipart",
     "pytorch_fid",
+    "starlette",
     "timm",
+    "uvicorn",
 ]
 
 
@@ -148,6 +151,13 @@ def test_training_without_its_extra_names_the_command_that_installs_it(core):
     done = core("train", "zhang", ".", "--recipe", "starter", "-o", "run")
     assert done.returncode == 2
     assert 'pip install "colorcli[train]"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serving_without_its_extra_names_the_command_that_installs_it(core):
+    done = core("serve", "--no-browser")
+    assert done.returncode == 1
+    assert 'pip install "colorcli[serve]"' in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -33,15 +33,14 @@ def _check_extra() -> None:
     Raises:
         MissingDependency: something is not installed.
     """
-    from importlib import import_module
-
-    for module in ("starlette", "uvicorn", "python_multipart"):
-        try:
-            import_module(module)
-        except ModuleNotFoundError:
-            raise MissingDependency(
-                f"colorcli serve needs {module}, which is not installed.", 'Install it: pip install "colorcli[serve]"'
-            ) from None
+    try:
+        import python_multipart  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"colorcli serve needs {error.name}, which is not installed.", 'Install it: pip install "colorcli[serve]"'
+        ) from None
 
 
 @click.command()

@@ -311,6 +311,8 @@ def test_a_broken_file_with_markup_in_its_name_is_named_and_stops_nothing(browse
         page.locator(".photo img").wait_for()
         assert page.locator(".photo.failed").get_attribute("title") == MARKUP
         assert page.locator("#name").inner_text() == MARKUP
+        assert "not a picture format that can be read" in page.locator("#problem").inner_text()
+        assert not page.locator("#window").is_visible()
         assert "not a picture format that can be read" in page.locator(".alert").inner_text()
         assert page.locator("img[src=x]").count() == 0
         page.locator(".photo").nth(1).click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,7 +22,7 @@ def render_page(models: Sequence[Mapping[str, Any]], max_bytes: int) -> str:
         max_bytes: of a file that may be sent.
     """
     template = _environment().get_template("index.html")
-    return template.render(t=texts(), models=models, max_bytes=max_bytes)
+    return template.render(p=SimpleNamespace(**texts()["page"]), t=texts(), models=models, max_bytes=max_bytes)
 
 
 @cache

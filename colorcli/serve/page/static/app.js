@@ -100,6 +100,7 @@ function show(index) {
   before = JSON.stringify(photo().settings);
   at("name").textContent = photo().name;
   at("name").title = photo().name;
+  at("status").textContent = "";
   stage.clear();
   for (const side of ["left", "right"]) delete shown[side];
   strip.draw(photos, current);
@@ -110,8 +111,10 @@ function show(index) {
 // Draw what is known of the photograph by now.
 function showOpened() {
   const { info, problem, settings } = photo();
-  at("facts").textContent = problem ? `${problem.message} ${problem.hint}` : info ? facts(info) : text("opening");
-  at("facts").classList.toggle("bad", Boolean(problem));
+  at("facts").textContent = problem ? text("failed") : info ? facts(info) : text("opening");
+  at("problem").textContent = problem ? `${problem.message} ${problem.hint}` : "";
+  at("problem").hidden = !problem;
+  at("window").hidden = Boolean(problem);
   for (const id of ["download", "copy", "add-hint", "show-samples"]) at(id).disabled = !info;
   stage.busy(!info && !problem);
   panel.show(settings, info);

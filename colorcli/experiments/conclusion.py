@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from colorcli.errors import ColorcliError, UsageError
+from colorcli.errors import ColorcliError
 from colorcli.experiments.classes import recognize
 from colorcli.experiments.declaration import FULL
 from colorcli.experiments.measured import Place, load_epochs, load_variants, measure
@@ -114,10 +114,8 @@ class _Study:
         self.folder = folder
         self.problems = problems
         self._watch = watch
-        self.trained = [
-            path for run in experiment.runs if (path := folder / RUNS / run.name / "best.safetensors").is_file()
-        ]
-        self.folders = [path.parent for path in self.trained]
+        folders = [folder / RUNS / run.name for run in experiment.runs]
+        self.folders = [each for each in folders if (each / "best.safetensors").is_file()]
         self.losses: dict[str, RunLosses] = {run.name: run for run in read_runs(self.folders)} if self.folders else {}
 
     @property
@@ -195,12 +193,8 @@ class _Study:
             )
 
     def _rows(self, declared: Sheet, pipelines: Sequence[Pipeline]) -> Iterator[PictureVersions]:
-        try:
-            photographs = photographs_of(self.experiment, self.folders, declared.part)
-        except UsageError:
-            if declared.part == self.experiment.file.part:
-                raise
-            photographs = photographs_of(self.experiment, self.folders, self.experiment.file.part)
+        part = declared.part or self.experiment.file.part
+        photographs = photographs_of(self.experiment, self.folders, part)
         shown = self._watch("drawing", sample(photographs, declared.pictures))
         for row in versions(pipelines, shown, self.problems.append):
             yield PictureVersions("", row.versions)

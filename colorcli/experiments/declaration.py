@@ -137,14 +137,14 @@ class Sheet(_Table, frozen=True):
         title: such as "Figure 6".
         variants: from left to right; all if empty.
         pictures: how many.
-        part: of the data of the runs.
+        part: the split of the pictures; that of the experiment if empty.
         note: below the sheet.
     """
 
     title: _Text
     variants: tuple[str, ...] = ()
     pictures: _Count = 6
-    part: Literal["test", "validation", "training"] = "test"
+    part: Literal["test", "validation", "training", ""] = ""
     note: str = ""
 
 

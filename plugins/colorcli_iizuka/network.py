@@ -39,6 +39,8 @@ class IizukaNetwork(nn.Module):
         space: `lab` predicts ab; `rgb` predicts the whole picture, of which the lightness is not used.
         norm: batch norm between each layer and its ReLU instead of a bias; the published network was trained with it
             and has it folded into its weights.
+        single_stream: the published paper's baseline, which has neither global features nor a fusion, and therefore no
+            classifier.
 
     Raises:
         ValueError: an argument is out of range.
@@ -54,6 +56,7 @@ class IizukaNetwork(nn.Module):
         space: Space = "lab",
         *,
         norm: bool = False,
+        single_stream: bool = False,
     ) -> None:
         super().__init__()
         if output not in get_args(Output) or space not in get_args(Space) or fusion_kernel not in {1, 3}:
@@ -66,16 +69,20 @@ class IizukaNetwork(nn.Module):
                 "width must be above 0, global_size 8 or more and classes 0 or more, got "
                 f"{width}, {global_size} and {classes}"
             )
+        if single_stream and classes:
+            raise ValueError(f"a single stream has no classifier, got classes = {classes}")
         self.global_size = global_size
         self.output = output
         self.space = space
         c32, c64, c128, c256, c512, c1024 = (max(8, round(width * n / 8) * 8) for n in (32, 64, 128, 256, 512, 1024))
         self.low = _convolutions([1, c64, c128, c128, c256, c256, c512], [2, 1, 2, 1, 2, 1], norm=norm)
         self.mid = _convolutions([c512, c512, c256], [1, 1], norm=norm)
-        self.global_ = _convolutions([c512] * 5, [2, 1, 2, 1], norm=norm)
-        side = -(-global_size // 32)  # five convolutions halve it, rounding up
-        self.scene = nn.Sequential(nn.Flatten(), *_connected([c512 * side**2, c1024, c512, c256], norm=norm))
-        self.fusion = _convolutions([2 * c256, c256], [1], kernel=fusion_kernel, norm=norm)
+        self.single_stream = single_stream
+        if not single_stream:
+            self.global_ = _convolutions([c512] * 5, [2, 1, 2, 1], norm=norm)
+            side = -(-global_size // 32)  # five convolutions halve it, rounding up
+            self.scene = nn.Sequential(nn.Flatten(), *_connected([c512 * side**2, c1024, c512, c256], norm=norm))
+            self.fusion = _convolutions([2 * c256, c256], [1], kernel=fusion_kernel, norm=norm)
         self.color = nn.Sequential(
             _convolutions([c256, c128], [1], norm=norm),
             nn.Upsample(scale_factor=2),
@@ -121,12 +128,17 @@ class IizukaNetwork(nn.Module):
             )
         centered = luma - _MEAN_LUMA
         local = self.low(centered)
+        if self.single_stream:
+            return self._activated(self.color(self.mid(local))), None
         scene = self.scene(self.global_(self._low_of_copy(centered, local)))
         mid = self.mid(local)
         everywhere = scene[:, :, None, None].expand(-1, -1, *mid.shape[-2:])  # (B, 256) -> (B, 256, H / 8, W / 8)
-        color = self.color(self.fusion(torch.cat([mid, everywhere], dim=1))).float()  # a step of bf16 is 0.4 ab
-        activated = color.sigmoid() if self.output == "sigmoid" else color.relu()
-        return activated, None if self.category is None else self.category(scene)
+        color = self.color(self.fusion(torch.cat([mid, everywhere], dim=1)))
+        return self._activated(color), None if self.category is None else self.category(scene)
+
+    def _activated(self, color: Tensor) -> Tensor:
+        color = color.float()  # a step of bf16 is 0.4 ab
+        return color.sigmoid() if self.output == "sigmoid" else color.relu()
 
     def _low_of_copy(self, picture: Tensor, features: Tensor) -> Tensor:
         """Compute the low-level features of the copy of fixed size; they are reused if the picture has that size."""

@@ -289,3 +289,18 @@ def test_an_untrained_network_is_nearly_gray(output, norm):
 def test_an_invalid_hyperparameter_is_an_error(wrong, said):
     with pytest.raises(ValueError, match=said):
         IizukaNetwork(**wrong)
+
+
+def test_the_baseline_with_a_single_stream_is_the_chain_without_global_features():
+    """Of Iizuka 2016, section 5, named by the Utrecht paper, section III B."""
+    torch.manual_seed(0)
+    network = IizukaNetwork(width=0.125, single_stream=True).eval()
+    assert {name.partition(".")[0] for name in network.state_dict()} == {"low", "mid", "color"}
+    luma = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        color, scores = network(luma)
+        expected = network.color(network.mid(network.low(luma - 0.44505388568813414))).sigmoid()
+    assert scores is None
+    assert torch.allclose(color, expected)
+    with pytest.raises(ValueError, match="a single stream has no classifier, got classes = 6"):
+        IizukaNetwork(width=0.125, single_stream=True, classes=6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -58,7 +59,7 @@ def show_plan(
     for each in passes:
         made_by = _picture_maker(each, pipeline, hints, max_pixels) if pipeline else None
         states.update(_show(job, made_by, _read_picture, options) for job in each.jobs)
-    made_by = _film_maker(settings, pipeline) if settings and pipeline else None
+    made_by = _film_maker(settings, pipeline, hints) if settings and pipeline else None
     states.update(_show(job, made_by, _read_film, options) for job in planned.films)
     code = report_problems(planned, options)
     if not options.quiet:
@@ -89,9 +90,8 @@ def _picture_maker(each: Pass, pipeline: Pipeline, hints: HintSet, max_pixels: i
     return lambda job: pipeline_for(job, own, used, max_pixels=max_pixels).provenance
 
 
-def _film_maker(settings: FilmSettings, pipeline: Pipeline) -> Maker:
-    provenance = settings.provenance(pipeline)
-    return lambda _job: provenance
+def _film_maker(settings: FilmSettings, pipeline: Pipeline, hints: HintSet) -> Maker:
+    return lambda job: replace(settings, hints=hints.of(job.relative)).provenance(pipeline)
 
 
 def _show(job: Job, made_by: Maker | None, read: Reader, options: MessageOptions) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from colorcli.cli.progress import Progress
     from colorcli.film.colorize import FilmSettings
     from colorcli.film.shot_list import Shot
+    from colorcli.hints.files import HintSet
     from colorcli.inference.outcomes import FilmOutcome
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
@@ -228,6 +229,7 @@ def colorize_films(
     jobs: Sequence[Job],
     settings: FilmSettings,
     own_pipelines: Mapping[Shot, Pipeline],
+    hints: HintSet,
     *,
     overwrite: bool,
     quiet: bool = False,
@@ -241,18 +243,19 @@ def colorize_films(
         with contextlib.suppress(FfmpegMissing):  # which the outcome of each film reports
             click.echo(describe_ffmpeg(), err=True)
     for job in jobs:
+        own = replace(settings, hints=hints.of(job.relative))
         with _FilmProgress(job, settings, quiet=quiet) as progress:
             outcome = colorize_film(
                 pipeline,
                 job,
-                settings,
+                own,
                 own_pipelines=own_pipelines,
                 overwrite=overwrite,
                 reserved={other.target for other in jobs if other is not job},
                 on_start=progress.begin,
                 on_frame=progress.advance,
             )
-        yield outcome
+        yield replace(outcome, hints=tuple(map(str, own.hints)))
 
 
 class _FilmProgress:

@@ -142,9 +142,10 @@ def _outcome_row(pipeline: Pipeline, outcome: Outcome) -> str:
     }
     if outcome.done_before:
         facts["done_before"] = True
+    if outcome.hints:
+        facts["hints"] = outcome.hints
     if isinstance(outcome, PictureOutcome):
         facts |= {"notes": outcome.notes} if outcome.notes else {}
-        facts |= {"hints": outcome.hints} if outcome.hints else {}
         facts |= {"seed": outcome.seed} if outcome.seed is not None else {}
         facts |= {"entropy": True} if outcome.kind == "entropy" else {}
         facts |= {"copied": True} if outcome.kind == "copy" else {}

@@ -209,6 +209,7 @@ def run(
                     planned.films,
                     settings,
                     pipelines_of_shots(settings.shots, reporter.pipeline, another),
+                    hints,
                     overwrite=output_options.overwrite,
                     quiet=message_options.quiet,
                     verbose=message_options.verbose,

@@ -21,6 +21,7 @@ from torch.nn import functional
 from colorcli.errors import UnwritableMedia
 from colorcli.film.chroma import Coding, chroma_planes
 from colorcli.film.concurrency import ordered_map, prefetched
+from colorcli.film.hinted import hinted_frames
 from colorcli.film.keyframes import Keyframes
 from colorcli.film.pipelines import ShotPipelines
 from colorcli.film.prepare import prepare_shots, read_lead_in, upright
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from colorcli.film.references import Reference
     from colorcli.film.shot_list import Shot
     from colorcli.film.stabilizer import Method
+    from colorcli.hints.hint import WrittenHint
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
     from colorcli.media.films.display import Deinterlace
@@ -85,6 +87,7 @@ class FilmSettings:
         stabilize: how chroma is smoothed over time.
         keyframes: predict one frame in this many; 0 for key frames where needed; None for every frame.
         references: frames corrected by a person.
+        hints: colors of places at times, each of which colors its shot like a corrected frame.
         stills: a folder of frames in color, whose names tell their times; None for none.
         shots: the shots, with models and strengths of their own; empty to detect them.
     """
@@ -98,6 +101,7 @@ class FilmSettings:
     stabilize: Method = "flow"
     keyframes: int | None = None
     references: tuple[Reference, ...] = ()
+    hints: tuple[WrittenHint, ...] = ()
     stills: Path | None = None
     shots: tuple[Shot, ...] = ()
 
@@ -117,6 +121,7 @@ class FilmSettings:
             *(self.deinterlace, self.stabilize, self.keyframes, [each.digest for each in self.references]),
             *([still_digests(self.stills)] if self.stills else []),
             *([repr(self.shots)] if self.shots else []),
+            *([["hints", *map(str, self.hints)]] if self.hints else []),
         ]
         digest = hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:16]
         return replace(pipeline.provenance, settings=digest)
@@ -184,7 +189,7 @@ def film_chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Gener
 def _corrections(
     film: Film, settings: FilmSettings, pipelines: ShotPipelines, start: Fraction, end: Fraction | None
 ) -> Corrections:
-    references = list(settings.references)
+    references = [*settings.references, *hinted_frames(film, settings.hints, pipelines.at)]
     if settings.stills:
         references += find_stills(film, settings.stills, settings.shots)
     return Corrections(film, references, pipelines.size_at, start, end, settings.cuts)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -48,11 +48,13 @@ class Reference:
         path: the picture.
         time: of the frame in the film, in seconds.
         must_fit: whether it is an error if it does not belong to the film or is gray; otherwise it is left out.
+        picture: (H, W, 3) uint8 or uint16, if it is not in a file; then the path is that of the film.
     """
 
     path: Path
     time: Fraction
     must_fit: bool = True
+    picture: NDArray[Any] | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> str:
@@ -223,7 +225,9 @@ class Corrections:
 
 def _read(film: Film, reference: Reference) -> Tensor:
     """Return a corrected frame: (1, 3, H, W) Lab, upright and not mirrored, like network input."""
-    pixels = next(open_picture(reference.path).frames()).pixels
+    pixels = reference.picture
+    if pixels is None:
+        pixels = next(open_picture(reference.path).frames()).pixels
     height, width = pixels.shape[:2]
     stored = film.width * film.sample_aspect_ratio / film.height, Fraction(film.width, film.height)
     wanted = [float(1 / each if film.rotation % 180 else each) for each in stored]

@@ -24,6 +24,7 @@ class Outcome:
         seconds: of work. Pictures that share a pass through the network share its time.
         done_before: an earlier run with the same model and settings made the output.
         error: why the output is missing; None if it was made.
+        hints: that the colors follow, as they are written on the command line.
         remarks: sentences for the user without their final period, such as what the output could not keep.
     """
 
@@ -32,6 +33,7 @@ class Outcome:
     done_before: bool = False
     error: ColorcliError | None = None
     remarks: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
 
     @property
     def output(self) -> Path:
@@ -49,14 +51,12 @@ class PictureOutcome(Outcome):
         notes: what the colorizer reports about the picture, such as the category that a router chose.
         copied_to: where a copy is; its format, and so its suffix, is that of the input.
         seed: of the sampled coloring; None for the usual one.
-        hints: that its colors follow, as they are written on the command line.
     """
 
     kind: PictureKind = "color"
     copied_to: Path | None = None
     notes: Mapping[str, str | float] = field(default_factory=dict)
     seed: int | None = None
-    hints: tuple[str, ...] = ()
 
     @property
     def output(self) -> Path:

@@ -201,6 +201,15 @@ def test_a_corrected_frame_is_a_reference(colorcli, film):
     assert film.with_name("corrected.mp4").read_bytes() != film.with_name("film-color.mp4").read_bytes()
 
 
+def test_a_hint_at_a_time_is_listed_and_is_a_setting(colorcli, film):
+    (row,) = rows(colorcli("--json", "--hint", "50%,50%@0:00.1=#b03020", "film.mp4")[1])
+    assert row["hints"] == ["50%,50%@0.1=#b03020"]
+    again = ["--hint", "50%,50%@0:00.1=#b03020", "film.mp4"]
+    assert "1 done before" in colorcli(*again)[2]
+    assert "0 to write, 1 done before" in colorcli("--dry-run", *again)[2]
+    assert "with other settings" in colorcli("film.mp4")[2]
+
+
 def test_the_settings_file_accepts_film_options(colorcli, mixed, tmp_path):
     (tmp_path / "colorcli.toml").write_text('[run]\ncodec = "mpeg4"\nstart = "0.08"\nkeyframes = "auto"\n')
     assert colorcli("mixed/a.jpg")[0] == 0  # which they do not disturb

@@ -12,7 +12,6 @@ import click
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, complete_model, served_model_options
 from colorcli.cli.run import DEFAULT_MODEL
-from colorcli.errors import MissingDependency
 
 if TYPE_CHECKING:
     from colorcli.inference.model import Model
@@ -25,22 +24,6 @@ def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     if value is not None and not _TOKEN.fullmatch(value):
         raise click.BadParameter("must have 16 to 200 letters, digits, - or _; `openssl rand -hex 16` makes one.")
     return value
-
-
-def _check_extra() -> None:
-    """Check that what the extra `serve` installs is there.
-
-    Raises:
-        MissingDependency: something is not installed.
-    """
-    try:
-        import python_multipart  # noqa: F401
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingDependency(
-            f"colorcli serve needs {error.name}, which is not installed.", 'Install it: pip install "colorcli[serve]"'
-        ) from None
 
 
 @click.command()
@@ -104,7 +87,9 @@ def serve(
     """
     import secrets
 
-    _check_extra()
+    from colorcli.serve import require_extra
+
+    require_extra()
     from colorcli.serve import server
 
     name = name or model_options.named_by_weights() or DEFAULT_MODEL

@@ -7,3 +7,21 @@ do not need fifty threads. It costs eight small packages, which no other command
 Pictures live in memory only, in an `Album` of bounded size; models on a `ModelShelf`. Requests take their turn one
 after the other, because each of them uses every core.
 """
+
+from colorcli.errors import UsageError
+
+
+def require_extra() -> None:
+    """Check that the packages of the extra `serve` are installed.
+
+    Raises:
+        UsageError: one is missing; the hint is the command that installs it.
+    """
+    try:
+        import python_multipart  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"colorcli serve needs {error.name}, not installed.", 'Install it with: pip install "colorcli[serve]"'
+        ) from None

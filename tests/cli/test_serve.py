@@ -102,7 +102,7 @@ def test_a_missing_package_is_named_with_the_extra_that_installs_it(module, monk
         if name.partition(".")[0] in {"starlette", "uvicorn", "python_multipart"} or name.startswith("colorcli.serve"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
-    assert main(["serve", "--no-browser"]) == 1
+    assert main(["serve", "--no-browser"]) == 2
     error = capsys.readouterr().err
-    assert f"colorcli serve needs {module}, which is not installed." in error
+    assert f"colorcli serve needs {module}, not installed." in error
     assert 'pip install "colorcli[serve]"' in error

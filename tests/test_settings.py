@@ -125,6 +125,9 @@ UNTRUSTED = [
     "accept-license = true",
     "accept_license = true",
     "sheet = 'x'",
+    "host = '0.0.0.0'",
+    "allow-host = ['evil.example']",
+    "token = 'known-to-a-stranger'",
 ]
 
 
@@ -134,6 +137,9 @@ UNTRUSTED = [
 @click.option("--report")
 @click.option("--sheet")
 @click.option("--accept-license", is_flag=True)
+@click.option("--host")
+@click.option("--allow-host", multiple=True)
+@click.option("--token")
 def paint(**options):
     """A command that writes."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from colorcli.errors import ColorcliError, UnreadableMedia, UsageError
 from colorcli.media import formats, shown
 from colorcli.media.films import CONTAINERS, SUFFIXES, is_film
+from colorcli.media.films.sequences import is_pattern, pattern_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -72,6 +73,7 @@ def plan(
     *,
     format: str | None = None,  # noqa: A002 - the command line's word
     shard: tuple[int, int] | None = None,
+    sequences: bool = False,
 ) -> Plan:
     """Find every picture and film in the inputs and decide where its output goes. Nothing is written or decoded.
 
@@ -84,6 +86,7 @@ def plan(
         output: a folder, or for one file a file name; None for beside the input.
         format: the name or suffix of the format of pictures; None for that of the input.
         shard: (i, n) for part i of n, 1 <= i <= n; the part of a picture depends only on its relative path.
+        sequences: whether folders of numbered pictures are films, even if they might be photographs.
 
     Raises:
         UsageError: the format, the shard or the output is invalid.
@@ -91,12 +94,17 @@ def plan(
     kind = _wanted_format(format)
     _check_shard(shard)
     found = Plan()
-    problems = {each: problem for each in inputs if (problem := _problem_with(each))}
-    roots = [(each, None if each in problems else _output_root(each, inputs, output)) for each in inputs]
+    patterns = {each: pattern for each in inputs if (pattern := pattern_of(each, film=sequences))}
+    problems = {each: problem for each in inputs if each not in patterns and (problem := _problem_with(each))}
+    roots = [
+        (each, None if each in problems or each in patterns else _output_root(each, inputs, output)) for each in inputs
+    ]
     outputs = {identity for _, root in roots if root and (identity := _identity(root))}
     for each, root in roots:
         if each in problems:
             found.problems.append((each, problems[each]))
+        elif each in patterns:
+            _add_sequence(found, patterns[each], output)
         elif root is None:
             _add_file(found, each, output, kind)
         else:
@@ -204,6 +212,18 @@ def _add_file(found: Plan, source: Path, output: Path | None, kind: Format | Non
     found.jobs.append(Job(source, target, source.name, film))
 
 
+def _add_sequence(found: Plan, pattern: Path, output: Path | None) -> None:
+    """Add numbered pictures, which become numbered pictures unless the output is a film."""
+    if output is not None and (is_pattern(output) or output.suffix.lower() in SUFFIXES):
+        target = _checked(output)
+    elif output is not None:
+        target = output / pattern.name
+    else:
+        folder = pattern.parent if pattern.parent.name else pattern.parent.resolve()
+        target = folder.with_name(f"{folder.name}-color") / pattern.name
+    found.jobs.append(Job(pattern, target, pattern.name, film=True))
+
+
 def _is_film(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in SUFFIXES and suffix != ".ts":  # which is also TypeScript
@@ -217,7 +237,7 @@ def _as_film(path: Path) -> Path:
 
 
 def _checked(output: Path) -> Path:
-    if output.suffix.lower() not in CONTAINERS:
+    if output.suffix.lower() not in CONTAINERS and not is_pattern(output):
         raise UsageError(
             f"{shown(output)} does not end like a film that can be written.", f"Choose from {', '.join(CONTAINERS)}."
         )

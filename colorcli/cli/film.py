@@ -38,6 +38,15 @@ def _time(text: str) -> Fraction:
         raise click.BadParameter(str(error)) from None
 
 
+def _rate(text: str) -> Fraction:
+    """Parse frames per second: 25, 23.976 or 24000/1001."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(\d{1,5}))?", text)
+    rate = Fraction(found[1]) / (int(found[2] or 1) or 1) if found else Fraction(0)
+    if not Fraction(1, 100) <= rate <= 1000:
+        raise click.BadParameter(f"must be frames per second, such as 25 or 24000/1001, got {text!r}.")
+    return rate
+
+
 def _key_frames(text: str) -> int:
     """Parse `auto`, returned as 0, or the distance between key frames."""
     if text == "auto":
@@ -67,6 +76,13 @@ _OPTIONS = {
         default="auto",
         show_default=True,
         help="Films: deinterlace interlaced frames, all frames or none.",
+    ),
+    "frame_rate": click.option(
+        "--fps",
+        "frame_rate",
+        type=_rate,
+        metavar="RATE",
+        help="Films: the rate of numbered pictures: 25 or 24000/1001. A folder of them is a film. [default: 24]",
     ),
     "start": click.option("--start", type=_time, metavar="TIME", help="Films: start here: 90, 1:30 or 1:02:03.5."),
     "end": click.option("--end", type=_time, metavar="TIME", help="Films: stop here."),
@@ -107,7 +123,7 @@ _OPTIONS = {
 }
 
 
-_NAMES = {"references": "--reference", "stills": "--references"}
+_NAMES = {"references": "--reference", "stills": "--references", "frame_rate": "--fps"}
 """The options that are not called like their parameters."""
 
 
@@ -126,6 +142,7 @@ class FilmOptions:
     references: tuple[tuple[Path, Fraction], ...] = ()
     stills: Path | None = None
     shots: Path | None = None
+    frame_rate: Fraction | None = None
 
     def settings(self) -> FilmSettings:
         """Check the options against each other.
@@ -163,6 +180,7 @@ class FilmOptions:
             references=tuple(Reference(path, time) for path, time in self.references),
             stills=self.stills,
             shots=shots,
+            frame_rate=self.frame_rate,
         )
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from colorcli.hints.files import HintSet
     from colorcli.inference.pipeline import Pipeline
 
-STDIN = Path("-")
+STDIN = STDOUT = Path("-")
 DEFAULT_MODEL = "zhang"
 
 
@@ -167,12 +167,26 @@ def run(
         made = Pipeline(model, strength=strength, taming=taming, options=values, batch_size=batch_size)
         return hint_options.alike(made)
 
-    if STDIN in inputs:
+    if STDIN in inputs or output_options.output == STDOUT:
         _check_alone(inputs, output_options, pass_options, message_options)
+        from colorcli.cli.film_stream import stdin_is_film, stream_film
+
+        if STDIN not in inputs:
+            stream_film(pipeline(), film_options.settings(), inputs[0])
+            return 0
+        if stdin_is_film():
+            stream_film(pipeline(), film_options.settings())
+            return 0
         _stream(pipeline(), output_options, hint_options)
         return 0
     with pipes_as_files(inputs, output_options.output) as files:
-        planned = plan(files, output_options.output, format=output_options.file_format, shard=output_options.shard)
+        planned = plan(
+            files,
+            output_options.output,
+            format=output_options.file_format,
+            shard=output_options.shard,
+            sequences=film_options.frame_rate is not None,
+        )
         if output_options.shard is None and not planned.problems:
             check_films(ctx, planned.jobs, output_options.file_format)
         passes = plan_passes(planned, pass_options)
@@ -221,10 +235,17 @@ def run(
 
 
 def _check_alone(inputs: Sequence[Path], output: OutputOptions, passes: PassOptions, messages: MessageOptions) -> None:
-    others = (output.output, output.report, output.dry_run, passes.samples, passes.explain, messages.as_json)
+    others = (
+        output.output not in {None, STDOUT},
+        output.report,
+        output.dry_run,
+        passes.samples,
+        passes.explain,
+        messages.as_json,
+    )
     if len(inputs) > 1 or any(others):
         raise UsageError(
-            "- reads one picture from standard input and writes it to standard output.",
+            "- reads one picture or film from standard input, or writes one to standard output.",
             "Use it alone, without -o, --report, --samples, --explain, --json and --dry-run.",
         )
 

@@ -284,7 +284,7 @@ def test_an_invalid_shard_is_a_usage_error(colorcli, photos, shard):
         (["-m", "zhang.eccv16"], "contradict each other"),
         (["-m", "."], "A model must be COLORIZER or COLORIZER.TAG, got '.'."),
         (["--format", "psd"], "'psd' is not a picture format"),
-        (["-"], "- reads one picture from standard input"),
+        (["-"], "- reads one picture or film from standard input"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -13,7 +13,7 @@ from PIL import Image
 from colorcli.cli import main
 from colorcli.media.films import ffmpeg
 from colorcli.media.films.probe import probe
-from tests.media.films.clips import decoded, make_clip
+from tests.media.films.clips import decoded, make_clip, run_ffmpeg
 from tests.tiny import write_tiny_weights
 
 
@@ -353,3 +353,65 @@ def test_a_terminal_shows_frames_per_second_time_left_and_the_shot(tmp_path, wei
     assert running.returncode == 0
     for words in (b"film.mp4", b"/8", b"fps", b"shot 1", b"1 colorized"):
         assert words in shown
+
+
+# Pictures and pipes
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Five numbered pictures."""
+    (tmp_path / "scans").mkdir()
+    for number in range(5):
+        Image.linear_gradient("L").resize((40, 32)).rotate(3 * number).save(tmp_path / "scans" / f"{number:04}.png")
+    return tmp_path / "scans"
+
+
+def test_numbered_pictures_are_a_film(colorcli, scans):
+    (row,) = rows(colorcli("--json", "scans/%04d.png")[1])
+    assert (row["frames"], row["output"]) == (5, "scans-color/%04d.png")
+    assert files(scans.with_name("scans-color")) == [f"{number:04}.png" for number in range(5)] + ["colorcli.xmp"]
+    assert rows(colorcli("--json", "scans/%04d.png")[1])[0]["done_before"]
+
+
+def test_a_folder_is_a_film_where_a_rate_is_given(colorcli, scans):
+    assert colorcli("scans", "--fps", "16", "-o", "film.mkv")[0] == 0
+    assert probe(scans.with_name("film.mkv")).frame_rate == 16
+    assert colorcli("scans", "-o", "photographs")[0] == 0
+    assert files(scans.with_name("photographs")) == [f"{number:04}.png" for number in range(5)]
+
+
+def test_a_film_becomes_numbered_pictures(colorcli, film):
+    assert colorcli("film.mp4", "-o", "frames/%03d.tif")[0] == 0
+    assert files(film.with_name("frames")) == [f"{number:03}.tif" for number in range(1, 9)] + ["colorcli.xmp"]
+
+
+@pytest.mark.parametrize("rate", ["0", "fast", "1/0", "99999"])
+def test_a_wrong_rate_is_an_error(colorcli, scans, rate):
+    code, _, err = colorcli("scans", "--fps", rate)
+    assert code == 2
+    assert "must be frames per second" in err
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le", "yuv422p", "gray"])
+def test_a_film_passes_through_a_pipe_with_its_luma(tmp_path, weights, pix_fmt):
+    make_clip(tmp_path / "source.mkv", 6, codec="ffv1", pix_fmt=pix_fmt)
+    run_ffmpeg("-i", tmp_path / "source.mkv", "-strict", -1, "-f", "yuv4mpegpipe", tmp_path / "source.y4m")
+    command = [sys.executable, "-m", "colorcli", "run", "--device", "cpu", "--weights", weights, "-"]
+    with (tmp_path / "source.y4m").open("rb") as stdin, (tmp_path / "film.y4m").open("wb") as stdout:
+        done = subprocess.run(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    before, after = decoded(tmp_path / "source.y4m"), decoded(tmp_path / "film.y4m")
+    assert [time for time, _ in before] == [time for time, _ in after]
+    assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(before, after, strict=True))
+
+
+def test_a_film_is_written_to_a_pipe(tmp_path, weights, film):
+    command = [sys.executable, "-m", "colorcli", "run", "--device", "cpu", "--weights", weights, "film.mp4", "-o", "-"]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=True)
+    (tmp_path / "film.y4m").write_bytes(done.stdout)
+    assert [
+        np.array_equal(one[1], other[1])
+        for one, other in zip(decoded(film), decoded(tmp_path / "film.y4m"), strict=True)
+    ]
+    assert files(tmp_path) == ["film.mp4", "film.y4m"]

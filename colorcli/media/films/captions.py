@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import av
 
-from colorcli.media.films.ffmpeg import opened
+from colorcli.media.films.ffmpeg import opened, side_data
 from colorcli.media.films.recordings import Clock
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _read(film: Film) -> Generator[tuple[Fraction, bytes]]:
                     stamped = frame.pts is not None
                     last = frame.pts * frame.time_base - film.start if stamped else last + 1 / film.frame_rate
                     last = clock.continuous(last) if clock else last
-                    waiting += bytes(frame.side_data.get(SIDE_DATA) or b"")
+                    waiting += side_data(frame, SIDE_DATA) or b""
                     yield last, waiting[:most]
                     waiting = waiting[most:]
 

@@ -89,6 +89,19 @@ class ColorTags(NamedTuple):
 _CONVERTED = ColorTags("bt709", "tv", "bt709", "bt709")
 
 
+def picture_colors(frame: Any, notes: list[str]) -> ColorTags:
+    """Return the color coding in which `read_frames` returns the pictures of a sequence: full range in bt709.
+
+    Args:
+        frame: a picture as PyAV decoded it.
+        notes: sentences for the user, extended here.
+    """
+    rgb = bool(frame.format.is_rgb or frame.format.has_palette)
+    if rgb:
+        notes.append("its RGB is converted to YUV in bt709")
+    return ColorTags("bt709", "pc", "iec61966-2-1", "bt709", rgb=rgb)
+
+
 def color_tags(path: Path, frame: Any, codec: str, notes: list[str]) -> ColorTags:
     """Return the color coding of the frames that `read_frames` returns; note what is assumed or converted.
 

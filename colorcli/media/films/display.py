@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from colorcli.media.films.ffmpeg import side_data
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,7 +54,7 @@ def interlacing(
 
 def display(frame: Any) -> tuple[int, float, bool]:
     """Return the clockwise rotation for display in steps of 90, the remaining tilt, and whether it is mirrored."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    data = side_data(frame, "DISPLAYMATRIX")
     if data is None:
         return round(-frame.rotation / 90) * 90 % 360, 0.0, False
     a, b, _, c, d = np.frombuffer(data, np.int32)[:5].astype(float)

@@ -276,6 +276,10 @@ def url(path: Path) -> str:
 def opened(path: Path, options: Mapping[str, str] | None = None) -> Iterator[Any]:
     """Open a film with PyAV, which takes names in UTF-8 only: other files are opened for it.
 
+    Args:
+        path: the film.
+        options: those of ffmpeg for an input; `f` is the format.
+
     Raises:
         FFmpegError: it cannot be read.
     """
@@ -283,7 +287,17 @@ def opened(path: Path, options: Mapping[str, str] | None = None) -> Iterator[Any
         file: Any = url(path)
         if not _is_utf8(str(path)):
             file = nameless(stack.enter_context(path.open("rb")))
-        yield stack.enter_context(av.open(file, options=dict(options or {})))
+        others = dict(options or {})
+        yield stack.enter_context(av.open(file, format=others.pop("f", None), options=others))
+
+
+def side_data(frame: Any, kind: str) -> bytes | None:
+    """Return data that a decoded frame carries, by PyAV's name of their kind; None if it carries none."""
+    try:
+        data = frame.side_data.get(kind)
+    except ValueError:  # it also carries some that PyAV does not know, and then gives none
+        return None
+    return bytes(data) if data is not None else None
 
 
 def nameless(file: IO[bytes]) -> Any:

@@ -129,7 +129,7 @@ def _on_screen(film: Film, time: Fraction) -> Any:
     """Find the last frame that does not begin after a time; seeking may lead past it, then all frames are read."""
     for start in (time, None) if film.seekable else (None,):
         last = None
-        with opened(film.path) as container:
+        with opened(film.path, film.input_options) as container:
             for frame in decoded_frames(film, container, start):
                 if time_of(frame, film) > time:
                     if last is not None:

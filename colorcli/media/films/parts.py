@@ -247,10 +247,10 @@ def _folder_name(target: Path) -> str:
 
 def _digest(film: Film, destination: Destination, encoding: Encoding, provenance: Provenance) -> str:
     """Return a digest of everything that affects a part: runs with equal digests can share parts."""
-    stamp = film.path.stat()
+    stamps = film.sequence.stats() if film.sequence else [film.path.stat()]
     deciding = {
         "layout": _LAYOUT,
-        "source": [stamp.st_size, stamp.st_mtime_ns],
+        "source": [[each.st_size, each.st_mtime_ns] for each in stamps],
         "picture": [film.index, str(destination.start), str(destination.end)],
         "encoding": [
             encoding.codec,

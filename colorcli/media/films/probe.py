@@ -17,10 +17,11 @@ from colorcli.media import formats, shown
 from colorcli.media.films import is_film
 from colorcli.media.films.captions import SIDE_DATA
 from colorcli.media.films.chapters import chapter_languages
-from colorcli.media.films.colors import color_tags
+from colorcli.media.films.colors import color_tags, picture_colors
 from colorcli.media.films.display import display, interlacing
-from colorcli.media.films.ffmpeg import LONG_ANALYSIS, FfmpegFailed, command, opened, run, url
+from colorcli.media.films.ffmpeg import LONG_ANALYSIS, FfmpegFailed, command, opened, run, side_data, url
 from colorcli.media.films.recordings import Clock
+from colorcli.media.films.sequences import ImageSequence, find_sequence, is_pattern
 from colorcli.media.films.timing import frame_rate, last_duration, start_of
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Film:
         chapter_languages: three letters each, by the title of the chapter.
         tags: the names of the tags of the whole file.
         notes: sentences for the user.
+        sequence: the pictures of a film that consists of numbered files; None for others.
     """
 
     path: Path
@@ -145,6 +147,7 @@ class Film:
     chapter_languages: Mapping[str, str]
     tags: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    sequence: ImageSequence | None = None
 
     @property
     def name(self) -> str:
@@ -154,23 +157,31 @@ class Film:
     @property
     def input_options(self) -> dict[str, str]:
         """The options of ffmpeg for opening the file."""
+        if self.sequence is not None:
+            return self.sequence.input_options
         return dict(LONG_ANALYSIS) if self.long_analysis else {}
 
 
-def probe(path: Path, deinterlace: Deinterlace = "auto") -> Film:
+def probe(path: Path, deinterlace: Deinterlace = "auto", frame_rate: Fraction | None = None) -> Film:
     """Examine a film; some of its frames are decoded for that.
 
     Args:
-        path: the film.
+        path: the film, or the pattern of a sequence of pictures.
         deinterlace: deinterlace interlaced frames ("auto"), all frames ("on") or none ("off").
+        frame_rate: of a sequence; None for 24.
 
     Raises:
         UnreadableMedia: the file cannot be read, is not a film, has no video stream, or one that is encrypted, damaged
             from the start, or in an unsupported codec or color coding.
         FfmpegMissing: ffmpeg is not available.
     """
-    _check_beginning(path)
+    sequence = find_sequence(path, frame_rate) if is_pattern(path) else None
+    if sequence is None:
+        _check_beginning(path)
     try:
+        if sequence is not None:
+            with opened(path, sequence.input_options) as container:
+                return _probed(path, container, "off", sequence=sequence)
         with opened(path) as container:
             if not _needs_long_analysis(container):
                 film = _probed(path, container, deinterlace)
@@ -210,8 +221,15 @@ def _check_beginning(path: Path) -> None:
         raise UnreadableMedia(f"{shown(path)}: expected a film, got {found}.")
 
 
-def _probed(path: Path, container: Any, deinterlace: Deinterlace, *, long_analysis: bool = False) -> Film:
-    stream = _picture_stream(path, container)
+def _probed(
+    path: Path,
+    container: Any,
+    deinterlace: Deinterlace,
+    *,
+    long_analysis: bool = False,
+    sequence: ImageSequence | None = None,
+) -> Film:
+    stream = _picture_stream(path, container, pictures=sequence is not None)
     decoder = stream.codec_context
     jumps = bool(container.format.flags & _TIMESTAMPS_MAY_JUMP)
     frames, times = _beginning(path, container, stream, jumps=jumps)
@@ -222,7 +240,7 @@ def _probed(path: Path, container: Any, deinterlace: Deinterlace, *, long_analys
         )
     first = frames[0]
     notes: list[str] = []
-    colors = color_tags(path, first, decoder.name, notes)
+    colors = picture_colors(first, notes) if sequence else color_tags(path, first, decoder.name, notes)
     bits = first.format.components[0].bits
     depth = 10 if colors.hdr or bits > 8 else 8
     if bits not in {8, 10} and not colors.hdr:
@@ -272,7 +290,7 @@ def _probed(path: Path, container: Any, deinterlace: Deinterlace, *, long_analys
         hdr=colors.hdr,
         rgb=colors.rgb,
         alpha=apart or any(component.is_alpha for component in first.format.components),
-        captions=any(frame.side_data.get(SIDE_DATA) for frame in frames),
+        captions=any(side_data(frame, SIDE_DATA) for frame in frames),
         deinterlace=deinterlace,
         field_order=field_order,
         interlaced=interlaced,
@@ -282,6 +300,7 @@ def _probed(path: Path, container: Any, deinterlace: Deinterlace, *, long_analys
         chapter_languages=_chapter_languages(path, container, notes),
         tags=tuple(container.metadata),
         notes=tuple(notes),
+        sequence=sequence,
     )
 
 
@@ -313,9 +332,10 @@ def _with_cropped_size(film: Film) -> Film:
     return replace(film, width=width, height=height, notes=(*film.notes, note))
 
 
-def _picture_stream(path: Path, container: Any) -> Any:
+def _picture_stream(path: Path, container: Any, *, pictures: bool) -> Any:
     films = [each for each in container.streams.video if not _is_cover(each)]
-    if not films or container.format.name in _PICTURES or container.format.name.endswith("_pipe"):
+    still = container.format.name in _PICTURES or container.format.name.endswith("_pipe")
+    if not films or (still and not pictures):
         kinds = ", ".join(dict.fromkeys(each.type for each in container.streams)) or "nothing"
         raise UnreadableMedia(f"{shown(path)}: no video stream found, only {kinds}.")
     best = container.streams.best("video")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import av
 
+from colorcli.files import open_regular, replacing
 from colorcli.media.films.ffmpeg import opened
 from colorcli.media.films.mp4_boxes import boxes
 from colorcli.media.pictures import xmp
@@ -45,6 +46,22 @@ def read_xmp(path: Path) -> bytes:
             return str(container.metadata.get(TAG, "")).encode()
     except (OSError, av.error.FFmpegError):
         return b""
+
+
+def write_record(path: Path, provenance: Provenance) -> None:
+    """Write a provenance to a file of its own, beside numbered pictures.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(xmp.stamped_xmp(b"", provenance))
+
+
+def read_record(path: Path) -> Provenance | None:
+    """Return the provenance in a file of its own; None if it has none."""
+    with open_regular(path) as file:
+        return xmp.provenance_in(file.read(_MAX_BYTES))
 
 
 def append_box(path: Path, xmp: bytes) -> None:

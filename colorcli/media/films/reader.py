@@ -14,6 +14,7 @@ import numpy as np
 
 from colorcli.errors import UnreadableMedia
 from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, pipe, url
+from colorcli.media.films.raw_pictures import luma_of, raw_format
 from colorcli.media.films.recordings import Clock
 
 if TYPE_CHECKING:
@@ -145,7 +146,10 @@ class FrameReader:
                 with av.open(pipe(process.stdout), format="nut", buffer_size=_BUFFER) as container:
                     for packet in container.demux(video=0):
                         if packet.size:  # the last packet is empty
-                            luma, *alpha = np.frombuffer(packet, kind).reshape(shape)
+                            if film.sequence:
+                                luma, *alpha = [luma_of(packet, film)]
+                            else:
+                                luma, *alpha = np.frombuffer(packet, kind).reshape(shape)
                             ticks = (packet.pts + _EPOCH // 2) % _EPOCH - _EPOCH // 2
                             time = ticks * packet.time_base - shifted - film.start
                             if clock:
@@ -239,7 +243,9 @@ def _arguments(film: Film, near: Fraction, *, alpha: bool) -> list[str]:
 
 
 def _filters(film: Film, *, alpha: bool) -> str:
-    """Return the filters that give luma, with transparency below it if requested."""
+    """Return the filters that give luma, with transparency below it if requested; pictures for a sequence."""
+    if film.sequence:
+        return f"format={raw_format(film.pixel_format)}"
     marked = [f"setpts='st(0,ld(0)+lt(PTS,PREV_INPTS));PTS+ld(0)*{_EPOCH}'"] if film.jumps else []
     before = [*deinterlacing(film)] if alpha or film.depth == 10 else []  # bwdif does not take gray of 10 bits
     after = [] if before else [*deinterlacing(film)]

@@ -65,7 +65,9 @@ def frame_at_time(text: str) -> tuple[Path, Fraction]:
 
 
 _OPTIONS = {
-    "codec": click.option("--codec", help="Films: the video encoder. [default: libx264; .webm: libvpx-vp9]"),
+    "codec": click.option(
+        "--codec", help="Films: the video encoder. [default: libx264; .webm: libvpx-vp9; .mxf: dnxhd]"
+    ),
     "crf": click.option(
         "--crf", type=float, help="Films: quality on the scale of the encoder. [default: near-transparent]"
     ),
@@ -83,6 +85,9 @@ _OPTIONS = {
         type=_rate,
         metavar="RATE",
         help="Films: the rate of numbered pictures: 25 or 24000/1001. A folder of them is a film. [default: 24]",
+    ),
+    "luma_md5": click.option(
+        "--luma-md5", is_flag=True, help="Films: write checksums of the luma before and after (framemd5)."
     ),
     "start": click.option("--start", type=_time, metavar="TIME", help="Films: start here: 90, 1:30 or 1:02:03.5."),
     "end": click.option("--end", type=_time, metavar="TIME", help="Films: stop here."),
@@ -123,7 +128,7 @@ _OPTIONS = {
 }
 
 
-_NAMES = {"references": "--reference", "stills": "--references", "frame_rate": "--fps"}
+_NAMES = {"references": "--reference", "stills": "--references", "frame_rate": "--fps", "luma_md5": "--luma-md5"}
 """The options that are not called like their parameters."""
 
 
@@ -143,6 +148,7 @@ class FilmOptions:
     stills: Path | None = None
     shots: Path | None = None
     frame_rate: Fraction | None = None
+    luma_md5: bool = False
 
     def settings(self) -> FilmSettings:
         """Check the options against each other.
@@ -181,6 +187,7 @@ class FilmOptions:
             stills=self.stills,
             shots=shots,
             frame_rate=self.frame_rate,
+            luma_md5=self.luma_md5,
         )
 
 
@@ -211,7 +218,7 @@ def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None
     if file_format and len(films) == len(jobs) > 0:
         raise UsageError(
             f"--format {file_format} applies to pictures, but the inputs contain none.",
-            "The suffix of -o sets the container of a film: .mp4, .mov, .mkv or .webm.",
+            "The suffix of -o sets the container of a film: .mp4, .mov, .mkv, .webm or .mxf.",
         )
 
 

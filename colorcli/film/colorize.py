@@ -26,6 +26,7 @@ from colorcli.inference.outcomes import FilmFigures, FilmOutcome
 from colorcli.media import shown
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
+from colorcli.media.films.luma_md5 import write_luma_md5
 from colorcli.media.films.parts import Parts
 from colorcli.media.films.probe import probe
 from colorcli.media.films.provenance import read_provenance, read_record, write_record
@@ -69,6 +70,7 @@ class FilmSettings:
         stills: a folder of frames in color, whose names tell their times; None for none.
         shots: the shots, with models and strengths of their own; empty to detect them.
         frame_rate: of a sequence of pictures; None for 24.
+        luma_md5: write the checksums of the luma of the film and of the output.
     """
 
     codec: str | None = None
@@ -84,6 +86,7 @@ class FilmSettings:
     stills: Path | None = None
     shots: tuple[Shot, ...] = ()
     frame_rate: Fraction | None = None
+    luma_md5: bool = False
 
     @property
     def cuts(self) -> list[Fraction]:
@@ -140,7 +143,10 @@ def colorize_film(
     try:
         pipelines = ShotPipelines(pipeline, settings, own_pipelines or {})
         colorize = _colorize_to_sequence if is_pattern(job.target) else _colorize
-        return colorize(pipelines, job, settings, overwrite, reserved, on_start, on_frame, began)
+        outcome = colorize(pipelines, job, settings, overwrite, reserved, on_start, on_frame, began)
+        if settings.luma_md5:
+            outcome = replace(outcome, remarks=(*outcome.remarks, _compare_luma(job, outcome.output, settings)))
+        return outcome
     except Exception as error:  # one bad film never stops the others
         return FilmOutcome(job, time.perf_counter() - began, error=explained(job, error))
 
@@ -234,6 +240,22 @@ def _colorize(
     )
     remarks = (*film.notes, *corrections.notes, *encoding.notes, *destination.notes, *reader.notes)
     return FilmOutcome(job, seconds, remarks=remarks, target=destination.path, figures=figures)
+
+
+def _compare_luma(job: Job, output: Path, settings: FilmSettings) -> str:
+    """Write the checksums of the luma before and after, beside the output, and say whether they are equal."""
+    name = output.parent.name if is_pattern(output) else output.name
+    folder = output.parent.parent if is_pattern(output) else output.parent
+    source = probe(job.source, settings.deinterlace, settings.frame_rate)
+    before = write_luma_md5(source, folder / f"{name}.before.framemd5", settings.start, settings.end)
+    written = probe(output, "off", settings.frame_rate)
+    after = write_luma_md5(written, folder / f"{name}.after.framemd5")
+    if before == after:
+        return f"the luma of all {len(before)} frames is that of the source"
+    if source.depth != written.depth:
+        return f"luma has {written.depth} bits instead of {source.depth}, so its checksums differ"
+    equal = sum(one == other for one, other in zip(before, after, strict=False))
+    return f"the luma of {equal} of {len(before)} frames is that of the source; use a lossless --codec such as ffv1"
 
 
 def _colorize_to_sequence(

@@ -28,7 +28,10 @@ def sequence(folder, suffix, frames=6, pix_fmt="gbrp10le", first=1, pictures=Non
 
 
 def luma_of(pattern):
-    return np.stack([frame.luma for frame in read_frames(probe(pattern))])
+    """The luma of every frame, in codes of 8 or 10 bits."""
+    film = probe(pattern)
+    scale = 1023 / 4095 if film.depth == 12 else 1
+    return np.stack([np.rint(frame.luma * scale) for frame in read_frames(film)])
 
 
 FORMATS = [(".dpx", "gbrp10le"), (".dpx", "rgb48be"), (".png", "rgb48be"), (".tif", "rgb48le"), (".tiff", "rgb48le")]
@@ -38,7 +41,8 @@ FORMATS = [(".dpx", "gbrp10le"), (".dpx", "rgb48be"), (".png", "rgb48be"), (".ti
 def test_the_luma_of_gray_pictures_is_exact(tmp_path, suffix, pix_fmt):
     pattern, levels = sequence(tmp_path / "in", suffix, pix_fmt=pix_fmt)
     film = probe(pattern)
-    assert (film.depth, film.range, film.frame_rate, film.width, film.height) == (10, "pc", 24, 64, 48)
+    assert (film.range, film.frame_rate, film.width, film.height) == ("pc", 24, 64, 48)
+    assert film.depth == (10 if pix_fmt == "gbrp10le" else 12)
     assert np.array_equal(luma_of(pattern), levels)
 
 
@@ -120,7 +124,7 @@ def test_luma_survives_from_pictures_to_pictures(tmp_path, suffix):
 def test_linear_light_survives(tmp_path):
     pattern, _ = sequence(tmp_path / "in", ".exr", pix_fmt="gbrpf32le")
     outcome = colorize(pattern, target=tmp_path / "out" / "%06d.exr")
-    assert np.abs(luma_of(outcome.target).astype(int) - luma_of(pattern)).max() <= 1
+    assert np.abs(luma_of(outcome.target) - luma_of(pattern)).max() <= 1
 
 
 @pytest.mark.parametrize("rate", [None, Fraction(25), Fraction(24000, 1001)])
@@ -145,3 +149,29 @@ def test_finished_pictures_are_not_made_again(tmp_path):
     assert not colorize(pattern, target=target).done_before
     assert colorize(pattern, target=target).done_before
     assert not colorize(pattern, pipeline_of(strength=0.5), target=target, overwrite=True).done_before
+
+
+# Proof
+
+
+@pytest.mark.parametrize(
+    ("codec", "says"), [("ffv1", "the luma of all 6 frames"), ("mpeg4", "of 6 frames is that of")]
+)
+def test_checksums_prove_that_luma_is_untouched(tmp_path, codec, says):
+    source = make_clip(tmp_path / "a.mkv", 6, codec="ffv1")
+    outcome = colorize(source, settings=FilmSettings(codec=codec, luma_md5=True))
+    before, after = ((tmp_path / f"a-color.mkv.{each}.framemd5").read_text() for each in ("before", "after"))
+    assert says in outcome.remarks[-1]
+    assert (before == after) == (codec == "ffv1")
+    run_ffmpeg("-i", source, "-vf", "extractplanes=y", "-f", "framemd5", tmp_path / "ffmpeg.framemd5")
+    theirs = (tmp_path / "ffmpeg.framemd5").read_text()
+    assert [line.split()[-1] for line in before.splitlines()[8:]] == [
+        line.split()[-1] for line in theirs.splitlines()[-6:]
+    ]
+
+
+def test_checksums_of_pictures_lie_beside_their_folder(tmp_path):
+    pattern, _ = sequence(tmp_path / "in", ".dpx")
+    outcome = colorize(pattern, settings=FilmSettings(luma_md5=True), target=tmp_path / "out" / "%06d.dpx")
+    assert (tmp_path / "out.before.framemd5").exists()
+    assert "bits" in outcome.remarks[-1] or "luma of all 6" in outcome.remarks[-1]

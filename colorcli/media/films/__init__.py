@@ -17,7 +17,7 @@ SUFFIXES = frozenset({
 })  # fmt: skip
 """The suffixes of films, in lower case. `.ts` may also be TypeScript; see `is_film`."""
 
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".mxf": "mxf"}
 """The suffixes of outputs and their ffmpeg muxers. Films with any other suffix are written as `.mkv`."""
 
 _BEGINNINGS = re.compile(

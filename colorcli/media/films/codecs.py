@@ -51,6 +51,7 @@ ENCODERS: dict[str, EncoderSettings] = {
     "ffv1": EncoderSettings(always={"level": 3, "slicecrc": 1}),
     "mpeg4": EncoderSettings("q:v", 3, (1, 31)),
     "mpeg2video": EncoderSettings("q:v", 3, (1, 31)),
+    "dnxhd": EncoderSettings(),
     "prores_ks": EncoderSettings("q:v", 9, (2, 31)),
 } | {
     f"{kind}_{maker}": codec
@@ -65,7 +66,15 @@ ENCODERS: dict[str, EncoderSettings] = {
 }
 """The encoders whose quality we can set. Any other ffmpeg encoder can be used with its own defaults."""
 
-ALIASES = {"h264": "libx264", "h265": "libx265", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
+ALIASES = {
+    "h264": "libx264",
+    "h265": "libx265",
+    "hevc": "libx265",
+    "av1": "libsvtav1",
+    "vp9": "libvpx-vp9",
+    "dnxhr": "dnxhd",
+    "prores": "prores_ks",
+}
 _HOLDS_ODD_420 = {"libvpx-vp9", "libaom-av1", "libsvtav1", "ffv1", "av1_nvenc"}
 _MARKS_RANGE = {"h264", "hevc", "vp9", "av1", "mjpeg"}
 """Codecs that record full range in their own stream; others need a container that does."""
@@ -123,7 +132,7 @@ def choose_encoding(
 
     Args:
         film: as probed.
-        suffix: that of the output. VP9 is the default for `.webm`, which cannot hold H.264; `.mp4` and `.mov` record
+        suffix: that of the output. VP9 is the default for `.webm` and DNxHR for `.mxf`; `.mp4` and `.mov` record
             full range only for codecs that do so themselves.
         codec: an ffmpeg encoder, or h264, h265, av1, vp9; None for the default, libx264.
         crf: the quality on the encoder's own scale; None for one that is hard to tell from the source.
@@ -133,7 +142,7 @@ def choose_encoding(
         UsageError: the encoder does not exist, lacks an option, or rejects its value.
         FfmpegMissing: ffmpeg is not available.
     """
-    name = codec or ("libvpx-vp9" if suffix.lower() == ".webm" else "libx264")
+    name = codec or {".webm": "libvpx-vp9", ".mxf": "dnxhd"}.get(suffix.lower(), "libx264")
     name = name if name in encoders() else ALIASES.get(name, name)
     if name not in encoders():
         raise UsageError(
@@ -158,6 +167,8 @@ def choose_encoding(
     alpha = film.alpha and pixel_format.startswith("yuva")
     if alpha and name == "libvpx-vp9":
         options["auto-alt-ref"] = 0  # which it does not support together
+    if name == "dnxhd":
+        options["profile"] = "dnxhr_hqx" if "10" in pixel_format else "dnxhr_hq"
     if film.alpha and not alpha:
         known_to = "ffv1 and prores_ks do, and libvpx-vp9 in .webm and .mkv"
         notes += (f"its transparency is lost, because {name} does not support it ({known_to})",)
@@ -165,6 +176,10 @@ def choose_encoding(
         notes += (f"the closed captions within its video are lost, because {name} cannot carry them (libx264 does)",)
     color_range, more = _range(film, encoders()[name], suffix.lower())
     return settle_timing(film, Encoding(name, options, pixel_format, alpha, color_range, notes=notes + more))
+
+
+_DEPTHS = {8: "", 10: "10le", 12: "12le"}
+"""The ends of the names of pixel formats, by their bits."""
 
 
 def _range(film: Film, family: str, suffix: str) -> tuple[str, tuple[str, ...]]:
@@ -184,10 +199,10 @@ def _pixel_format(film: Film, codec: str, suffix: str) -> tuple[str, tuple[str, 
     """Choose the closest pixel format: 4:2:0, or 4:4:4 where an odd size needs it; and note what is lost."""
     odd = film.width % 2 or film.height % 2
     layouts = ["444p", "422p", "420p"] if odd and codec not in _HOLDS_ODD_420 else ["420p", "422p", "444p"]
-    deep, plain = [f"yuv{each}10le" for each in layouts], [f"yuv{each}" for each in layouts]
-    semi = {"yuv420p": "nv12", "yuv420p10le": "p010le", "yuv444p10le": "yuv444p16le"}
+    deeper = sorted(_DEPTHS, key=lambda bits: (bits < film.depth, abs(bits - film.depth)))
+    semi = {"yuv420p": "nv12", "yuv420p10le": "p010le", "yuv420p12le": "p012le", "yuv444p10le": "yuv444p16le"}
     taken = _pixel_formats(codec) - {"vaapi"} or {"nv12", "p010le"}
-    wanted = deep + plain if film.depth == 10 else plain + deep
+    wanted = [f"yuv{each}{_DEPTHS[bits]}" for bits in deeper for each in layouts]
     keeps_alpha = suffix in {".webm", ".mkv"} if codec == "libvpx-vp9" else encoders()[codec] != "hevc"
     if film.alpha and keeps_alpha:  # ffmpeg does not decode that of H.265
         wanted = [each.replace("yuv", "yuva") for each in wanted] + wanted
@@ -198,8 +213,9 @@ def _pixel_format(film: Film, codec: str, suffix: str) -> tuple[str, tuple[str, 
                 if odd and "444" in form:
                     size = f"{film.width} x {film.height}"
                     notes.append(f"{size} is odd, so it is written as 4:4:4, which some players do not support")
-                if film.depth == 10 and "10" not in each:
-                    notes.append(f"{codec} supports only 8 bits, so its 10 bits become 8")
+                bits = next(bits for bits, name in _DEPTHS.items() if each.endswith(f"p{name}"))
+                if bits < film.depth:
+                    notes.append(f"{codec} supports only {bits} bits, so its {film.depth} bits become {bits}")
                 return form, tuple(notes)
     raise UsageError(f"{codec} does not support YUV pixel formats.", "Choose another --codec, such as libx264.")
 

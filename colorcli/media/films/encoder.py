@@ -81,7 +81,7 @@ class FilmEncoder:
         """Encode one frame.
 
         Args:
-            luma: (H, W) uint8, or uint16 with 10-bit values, according to the depth of the film.
+            luma: (H, W) uint8, or uint16 with values of 10 or 12 bits, according to the depth of the film.
             u: (ceil(H / 2), ceil(W / 2)) of the same type.
             v: likewise.
             time: in seconds since the start of the film; later than the previous frame.
@@ -135,7 +135,7 @@ class FilmEncoder:
 def _raw_stream(container: Any, film: Film, *, alpha: bool) -> Any:
     stream = container.add_stream("rawvideo", rate=film.frame_rate)
     stream.width, stream.height = film.width, film.height
-    stream.pix_fmt = f"yuv{'a' if alpha else ''}420p{'' if film.depth == 8 else '10le'}"
+    stream.pix_fmt = f"yuv{'a' if alpha else ''}420p{'' if film.depth == 8 else f'{film.depth}le'}"
     stream.time_base = stream.codec_context.time_base = film.time_base
     return stream
 
@@ -205,7 +205,7 @@ def _supported(tick: Fraction) -> bool:
 
 def _rejection(film: Film, encoding: Encoding) -> str | None:
     """Encode a few frames, and return why that failed; None if it did not."""
-    kind, unit = (np.uint8, 1) if film.depth == 8 else (np.uint16, 4)
+    kind, unit = np.uint8 if film.depth == 8 else np.uint16, 1 << (film.depth - 8)
     luma = np.full((film.height, film.width), 128 * unit, kind)
     chroma = np.full(((film.height + 1) // 2, (film.width + 1) // 2), 128 * unit, kind)
     path = Path(os.devnull)

@@ -14,7 +14,7 @@ from colorcli.media.films import CONTAINERS
 from colorcli.media.films.chapters import set_chapter_languages
 from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, opened, url
 from colorcli.media.films.pieces import TIME_OFFSET, piece_muxer, send_pieces
-from colorcli.media.films.provenance import TAG, append_box, stamp
+from colorcli.media.films.provenance import MXF_TAG, TAG, append_box, stamp
 from colorcli.media.films.recordings import continuous_copy
 
 if TYPE_CHECKING:
@@ -224,7 +224,9 @@ def _tags(film: Film, kept: Sequence[Stream], destination: Destination, muxer: s
                 yield from (f"-metadata:s:{index}", f"{tag}=")
         if each.index == film.index and destination.family == "vp9" and destination.alpha:
             yield from (f"-metadata:s:{index}", "alpha_mode=1")
-    if muxer not in {"mp4", "mov"}:
+    if muxer == "mxf":
+        yield from ("-metadata", f"{MXF_TAG}={xmp.decode()}")
+    elif muxer not in {"mp4", "mov"}:
         yield from ("-metadata", f"{TAG}={xmp.decode()}")
 
 

@@ -90,7 +90,7 @@ class Film:
         long_analysis: whether much of the file must be read to find all streams, as some begin late.
         decoder: the name of the decoder in ffmpeg; empty for its choice.
         pixel_format: the name of the decoded pixel format in ffmpeg.
-        depth: 8 or 10 bits, of the luma that `read_frames` returns.
+        depth: 8, 10 or 12 bits, of the luma that `read_frames` returns.
         matrix: the matrix from R', G' and B' to Y, U and V; one of `LUMA_MATRICES`.
         range: "tv" for luma of 16..235 (64..940), "pc" for full range.
         transfer: the transfer characteristic.
@@ -241,9 +241,13 @@ def _probed(
     first = frames[0]
     notes: list[str] = []
     colors = picture_colors(first, notes) if sequence else color_tags(path, first, decoder.name, notes)
-    bits = first.format.components[0].bits
-    depth = 10 if colors.hdr or bits > 8 else 8
-    if bits not in {8, 10} and not colors.hdr:
+    # ffmpeg's own decoder of VP8 and VP9 skips transparency
+    modes = [value for key, value in stream.metadata.items() if key.lower() == "alpha_mode"]
+    apart = decoder.name in _LIBVPX and "1" in modes
+    bits = max(8, first.format.components[0].bits)
+    alpha = apart or any(component.is_alpha for component in first.format.components)
+    depth = 10 if colors.hdr else min(10 if alpha else 12, bits + bits % 2)  # ffmpeg has no 4:2:0 of 12 with alpha
+    if bits > depth and not colors.hdr:
         notes.append(f"its {bits} bits are reduced to {depth}")
     rate, variable = frame_rate(stream, times)
     clocked = container.start_time is not None
@@ -251,9 +255,6 @@ def _probed(
     if clocked and decoder.name not in _NEVER_INTERLACED:
         frames += _samples(container, stream)
     field_order, interlaced = interlacing(container, stream, frames, deinterlace, notes)
-    # ffmpeg's own decoder of VP8 and VP9 skips transparency
-    modes = [value for key, value in stream.metadata.items() if key.lower() == "alpha_mode"]
-    apart = decoder.name in _LIBVPX and "1" in modes
     rotation, tilt, mirrored = display(first)
     if tilt:
         notes.append(f"displayed at an angle of {(rotation + tilt) % 360:g} degrees, which is kept")
@@ -289,7 +290,7 @@ def _probed(
         primaries=colors.primaries,
         hdr=colors.hdr,
         rgb=colors.rgb,
-        alpha=apart or any(component.is_alpha for component in first.format.components),
+        alpha=alpha,
         captions=any(side_data(frame, SIDE_DATA) for frame in frames),
         deinterlace=deinterlace,
         field_order=field_order,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from colorcli.media.pictures.metadata import Provenance
 
 TAG = "XMP"
+MXF_TAG = "comment_XMP"  # how ffmpeg calls the comments of users in MXF
 _BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # the UUID of XMP in ISO media (XMP part 3)
 _MAX_BYTES = 1 << 24
 
@@ -40,10 +41,10 @@ def read_xmp(path: Path) -> bytes:
             head = file.read(8)
             if head[4:] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}:
                 return _in_box(file)
-            if head[:4] != b"\x1a\x45\xdf\xa3":
+            if head[:4] not in {b"\x1a\x45\xdf\xa3", b"\x06\x0e\x2b\x34"}:
                 return b""
         with opened(path) as container:
-            return str(container.metadata.get(TAG, "")).encode()
+            return str(container.metadata.get(TAG) or container.metadata.get(MXF_TAG, "")).encode()
     except (OSError, av.error.FFmpegError):
         return b""
 

@@ -30,9 +30,9 @@ _BUFFER = 1 << 20
 _DIRECT = {
     *(f"yuv{each}p" for each in (410, 411, 420, 422, 440, 444)),
     *(f"yuvj{each}p" for each in (411, 420, 422, 440, 444)),
-    *(f"yuv{each}p10le" for each in (420, 422, 440, 444)),
-    *(f"yuva{each}p{depth}" for each in (420, 422, 444) for depth in ("", "10le")),
-    *("gray", "gray10le"),
+    *(f"yuv{each}p{depth}le" for each in (420, 422, 440, 444) for depth in (10, 12)),
+    *(f"yuva{each}p{depth}" for each in (420, 422, 444) for depth in ("", "10le", "12le")),
+    *("gray", "gray10le", "gray12le"),
 }
 """The pixel formats whose Y plane is used as it is."""
 
@@ -46,7 +46,7 @@ class FilmFrame:
     """One frame as stored, not rotated.
 
     Attributes:
-        luma: the Y plane (H, W), uint8, or uint16 with 10-bit values. Read-only.
+        luma: the Y plane (H, W), uint8, or uint16 with values of 10 or 12 bits. Read-only.
         time: in seconds since the start of the film.
         number: its number, counted from the `number` given to the reader.
         alpha: the transparency, like luma; None unless it was requested.
@@ -247,7 +247,7 @@ def _filters(film: Film, *, alpha: bool) -> str:
     if film.sequence:
         return f"format={raw_format(film.pixel_format)}"
     marked = [f"setpts='st(0,ld(0)+lt(PTS,PREV_INPTS));PTS+ld(0)*{_EPOCH}'"] if film.jumps else []
-    before = [*deinterlacing(film)] if alpha or film.depth == 10 else []  # bwdif does not take gray of 10 bits
+    before = [*deinterlacing(film)] if alpha or film.depth > 8 else []  # bwdif takes gray of 8 bits only
     after = [] if before else [*deinterlacing(film)]
     steps = ",".join((*marked, *before, *planar(film))) or "null"
     if alpha:
@@ -264,7 +264,7 @@ def planar(film: Film) -> Iterator[str]:
             yield "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_inp"
         else:
             yield f"scale=in_range={film.range}:out_range={film.range}:flags=accurate_rnd"
-        yield f"format=yuv{'a' if film.alpha else ''}444p{'10le' if film.depth == 10 else ''}"
+        yield f"format=yuv{'a' if film.alpha else ''}444p{f'{film.depth}le' if film.depth > 8 else ''}"
 
 
 def deinterlacing(film: Film) -> Iterator[str]:

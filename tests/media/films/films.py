@@ -36,7 +36,7 @@ def lossless(film: Film) -> Encoding:
 def chroma(film: Film, number: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     """Uniform U and V planes, different for every frame."""
     shape = (film.height + 1) // 2, (film.width + 1) // 2
-    kind, unit = (np.uint8, 1) if film.depth == 8 else (np.uint16, 4)
+    kind, unit = np.uint8 if film.depth == 8 else np.uint16, 1 << (film.depth - 8)
     return np.full(shape, (100 + number % 99) * unit, kind), np.full(shape, (140 + number % 99) * unit, kind)
 
 

@@ -7,9 +7,10 @@ import pytest
 from colorcli.errors import UsageError
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.probe import probe
+from colorcli.media.films.provenance import read_provenance
 from colorcli.media.films.reader import read_frames
 from tests.media.films.clips import decoded, make_clip, run_ffmpeg
-from tests.media.films.films import rewritten
+from tests.media.films.films import PROVENANCE, rewritten
 
 
 @pytest.fixture
@@ -56,6 +57,9 @@ def test_an_option_that_the_encoder_lacks_is_rejected(film, codec, crf, preset, 
         ("yuv420p", (63, 47), "libvpx-vp9", "yuv420p", 0),
         ("yuv420p10le", (64, 48), "mpeg4", "yuv420p", 1),
         ("yuv420p", (64, 48), "prores_ks", "yuv422p10le", 0),
+        ("yuv420p12le", (64, 48), "ffv1", "yuv420p12le", 0),
+        ("yuv422p12le", (64, 48), "libx264", "yuv420p10le", 1),
+        ("yuv444p12le", (64, 48), "mpeg4", "yuv420p", 1),
     ],
 )
 def test_pixels_keep_their_depth_and_size_or_a_note_tells(tmp_path, pix_fmt, size, codec, written, notes):
@@ -160,13 +164,50 @@ def test_lost_transparency_is_noted(tmp_path, codec, suffix, stored):
 
 def alpha_of(film):
     """The transparency of the first frame, in codes of 8 bits."""
-    return next(read_frames(film, alpha=True)).alpha.astype(float) / (4 if film.depth == 10 else 1)
+    return next(read_frames(film, alpha=True)).alpha.astype(float) / (1 << (film.depth - 8))
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "libaom-av1"])
+def test_luma_of_12_bits_stays_so(tmp_path, codec):
+    source = make_clip(tmp_path / "source.mkv", 3, pix_fmt="yuv420p12le", codec="ffv1")
+    film = probe(source)
+    written = probe(rewritten(source, tmp_path / "film.mkv", choose_encoding(film, ".mkv", codec)).path)
+    assert (film.depth, written.depth) == (12, 12)
+    if codec == "ffv1":
+        assert np.array_equal(next(read_frames(written)).luma, next(read_frames(film)).luma)
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "pix_fmt", "found"),
+    [
+        ("prores_ks", ".mov", "yuv422p10le", "prores"),
+        ("prores_ks", ".mxf", "yuv422p10le", "prores"),
+        ("dnxhr", ".mov", "yuv422p", "dnxhd"),
+        ("dnxhr", ".mxf", "yuv422p10le", "dnxhd"),
+        (None, ".mxf", "yuv420p", "dnxhd"),
+    ],
+)
+def test_editing_codecs_keep_the_timecode(tmp_path, codec, suffix, pix_fmt, found):
+    plain = make_clip(tmp_path / "plain.mov", 5, (256, 144), pix_fmt=pix_fmt, codec="prores_ks")
+    sound = ["-f", "lavfi", "-t", 0.2, "-i", "sine=sample_rate=48000"]
+    run_ffmpeg(
+        "-i", plain, *sound, "-c:v", "copy", "-c:a", "pcm_s24le", "-timecode", "01:02:03:04", tmp_path / "a.mov"
+    )
+    written = rewritten(tmp_path / "a.mov", tmp_path / f"film{suffix}", choose_encoding(probe(plain), suffix, codec))
+    assert written.path.suffix == suffix
+    assert [each for each in written.notes if "timecode" in each] == []
+    with av.open(written.path) as container:
+        assert container.streams.video[0].codec_context.name == found
+        assert len(container.streams.audio) == 1
+        tags = dict(container.metadata) | dict(container.streams.video[0].metadata)
+    assert tags["timecode"] == "01:02:03:04"
+    assert read_provenance(written.path) == PROVENANCE
 
 
 def luma_of(path):
     """The luma of the first frame in codes of 8 bits."""
     film = probe(path)
-    return next(read_frames(film)).luma.astype(float) / (4 if film.depth == 10 else 1)
+    return next(read_frames(film)).luma.astype(float) / (1 << (film.depth - 8))
 
 
 def transparent(path, codec):

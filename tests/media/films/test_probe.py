@@ -92,12 +92,14 @@ def test_full_range_is_read(tmp_path):
     [
         ("yuv420p10le", "libx264", 10, ()),
         ("yuv422p10le", "ffv1", 10, ()),
-        ("yuv420p12le", "ffv1", 10, ("its 12 bits are reduced to 10",)),
+        ("yuv420p12le", "ffv1", 12, ()),
+        ("yuv420p16le", "ffv1", 12, ("its 16 bits are reduced to 12",)),
+        ("yuv420p9le", "ffv1", 10, ()),
         ("yuv444p", "libx264", 8, ()),
         ("gbrp", "ffv1", 8, ("its RGB is converted to YUV in bt709",)),
     ],
 )
-def test_other_pixel_formats_become_8_or_10_bit_luma(tmp_path, pix_fmt, codec, depth, notes):
+def test_other_pixel_formats_become_luma_of_8_10_or_12_bits(tmp_path, pix_fmt, codec, depth, notes):
     film = probe(make_clip(tmp_path / "film.mkv", pix_fmt=pix_fmt, codec=codec))
     assert film.depth == depth
     assert film.notes == notes

@@ -161,8 +161,8 @@ def test_rgb_is_converted_to_bt709_luma(tmp_path, pix_fmt, codec):
     assert np.abs(luma - truth).mean() < (1.5 if pix_fmt != "pal8" else 12)
 
 
-@pytest.mark.parametrize(("pix_fmt", "shift"), [("yuv420p12le", 2), ("yuv444p16le", 6)])
-def test_deeper_luma_is_rounded_to_10_bits(tmp_path, pix_fmt, shift):
+@pytest.mark.parametrize(("pix_fmt", "shift"), [("yuv420p12le", 0), ("yuv444p16le", 4), ("gray12le", 0)])
+def test_deeper_luma_is_rounded_to_12_bits(tmp_path, pix_fmt, shift):
     path = make_clip(tmp_path / "film.mkv", pix_fmt=pix_fmt, codec="ffv1")
     luma = next(read_frames(probe(path))).luma.astype(float)
     assert np.abs(luma - decoded(path)[0][1] / 2**shift).max() <= 1

@@ -41,7 +41,8 @@ def _time(text: str) -> Fraction:
 def _rate(text: str) -> Fraction:
     """Parse frames per second: 25, 23.976 or 24000/1001."""
     found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(\d{1,5}))?", text)
-    rate = Fraction(found[1]) / (int(found[2] or 1) or 1) if found else Fraction(0)
+    divisor = int(found[2] or 1) if found else 0
+    rate = Fraction(found[1]) / divisor if found and divisor else Fraction(0)
     if not Fraction(1, 100) <= rate <= 1000:
         raise click.BadParameter(f"must be frames per second, such as 25 or 24000/1001, got {text!r}.")
     return rate
@@ -66,7 +67,7 @@ def frame_at_time(text: str) -> tuple[Path, Fraction]:
 
 _OPTIONS = {
     "codec": click.option(
-        "--codec", help="Films: the video encoder. [default: libx264; .webm: libvpx-vp9; .mxf: dnxhd]"
+        "--codec", help="Films: the video encoder. [default: libx264; .webm: libvpx-vp9; .mxf: dnxhr]"
     ),
     "crf": click.option(
         "--crf", type=float, help="Films: quality on the scale of the encoder. [default: near-transparent]"

@@ -7,12 +7,14 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from colorcli.cli.messages import report_note
 from colorcli.errors import UnwritableMedia, UsageError
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from colorcli.film.colorize import FilmSettings
     from colorcli.inference.pipeline import Pipeline
 
@@ -21,7 +23,8 @@ _MAGIC = b"YUV4MPEG2"
 
 def stdin_is_film() -> bool:
     """Decide whether standard input is a film in Y4M, without reading past its first bytes."""
-    return sys.stdin.buffer.peek(len(_MAGIC)).startswith(_MAGIC)  # type: ignore[attr-defined]
+    beginning: bytes = cast("BufferedReader", sys.stdin.buffer).peek(len(_MAGIC))
+    return beginning.startswith(_MAGIC)
 
 
 def stream_film(pipeline: Pipeline, settings: FilmSettings, source: Path | None = None) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import re
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -16,7 +19,6 @@ from colorcli.files import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from fractions import Fraction
     from types import TracebackType
 
     from colorcli.cli.progress import Progress
@@ -236,17 +238,12 @@ def pipelines_of_shots(
     Raises:
         ColorcliError: a model cannot be loaded.
     """
-    from colorcli.inference.pipeline import Pipeline
-
-    models = {"": usual} | {name: load(name) for name in sorted({each.model for each in shots if each.model})}
+    others = {name: load(name) for name in sorted({each.model for each in shots if each.model})}
     pipelines: dict[Shot, Pipeline] = {}
     for each in shots:
         if each.model or each.strength is not None:
-            chosen = models[each.model]
-            strength = usual.strength if each.strength is None else each.strength
-            pipelines[each] = Pipeline(
-                chosen.model, strength=strength, options=chosen.options, batch_size=usual.batch_size
-            )
+            pipelines[each] = copy.copy(others[each.model] if each.model else usual)
+            pipelines[each].strength = usual.strength if each.strength is None else each.strength
     return pipelines
 
 

@@ -157,8 +157,8 @@ def run(
     if hint_options.like and pass_options.samples:
         raise UsageError("--like and --samples cannot be used together.", "Leave out one of them.")
 
-    def pipeline(options: ModelOptions = model_options) -> Pipeline:
-        model = options.load(name)
+    def pipeline(options: ModelOptions = model_options, model_name: str = name) -> Pipeline:
+        model = options.load(model_name)
         values = model.read_options(options.pairs)
         from colorcli.inference.pipeline import Pipeline  # after `load`, whose import of torch is quicker
         from colorcli.inference.taming import Taming
@@ -171,13 +171,10 @@ def run(
         _check_alone(inputs, output_options, pass_options, message_options)
         from colorcli.cli.film_stream import stdin_is_film, stream_film
 
-        if STDIN not in inputs:
-            stream_film(pipeline(), film_options.settings(), inputs[0])
-            return 0
-        if stdin_is_film():
-            stream_film(pipeline(), film_options.settings())
-            return 0
-        _stream(pipeline(), output_options, hint_options)
+        if STDIN not in inputs or stdin_is_film():
+            stream_film(pipeline(), film_options.settings(), None if STDIN in inputs else inputs[0])
+        else:
+            _stream(pipeline(), output_options, hint_options)
         return 0
     with pipes_as_files(inputs, output_options.output) as files:
         planned = plan(
@@ -213,16 +210,12 @@ def run(
                 reporter.page = stack.enter_context(page)
             _colorize_pictures(reporter, passes, output_options, hints, quiet=message_options.quiet)
             if settings is not None:
-                from colorcli.inference.pipeline import Pipeline
-
-                def another(model: str) -> Pipeline:
-                    return Pipeline(replace(model_options, weights=None, pairs=()).load(model))
-
+                others = partial(pipeline, replace(model_options, weights=None, pairs=()))
                 outcomes = colorize_films(
                     reporter.pipeline,
                     planned.films,
                     settings,
-                    pipelines_of_shots(settings.shots, reporter.pipeline, another),
+                    pipelines_of_shots(settings.shots, reporter.pipeline, others),
                     hints,
                     overwrite=output_options.overwrite,
                     quiet=message_options.quiet,

@@ -55,7 +55,9 @@ def _table(found: list[PluginRecord]) -> list[str]:
 
 
 def _provided(plugin: PluginRecord) -> str:
-    return ", ".join([*plugin.colorizers, *(f"metric {name}" for name in plugin.metrics)])
+    others = {"metric": plugin.metrics, "gray": plugin.grays, "experiment": plugin.experiments}
+    named = (f"{kind} {name}" for kind, names in others.items() for name in names)
+    return ", ".join([*plugin.colorizers, *named])
 
 
 @plugins.command()

@@ -11,7 +11,7 @@ from colorcli.errors import ColorcliError, ColorizerNotFound, UsageError, did_yo
 from colorcli.plugin.manager import ONLY, Plugin, PluginManager
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from importlib.metadata import EntryPoint
     from pathlib import Path
 
@@ -24,6 +24,9 @@ _MEMBER = r"[\w-]+(\.[\w-]+)?(:(\d+\.?\d*|\.\d+))?"
 _MIXTURE = re.compile(rf"{_MEMBER}(\+{_MEMBER})+", re.ASCII)
 
 
+_KINDS = {"metrics": "a metric", "grays": "a gray", "experiments": "an experiment"}
+
+
 @dataclass(frozen=True)
 class PluginRecord:
     """A plugin as `colorcli plugins` lists it."""
@@ -34,6 +37,8 @@ class PluginRecord:
     colorizers: tuple[str, ...]  # names of those it provides
     errors: tuple[str, ...]  # what is wrong with it; empty if nothing is
     metrics: tuple[str, ...] = ()  # names of those it provides
+    grays: tuple[str, ...] = ()  # likewise
+    experiments: tuple[str, ...] = ()  # likewise
 
 
 class Registry:
@@ -114,10 +119,15 @@ class Registry:
 
     def _record(self, plugin: Plugin) -> PluginRecord:
         owners = {name: self._owner(name) for name in plugin.colorizers}
-        first = {name: self._first_with_metric(name) for name in plugin.metrics}
+        others = {kind: self._first_with(kind, getattr(plugin, kind)) for kind in _KINDS}
         errors = list(plugin.errors)
         errors += [_taken(name, owner, plugin) for name, owner in owners.items() if owner is not plugin]
-        errors += [_taken(f"{name} (a metric)", owner, plugin) for name, owner in first.items() if owner is not plugin]
+        errors += [
+            _taken(f"{name} ({_KINDS[kind]})", owner, plugin)
+            for kind, first in others.items()
+            for name, owner in first.items()
+            if owner is not plugin
+        ]
         provided = tuple(name for name, owner in owners.items() if owner is plugin)
         if provided and plugin.name not in {*owners, plugin.module}:
             errors.append(
@@ -130,11 +140,15 @@ class Registry:
             plugin.version,
             provided,
             tuple(errors),
-            tuple(name for name, owner in first.items() if owner is plugin),
+            **{
+                kind: tuple(name for name, owner in first.items() if owner is plugin) for kind, first in others.items()
+            },
         )
 
-    def _first_with_metric(self, name: str) -> Plugin | None:
-        return next((plugin for plugin in self._manager.plugins if name in plugin.metrics), None)
+    def _first_with(self, kind: str, names: Iterable[str]) -> dict[str, Plugin]:
+        """Find the first plugin with each of these metrics, grays or experiments."""
+        plugins = self._manager.plugins
+        return {name: next(plugin for plugin in plugins if name in getattr(plugin, kind)) for name in names}
 
     def _not_found(self, name: str) -> ColorcliError:
         for plugin in self._manager.plugins:

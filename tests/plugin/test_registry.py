@@ -342,6 +342,50 @@ def test_a_taken_name_of_a_metric_is_an_error_that_names_both_distributions(site
     assert type(Registry().metrics()["redness"]).__module__ == f"a_{unique}".replace("-", "_")
 
 
+GRAY = """
+    from colorcli import Gray, hookimpl
+
+    @hookimpl
+    def register_grays(register):
+        register(Gray("blue-sensitive", "plates that see only blue", lambda rgb: rgb[:, 2:]))
+"""
+
+
+def test_a_taken_name_of_a_gray_is_an_error_too(site, unique):
+    site.add(f"a-{unique}", GRAY, "one")
+    site.add(f"b-{unique}", GRAY, "two")
+    one, two = (plugin for plugin in Registry().plugins() if plugin.name in {"one", "two"})
+    assert (one.grays, one.errors) == (("blue-sensitive",), ())
+    assert two.errors == (f"the name blue-sensitive (a gray) is taken: a-{unique} and b-{unique} both register it",)
+    assert Registry().grays()["blue-sensitive"].summary == "plates that see only blue"
+
+
+WRONG = """
+    from pathlib import Path
+    from colorcli import Gray, hookimpl
+
+    @hookimpl
+    def register_grays(register):
+        register(Gray("Sepia", "", 3))
+
+    @hookimpl
+    def register_experiments(register):
+        register(Path(__file__).parent / "missing.toml")
+        register("sunsets.toml")
+"""
+
+
+def test_a_gray_or_an_experiment_that_is_not_valid_is_an_error_of_its_plugin(site, unique):
+    site.add(unique, WRONG, "wrong")
+    gray, missing, text = broken("wrong").errors
+    assert gray == (
+        "Gray: name must be lowercase letters, digits, - and _, got 'Sepia'; summary must be a line of text, got ''; "
+        "convert must be a function, got 3"
+    )
+    assert missing.endswith("missing.toml not found")
+    assert text == "it registers 'sunsets.toml', which is not a pathlib.Path"
+
+
 def test_one_module_with_two_entry_points_is_loaded_once(site, unique):
     site.add(unique, working("plain"), "plain")
     (info,) = site.folder.glob("*.dist-info/entry_points.txt")

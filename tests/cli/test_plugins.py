@@ -40,7 +40,7 @@ def plugins(capsys, *args, code=0):
 def test_every_plugin_is_listed_with_its_distribution_and_what_it_provides(capsys, site):
     site.add("plugins-plain", working("plain"), "plain", version="2.1")
     table = [line.split() for line in plugins(capsys).splitlines()]
-    assert ["zhang", "colorcli", "0.1.0", "zhang"] in table
+    assert ["zhang", "colorcli", "0.1.0", "zhang,", "experiment", "liege,", "experiment", "rome"] in table
     assert ["plain", "plugins-plain", "2.1", "plain"] in table
 
 

@@ -98,6 +98,10 @@ WRONG = {
     "a remote file above": (GOOD.replace("best.safe", "a/../../best.safe"), "best.file must be a path inside"),
     "a Windows path": (GOOD.replace("best.safe", "a\\\\..\\\\best.safe"), "best.file must be a path inside"),
     "a revision above": (GOOD.replace("size = 7", 'size = 7\nrevision = "../../x"'), "best.revision must be a branch"),
+    "a page without https": (
+        GOOD.replace("size = 7", 'size = 7\npage = "http://x.org/a"'),
+        "best.page must be an https:// URL",
+    ),
     "an empty license": (GOOD.replace("MIT", "", 1), "best.license must be 1 to 2000 characters on one line, got ''"),
     "an escape": (GOOD.replace("photographs", "\\u001b[2J", 1), "best.trained_on must be 1 to 2000 characters"),
     "two lines": (GOOD.replace("photographs", "a\\nb", 1), "best.trained_on must be 1 to 2000 characters on one line"),

@@ -1,11 +1,14 @@
 """The network against the published one, written here a second time from its description."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 import colorcli
+from colorcli.cli import main
 from colorcli.errors import UsageError, WeightsCorrupt, WeightsNotFound
 from colorcli.weights.importer import import_file
 from colorcli_siggraph17 import Siggraph17
@@ -162,3 +165,15 @@ def test_a_colorizer_that_takes_no_hints_says_so():
     model = colorcli.load("zhang.starter", device="cpu")
     with pytest.raises(UsageError, match="The network of the colorizer zhang takes no hints"):
         model.predict_with_hints(lightness(1, 160, 160), hinted(1, 160))
+
+
+def test_the_list_of_weights_says_that_they_are_to_be_imported(capsys):
+    assert main(["weights", "list", "--json"]) == 0
+    facts = {each["name"]: each for each in json.loads(capsys.readouterr().out)}["siggraph17.release"]
+    assert facts["where"] == "to import"
+    assert facts["page"].endswith(facts["file"])
+
+
+def test_pulling_them_says_how_to_get_them(capsys):
+    assert main(["weights", "pull", "siggraph17"]) == 1
+    assert "Download https://colorizers.s3" in capsys.readouterr().err

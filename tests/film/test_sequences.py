@@ -13,7 +13,7 @@ from colorcli.media.films.probe import probe
 from colorcli.media.films.reader import read_frames
 from colorcli.media.films.sequences import find_sequence, is_pattern, pattern_of
 from tests.film.test_colorize import colorize, noisy, patterns, pipeline_of
-from tests.media.films.clips import make_clip, run_ffmpeg
+from tests.media.films.clips import make_clip, plane, run_ffmpeg
 
 
 def sequence(folder, suffix, frames=6, pix_fmt="gbrp10le", first=1, pictures=None):
@@ -54,6 +54,25 @@ def test_pictures_of_8_bits_have_luma_of_8_bits(tmp_path, pix_fmt):
         shown = picture if pix_fmt == "gray" else np.repeat(picture[..., None], 3, axis=-1)
         cv2.imwrite(str(tmp_path / "in" / f"{number:04}.png"), shown)
     assert np.array_equal(luma_of(tmp_path / "in" / "%04d.png"), levels)
+
+
+@pytest.mark.parametrize(("suffix", "pix_fmt"), [(".png", "rgba64be"), (".dpx", "rgba"), (".png", "ya16be")])
+def test_transparency_of_pictures_is_left_out_with_a_note(tmp_path, suffix, pix_fmt):
+    pattern, levels = sequence(tmp_path / "in", suffix, 3, pix_fmt=pix_fmt)
+    film = probe(pattern)
+    assert not film.alpha
+    assert "the transparency of its pictures is left out" in film.notes
+    scale = 1 if film.depth == 12 else 255 / 1023
+    assert np.abs(luma_of(pattern) - levels * scale).max() <= 5
+    assert colorize(pattern, target=tmp_path / "out" / "%06d.png").figures.frames == 3
+
+
+def test_the_luma_of_jpegs_is_theirs(tmp_path):
+    picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8), (0, 0), 3)
+    cv2.imwrite(str(tmp_path / "1.jpg"), picture)
+    with av.open(str(tmp_path / "1.jpg")) as container:
+        expected = plane(next(container.decode(video=0)), 0)
+    assert np.array_equal(luma_of(tmp_path / "%d.jpg")[0], expected)
 
 
 def test_linear_light_is_read_as_it_is_displayed(tmp_path):

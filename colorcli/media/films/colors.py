@@ -99,7 +99,8 @@ def picture_colors(frame: Any, notes: list[str]) -> ColorTags:
     rgb = bool(frame.format.is_rgb or frame.format.has_palette)
     if rgb:
         notes.append("its RGB is converted to YUV in bt709")
-    return ColorTags("bt709", "pc", "iec61966-2-1", "bt709", rgb=rgb)
+    matrix = "smpte170m" if frame.format.name.startswith("yuv") else "bt709"  # that of JPEG
+    return ColorTags(matrix, "pc", "iec61966-2-1", "bt709", rgb=rgb)
 
 
 def color_tags(path: Path, frame: Any, codec: str, notes: list[str]) -> ColorTags:

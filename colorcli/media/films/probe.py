@@ -246,6 +246,9 @@ def _probed(
     apart = decoder.name in _LIBVPX and "1" in modes
     bits = max(8, first.format.components[0].bits)
     alpha = apart or any(component.is_alpha for component in first.format.components)
+    if alpha and sequence is not None:
+        alpha = False
+        notes.append("the transparency of its pictures is left out")
     depth = 10 if colors.hdr else min(10 if alpha else 12, bits + bits % 2)  # ffmpeg has no 4:2:0 of 12 with alpha
     if bits > depth and not colors.hdr:
         notes.append(f"its {bits} bits are reduced to {depth}")

@@ -18,9 +18,9 @@ _LINEAR = "gbrpf32le"
 
 
 def raw_format(pixel_format: str) -> str:
-    """Return the pixel format in which pictures of a pixel format are read, without loss."""
-    if pixel_format.startswith("gray"):
-        return "gray" if pixel_format == "gray" else "gray16le"
+    """Return the pixel format in which pictures of a pixel format are read: nothing but transparency is lost."""
+    if pixel_format.startswith(("gray", "ya", "yuv")):  # the luma of JPEG has full range like gray
+        return "gray16le" if re.search(r"1\d[bl]e$", pixel_format) else "gray"
     if "f16" in pixel_format or "f32" in pixel_format:
         return _LINEAR
     planar = re.match(r"gbra?p(\d+)", pixel_format)

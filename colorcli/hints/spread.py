@@ -107,7 +107,8 @@ class Spreader:
         on_grid = functional.interpolate(enlarged, size, mode="bilinear", antialias=True).cpu()
         wanted, painted = paint_hints(self._lightness, hints)
         asked = wanted - on_grid
-        difference = torch.where(painted, asked, self._spread(asked, _thinned(painted, _MOST_PLACES)))
+        centers = [center_of(hint, self._lightness) for hint in hints]
+        difference = torch.where(painted, asked, self._spread(asked, _thinned(painted, centers, _MOST_PLACES)))
         return enlarged + _enlarged(difference.to(ab.device), larger)
 
     def _spread(self, asked: Tensor, pinned: Tensor) -> Tensor:
@@ -185,16 +186,16 @@ def chroma_of_rgb(rgb: RGB) -> Tensor:
     return rgb_to_lab(color)[:, 1:]
 
 
-def _thinned(mask: Tensor, most: int) -> Tensor:
-    """Return at most so many of the places of a mask (H, W), evenly spaced but for the finest ones."""
-    step = 1
-    thinned = mask
-    while (count := int(thinned.sum())) > most:
-        step += 1
-        lattice = torch.zeros_like(mask)
+def _thinned(painted: Tensor, centers: Sequence[tuple[int, int]], most: int) -> Tensor:
+    """Return some of the painted places (H, W), evenly spaced: at most so many, but the centers of all hints."""
+    kept = torch.zeros_like(painted)
+    kept[tuple(zip(*centers, strict=True))] = True
+    for step in range(1, max(painted.shape)):
+        lattice = torch.zeros_like(painted)
         lattice[step // 2 :: step, step // 2 :: step] = True
-        thinned = mask & lattice
-    return thinned if count else mask
+        if int((thinned := kept | (painted & lattice)).sum()) <= most:
+            return thinned
+    return kept
 
 
 def _enlarged(planes: Tensor, size: Sequence[int]) -> Tensor:

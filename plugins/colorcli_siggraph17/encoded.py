@@ -34,10 +34,10 @@ class EncodedSiggraph17Network(nn.Module):
         strides = len(self.encoder.channels)
         if len(hint_widths) != strides:
             raise ValueError(f"hint_widths must be {strides}, one for each stride of the encoder")
-        befores = [4, *hint_widths]
+        inputs = [4, *hint_widths]
         self.hints = nn.ModuleList(
             nn.Sequential(nn.AvgPool2d(2), convolution(before, after), convolution(after, after))
-            for before, after in zip(befores, hint_widths, strict=False)
+            for before, after in zip(inputs, hint_widths, strict=False)
         )
         channels = [own + more for own, more in zip(self.encoder.channels, hint_widths, strict=True)]
         self.decoder = PyramidDecoder(channels, widths)

@@ -55,7 +55,7 @@ def test_hints_are_written_so_that_they_can_be_read_again(tmp_path, name):
         ("a.json", "[1", "is not a valid JSON file"),
         ("a.json", '[{"x": 1, "y": 2}]', "hint 1.color is missing"),
         ("a.json", '[{"x": -1, "y": 2, "color": "red"}]', "hint 1.x must be pixels such as 120, or percent"),
-        ("a.json", '[{"x": 1, "y": 2, "colour": "red", "color": "red"}]', "Did you mean color?"),
+        ("a.json", '[{"x": 1, "y": 2, "colr": "red", "color": "red"}]', "Did you mean color?"),
         ("a.json", '[{"x": 1, "y": 2, "color": "reddish"}]', "hint 1: A color must be like #b03020"),
         ("a.csv", "x,y,color\n1,2,red\n3,x,red\n", "hint 2.y must be pixels such as 120, or percent"),
         ("a.csv", "x,y,color\n1,2,red,4\n", "a row has more fields than the header"),

@@ -89,6 +89,13 @@ def test_every_place_of_a_large_stroke_gets_its_color():
     assert (ab[:, :, 90:110, 70:130] - wanted).abs().mean() < 2
 
 
+def test_a_dot_spreads_beside_a_large_stroke():
+    lightness = halves(height=200, width=256)
+    stroke = [Hint(0.75, 0.1 + 0.02 * n, BLUE, 0.15) for n in range(40)]
+    ab = Spreader(lightness).spread(torch.zeros(1, 2, 200, 256), [*stroke, Hint(0.2, 0.333, RED, 0.0)])
+    assert ab[0, 0, 60:80, 40:60].min() > 20
+
+
 @pytest.mark.parametrize("size", [(700, 500), (300, 1200), (1, 40), (3, 2), (1, 1)])
 def test_pictures_of_any_proportions_are_spread_over(size):
     ab = Spreader(torch.full((1, 1, *size), 50.0)).spread(torch.zeros(1, 2, 16, 16), [Hint(1.0, 1.0, RED)])

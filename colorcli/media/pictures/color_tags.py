@@ -6,7 +6,7 @@ The numbers of primaries and curves are those of ITU-T H.273: the chunk cICP of 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import imagecodecs
 import numpy as np
@@ -43,6 +43,7 @@ PQ, HLG = 16, 18
 """Curves of high dynamic range."""
 _WHITE = 203.0  # cd/m2 of paper under both, by ITU-R BT.2408
 _STEPS = 4096  # of a curve
+_BMP_4, _BMP_5 = 108, 124  # sizes of the headers of BMP that state colors
 _ROUNDING = 0.002  # of chromaticities, by those who write sRGB's
 _BOXES = 1 << 20  # bytes in which the boxes before the pixels are looked for
 
@@ -90,6 +91,28 @@ def of_tiff(points: Any, white: Any) -> bytes:
     except (TypeError, ValueError, ZeroDivisionError, IndexError):
         return b""
     return of_chromaticities((red, green, blue, middle), None)
+
+
+def of_bmp(data: bytes) -> bytes:
+    """Return the ICC profile that a BMP embeds, or one for its primaries and gamma; b"" for sRGB or none."""
+    size = int.from_bytes(data[14:18], "little")
+    header = data[14 : 14 + size]
+    if size < _BMP_4 or len(header) < _BMP_4:
+        return b""
+    space = header[56:60]
+    if space == b"DEBM" and size >= _BMP_5:
+        start, length = struct.unpack_from("<II", header, 112)
+        return data[14 + start : 14 + start + length]
+    if space != bytes(4):  # calibrated RGB
+        return b""
+    red, green, blue = struct.iter_unpack("<3i", header[60:96])
+    white = tuple(map(sum, zip(red, green, blue, strict=True)))
+    try:
+        points = tuple((x / (x + y + z), y / (x + y + z)) for x, y, z in (red, green, blue, white))
+    except ZeroDivisionError:
+        return b""
+    gamma = struct.unpack_from("<I", header, 96)[0] / 65536
+    return of_chromaticities(cast("Points", points), gamma or None)
 
 
 def _pairs(fractions: tuple[int, ...]) -> zip[tuple[int, int]]:

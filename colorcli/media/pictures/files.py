@@ -220,6 +220,8 @@ class Picture:
 
     def _profile(self) -> bytes:
         """Return the profile by which to read the pixels; b"" for sRGB."""
+        if self.format == "BMP":
+            return color_tags.of_bmp(self._data)
         points = None
         if self.format == "PNG":
             points = color_tags.png_code_points(self._data)

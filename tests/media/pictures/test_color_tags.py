@@ -179,3 +179,39 @@ def test_a_tiff_is_read_by_its_primaries(points, changes):
     found = only_frame(open_picture(stream)).pixels / 65535
     expected = shown(muted(16), points if changes else SRGB, srgb_linear)
     assert np.abs(found - expected).max() < 0.004
+
+
+def bmp(space: bytes, *, points=SRGB, gamma=0.0, profile=b"", size=124) -> bytes:
+    """A BMP with a header of version 4 or 5."""
+    pixels = muted()
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "BMP")
+    rows = stream.getvalue()[54:]
+    columns = to_xyz(points).T  # XYZ of red, green and blue
+    ends = [round(part * (1 << 30)) for column in columns for part in column]
+    head = struct.pack("<IiiHHIIiiII", size, 16, 16, 1, 24, 0, len(rows), 2835, 2835, 0, 0) + bytes(16) + space
+    head += struct.pack("<9i3I", *ends, *[round(gamma * 65536)] * 3)
+    if size == 124:
+        head += struct.pack("<IIII", 4, size + len(rows), len(profile), 0)
+    whole = 14 + size + len(rows) + len(profile)
+    return b"BM" + struct.pack("<IHHI", whole, 0, 0, 14 + size) + head + rows + profile
+
+
+LINEAR = bytes(imagecodecs.cms_profile("rgb", primaries=[0.64, 0.33, 1, 0.3, 0.6, 1, 0.15, 0.06, 1], gamma=1.0,
+                                       whitepoint=[0.3127, 0.329, 1]))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "points", "linear"),
+    [
+        (bmp(b"DEBM", profile=LINEAR), SRGB, power(1.0)),
+        (bmp(bytes(4), points=ADOBE, gamma=2.2), ADOBE, power(2.2)),
+        (bmp(bytes(4), points=P3, gamma=1.8, size=108), P3, power(1.8)),
+        (bmp(b"BGRs", points=P3, gamma=1.0), SRGB, srgb_linear),
+        (bmp(b"DEBM", profile=b"not a profile"), SRGB, srgb_linear),
+        (bmp(b"DEBM", profile=LINEAR)[:-100], SRGB, srgb_linear),
+    ],
+)
+def test_a_bmp_is_read_by_its_header(data, points, linear):
+    found = only_frame(open_picture(io.BytesIO(data))).pixels / 255
+    assert np.abs(found - shown(muted(), points, linear)).max() < 0.006

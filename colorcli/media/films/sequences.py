@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -58,7 +59,8 @@ class ImageSequence:
 
 def is_pattern(path: Path) -> bool:
     """Decide whether a path has a place for the number of a frame."""
-    return path.suffix.lower() in SUFFIXES and _PLACE.search(path.stem) is not None and not path.exists()
+    named = path.suffix.lower() in SUFFIXES and _PLACE.search(path.stem) is not None
+    return named and not os.path.lexists(path)
 
 
 def pattern_of(path: Path, *, film: bool) -> Path | None:
@@ -70,9 +72,10 @@ def pattern_of(path: Path, *, film: bool) -> Path | None:
     """
     if is_pattern(path):
         return path
-    if not path.is_dir():
+    try:
+        names = sorted(each for each in os.listdir(path) if not each.startswith("."))  # noqa: PTH208 - raises at once
+    except (OSError, ValueError):  # not a folder, or locked
         return None
-    names = sorted(each.name for each in path.iterdir() if not each.name.startswith(".") and each.suffix)
     found = [_NUMBERED.fullmatch(name) for name in names if Path(name).suffix.lower() in SUFFIXES]
     kinds = {(each[1], each[3], len(each[2])) for each in found if each}
     if not found or None in found or len({kind[:2] for kind in kinds}) != 1:

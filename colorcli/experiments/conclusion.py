@@ -181,7 +181,8 @@ class _Study:
     def sheets(self, pipelines: Sequence[Pipeline]) -> Iterator[Picture]:
         """Draw pictures in gray, by each model, and in their original colors."""
         for number, declared in enumerate(self.experiment.file.sheets):
-            chosen = [each for each in pipelines if not declared.variants or each.name in declared.variants]
+            by_name = {pipeline.name: pipeline for pipeline in pipelines}
+            chosen = [by_name[name] for name in declared.variants or by_name if name in by_name]
             if not chosen:
                 continue
             path = self.folder / "figures" / f"sheet-{number + 1}.png"

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from msgspec.structs import replace
 
 from colorcli.training.recipes import read_recipe
 from colorcli_pix2pix import Pix2Pix
@@ -25,6 +26,7 @@ GAN = {
     "learning_rate": 2e-4,
     "betas": [0.5, 0.999],
     "schedule": "constant",
+    "discriminator_width": 64,
     "keep": "last",
 }
 
@@ -68,10 +70,30 @@ def test_the_baselines_have_the_numbers_of_the_paper(space):
     assert not file.stages
 
 
-def test_lab_and_yuv_differ_in_the_color_space_alone():
+@pytest.mark.parametrize(
+    ("name", "stopping"),
+    [
+        ("edinburgh-unstopped-lab", {}),
+        ("edinburgh-rising-lab", {"stop_on": "generator", "stop_rising": 1}),
+        ("edinburgh-rising5-lab", {"stop_on": "generator", "stop_rising": 5}),
+        ("edinburgh-adversarial-lab", {"stop_on": "adversarial", "early_stopping": (10, 0.75)}),
+    ],
+)
+def test_the_first_baselines_and_the_proposed_one_differ_in_when_they_stop_alone(name, stopping):
+    file, baseline = recipe(name), recipe("edinburgh-baseline-lab")
+    never = {"stop_on": "", "stop_rising": 0, "early_stopping": None}
+    assert file.training == replace(baseline.training, **{**never, **stopping})
+    assert (file.network, file.recipe) == (baseline.network, baseline.recipe)
+
+
+def test_lab_and_yuv_differ_in_the_color_space_and_its_gray_alone():
+    """The Y of YUV is the picture's own luma: that of pure red is 76."""
     for name in ("edinburgh", "edinburgh-baseline"):
         texts = [(Pix2Pix.recipe_folder / f"{name}-{space}.toml").read_text() for space in ("lab", "yuv")]
-        settings = [[line for line in text.splitlines() if not line.startswith("#")] for text in texts]
+        assert 'gray = "luma601"' in texts[1]
+        settings = [
+            [line for line in text.splitlines() if not line.startswith(("#", 'gray = "luma601"'))] for text in texts
+        ]
         differing = [pair for pair in zip(*settings, strict=True) if pair[0] != pair[1]]
         assert differing
         assert all(lab.replace('"lab"', '"yuv"') == yuv for lab, yuv in differing)

@@ -11,7 +11,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from colorcli.errors import UnreadableMedia, UsageError
 from colorcli.media.films.ffmpeg import FfmpegProcess, command, opened, pipe
-from colorcli.media.films.reader import decoded, deinterlacing, planar
+from colorcli.media.films.reader import decoded, deinterlacing, planar, read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,6 +77,9 @@ def read_still(film: Film, time: Fraction) -> NDArray[Any]:
         UnreadableMedia: no frame can be decoded.
     """
     found = _on_screen(film, time)
+    if (found.width, found.height) != (film.width, film.height):  # cropped by its container, which PyAV ignores
+        (pixels,) = read_stills(film, [_number_at(film, time)])
+        return pixels if film.depth > 8 else ((pixels + np.uint32(128)) // 257).astype(np.uint8)
     return displayed(to_rgb(found, film, "rgb24" if film.depth == 8 else "rgb48le"), film)
 
 
@@ -112,6 +115,16 @@ def read_stills(film: Film, numbers: Sequence[int]) -> Iterator[NDArray[np.uint1
             for packet in container.demux(video=0):
                 if packet.size:
                     yield displayed(np.frombuffer(packet, "<u2").reshape(film.height, film.width, 3), film)
+
+
+def _number_at(film: Film, time: Fraction) -> int:
+    number = 0
+    with read_frames(film) as reader:
+        for frame in reader:
+            if frame.time > time:
+                break
+            number = frame.number
+    return number
 
 
 def displayed(pixels: NDArray[Any], film: Film) -> NDArray[Any]:

@@ -8,7 +8,7 @@ import pytest
 from colorcli.errors import UsageError
 from colorcli.media.films.original import read_still
 from colorcli.media.films.probe import probe
-from tests.media.films.clips import make_clip, moving_pictures
+from tests.media.films.clips import add_clean_aperture, make_clip, moving_pictures
 
 
 def close(pixels, expected):
@@ -53,3 +53,13 @@ def test_a_still_has_square_pixels(tmp_path):
 def test_a_still_of_full_range_in_another_matrix_has_the_same_colors(tmp_path):
     clip = make_clip(tmp_path / "film.mkv", matrix="smpte170m", full_range=True)
     assert close(read_still(probe(clip), Fraction(0)), moving_pictures(10, (64, 48))[0])
+
+
+@pytest.mark.parametrize(("time", "number"), [(0, 0), (Fraction(1, 25), 1), (Fraction(9, 25), 9)])
+def test_a_still_of_a_cropped_film_is_cropped(tmp_path, time, number):
+    pictures = moving_pictures(10, (96, 64))
+    make_clip(tmp_path / "plain.mov", pictures=pictures)
+    film = probe(add_clean_aperture(tmp_path / "plain.mov", tmp_path / "film.mov", 80, 48))
+    pixels = read_still(film, Fraction(time))
+    assert (pixels.shape, pixels.dtype) == ((48, 80, 3), np.uint8)
+    assert close(pixels, pictures[number, 8:56, 8:88])

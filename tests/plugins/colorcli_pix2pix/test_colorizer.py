@@ -90,9 +90,10 @@ def test_options_reach_the_ensemble():
 
 
 def test_a_category_is_one_of_the_six_or_auto():
-    category, blend = Pix2Pix.options
+    category, blend, noise = Pix2Pix.options
     assert category.choices == ("auto", "animals", "city", "nature", "others", "people", "scenery")
     assert blend.parse("true") is True
+    assert noise.parse("7") == 7
     with pytest.raises(UsageError, match="-p category must be one of auto, animals, city"):
         category.parse("pets")
     with pytest.raises(UsageError, match="must be true or false, got"):

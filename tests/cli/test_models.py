@@ -144,7 +144,7 @@ def test_the_defaults_of_a_built_in_colorizer_are_those_in_use(capsys):
 
 
 def test_a_colorizer_without_options_is_described_too(capsys):
-    assert models(capsys, "koalarization").out.endswith("\nIt has no options.\n")
+    assert models(capsys, "iizuka").out.endswith("\nIt has no options.\n")
 
 
 @pytest.mark.parametrize(

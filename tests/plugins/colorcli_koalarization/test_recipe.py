@@ -350,7 +350,7 @@ def test_the_narrow_one_is_small_and_in_the_shape_of_the_paper():
 
 def test_every_recipe_file_makes_a_recipe_that_takes_its_pictures():
     files = sorted(Koalarization.recipe_folder.glob("*.toml"))
-    assert len(files) == 9
+    assert len(files) == 13
     for path in files:
         recipe = read_recipe(path)
         assert recipe.source

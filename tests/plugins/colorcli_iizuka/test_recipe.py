@@ -280,7 +280,7 @@ def test_the_narrow_one_is_small_and_in_the_shape_of_the_paper():
 
 def test_every_recipe_file_makes_a_recipe_and_a_network_that_takes_its_pictures():
     files = sorted(Iizuka.recipe_folder.glob("*.toml"))
-    assert len(files) == 12
+    assert len(files) == 13
     for path in files:
         recipe = read_recipe(path)
         assert recipe.source

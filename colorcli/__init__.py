@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from colorcli.errors import ColorcliError
     from colorcli.gray import Gray
     from colorcli.hints.hint import Hint
-    from colorcli.inference.model import Model, load
+    from colorcli.inference.loading import load
+    from colorcli.inference.model import Model
     from colorcli.inference.placement import defer
     from colorcli.metric import Colors, Metric
     from colorcli.plugin.registry import Registry
@@ -67,7 +68,7 @@ _MODULES = {  # of the public names, imported on first use: writing a plugin nee
     "defer": "colorcli.inference.placement",
     "fetch": "colorcli.weights",
     "hookimpl": "colorcli.plugin.spec",
-    "load": "colorcli.inference.model",
+    "load": "colorcli.inference.loading",
     "locate": "colorcli.weights",
     "open_file": "colorcli.weights",
     "read_manifest": "colorcli.weights.manifest",

@@ -10,7 +10,8 @@ import pytest
 import colorcli
 from colorcli import API_VERSION, Batch, Colorizer, Colors, Metric, Option, Recipe, read_manifest
 from colorcli.cli import main
-from colorcli.inference.model import Model, load
+from colorcli.inference.loading import load
+from colorcli.inference.model import Model
 from colorcli.plugin import spec
 from colorcli.testing import ColorizerSuite, MetricSuite
 from tests.documentation import ROOT, blocks, first_cells, headings, read

@@ -21,7 +21,7 @@ from colorcli.errors import ColorcliError, UsageError
 from colorcli.film.colorize import FilmSettings, colorize_film
 from colorcli.inference.batch import colorize_files, count_workers
 from colorcli.inference.device import cpu_capabilities
-from colorcli.inference.model import load
+from colorcli.inference.loading import load
 from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.stopwatch import Stopwatch
 from colorcli.jobs import plan

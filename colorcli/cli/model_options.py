@@ -137,7 +137,7 @@ class ModelOptions:
             DeviceError: the device, precision or engine is not available.
         """
         with imports_without_collection():
-            from colorcli.inference.model import load
+            from colorcli.inference.loading import load
 
         self.accept(name)
         model = load(

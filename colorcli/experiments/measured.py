@@ -14,7 +14,7 @@ from colorcli.evaluation.photographs import Watch, evaluate
 from colorcli.evaluation.protocol import describe, package_versions
 from colorcli.evaluation.tables import Report
 from colorcli.files import replacing
-from colorcli.inference.model import load
+from colorcli.inference.loading import load
 from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.studies import StudyPipeline
 from colorcli.plugin.registry import Registry

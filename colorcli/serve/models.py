@@ -37,7 +37,7 @@ class ModelShelf:
 
     Args:
         default: the model that is used where none is named.
-        load: loads another by its name, as `colorcli.inference.model.load`.
+        load: loads another by its name, as `colorcli.inference.loading.load`.
         clock: seconds, for tests.
     """
 

@@ -5,8 +5,9 @@ from torch.nn import functional
 from colorcli import Colorizer, Option
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.inference.device import choose
+from colorcli.inference.loading import load
 from colorcli.inference.mixture import Member, Mixture
-from colorcli.inference.model import Model, load
+from colorcli.inference.model import Model
 from colorcli.inference.pipeline import Pipeline
 
 GRAY = torch.full((1, 1, 16, 16), 50.0)

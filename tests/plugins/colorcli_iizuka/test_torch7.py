@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from colorcli.cli import main
-from colorcli.inference.model import load
+from colorcli.inference.loading import load
 from colorcli_iizuka import Iizuka
 from tests.weights.torch7_files import Module, write_torch7
 

@@ -135,7 +135,8 @@ class Pipeline:
         """Add to the colorizer's notes what the host sees: that much of a picture stayed gray."""
         if planes.values.shape[1] != CHROMA or self.strength == 0:
             return planes.notes
-        shares = gray_share(planes.values / self.strength, lightness)
+        with self.timed("network"):
+            shares = gray_share(planes.values / self.strength, lightness)
         return [
             {**note, "left gray": f"{share:.0%} of the picture"} if share >= _LEFT_GRAY else note
             for note, share in zip(planes.notes, shares, strict=True)

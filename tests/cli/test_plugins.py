@@ -70,6 +70,8 @@ def test_json_has_the_records(capsys, site, args):
         "colorizers": [],
         "errors": ["ModuleNotFoundError: No module named 'nothing_of_that_name'; pip install nothing_of_that_name"],
         "metrics": [],
+        "grays": [],
+        "experiments": [],
     }
 
 

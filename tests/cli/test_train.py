@@ -171,7 +171,8 @@ def test_a_single_device_cannot_be_used_twice(photographs, tiny, tmp_path, capsy
 
 @pytest.mark.parametrize("name", ["starter", "zhang.starter", "zhang"])
 def test_weights_to_start_from_are_found_by_name_tag_or_both(photographs, tmp_path, capsys, monkeypatch, name):
-    recipe = write_recipe(tmp_path / "go-on.toml", widths="[16, 48, 96, 192]", epochs="1")  # as wide as zhang.starter
+    network = '[192, 160, 128, 96]\nencoder = "efficientnet-lite0"'  # that of zhang.starter
+    recipe = write_recipe(tmp_path / "resumed.toml", widths=network, epochs="1")
     with connected(monkeypatch, tmp_path):
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         assert train(photographs, recipe, tmp_path / "run", "--from", name) == 0

@@ -3,8 +3,8 @@ import torch
 
 from colorcli.color import rgb_to_lab
 from colorcli.inference.pipeline import Pipeline
+from colorcli.serve import suggestions
 from colorcli.serve.album import OpenPicture
-from colorcli.serve.suggestions import suggest
 from tests.serve.pictures import encoded, gray
 
 
@@ -32,7 +32,7 @@ def pipeline_of(picture, monkeypatch):
         pipeline.options = {}
         pipeline.model = Sure(colors or [[0.0, 0.0, 1.0]])
         pipeline.model.colorizer = None
-        monkeypatch.setattr("colorcli.serve.suggestions.declares", lambda _colorizer, _method: colors is not None)
+        monkeypatch.setattr(suggestions, "declares", lambda _colorizer, _method: colors is not None)
         monkeypatch.setattr(picture, "lightness", lambda _pipeline: torch.full((1, 1, 8, 8), 60.0))
         return pipeline
 
@@ -46,7 +46,7 @@ def lab(color):
 
 def test_similar_colors_are_merged_and_unlikely_ones_left_out(picture, pipeline_of):
     colors = [[30.0, 20.0, 0.3], [34.0, 20.0, 0.1], [-30.0, 20.0, 0.35], [0.0, -40.0, 0.003], [0.0, 0.0, 0.2]]
-    found = suggest(picture, pipeline_of(colors), torch.zeros(1, 2, 8, 8), (0.5, 0.5))
+    found = suggestions.suggest(picture, pipeline_of(colors), torch.zeros(1, 2, 8, 8), (0.5, 0.5))
     assert found["source"] == "model"
     assert [each["share"] for each in found["colors"]] == [0.4, 0.35, 0.2]
     assert lab(found["colors"][0]["color"]) == pytest.approx([60, 31, 20], abs=1)
@@ -54,7 +54,7 @@ def test_similar_colors_are_merged_and_unlikely_ones_left_out(picture, pipeline_
 
 
 def test_colors_have_the_lightness_of_the_place_and_are_in_gamut(picture, pipeline_of):
-    found = suggest(picture, pipeline_of([[100.0, 100.0, 1.0]]), torch.zeros(1, 2, 8, 8), (1.0, 1.0))
+    found = suggestions.suggest(picture, pipeline_of([[100.0, 100.0, 1.0]]), torch.zeros(1, 2, 8, 8), (1.0, 1.0))
     lightness, a, b = lab(found["colors"][0]["color"])
     assert lightness == pytest.approx(60, abs=1)
     assert 0 < a < 100
@@ -65,7 +65,7 @@ def test_without_a_distribution_the_color_of_the_place_comes_first_then_others_o
     chroma = torch.zeros(1, 2, 8, 8)
     chroma[:, 0, :, :6] = 40.0
     chroma[:, 1, 0, 7] = -45.0
-    found = suggest(picture, pipeline_of(), chroma, (0.99, 0.01))
+    found = suggestions.suggest(picture, pipeline_of(), chroma, (0.99, 0.01))
     assert found["source"] == "picture"
     assert {each["share"] for each in found["colors"]} == {None}
     here, most, *_ = [lab(each["color"]) for each in found["colors"]]

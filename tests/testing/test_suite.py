@@ -311,9 +311,22 @@ BROKEN = {
         r"of shape \(4, 2\); expected a tensor of shape \(n, 3\)",
     ),
     "a place beyond the edge": (
-        line(likely_colors=lambda self, network, lightness, place, **options: lightness[0, 0, int(16 * place[1])]),
+        line(
+            likely_colors=lambda self, network, lightness, place, **options: (
+                0 * lightness[0, 0, int(16 * place[1]), :1, None] + torch.tensor([[0.0, 0.0, 1.0]])
+            )
+        ),
         "test_likely_colors_have_probabilities",
         r"at \(1\.0, 1\.0\): IndexError",
+    ),
+    "hints for the picture beside": (
+        line(
+            predict_with_hints=lambda self, network, lightness, hints, **options: (
+                self.predict(network, lightness, **options) + hints[:, :2].mean(dim=(0, 2, 3))[None, :, None, None]
+            )
+        ),
+        "test_hints_are_for_the_picture_that_they_are_given_for",
+        "with the hints of another",
     ),
     "an entropy of the batch": (
         explain(lambda ab: ab[:, :1].abs() + ab.abs().mean()),

@@ -27,6 +27,8 @@ def test_it_is_listed_beside_our_own(installed):
         "version": "0.1.0",
         "colorizers": ["sunset"],
         "metrics": [],
+        "grays": [],
+        "experiments": [],
         "errors": [],
     } in records
     assert "zhang" in [record["name"] for record in records]

@@ -31,7 +31,7 @@ _DIRECT = {
     *(f"yuv{each}p" for each in (410, 411, 420, 422, 440, 444)),
     *(f"yuvj{each}p" for each in (411, 420, 422, 440, 444)),
     *(f"yuv{each}p{depth}le" for each in (420, 422, 440, 444) for depth in (10, 12)),
-    *(f"yuva{each}p{depth}" for each in (420, 422, 444) for depth in ("", "10le", "12le")),
+    *(f"yuva{each}p{depth}" for each in (420, 422, 444) for depth in ("", "10le")),  # 12 bits are read as 10
     *("gray", "gray10le", "gray12le"),
 }
 """The pixel formats whose Y plane is used as it is."""

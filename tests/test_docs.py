@@ -186,7 +186,7 @@ esac
 LINTERS = ["ruff check", "ruff format --check", "mypy", "codespell"]
 SITE = "mkdocs build --strict --quiet -f docs/mkdocs.yml"
 FLOOR = [
-    "pip install -q -e .[heic,metrics,openvino,timm,train] pytest scikit-image -c .ci/floor.txt",
+    "pip install -q -e .[heic,metrics,timm,train] pytest scikit-image -c .ci/floor.txt",
     "colorcli run --model zhang --overwrite docs/photographs",
     "python -m pytest -q tests/test_color.py tests/media tests/weights tests/inference tests/encoders",
 ]

@@ -10,7 +10,7 @@ from colorcli.colorizer import declares
 from colorcli.errors import UsageError
 from colorcli.files import shown
 from colorcli.hints.spread import LONGEST_SIDE, Spreader, paint_hints
-from colorcli.inference.pipeline import Pipeline
+from colorcli.inference.pipeline import DerivedPipeline, Pipeline
 from colorcli.inference.preprocess import small_lightness
 from colorcli.media.pictures.files import open_picture
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MOST_NOTED = 10  # hints in the notes of a picture
 
 
-class HintedPipeline(Pipeline):
+class HintedPipeline(DerivedPipeline):
     """A pipeline that gives places the colors of hints and lets them spread over what it predicts.
 
     The strength applies to the prediction only: a hint's color is what its user asked for.
@@ -44,14 +44,7 @@ class HintedPipeline(Pipeline):
     """
 
     def __init__(self, pipeline: Pipeline, hints: Sequence[Hint]) -> None:
-        super().__init__(
-            pipeline.model,
-            strength=pipeline.strength,
-            taming=pipeline.taming,
-            options=pipeline.options,
-            batch_size=pipeline.batch_size,
-            name=pipeline.name,
-        )
+        super().__init__(pipeline)
         self.hints = tuple(hints)
         shown = type(pipeline) is Pipeline and declares(pipeline.model.colorizer, "predict_with_hints")
         self.predictor = _GuidedPipeline(pipeline, self.hints) if shown else pipeline
@@ -69,17 +62,11 @@ class HintedPipeline(Pipeline):
         return [*self.predictor.identity(), "hints", [str(hint) for hint in self.hints]]
 
 
-class _GuidedPipeline(Pipeline):
+class _GuidedPipeline(DerivedPipeline):
     """A pipeline whose colorizer is shown the hints, too: its network knows better how far they reach."""
 
     def __init__(self, pipeline: Pipeline, hints: Sequence[Hint]) -> None:
-        super().__init__(
-            pipeline.model,
-            strength=pipeline.strength,
-            taming=pipeline.taming,
-            options=pipeline.options,
-            batch_size=pipeline.batch_size,
-        )
+        super().__init__(pipeline)
         self._hints = hints
 
     def identity(self) -> list[object]:

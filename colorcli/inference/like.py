@@ -13,7 +13,7 @@ from torch.nn import functional
 from colorcli.color import rgb_to_lab
 from colorcli.errors import UsageError
 from colorcli.hints.like import SIDE, ColorTable
-from colorcli.inference.pipeline import Pipeline
+from colorcli.inference.pipeline import DerivedPipeline, Pipeline
 from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, open_picture
 from colorcli.media.pictures.tone import is_in_color
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from colorcli.media.pictures.files import Frame
 
 
-class LikePipeline(Pipeline):
+class LikePipeline(DerivedPipeline):
     """A pipeline that shifts its colors to those of a photograph, by lightness and predicted color.
 
     Args:
@@ -37,14 +37,7 @@ class LikePipeline(Pipeline):
     """
 
     def __init__(self, pipeline: Pipeline, photograph: Frame, source: str = "a photograph") -> None:
-        super().__init__(
-            pipeline.model,
-            strength=pipeline.strength,
-            taming=pipeline.taming,
-            options=pipeline.options,
-            batch_size=pipeline.batch_size,
-            name=pipeline.name,
-        )
+        super().__init__(pipeline)
         if not is_in_color(photograph.pixels):
             raise UsageError("The photograph to take colors from is not in color.")
         self._pipeline = pipeline

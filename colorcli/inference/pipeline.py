@@ -201,6 +201,25 @@ class Pipeline:
         return replace(frame, pixels=pixels)
 
 
+class DerivedPipeline(Pipeline):
+    """A pipeline with the model and the settings of another, for those that change what it predicts.
+
+    Args:
+        pipeline: model and settings.
+        name: for tables and pages; the other's if empty.
+    """
+
+    def __init__(self, pipeline: Pipeline, name: str = "") -> None:
+        super().__init__(
+            pipeline.model,
+            strength=pipeline.strength,
+            taming=pipeline.taming,
+            options=pipeline.options,
+            batch_size=pipeline.batch_size,
+            name=name or pipeline.name,
+        )
+
+
 def _with_memory(work: Callable[[torch.device], _Result], device: torch.device) -> _Result:
     """Do full-size work on a device, or on the CPU if the device runs out of memory."""
     try:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from colorcli.inference.pipeline import Notes, Pipeline
+from colorcli.inference.pipeline import DerivedPipeline, Notes, Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from colorcli.media.pictures.files import Frame
 
 
-class StudyPipeline(Pipeline):
+class StudyPipeline(DerivedPipeline):
     """A pipeline that makes pictures gray in another way, or shows the picture that a network painted.
 
     Args:
@@ -32,13 +32,7 @@ class StudyPipeline(Pipeline):
     """
 
     def __init__(self, pipeline: Pipeline, *, gray: Gray | None = None, paints: bool = False) -> None:
-        super().__init__(
-            pipeline.model,
-            strength=pipeline.strength,
-            options=pipeline.options,
-            batch_size=pipeline.batch_size,
-            name=pipeline.name,
-        )
+        super().__init__(pipeline)
         self._gray = gray
         self._paints = paints
 

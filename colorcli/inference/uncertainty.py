@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from colorcli.inference.pipeline import Pipeline
+from colorcli.inference.pipeline import DerivedPipeline, Pipeline
 from colorcli.media.pictures.files import Frame
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BITS = 8.0  # of entropy get the brightest color: 256 equally likely colors
 
 
-class SamplingPipeline(Pipeline):
+class SamplingPipeline(DerivedPipeline):
     """A pipeline that draws one of several plausible colorings.
 
     Args:
@@ -32,14 +32,7 @@ class SamplingPipeline(Pipeline):
     """
 
     def __init__(self, pipeline: Pipeline, seed: int) -> None:
-        super().__init__(
-            pipeline.model,
-            strength=pipeline.strength,
-            taming=pipeline.taming,
-            options=pipeline.options,
-            batch_size=pipeline.batch_size,
-            name=f"{pipeline.name} seed={seed}",
-        )
+        super().__init__(pipeline, name=f"{pipeline.name} seed={seed}")
         self._seed = seed
 
     def _predict(self, lightness: Tensor, size: Sequence[int]) -> Planes:

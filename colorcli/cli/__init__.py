@@ -23,7 +23,7 @@ from colorcli.cli.process import exit_at_once, reserve_stdout
 from colorcli.cli.run import run
 from colorcli.cli.serve import serve
 from colorcli.cli.settings import settings as settings_command
-from colorcli.cli.signals import Interruption
+from colorcli.cli.signals import Interruption, ending_at_once
 from colorcli.cli.stills import film
 from colorcli.cli.terminal import printable_output
 from colorcli.cli.train import train
@@ -119,8 +119,9 @@ colorcli.add_command(settings_command)
 
 def program() -> None:
     """Run the command line of this process, and end it with the exit code."""
-    reserve_stdout()
-    exit_at_once(main())
+    with ending_at_once():
+        reserve_stdout()
+        exit_at_once(main())
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -54,9 +54,20 @@ class Interruption:
 
     def _receive(self, number: int) -> None:
         if self._received:
-            remove_temporaries()
-            os._exit(128 + number)
+            _end(number)
         self._received = number
+
+
+@contextlib.contextmanager
+def ending_at_once() -> Iterator[None]:
+    """End the program at such a signal without another word, for its beginning and its exit handlers."""
+    with _handling(lambda number, _frame: _end(number)):
+        yield
+
+
+def _end(number: int) -> None:
+    remove_temporaries()
+    os._exit(128 + number)
 
 
 @contextlib.contextmanager

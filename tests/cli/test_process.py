@@ -1,6 +1,9 @@
 import gc
+import signal
 import subprocess
 import sys
+
+import pytest
 
 from colorcli.cli.process import imports_without_collection
 
@@ -12,6 +15,8 @@ def run(program):
 def test_the_process_ends_with_the_exit_code_after_its_exit_handlers_and_all_output():
     done = run("""
 import atexit, sys, tempfile
+import pytest
+
 from colorcli.cli.process import exit_at_once
 folder = tempfile.TemporaryDirectory()
 atexit.register(print, "handler")
@@ -25,6 +30,8 @@ exit_at_once(3)
 def test_modules_are_not_taken_apart():
     done = run("""
 import sys
+import pytest
+
 from colorcli.cli.process import exit_at_once
 class Slow:
     def __del__(self): print("taken apart")
@@ -51,3 +58,24 @@ runpy.run_module("colorcli", run_name="__main__")
 """)
     assert (done.returncode, done.stdout) == (2, "")
     assert "No such option" in done.stderr
+
+
+@pytest.mark.parametrize("when", ["before the command", "in an exit handler"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_or_after_the_command_ends_the_process_without_a_traceback(when, number):
+    done = run(f"""
+import atexit, os, sys
+from colorcli import cli
+
+def interrupt(*_):
+    os.kill(os.getpid(), {number})
+    raise SystemExit("the process went on")
+
+if "{when}" == "in an exit handler":
+    atexit.register(interrupt)
+else:
+    cli.main = interrupt
+sys.argv = ["colorcli", "plugins"]
+cli.program()
+""")
+    assert (done.returncode, done.stderr) == (128 + number, "")

@@ -110,8 +110,8 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 def lab_to_linear(lightness: Tensor, ab: Tensor, primaries: Primaries = "srgb") -> Tensor:
     """Convert L* (..., 1, H, W) and ab (..., 2, H, W) to linear RGB (..., 3, H, W), outside 0..1 if out of gamut."""
     y = (lightness + 16) / 116
-    xz = _cube(y + ab * _per_channel(_AB_TO_XZ, ab))
-    return _combine(_XYZ_TO[primaries], xz[..., 0:1, :, :], _cube(y), xz[..., 1:2, :, :])
+    x, z = (_cube(torch.add(y, ab[..., i : i + 1, :, :], alpha=factor)) for i, factor in enumerate(_AB_TO_XZ))
+    return _combine(_XYZ_TO[primaries], x, _cube(y), z)
 
 
 def lab_to_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
@@ -126,6 +126,9 @@ def lab_to_linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     RGB instead would change the lightness.
     """
     linear = lab_to_linear(lightness, ab)
+    if linear.device.type != "cpu":  # where asking whether there are any would wait for the device
+        outside = (linear.amin(-3, keepdim=True) < -_TOLERANCE) | (linear.amax(-3, keepdim=True) > 1 + _TOLERANCE)
+        return torch.where(outside, _most_chroma(lightness, ab), linear).clamp_(0, 1)
     lowest, highest = linear.aminmax()
     if lowest < -_TOLERANCE or highest > 1 + _TOLERANCE:
         flat = linear.movedim(-3, 0).flatten(1)  # (3, N): indexing whole rows is fastest
@@ -138,11 +141,11 @@ def lab_to_linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
 
 
 def _most_chroma(lightness: Tensor, ab: Tensor) -> Tensor:
-    """Find the largest chroma in gamut by bisection: L* (1, 1, N) and ab (2, 1, N) to linear RGB (3, 1, N)."""
+    """Find the largest chroma in gamut by bisection: L* (..., 1, H, W) and ab (..., 2, H, W) to linear RGB."""
     scale = torch.full_like(lightness, 0.5)
     for step in range(2, 2 + _BISECTIONS):
         linear = lab_to_linear(lightness, ab * scale)
-        inside = (linear.amin(-3) >= 0) & (linear.amax(-3) <= 1)
+        inside = (linear.amin(-3, keepdim=True) >= 0) & (linear.amax(-3, keepdim=True) <= 1)
         scale += (inside.to(scale.dtype) * 2 - 1) * 0.5**step
     return lab_to_linear(lightness, ab * scale)
 

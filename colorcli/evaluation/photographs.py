@@ -25,6 +25,7 @@ from colorcli.evaluation.metrics.standard import STANDARD
 from colorcli.evaluation.tables import BASELINES, ORIGINAL, Column, Comparison, Figure, Section, Table
 from colorcli.inference.answers import RGB
 from colorcli.inference.join import join
+from colorcli.inference.transfer import download
 from colorcli.isolation.guard import is_interrupt, one_line, stdout_to_stderr
 from colorcli.media.photographs import read_square
 from colorcli.media.pictures.files import Frame
@@ -192,8 +193,8 @@ class _Truth:
 
     def shown_by(self, pipeline: Pipeline, planes: Tensor) -> Colors:
         """Show what a pipeline predicted, as it joins it: chroma (1, 2, h, w), or a painted picture (1, 3, h, w)."""
-        planes = planes.cpu()
         rgb = _rgb(pipeline.join(Frame(self.pixels), planes).pixels)
+        planes = download(planes)
         ab = _ab(rgb) if planes.shape[1] == RGB else _scaled(planes.float(), self.pixels.shape[:2])
         return Colors(rgb, ab, self.colors.category)
 

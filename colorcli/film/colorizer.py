@@ -140,7 +140,9 @@ class FilmColorizer:
         self.predicted += len(pictures)
         inputs = torch.from_numpy(np.stack([each.network_input for each in pictures]))
         pipeline = self._pipelines.at(pictures[0].frame.time)  # all of one shot
-        ab = pipeline.predict_lightness(inputs.to(pipeline.model.device.device)).values
+        planes = pipeline.predict_lightness(inputs.to(pipeline.model.device.device))
+        planes.verify()
+        ab = planes.values
         size = pictures[0].lightness.shape[-2:]
         larger = ab.shape[-1] > size[-1] or ab.shape[-2] > size[-2]
         if ab.shape[-2:] != size:

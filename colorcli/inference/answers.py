@@ -10,9 +10,23 @@ from torch import Tensor
 
 from colorcli.colorizer import Prediction
 from colorcli.errors import PluginError
+from colorcli.inference.transfer import download
 
 CHROMA, ENTROPY, RGB = 2, 1, 3  # planes
 _WHAT = {CHROMA: "chroma", ENTROPY: "entropy", RGB: "RGB"}
+
+
+@dataclass(frozen=True)
+class Finite:
+    """Whether values are finite: known on the device, and asked for only when something else is downloaded, too.
+
+    Attributes:
+        flag: () bool on the device.
+        error: raised if they are not.
+    """
+
+    flag: Tensor
+    error: PluginError
 
 
 @dataclass(frozen=True)
@@ -22,10 +36,33 @@ class Planes:
     Attributes:
         values: (B, C, h, w) float32: ab, bits, or R'G'B'.
         notes: for each picture, what the colorizer reports about it.
+        finite: what `verify` asks; None if that is known.
     """
 
     values: Tensor
     notes: Sequence[Mapping[str, str | float]]
+    finite: Finite | None = None
+
+    def verify(self, beside: Tensor | None = None) -> Sequence[float]:
+        """Check that the values are finite, once a batch, when the device has computed them.
+
+        Args:
+            beside: (n,) float32 figures on the device to download with the answer, so that there is one wait for both.
+
+        Returns:
+            Those figures.
+
+        Raises:
+            PluginError: the values are not finite.
+        """
+        flags = [] if self.finite is None else [self.finite.flag.float()[None]]
+        parts = [*([] if beside is None else [beside]), *flags]
+        if not parts:
+            return []
+        figures: list[float] = download(torch.cat(parts)).tolist()
+        if self.finite is not None and not figures.pop():
+            raise self.finite.error
+        return figures
 
 
 def checked_planes(name: str, returned: object, lightness: Tensor, channels: int = CHROMA) -> Planes:
@@ -38,7 +75,8 @@ def checked_planes(name: str, returned: object, lightness: Tensor, channels: int
         channels: the number of planes expected: CHROMA, ENTROPY or RGB.
 
     Returns:
-        Finite values on the device of `lightness`, and a note for each picture.
+        Values on the device of `lightness`, and a note for each picture. On the CPU, the values are finite; elsewhere,
+        `Planes.verify` checks that.
 
     Raises:
         PluginError: the colorizer returned anything else.
@@ -54,10 +92,19 @@ def checked_planes(name: str, returned: object, lightness: Tensor, channels: int
     if values.is_meta or values.is_complex():
         found = "without values, on the meta device" if values.is_meta else "of complex numbers"
         raise PluginError(f"{name} returned {what} {found}; {expected}.")
-    values = values.to(lightness.device, torch.float32)
-    if not torch.isfinite(values).all():
-        raise PluginError(f"{name} returned {what} that is not finite.", "Try --precision fp32.")
-    return Planes(values, _checked_notes(name, notes, count))
+    values = values.to(lightness.device).float()
+    checked = Planes(
+        values,
+        _checked_notes(name, notes, count),
+        Finite(
+            torch.isfinite(values).all(),
+            PluginError(f"{name} returned {what} that is not finite.", "Try --precision fp32."),
+        ),
+    )
+    if values.device.type != "cpu":
+        return checked
+    checked.verify()
+    return Planes(values, checked.notes)
 
 
 def checked_colors(name: str, returned: object) -> Tensor:

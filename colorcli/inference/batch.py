@@ -24,6 +24,7 @@ from colorcli.hints.files import HintSet
 from colorcli.inference.hinted import HintedPipeline, pipeline_for
 from colorcli.inference.model import is_out_of_memory
 from colorcli.inference.outcomes import PictureOutcome
+from colorcli.inference.transfer import start_worker
 from colorcli.media.pictures.files import (
     DEFAULT_MAX_PIXELS,
     Frame,
@@ -80,7 +81,8 @@ def colorize_files(
         sweep(folder)
     groups = [jobs[start : start + pipeline.batch_size] for start in range(0, len(jobs), pipeline.batch_size)]
     threads, workers = torch.get_num_threads(), count_workers(pipeline, len(jobs))
-    pool = ThreadPoolExecutor(workers, "colorcli", torch.set_num_threads, (max(1, threads // workers),))
+    device = pipeline.model.device.device
+    pool = ThreadPoolExecutor(workers, "colorcli", start_worker, (device, max(1, threads // workers)))
     waiting: deque[Future[list[PictureOutcome]]] = deque()
     stop = Event()
     try:

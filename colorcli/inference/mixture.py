@@ -74,6 +74,8 @@ class Mixture(Model):
         values = self.options(options)
         certainty = bool(values.pop(_CERTAINTY.name, False))
         planes = [_predict(each.model, lightness, values) for each in self.members]
+        for each in planes:
+            each.verify()
         height, width = (max(each.values.shape[side] for each in planes) for side in (-2, -1))
         ab = torch.stack([_resized(each.values, (height, width)) for each in planes])  # (M, B, 2, h, w)
         shares = ab.new_tensor([each.share for each in self.members]).reshape(-1, 1, 1, 1, 1)
@@ -91,7 +93,7 @@ class Mixture(Model):
             if not declares(model.colorizer, "explain"):
                 found.append(None)
                 continue
-            entropy = model.explain_planes(_shown(model, lightness), **_own(model, values)).values
+            entropy = model.explain(_shown(model, lightness), **_own(model, values))
             found.append(torch.exp2(-_resized(entropy, size).clamp(min=0)))
         known = torch.stack([each for each in found if each is not None])
         elsewhere = known.mean(dim=(0, 2, 3, 4)).reshape(-1, 1, 1, 1).expand(known.shape[1:])

@@ -17,6 +17,7 @@ from colorcli.errors import DeviceError, UsageError, did_you_mean
 from colorcli.inference.answers import CHROMA, ENTROPY, RGB, Planes, checked_colors, checked_planes
 from colorcli.inference.device import Device, choose
 from colorcli.inference.placement import place
+from colorcli.inference.transfer import Uploads
 from colorcli.isolation import origin
 from colorcli.isolation.guard import failure, guard
 
@@ -47,6 +48,7 @@ class Model:
         fingerprint: changes whenever the weights change.
         size: side of the square that the network works at, in pixels; None for the picture's own size.
         note: a line for the user if better weights were not available, else empty.
+        uploads: frames on the device.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Model:
         self.note = note
         self._defaults = defaults or {}
         self._step = None if size else colorizer.multiple_of
+        self.uploads = Uploads()
         self._moving = threading.Lock()
         self._place = device, place(network, device, self._step)
 
@@ -138,15 +141,16 @@ class Model:
             PluginError: the colorizer returned something other than finite chroma.
             DeviceError: the CPU ran out of memory, too.
         """
-        return self.predict_planes(lightness, **options).values
+        return self.predict_with_notes(lightness, **options).ab
 
     def predict_with_notes(self, lightness: Tensor, **options: OptionValue) -> Prediction:
         """Predict chroma as `predict` does, with the colorizer's notes about each picture."""
         planes = self.predict_planes(lightness, **options)
+        planes.verify()
         return Prediction(planes.values, planes.notes)
 
     def predict_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
-        """Predict chroma as `predict` does, as the planes that a `Pipeline` works with."""
+        """Predict chroma as `predict` does, as the planes that a `Pipeline` works with, which it verifies."""
         return self._planes("predict", (lightness,), options, CHROMA)
 
     def predict_with_hints(self, lightness: Tensor, hints: Tensor, **options: OptionValue) -> Planes:
@@ -176,7 +180,9 @@ class Model:
         Raises:
             UsageError: the colorizer predicts a single coloring; or as for `predict`.
         """
-        return self.sample_planes(lightness, seed=seed, **options).values
+        planes = self.sample_planes(lightness, seed=seed, **options)
+        planes.verify()
+        return planes.values
 
     def sample_planes(self, lightness: Tensor, *, seed: int, **options: OptionValue) -> Planes:
         """Draw a coloring as `sample` does, as the planes that a `Pipeline` works with."""
@@ -195,7 +201,9 @@ class Model:
         Raises:
             UsageError: the colorizer does not predict a distribution; or as for `predict`.
         """
-        return self.explain_planes(lightness, **options).values
+        planes = self.explain_planes(lightness, **options)
+        planes.verify()
+        return planes.values
 
     def explain_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
         """Measure entropy as `explain` does, as the planes that a `Pipeline` works with."""
@@ -258,6 +266,8 @@ class Model:
             _log.warning("%s ran out of memory. Continuing with batches of %d.", device.device, half)
             halves = zip(*(torch.split(each, half) for each in inputs), strict=True)
             parts = [self._with_memory(method, part, options, channels) for part in halves]
+            for part in parts:
+                part.verify()
             values = torch.cat([part.values.to(self.device.device) for part in parts])
             return Planes(values, [note for part in parts for note in part.notes])
         self._move_to_cpu(device)

@@ -19,7 +19,7 @@ from colorcli.errors import UsageError
 from colorcli.inference.answers import CHROMA
 from colorcli.inference.join import join
 from colorcli.inference.model import is_out_of_memory
-from colorcli.inference.preprocess import small_lightness
+from colorcli.inference.preprocess import small_lightness, strip_pixels
 from colorcli.inference.taming import Taming, gray_share
 from colorcli.media.pictures.files import Frame, Provenance
 
@@ -37,6 +37,7 @@ Notes: TypeAlias = "Mapping[str, str | float]"
 _log = logging.getLogger("colorcli")
 _BATCH = {"cpu": 1, "cuda": 16}  # larger batches are no faster on a CPU
 _BATCH_ELSEWHERE = 4
+_LEAST_STRIP = 2**18  # pixels: with less, the CPU is as fast
 _LEFT_GRAY = 0.5  # share of a picture from which it is worth a note
 
 
@@ -132,11 +133,12 @@ class Pipeline:
             yield planes.values, self._notes(planes, lightness)[0]
 
     def _notes(self, planes: Planes, lightness: Tensor) -> Sequence[Notes]:
-        """Add to the colorizer's notes what the host sees: that much of a picture stayed gray."""
-        if planes.values.shape[1] != CHROMA or self.strength == 0:
-            return planes.notes
+        """Verify planes, and add to the colorizer's notes what the host sees: that much of a picture stayed gray."""
         with self.timed("network"):
-            shares = gray_share(planes.values / self.strength, lightness)
+            if planes.values.shape[1] != CHROMA or self.strength == 0:
+                planes.verify()
+                return planes.notes
+            shares = planes.verify(gray_share(planes.values / self.strength, lightness))
         return [
             {**note, "left gray": f"{share:.0%} of the picture"} if share >= _LEFT_GRAY else note
             for note, share in zip(planes.notes, shares, strict=True)
@@ -148,7 +150,10 @@ class Pipeline:
         size = (side, side) if side else self._own_size(*frame.pixels.shape[:2])
         device = self.model.device.device
         with self.timed("preprocess"):
-            return _with_memory(lambda where: small_lightness(frame.pixels, size, where), device).to(device)
+            return self._with_memory(
+                lambda where, strip: small_lightness(self.model.uploads.of(frame.pixels, where), size, where, strip),
+                device,
+            ).to(device)
 
     def _own_size(self, height: int, width: int) -> tuple[int, int]:
         """Limit the size of a picture to the longest side that a network without a size can process."""
@@ -166,7 +171,8 @@ class Pipeline:
                 padded here to sides that the network can process.
 
         Returns:
-            ab (B, 2, h, w), of the size of `lightness` for a network without a size; and the notes.
+            ab (B, 2, h, w), of the size of `lightness` for a network without a size; and the notes. On a GPU, they may
+            still be computed: `Planes.verify` waits.
         """
         with self.timed("network"):
             size = lightness.shape[-2:]
@@ -197,8 +203,31 @@ class Pipeline:
     def join(self, frame: Frame, planes: Tensor) -> Frame:
         """Combine a frame's own lightness with the chroma that was predicted for it."""
         with self.timed("join"):
-            pixels = _with_memory(lambda where: join(frame.pixels, planes.to(where)), planes.device)
+            pixels = self._with_memory(
+                lambda where, strip: join(self.model.uploads.of(frame.pixels, where), planes.to(where), strip),
+                planes.device,
+            )
+            self.model.uploads.drop(frame.pixels)
         return replace(frame, pixels=pixels)
+
+    def _with_memory(self, work: Callable[[torch.device, int], _Result], device: torch.device) -> _Result:
+        """Do full-size work on a device in strips that its memory holds; or on the CPU if it holds none."""
+        strip = strip_pixels(device)
+        while device.type != "cpu":
+            try:
+                return work(device, strip)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            self.model.uploads.clear()
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+            if strip < 2 * _LEAST_STRIP:
+                _log.warning("%s has too little memory for a picture of this size. Continuing on the CPU.", device)
+                device = torch.device("cpu")
+            strip //= 2
+            _log.debug("%s ran out of memory. Continuing with strips of %d pixels.", device, strip)
+        return work(device, strip_pixels(device))
 
 
 class DerivedPipeline(Pipeline):
@@ -218,14 +247,3 @@ class DerivedPipeline(Pipeline):
             batch_size=pipeline.batch_size,
             name=name or pipeline.name,
         )
-
-
-def _with_memory(work: Callable[[torch.device], _Result], device: torch.device) -> _Result:
-    """Do full-size work on a device, or on the CPU if the device runs out of memory."""
-    try:
-        return work(device)
-    except RuntimeError as error:
-        if device.type == "cpu" or not is_out_of_memory(error):
-            raise
-    _log.warning("%s has too little memory for a picture of this size. Continuing on the CPU.", device)
-    return work(torch.device("cpu"))

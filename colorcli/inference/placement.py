@@ -38,6 +38,7 @@ def _arrive(part: nn.Module, _arguments: tuple[Any, ...]) -> None:
     with _placing:
         if isinstance(place := part.awaited, tuple):  # not yet by another thread
             _convert(part, *place)
+            _wait(place[0])
             part.awaited = None  # type: ignore[assignment]
 
 
@@ -53,11 +54,19 @@ def place(network: nn.Module, device: Device, step: int | None = None) -> nn.Mod
     parts = [part for part in network.modules() if getattr(part, "deferred", False)]
     if not parts:
         _settle(network, device, step)
+        _wait(device.device)
         return network
     _convert(network, device.device, device.dtype)
     for part in parts:
         _settle(part, device, step)
+    _wait(device.device)
     return network
+
+
+def _wait(device: torch.device) -> None:
+    """Wait until weights are in place, as workers with streams of their own do not."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _settle(part: nn.Module, device: Device, step: int | None) -> None:

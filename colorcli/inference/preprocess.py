@@ -1,20 +1,20 @@
 """The network's input: the lightness of a frame, scaled down.
 
 Full-size work is done in strips of rows that fit in the processor's cache, so that memory does not grow with the
-picture and large pictures are not slowed down by cache misses.
+picture and large pictures are not slowed down by cache misses. Tables and matrices are kept on each device.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from colorcli.color import LUMINANCE_WEIGHTS, gray_to_lightness, luminance_to_lightness, srgb_to_linear
+from colorcli.color import LUMINANCE_WEIGHTS, gray_to_lightness, luminance_to_lightness, rgb_to_lab, srgb_to_linear
+from colorcli.inference.transfer import as_tensor, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,15 +23,19 @@ if TYPE_CHECKING:
 
 _STRIP = {"cpu": 2**17, "cuda": 2**24}  # pixels
 _STRIP_ELSEWHERE = 2**23
+_CACHED_MATRICES = 16  # for scaling, megabytes each: enough for pictures of a few sizes
 
 
-def small_lightness(pixels: NDArray[np.generic], size: tuple[int, int], device: torch.device) -> Tensor:
+def small_lightness(
+    pixels: NDArray[Any] | Tensor, size: tuple[int, int], device: torch.device, strip: int | None = None
+) -> Tensor:
     """Compute the lightness of a frame at the network's size, antialiased.
 
     Args:
-        pixels: (H, W) or (H, W, 3), uint8 or uint16, sRGB.
+        pixels: (H, W) or (H, W, 3), uint8 or uint16, sRGB: an array, or a tensor on the device.
         size: (h, w) of the network's input.
         device: where to compute.
+        strip: pixels that are processed at a time; None for what suits the device.
 
     Returns:
         (1, 1, h, w) float32, L* in 0..100.
@@ -39,23 +43,28 @@ def small_lightness(pixels: NDArray[np.generic], size: tuple[int, int], device: 
     # Width first: each strip is scaled to w columns while it is in the cache.
     squeezed = [
         functional.interpolate(lightness, (lightness.shape[-2], size[1]), mode="bilinear", antialias=True)
-        for _, lightness in strips(pixels, device)
+        for _, lightness in strips(pixels, device, strip)
     ]
     return functional.interpolate(torch.cat(squeezed, dim=-2), size, mode="bilinear", antialias=True)
 
 
-def strips(pixels: NDArray[np.generic], device: torch.device) -> Iterator[tuple[slice, Tensor]]:
-    """Yield a frame strip by strip: its rows, and their lightness (1, 1, n, W)."""
+def strips(
+    pixels: NDArray[Any] | Tensor, device: torch.device, strip: int | None = None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield a frame strip by strip: its rows, and their lightness (1, 1, n, W); see `small_lightness`."""
+    if not isinstance(pixels, Tensor) and device.type != "cpu":
+        pixels = upload(as_tensor(pixels), device)
     height, width = pixels.shape[:2]
-    rows = max(1, _STRIP.get(device.type, _STRIP_ELSEWHERE) // width)
+    rows = max(1, (strip or strip_pixels(device)) // width)
     for start in range(0, height, rows):
         part = slice(start, min(start + rows, height))
-        yield part, _lightness(_as_tensor(pixels[part]).to(device))[None, None]
+        seen = pixels[part]
+        yield part, _lightness(seen if isinstance(seen, Tensor) else as_tensor(seen))[None, None]
 
 
-def _as_tensor(pixels: NDArray[np.generic]) -> Tensor:
-    """Wrap an array for torch, which requires it to be contiguous, in native byte order and writable."""
-    return torch.from_numpy(np.require(pixels, pixels.dtype.newbyteorder("="), ["C_CONTIGUOUS", "WRITEABLE"]))
+def strip_pixels(device: torch.device) -> int:
+    """Return how many pixels are processed at a time: what fits the cache of a CPU, or the memory of a GPU."""
+    return _STRIP.get(device.type, _STRIP_ELSEWHERE)
 
 
 def _lightness(pixels: Tensor) -> Tensor:
@@ -63,10 +72,16 @@ def _lightness(pixels: Tensor) -> Tensor:
     levels = 2 ** (8 * pixels.element_size())
     index = pixels.int()
     if pixels.ndim == 2:
-        return look_up(_gray_table(levels).to(pixels.device), index)
-    tables = _luminance_tables(levels).to(pixels.device)
+        return look_up(_gray_table(levels, pixels.device), index)
+    tables = _luminance_tables(levels, pixels.device)
     red, green, blue = (look_up(table, index[..., channel]) for channel, table in enumerate(tables))
     return luminance_to_lightness(red.add_(green).add_(blue))
+
+
+def to_lightness_and_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
+    """Convert a batch (B, 3, s, s) uint8 sRGB to lightness (B, 1, s, s) and ab (B, 2, s, s), float32, for training."""
+    lab = rgb_to_lab(rgb.float() / 255)
+    return lab[:, :1].contiguous(), lab[:, 1:].contiguous()
 
 
 def look_up(table: Tensor, index: Tensor) -> Tensor:
@@ -74,13 +89,20 @@ def look_up(table: Tensor, index: Tensor) -> Tensor:
     return table.index_select(0, index.flatten()).view(index.shape)  # six times faster than table[index]
 
 
-@cache
-def _gray_table(levels: int) -> Tensor:
-    return gray_to_lightness(torch.linspace(0, 1, levels, dtype=torch.float64)).float()
+@lru_cache(maxsize=_CACHED_MATRICES)
+def bicubic(before: int, after: int, device: torch.device) -> Tensor:
+    """Compute bicubic scaling as a matrix (before, after) on a device."""
+    eye = torch.eye(before)[None, :, None]
+    return functional.interpolate(eye, (1, after), mode="bicubic")[0, :, 0].to(device)
 
 
 @cache
-def _luminance_tables(levels: int) -> Tensor:
+def _gray_table(levels: int, device: torch.device) -> Tensor:
+    return gray_to_lightness(torch.linspace(0, 1, levels, dtype=torch.float64)).float().to(device)
+
+
+@cache
+def _luminance_tables(levels: int, device: torch.device) -> Tensor:
     """Compute the contribution of each channel to the luminance: (3, levels)."""
     linear = srgb_to_linear(torch.linspace(0, 1, levels, dtype=torch.float64))
-    return (torch.tensor(LUMINANCE_WEIGHTS, dtype=torch.float64)[:, None] * linear).float()
+    return (torch.tensor(LUMINANCE_WEIGHTS, dtype=torch.float64)[:, None] * linear).float().to(device)

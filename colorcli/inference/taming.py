@@ -10,8 +10,6 @@ from torch.nn import functional
 from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
 _DARK = 25.0  # L* below which tones are dark
@@ -65,7 +63,7 @@ class Taming:
         return ab
 
 
-def gray_share(ab: Tensor, lightness: Tensor) -> Sequence[float]:
+def gray_share(ab: Tensor, lightness: Tensor) -> Tensor:
     """Measure which share of each picture stayed gray although it is neither black nor white.
 
     Args:
@@ -73,9 +71,9 @@ def gray_share(ab: Tensor, lightness: Tensor) -> Sequence[float]:
         lightness: (B, 1, H, W) L* in 0..100.
 
     Returns:
-        For each picture, the share 0..1 of its places with a chroma below 3 and L* from 20 to 90.
+        (B,) the share 0..1 of each picture's places with a chroma below 3 and L* from 20 to 90.
     """
     small = functional.interpolate(lightness.float(), ab.shape[-2:], mode="bilinear", antialias=True)
     gray = (ab.norm(dim=1, keepdim=True) < _GRAY) & (small > _TONES[0]) & (small < _TONES[1])
-    shares: list[float] = gray.float().mean(dim=(1, 2, 3)).tolist()
+    shares: Tensor = gray.float().mean(dim=(1, 2, 3))
     return shares

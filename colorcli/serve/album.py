@@ -102,7 +102,9 @@ class OpenPicture:
         """Return what a pipeline predicts for the first frame, (1, 2, h, w) ab, from memory if it is there."""
         key = pipeline.provenance.settings
         if key not in self._chroma:
-            self._chroma[key] = pipeline.predict_lightness(self.lightness(pipeline)).values
+            planes = pipeline.predict_lightness(self.lightness(pipeline))
+            planes.verify()
+            self._chroma[key] = planes.values
             while len(self._chroma) > 1 and sum(plane.nbytes for plane in self._chroma.values()) > _CHROMA_BUDGET:
                 self._chroma.popitem(last=False)
         self._chroma.move_to_end(key)

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from colorcli.color import gray_to_lightness, rgb_to_lab
+from colorcli.color import gray_to_lightness
 from colorcli.errors import DataError
+from colorcli.inference.preprocess import to_lightness_and_ab
 from colorcli.media.photographs import read_square
 from colorcli.media.pictures.tone import is_in_color
 from colorcli.recipe import Batch
@@ -388,12 +389,6 @@ def as_batch(rgb: Tensor, category: Tensor, gray: Gray | None = None) -> Batch:
     true, ab = to_lightness_and_ab(rgb)
     lightness = true if gray is None else gray_to_lightness(gray.convert(rgb.float() / 255).clamp(0, 1))
     return Batch(lightness.contiguous(memory_format=torch.channels_last), ab, category, true)
-
-
-def to_lightness_and_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Convert a batch (B, 3, s, s) uint8 sRGB to lightness (B, 1, s, s) and ab (B, 2, s, s), float32."""
-    lab = rgb_to_lab(rgb.float() / 255)
-    return lab[:, :1].contiguous(), lab[:, 1:].contiguous()
 
 
 def vary_lightness(lightness: Tensor, strength: float) -> Tensor:

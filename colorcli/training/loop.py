@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from colorcli.errors import ColorcliError, UsageError
+from colorcli.inference.preprocess import to_lightness_and_ab
 from colorcli.training.aging import age
-from colorcli.training.data import Crop, as_batch, load, to_lightness_and_ab, vary_lightness, whole_pictures
+from colorcli.training.data import Crop, as_batch, load, vary_lightness, whole_pictures
 from colorcli.training.runs import Run
 from colorcli.training.session import begin, check_stages, open_fabric, unwrap
 from colorcli.training.stopping import is_over, is_rising

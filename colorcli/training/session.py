@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from colorcli.errors import DeviceError, PluginError, UsageError, WeightsCorrupt, did_you_mean
 from colorcli.inference.device import choose
+from colorcli.inference.preprocess import to_lightness_and_ab
 from colorcli.isolation.guard import guard
 from colorcli.media.photographs import Photograph, find_photographs
 from colorcli.plugin.registry import Registry
@@ -32,7 +33,6 @@ from colorcli.training.data import (
     load,
     sample,
     split,
-    to_lightness_and_ab,
     whole_pictures,
 )
 from colorcli.training.guarded import GuardedRecipe

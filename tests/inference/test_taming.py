@@ -65,4 +65,4 @@ def test_the_gray_share_counts_neither_black_nor_white():
     lightness = torch.full((2, 1, 4, 4), 50.0)
     lightness[0, :, 0] = 5.0
     lightness[0, :, 1] = 95.0
-    assert gray_share(ab, lightness) == [0.5, 0.5]
+    assert gray_share(ab, lightness).tolist() == [0.5, 0.5]

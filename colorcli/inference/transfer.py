@@ -1,0 +1,78 @@
+"""Moving pixels and planes to a device and back: once each way, through pinned memory, on the worker's own stream."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+def as_tensor(pixels: NDArray[Any]) -> Tensor:
+    """Wrap an array for torch, which requires it to be contiguous, in native byte order and writable."""
+    return torch.from_numpy(np.require(pixels, pixels.dtype.newbyteorder("="), ["C_CONTIGUOUS", "WRITEABLE"]))
+
+
+def upload(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor of the CPU to a device. On CUDA, nobody waits for the copy; on the CPU, nothing is copied."""
+    if device.type == "cuda":
+        pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+        return pinned.copy_(tensor).to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def download(tensor: Tensor) -> Tensor:
+    """Copy a tensor to the CPU. On CUDA, this waits for the work of the thread's own stream alone."""
+    if tensor.device.type != "cuda":
+        return tensor.cpu()
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    host.copy_(tensor, non_blocking=True)
+    # A spinning thread would take a core from the decoders.
+    copied = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+    copied.record(torch.cuda.current_stream(tensor.device))
+    copied.synchronize()
+    return host
+
+
+def start_worker(device: torch.device, threads: int) -> None:
+    """Prepare a thread that works on a device: its share of the CPU, and on CUDA a stream of its own."""
+    torch.set_num_threads(threads)
+    if device.type == "cuda":
+        torch.cuda.set_stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
+
+
+class Uploads:
+    """Frames on a device: uploaded when their lightness is computed, and kept there until they are joined.
+
+    A frame that is never joined leaves the device with its pixels.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[weakref.ref[NDArray[Any]], torch.device, Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def of(self, pixels: NDArray[Any], device: torch.device) -> NDArray[Any] | Tensor:
+        """Return a frame's pixels on a device; for the CPU the array itself."""
+        if device.type == "cpu":
+            return pixels
+        key = id(pixels)
+        if (kept := self._kept.get(key)) and kept[0]() is pixels and kept[1] == device:
+            return kept[2]
+        uploaded = upload(as_tensor(pixels), device)
+        self._kept[key] = weakref.ref(pixels, lambda _: self._kept.pop(key, None)), device, uploaded
+        return uploaded
+
+    def drop(self, pixels: NDArray[Any]) -> None:
+        """Forget a frame that is done."""
+        self._kept.pop(id(pixels), None)
+
+    def clear(self) -> None:
+        """Forget all frames, to make room."""
+        self._kept.clear()

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="How large the experiment is: short, full (as in the paper), or another scale that its file declares.",
 )
+@click.option(
+    "--into",
+    "markdown",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Markdown file in which to replace the experiment's tables.",
+)
 @device_option
 @precision_option
 @offline_option
@@ -41,6 +48,7 @@ def paper(
     data: Path | None,
     folder: Path | None,
     scale: str,
+    markdown: Path | None,
     device: str,
     precision: str,
     offline: bool,
@@ -53,6 +61,9 @@ def paper(
     and page.md with the tables of the paper, its printed figures beside those measured here, sheets and curves. The
     same command resumes an experiment that was stopped or killed.
 
+    With --into, the tables also replace what is between two comments in a Markdown file; if it does not have them, an
+    error says what to add.
+
     `colorcli paper mirflickr` sorts the photographs of MIRFLICKR-25000 for the experiment edinburgh.
     """
     if as_list:
@@ -61,11 +72,14 @@ def paper(
         raise UsageError(
             "EXPERIMENT, DATA and -o are required.", "For example: colorcli paper edinburgh photos/ -o edinburgh"
         )
+    from colorcli.experiments.block import replace_block, split_page
     from colorcli.experiments.conclusion import conclude
     from colorcli.experiments.declaration import read_experiment
     from colorcli.experiments.measured import Place
 
     experiment = read_experiment(_find(name), scale)
+    if markdown:
+        split_page(markdown, experiment.name)  # before hours of training, not after them
     if accept_license:
         _accept_licenses(experiment)
     problems: list[ColorcliError] = []
@@ -73,6 +87,8 @@ def paper(
         return stopped
     place = Place(device, precision, offline)
     done = conclude(experiment, folder, place=place, problems=problems, command=command_line(ctx), watch=tracked)
+    if markdown:
+        replace_block(markdown, experiment.name, done.result)
     for problem in done.problems:
         report_error(problem)
     click.echo("\n".join(str(file) for file in done.files))

@@ -32,6 +32,12 @@ def to_markdown(report: Report) -> str:
     return "\n\n".join(_table(each, report) for each in report.tables)
 
 
+def figures(report: Report) -> str:
+    """Write the figures of the first table of a report, and what they were measured on."""
+    each = report.tables[0]
+    return f"{_section(each, each.sections[0])}\n\n{report.notes(each)[0]}. {each.protocol[1]}"
+
+
 def _table(each: Table, report: Report) -> str:
     parts = [f"## {each.title}"] if len(report.tables) > 1 else []
     for section in each.sections:

@@ -37,7 +37,10 @@ def recognize(declared: Classes, rows: Iterable[PictureVersions], judge: str, pl
     labels = {"original": declared.original, **declared.variants, "gray": declared.gray}
     confidences: dict[str, list[float]] = {}
     agreements: dict[str, list[bool]] = {}
-    cells = [["paper", label, class_, f"{confidence:.4f}"] for label, class_, confidence in declared.printed]
+    cells = [
+        [f"paper: {picture}", label, class_, f"{confidence:.4f}"]
+        for picture, label, class_, confidence in declared.printed
+    ]
     for row in rows:
         found = {}
         for version, label in labels.items():

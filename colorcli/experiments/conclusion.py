@@ -12,12 +12,13 @@ from colorcli.experiments.measured import Place, load_epochs, load_variants, mea
 from colorcli.experiments.page import Picture, Result, write_result
 from colorcli.experiments.stopping import METRICS, course, kept_epochs, rules_by_epoch
 from colorcli.experiments.tables import Figures
-from colorcli.experiments.training import photographs_of
+from colorcli.experiments.training import first_run, photographs_of
 from colorcli.files import replacing
 from colorcli.pages.sheet import PictureVersions, write_sheet
 from colorcli.pages.versions import versions
 from colorcli.training.curves import draw_lines, draw_panels
 from colorcli.training.data import sample
+from colorcli.training.held_out import held_out
 from colorcli.training.report import read_runs
 
 if TYPE_CHECKING:
@@ -41,10 +42,12 @@ class Conclusion:
     """What an experiment has written.
 
     Attributes:
+        result: everything on the page.
         files: the page and the Markdown file.
         problems: an error for each model or photograph that was left out.
     """
 
+    result: Result
     files: Sequence[Path]
     problems: Sequence[ColorcliError]
 
@@ -97,7 +100,7 @@ def conclude(
         notes=experiment.file.notes,
         command=command,
     )
-    return Conclusion(write_result(result, folder), study.problems)
+    return Conclusion(result, write_result(result, folder), study.problems)
 
 
 class _Study:
@@ -124,7 +127,17 @@ class _Study:
         file, scale = self.experiment.file, self.experiment.scale
         summary = "as in the paper" if self.experiment.scale_name == FULL else scale.summary
         data = {"Data of the paper": file.data} if file.data else {}
-        return {**data, "Scale": f"{self.experiment.scale_name}, {summary}" if summary else self.experiment.scale_name}
+        named = f"{self.experiment.scale_name}, {summary}" if summary else self.experiment.scale_name
+        return {**data, "Scale": named, "Photographs here": self._photographs()}
+
+    def _photographs(self) -> str:
+        """How many photographs the first run has learned from, and how many are evaluated."""
+        part = self.experiment.file.part
+        if not self.folders:
+            return "none, because no run is trained"
+        learned = len(held_out(first_run(self.folders), "training"))
+        evaluated = len(photographs_of(self.experiment, self.folders, part))
+        return f"{learned:,} for training; {evaluated:,} of the {part} split for the figures"
 
     def measure(self, pipelines: Sequence[Pipeline], *, offline: bool) -> Report | None:
         """Evaluate the models on the split that the experiment names."""

@@ -157,7 +157,7 @@ class Classes(_Table, frozen=True):
         gray: the label of the gray picture.
         original: the label of the original.
         pictures: how many.
-        printed: the paper's rows: label, class and confidence.
+        printed: the paper's rows: picture, label, class and confidence.
         note: below the table.
     """
 
@@ -166,7 +166,7 @@ class Classes(_Table, frozen=True):
     gray: str = "gray"
     original: str = "original"
     pictures: _Count = 6
-    printed: tuple[tuple[str, str, float], ...] = ()
+    printed: tuple[tuple[str, str, str, float], ...] = ()
     note: str = ""
 
 

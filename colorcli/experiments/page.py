@@ -98,7 +98,7 @@ def _markdown(result: Result) -> str:
     if result.problems:
         parts += ["## Left out", bullets(result.problems)]
     for each in result.tables:
-        parts += [f"## {each.title}", each.markdown, each.note]
+        parts += [f"## {each.title}", each.markdown, each.note, each.chance]
     for shown in result.pictures:
         parts += [f"## {shown.title}", f"![{shown.description}]({shown.file})", shown.note]
     if result.report:

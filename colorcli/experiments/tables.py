@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,14 @@ from colorcli.evaluation.markdown import table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from colorcli.evaluation.tables import Report
+    from colorcli.evaluation.tables import Comparison, Report
     from colorcli.experiments.declaration import PaperTable, TableRow
     from colorcli.training.report import RunLosses
 
 _EPOCH = "epoch"  # in the place of a loss: the number of the epoch
 _NOTHING = "-"
 _WHOSE = ("paper", "here")
+_LISTED = 4  # differences of a row; of more, their number is given
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,16 @@ class FilledTable:
         heading: above the columns; the first one is empty.
         rows: cells as text, the row's name first: for each column the paper's figure, then ours.
         note: below the table.
+        chance: which differences between columns are larger than chance.
+        is_measured: whether any figure was measured here.
     """
 
     title: str
     heading: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    chance: str = ""
+    is_measured: bool = True
 
     @property
     def is_empty(self) -> bool:
@@ -63,8 +69,15 @@ class Figures:
         prints = any(row.printed for row in declared.rows)
         step = 1 if prints else 2
         heading = [f"{column}, {whose}" if prints else column for column in declared.columns for whose in _WHOSE]
-        rows = [[row.name, *self._cells(declared, row)[step - 1 :: step]] for row in declared.rows]
-        return FilledTable(declared.title, ["", *heading[step - 1 :: step]], rows, declared.note)
+        cells = [self._cells(declared, row) for row in declared.rows]
+        return FilledTable(
+            title=declared.title,
+            heading=["", *heading[step - 1 :: step]],
+            rows=[[row.name, *each[step - 1 :: step]] for row, each in zip(declared.rows, cells, strict=True)],
+            note=declared.note,
+            chance=self._chance(declared),
+            is_measured=any(cell != _NOTHING for each in cells for cell in each[1::2]),
+        )
 
     def _cells(self, declared: PaperTable, row: TableRow) -> list[str]:
         cells = []
@@ -78,6 +91,30 @@ class Figures:
             metric = row.metric if isinstance(row.metric, str) else row.metric[number]
             cells.append(self._metric(subject, metric, decimals) if metric else self._loss(subject, row, decimals))
         return cells
+
+    def _chance(self, declared: PaperTable) -> str:
+        """Say which differences between the columns are larger than chance; empty if none can be computed."""
+        compared, found = False, []
+        for row in declared.rows:
+            differences = self._differences(row.of or declared.of or declared.columns, row.metric)
+            compared |= bool(differences)
+            clear = [each for each in differences if _excludes_0(each)]
+            if len(clear) > _LISTED:
+                found.append(f"{row.name}, {len(clear)} of {len(differences)} differences")
+                continue
+            for each in clear:
+                low, high = (f"{value:+.{row.decimals}f}" for value in each.difference.interval or ())
+                found.append(f"{row.name}, {each.rows} {each.difference.value:+.{row.decimals}f} ({low} to {high})")
+        if not compared:
+            return ""
+        if not found:
+            return "No 95 % interval of a difference between these columns excludes 0."
+        return f"95 % intervals of differences between these columns that exclude 0: {'; '.join(found)}."
+
+    def _differences(self, variants: Sequence[str], metric: str | tuple[str, ...]) -> list[Comparison]:
+        pairs = [{*pair} for pair in itertools.combinations(variants, 2)]
+        comparisons = self._report.tables[0].comparisons if self._report else ()
+        return [each for each in comparisons if each.column == metric and {each.one, each.other} in pairs]
 
     def _loss(self, subject: str, row: TableRow, decimals: int) -> str:
         name, _, stage = subject.partition("/")
@@ -97,6 +134,11 @@ class Figures:
         low, high = figure.interval or (None, None)
         interval = "" if low is None else f" ({low:.{decimals}f} to {high:.{decimals}f})"
         return f"{figure.value:.{decimals}f}{interval}"
+
+
+def _excludes_0(comparison: Comparison) -> bool:
+    low, high = comparison.difference.interval or (0.0, 0.0)
+    return low > 0 or high < 0
 
 
 def _value(run: RunLosses, row: TableRow) -> float | None:

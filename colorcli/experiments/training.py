@@ -81,12 +81,21 @@ def photographs_of(experiment: Experiment, folders: Sequence[Path], part: Part) 
         DataError: the photographs cannot be read.
         UsageError: no run is trained, the photographs have changed, or there is no such split.
     """
+    photographs = held_out(first_run(folders), part)
+    limit = experiment.scale.limit
+    return photographs if limit is None else list(sample(photographs, limit))
+
+
+def first_run(folders: Sequence[Path]) -> Path:
+    """Find the folder of the first run with a single stage, or else of the first stage.
+
+    Raises:
+        UsageError: no run is trained.
+    """
     runs = [folder for folder in folders if (folder / "run.json").is_file()]
     runs += sorted(path.parent for folder in folders for path in folder.glob("*/run.json"))
     if not runs:
         raise UsageError(
             "No run of this experiment is trained.", "Run the same command again when the weights are there."
         )
-    photographs = held_out(runs[0], part)
-    limit = experiment.scale.limit
-    return photographs if limit is None else list(sample(photographs, limit))
+    return runs[0]

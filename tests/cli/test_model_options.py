@@ -128,6 +128,7 @@ def test_no_model_is_a_usage_error():
 
 
 @pytest.mark.parametrize("command", ["evaluate", "compare", "turing make"])
+@pytest.mark.paper("all", "several runs in one table, sheet or survey")
 def test_several_runs_are_in_one_table_sheet_or_survey(runs, tmp_path, monkeypatch, command, capsys):
     monkeypatch.chdir(tmp_path)
     save_photographs(tmp_path / "set", 3)

@@ -203,6 +203,7 @@ def split_run(photographs, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("part", "count"), [("test", 12), ("validation", 12)])
+@pytest.mark.paper("all", "the run's own test split")
 def test_a_model_is_evaluated_on_a_split_that_its_run_held_out(split_run, capsys, part, count):
     assert main(["evaluate", "--run", str(split_run), "--part", part, "--size", "32", "--device", "cpu"]) == 0
     out = capsys.readouterr().out

@@ -18,7 +18,7 @@ DECLARED = Classes(
     variants={"T = 0.09": "t=0.09", "T = 0": "t=0"},
     gray="BW IMG",
     original="ORIGINAL",
-    printed=(("ORIGINAL", "basset", 0.9923388957977295),),
+    printed=(("figure 3", "ORIGINAL", "basset", 0.9923388957977295),),
 )
 
 
@@ -30,12 +30,13 @@ def test_a_class_comes_with_its_probability():
     assert confidence == pytest.approx(2.718281828459045**10 / (2.718281828459045**10 + 999), rel=1e-4)
 
 
+@pytest.mark.paper("rome", "class and confidence of every version")
 def test_every_version_has_a_row_in_the_papers_order_after_the_papers_own():
     original = picture(0)
     versions = {"gray": original.convert("L"), "T = 0.09": original, "T = 0": picture(1), "original": original}
     table = recognize(DECLARED, [PictureVersions("a.jpg", versions)], "lite2", Place(device="cpu"))
     assert list(table.heading) == ["picture", "version", "class (lite2)", "confidence"]
-    assert table.rows[0] == ["paper", "ORIGINAL", "basset", "0.9923"]
+    assert table.rows[0] == ["paper: figure 3", "ORIGINAL", "basset", "0.9923"]
     assert [row[1] for row in table.rows[1:5]] == ["ORIGINAL", "t=0.09", "t=0", "BW IMG"]
     assert all(row[0] == "a.jpg" and 0 < float(row[3]) <= 1 for row in table.rows[1:5])
     assert table.rows[1][2:] == table.rows[2][2:], "the same picture is recognized alike"

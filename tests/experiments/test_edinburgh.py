@@ -95,6 +95,7 @@ def kill_when(exists, experiment, photographs, folder):
     assert not (folder / "out" / "page.html").exists()
 
 
+@pytest.mark.paper("edinburgh", "killed at three moments, the same page")
 def test_an_experiment_that_is_killed_at_three_moments_and_resumed_gives_the_same_page(
     experiment, photographs, whole, tmp_path
 ):
@@ -106,6 +107,7 @@ def test_an_experiment_that_is_killed_at_three_moments_and_resumed_gives_the_sam
         assert (tmp_path / "out" / file).read_bytes() == (whole / file).read_bytes(), file
 
 
+@pytest.mark.paper("edinburgh", "tables 1 to 3")
 def test_the_tables_have_the_papers_form_and_figures_beside_ours(whole):
     text = (whole / "page.md").read_text(encoding="utf-8")
     tables = {part.splitlines()[0]: part.splitlines() for part in text.split("\n## ")}
@@ -117,6 +119,7 @@ def test_the_tables_have_the_papers_form_and_figures_beside_ours(whole):
     assert "| Last epoch | 119 | 1 | 109 | - |" in first
 
 
+@pytest.mark.paper("edinburgh", "table 6")
 def test_the_losses_of_an_ensemble_in_table_6_are_the_mean_over_its_categories(whole):
     losses = []
     for category in CATEGORIES:

@@ -34,6 +34,7 @@ def run(folder, *more):
     return main(["paper", "mirflickr", str(folder / "mirflickr"), str(folder / "annotations"), *more])
 
 
+@pytest.mark.paper("edinburgh", "MIRFLICKR in six categories")
 def test_each_picture_belongs_to_the_first_category_one_of_whose_topics_it_has(mirflickr, capsys):
     assert run(mirflickr) == 0
     with (mirflickr / "mirflickr" / "manifest.csv").open(newline="") as file:

@@ -25,6 +25,7 @@ def by_hand():
     return {2: 0 / 500, 3: 10 / (1000 / 6), 4: 25 / 125, 5: 50 / 100}
 
 
+@pytest.mark.paper("edinburgh", "GL and P_k of a curve computed by hand")
 def test_gl_over_p_k_is_that_of_a_curve_computed_by_hand():
     assert gl_over_pk(RUN, "loss", 2) == pytest.approx(by_hand())
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from colorcli.evaluation.tables import Column, Figure, Report, Section, Table
+from colorcli.evaluation.tables import Column, Comparison, Figure, Report, Section, Table
 from colorcli.experiments.declaration import PaperTable, TableRow
 from colorcli.experiments.tables import Figures
 from colorcli.training.report import RunLosses
@@ -54,3 +54,36 @@ def test_a_table_of_which_the_paper_prints_no_figure_has_ours_alone():
 def test_a_table_of_runs_of_another_scale_is_empty():
     assert filled(TableRow(name="L1", loss="l1", of=("yuv",))).is_empty
     assert not filled(TableRow(name="L1", loss="l1", of=("yuv",), printed=(5.9,))).is_empty
+
+
+def with_comparisons(*intervals):
+    """A report in which one is compared with two, three and so on in L1, with these intervals of the difference."""
+    names = ("two", "three", "four", "five", "six")[: len(intervals)]
+    compared = [
+        Comparison(name, "one", "l1", Figure(sum(each) / 2, each), 5, 10)
+        for name, each in zip(names, intervals, strict=True)
+    ]
+    return Report("", "", {}, {}, [Table("", [Column("l1", "L1")], [Section("", "", {})], compared)])
+
+
+@pytest.mark.parametrize(
+    ("intervals", "said"),
+    [
+        ([(-0.5, 0.1)], "No 95 % interval of a difference between these columns excludes 0."),
+        (
+            [(-0.5, -0.1), (-1.0, 1.0)],
+            "95 % intervals of differences between these columns that exclude 0: L1 ab, two minus one -0.3 (-0.5 to "
+            "-0.1).",
+        ),
+        (
+            [(0.1, 0.2)] * 5,
+            "95 % intervals of differences between these columns that exclude 0: L1 ab, 5 of 5 differences.",
+        ),
+        ([], ""),
+    ],
+)
+def test_a_table_says_which_differences_are_larger_than_chance(intervals, said):
+    columns = ("one", "two", "three", "four", "five", "six")
+    rows = (TableRow(name="L1 ab", metric="l1", decimals=1), TableRow(name="colorfulness", metric="colorfulness"))
+    declared = PaperTable(title="Table", columns=columns, rows=rows)
+    assert Figures({}, with_comparisons(*intervals)).fill(declared).chance == said

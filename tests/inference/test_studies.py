@@ -28,6 +28,7 @@ def frame(dtype=np.uint8):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.paper("utrecht", "each gray judged on itself")
 def test_a_picture_is_colorized_from_the_gray_that_is_named(dtype):
     """Utrecht: each of the eight grays is judged on its own."""
     gray = Registry().grays()["orthochromatic"]
@@ -41,6 +42,7 @@ def test_a_picture_is_colorized_from_the_gray_that_is_named(dtype):
     assert not np.array_equal(made.pixels, next(pipeline("lab").colorize([source])).pixels)
 
 
+@pytest.mark.paper("utrecht", "RGB shown as RGB")
 def test_rgb_is_shown_as_rgb():
     """Utrecht: the network's own red, green and blue, at their own lightness."""
     source = Frame(np.repeat(np.arange(0, 256, 8, dtype=np.uint8)[:, None], 32, axis=1))

@@ -55,6 +55,8 @@ def losses_by_epoch(folder, name):
 
 
 @pytest.mark.parametrize("loss", ["generator", "adversarial"])
+@pytest.mark.paper("edinburgh", "the last epoch after early stopping")
+@pytest.mark.paper("edinburgh", "stopping on the adversarial loss")
 def test_a_gan_that_keeps_its_last_weights_can_stop_early_on_a_chosen_loss(data, tmp_path, loss):
     last = run(Pix2Pix(), data, tmp_path, f'{GAN}stop_on = "{loss}"\n')
     assert last.over

@@ -23,6 +23,7 @@ def with_settings(path, settings):
     return write_recipe(path, TINY.replace("[training]\n", f"[training]\n{settings}\n"))
 
 
+@pytest.mark.paper("all", "flip")
 def test_photographs_are_mirrored_only_with_flip(tmp_path):
     picture(0).save(tmp_path / "a.png")
     found = find_photographs(tmp_path)
@@ -32,6 +33,7 @@ def test_photographs_are_mirrored_only_with_flip(tmp_path):
         assert len({tuple(pictures[crop][0].flatten().tolist()) for crop in crops}) == different
 
 
+@pytest.mark.paper("all", "keep_gray")
 def test_gray_photographs_can_be_kept(tmp_path):
     """Utrecht excluded none."""
     picture(0).convert("L").save(tmp_path / "gray.png")
@@ -44,6 +46,7 @@ def test_gray_photographs_can_be_kept(tmp_path):
 @pytest.mark.parametrize(
     ("survey", "photographs", "side"), [("survey = 0", 38, 32), ("survey = 10", 10, 128), ("", 38, 128)]
 )
+@pytest.mark.paper("all", "gamut and prior of the whole training set")
 def test_the_gamut_and_the_prior_are_those_of_so_many_photographs(tmp_path, monkeypatch, survey, photographs, side):
     """Liège: all the colors in the data; Rome: the empirical probability of the full training set."""
     counted = []

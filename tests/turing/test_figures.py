@@ -103,6 +103,7 @@ def test_the_papers_fooling_rate_is_the_share_of_wrong_answers_to_all_pictures(t
     assert abs(100 * colored.rate - TABLES[table][3]) > 0.9  # which is not how many colored pictures fooled people
 
 
+@pytest.mark.paper("edinburgh", "chi-squares")
 def test_the_papers_chi_square_is_that_of_the_2x2_table_where_it_follows_from_its_counts():
     found = {table: round(association(*shares(table)).value, 4) for table in TABLES}
     assert found["9, baseline in YUV"] == TABLES["9, baseline in YUV"][2]

@@ -66,6 +66,7 @@ def published(network):
     return {"mean": 0.44505388568813414, "model": graph}
 
 
+@pytest.mark.paper("utrecht", "Iizuka's published network")
 def test_the_published_file_is_imported_behind_its_license_and_gives_the_same_colors(tmp_path, capsys):
     network = seeded()
     source = write_torch7(tmp_path / "colornet.t7", published(network))

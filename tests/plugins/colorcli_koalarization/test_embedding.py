@@ -55,6 +55,7 @@ def test_the_extractors_whose_weights_come_with_a_package_have_1000_dimensions(n
         assert extractor(torch.rand(1, 1, 32, 32) * 100).shape == (1, 1000)
 
 
+@pytest.mark.paper("georgia-tech", "does a better extractor matter")
 def test_the_recipes_of_the_question_differ_in_the_extractor_alone():
     """1,000 against 256 dimensions against none, and Lite0 against Lite2."""
     whole, half, none, other = (paper(f"georgia-tech-{name}") for name in ("lite0", "lite0-256", "none", "lite2"))

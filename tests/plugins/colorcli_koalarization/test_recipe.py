@@ -63,6 +63,7 @@ def test_the_loss_is_the_mean_squared_error_in_the_networks_scale(chroma_weight)
     assert loss == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.paper("georgia-tech", "cross-entropy on continuous ab")
 def test_the_continuous_cross_entropy_of_georgia_tech_is_the_hand_computed_one():
     ab = torch.tensor([[127.0, -127.0], [0.0, 63.5]]).view(1, 2, 1, 2)  # a of two pixels, then b
     colored = torch.tensor([[0.5, -0.5], [0.0, 0.0]]).view(1, 2, 1, 2)

@@ -18,6 +18,7 @@ def test_both_spaces_are_registered():
     assert {"l1_space_lab", "l1_space_yuv"} <= set(Registry().metrics())
 
 
+@pytest.mark.paper("edinburgh", "table 4: L1 in the generator's space")
 def test_in_lab_it_is_100_times_the_distance_of_ab_over_110():
     predicted, true = colors(0), colors(1)
     expected = 100 * (predicted.ab - true.ab).abs().mean() / 110

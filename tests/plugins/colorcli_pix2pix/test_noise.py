@@ -1,5 +1,6 @@
 """Dropout as noise, as Isola et al. and the Edinburgh paper have it, as an option."""
 
+import pytest
 import torch
 
 from colorcli_pix2pix import Pix2Pix
@@ -18,6 +19,7 @@ def color(network, lightness, noise):
         return Pix2Pix().predict(network, lightness, category="auto", blend=False, noise=noise)
 
 
+@pytest.mark.paper("edinburgh", "dropout as noise at test time")
 def test_noise_changes_the_colors_by_its_seed_and_not_the_network():
     network, lightness = generator(), torch.rand(2, 1, 128, 128) * 100
     plain = color(network, lightness, 0)

@@ -44,8 +44,9 @@ def test_true_colors_come_back_as_they_were(space):
     assert (found - ab).abs().mean() < 5e-3
 
 
+@pytest.mark.paper("edinburgh", "the Y of YUV is the picture's own")
 def test_in_yuv_the_pictures_own_luma_with_its_u_and_v_is_the_picture():
-    """The audit's line on Edinburgh: pure red has a luma of 76, where the gray of its luminance has 127."""
+    """Pure red has a luma of 76, where the gray of its luminance has 127."""
     rgb, _, ab = cube()
     luma = rgb_to_yuv(rgb, "bt601")[:, :1]
     red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)

@@ -55,6 +55,7 @@ def test_the_lab_disc_has_the_224_cells_of_the_paper():
     assert torch.allclose(centers.mean(dim=0), torch.zeros(2), atol=0.01)  # as many on every side
 
 
+@pytest.mark.paper("rome", "114 classes")
 def test_srgb_touches_114_of_the_224_cells():
     """The Rome paper's number of classes, which it found by counting the colors of its photographs."""
     cells, class_colors = circle_classes()
@@ -68,6 +69,7 @@ def test_srgb_touches_114_of_the_224_cells():
     assert len(np.unique(np.floor(ab / 16), axis=0)) == 114
 
 
+@pytest.mark.paper("rome", "a class has the mean RGB of its cell")
 def test_the_color_of_a_class_is_that_of_the_mean_rgb_of_its_cell():
     cells, class_colors = circle_classes()
     inside = (cells - torch.tensor([8.0, 8.0])).norm(dim=1).argmin()  # 0..16 by 0..16, all in sRGB at L = 50

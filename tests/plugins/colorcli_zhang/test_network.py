@@ -156,6 +156,7 @@ def test_weights_of_another_width_are_refused_and_the_file_is_named(tmp_path):
         colorcli.load("zhang", weights=path, device="cpu")
 
 
+@pytest.mark.paper("liege", "conv7 has 256 channels, conv8 128")
 def test_the_widths_of_blocks_7_and_8_are_those_of_the_liege_figure():
     network = ZhangNetwork(widths=(4, 8, 16, 32, 16, 8), classes=5)
     assert [network.model7[index].weight.shape[:2] for index in (0, 2, 4)] == [(16, 32), (16, 16), (16, 16)]

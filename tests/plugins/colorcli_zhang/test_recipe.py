@@ -1,4 +1,5 @@
 from copy import deepcopy
+from fnmatch import fnmatchcase
 
 import msgspec
 import numpy as np
@@ -123,6 +124,7 @@ def test_the_gamut_of_the_data_is_the_bins_that_it_has():
     assert recipe.centers.tolist() == [[-20, 10], [0, 0], [40, 40]]
 
 
+@pytest.mark.paper("rome", "114 classes")
 def test_rome_has_114_classes_whatever_the_data():
     recipe = ZhangRecipe(gamut="circle", neighbors=1)
     assert recipe.survey([colors((1, 2), (3, 4), (-22, 9))], []) == {"classes": 114}
@@ -138,6 +140,7 @@ def test_the_classes_of_rome_have_the_colors_of_their_mean_rgb():
     assert torch.equal(recipe.centers, cells)
 
 
+@pytest.mark.paper("all", "the label of an output pixel")
 def test_a_label_is_the_mean_ab_or_the_ab_of_the_reduced_picture():
     """The papers encode the ab of the reduced picture: the mean of red and green light is not that of their ab."""
     rgb = torch.zeros(1, 3, 8, 8)
@@ -231,6 +234,7 @@ def test_the_recipe_of_zhang_2016_has_the_numbers_of_the_paper():
     assert rates == pytest.approx([3e-5, 1e-5, 1e-5, 3e-6])
 
 
+@pytest.mark.paper("liege", "trained and run at 224")
 def test_the_recipe_of_the_cats_has_the_numbers_of_the_liege_paper():
     recipe = paper("cats")
     assert recipe.network == {"widths": [64, 128, 256, 512, 256, 128]}  # Fig. 1: conv7 has 256 channels, conv8 128
@@ -250,9 +254,13 @@ def test_the_recipe_of_the_cats_has_the_numbers_of_the_liege_paper():
     }
     assert (recipe.training.epochs, recipe.training.batch_size, recipe.training.sizes) == (300, 32, ((0.0, 224),))
     assert recipe.training.average == 0
+    assert (recipe.training.most, recipe.training.split[0]) == (4400, 4000)
+    assert fnmatchcase("train/cat.0.jpg", recipe.training.names)
+    assert not fnmatchcase("train/dog.0.jpg", recipe.training.names)
     assert recipe.options == {"temperature": 0.38}
 
 
+@pytest.mark.paper("rome", "16,000, 3,000 and 6,000 photographs")
 def test_the_recipe_of_the_lab_circle_has_the_numbers_of_the_rome_paper():
     recipe = paper("lab-circle")
     assert {key: recipe.recipe[key] for key in ("gamut", "sigma", "rebalancing", "neighbors")} == {

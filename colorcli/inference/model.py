@@ -17,6 +17,7 @@ from colorcli.errors import DeviceError, UsageError, did_you_mean
 from colorcli.inference.answers import CHROMA, ENTROPY, RGB, Planes, checked_colors, checked_planes
 from colorcli.inference.device import Device, choose
 from colorcli.inference.placement import place
+from colorcli.inference.tracing import TracingNeeded, call_networks
 from colorcli.inference.transfer import Uploads
 from colorcli.isolation import origin
 from colorcli.isolation.guard import failure, guard
@@ -291,11 +292,16 @@ class Model:
     ) -> object:
         """Call a method of the colorizer in the model's precision."""
         reduced = device.dtype != torch.float32
-        with (
-            guard(self.colorizer, method, passing=_is_of_the_device),
-            torch.autocast(device.device.type, device.dtype if reduced else None, enabled=reduced),
-        ):
-            return getattr(self.colorizer, method)(network, *(each.to(device.device) for each in inputs), **arguments)
+
+        def call() -> object:
+            with (
+                guard(self.colorizer, method, passing=_is_no_fault),
+                torch.autocast(device.device.type, device.dtype if reduced else None, enabled=reduced),
+            ):
+                moved = (each.to(device.device) for each in inputs)
+                return getattr(self.colorizer, method)(network, *moved, **arguments)
+
+        return call_networks(call)
 
     def _move_to_cpu(self, device: Device) -> None:
         """Leave a device that has no memory even for one picture, unless another thread has done so already."""
@@ -360,9 +366,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
-def _is_of_the_device(error: BaseException) -> bool:
-    """Whether an error may come from a device that is full, or that another thread has just left."""
-    return isinstance(error, (RuntimeError, MemoryError))
+def _is_no_fault(error: BaseException) -> bool:
+    """Whether an error may come from a device that is full or that another thread has just left, or is no error."""
+    return isinstance(error, (RuntimeError, MemoryError, TracingNeeded))
 
 
 def _is_picture(image: object) -> bool:

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.errors import ColorcliError
+from colorcli.inference.tracing import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +78,6 @@ class _OpenVinoForward:
         self._given_up = False
         self._cores = torch.get_num_threads()
         self._compiled: dict[object, _Compiled] = {}
-        self._compiling = threading.Lock()
         self._of_thread = threading.local()
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
@@ -96,25 +96,29 @@ class _OpenVinoForward:
 
     def _ready(self, inputs: Sequence[Any], named: object) -> _Compiled | None:
         """Return the network compiled for these inputs and the caller's number of threads; None to use torch."""
-        with self._compiling:
-            if self._given_up:
-                return None
-            try:
-                if named or not all(isinstance(each, Tensor) and each.is_floating_point() for each in inputs):
-                    raise TypeError("its arguments must be floating-point tensors")
-                shapes = tuple(self._shape(each) for each in inputs)
-                key = shapes, torch.get_num_threads()
-                if key not in self._compiled:
-                    self._compiled[key] = _compile(self._exported(shapes), self._precision, self._cores)
-                return self._compiled[key]
-            except ColorcliError:  # raised by the network itself, about its input
-                raise
-            except Exception as error:  # exporters raise errors of many kinds
-                reason = textwrap.shorten(str(error), 160, placeholder=" ...") or type(error).__name__
-                _log.warning("OpenVINO cannot run %s. Using torch instead: %s", type(self._part).__name__, reason)
-                self._given_up = True
-                self._give_up()
-                return None
+        supported = not named and all(isinstance(each, Tensor) and each.is_floating_point() for each in inputs)
+        shapes = tuple(self._shape(each) for each in inputs) if supported else None
+        key = shapes, torch.get_num_threads()
+        if not self._given_up and key not in self._compiled:
+            with alone():
+                self._prepare(*key)
+        return None if self._given_up else self._compiled[key]
+
+    def _prepare(self, shapes: tuple[tuple[int, ...], ...] | None, threads: int) -> None:
+        """Export and compile the network, unless another thread has done so, or give up with a warning."""
+        if self._given_up or (shapes, threads) in self._compiled:
+            return
+        try:
+            if shapes is None:
+                raise TypeError("its arguments must be floating-point tensors")
+            self._compiled[shapes, threads] = _compile(self._exported(shapes), self._precision, self._cores)
+        except ColorcliError:  # raised by the network itself, about its input
+            raise
+        except Exception as error:  # exporters raise errors of many kinds
+            reason = textwrap.shorten(str(error), 160, placeholder=" ...") or type(error).__name__
+            _log.warning("OpenVINO cannot run %s. Using torch instead: %s", type(self._part).__name__, reason)
+            self._give_up()
+            self._given_up = True
 
     def _shape(self, tensor: Tensor) -> tuple[int, ...]:
         """Return the shape of one picture to export for, with 0 for dynamic sides."""

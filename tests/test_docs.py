@@ -186,9 +186,11 @@ esac
 LINTERS = ["ruff check", "ruff format --check", "mypy", "codespell"]
 SITE = "mkdocs build --strict --quiet -f docs/mkdocs.yml"
 FLOOR = [
-    "pip install -q -e .[heic,metrics,timm,train] pytest scikit-image -c .ci/floor.txt",
+    "pip install -q -e .[heic,metrics,openvino,timm,train] pytest pytest-xdist scikit-image -c .ci/floor.txt",
     "colorcli run --model zhang --overwrite docs/photographs",
-    "python -m pytest -q tests/test_color.py tests/media tests/weights tests/inference tests/encoders",
+    "python -m pytest -q -n auto --dist loadfile tests/test_color.py tests/media/pictures "
+    "tests/media/films/test_probe.py tests/media/films/test_reader.py tests/media/films/test_encoder.py "
+    "tests/weights tests/inference tests/encoders tests/training/test_loop.py",
 ]
 
 

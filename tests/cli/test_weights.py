@@ -182,7 +182,7 @@ def on_a_terminal(hub, tmp_path, *words, answer=""):
             break
         shown += part
     os.close(ours)
-    child.wait(timeout=30)
+    child.wait(timeout=300)
     return shown.decode()
 
 

@@ -25,7 +25,7 @@ def closing(closed):
 
 
 def eventually(condition):
-    for _ in range(200):
+    for _ in range(6000):
         if condition():
             return True
         time.sleep(0.01)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MUTATIONS = 500
-SECONDS_FOR_ONE = 5
+SECONDS_FOR_ONE = 5  # of the processor
 SECONDS_FOR_ALL = 60  # of one format; a few on an idle machine
 MAX_PIXELS = 1_000_000
 XMP = (
@@ -126,13 +126,13 @@ def test_a_damaged_file_gives_a_picture_or_a_clear_error(tmp_path, format):  # n
     begun = time.monotonic()
     for number in range(MUTATIONS):
         source.write_bytes(mutated(originals[number % len(originals)], chance))
-        start = time.monotonic()
+        start = time.process_time()
         try:
             copy(source, io.BytesIO() if number % 20 else tmp_path / "out" / "b.tif")
             pictures += 1
         except MediaError as error:
             messages.append(error.message)
-        assert time.monotonic() - start < SECONDS_FOR_ONE, f"mutation {number}"
+        assert time.process_time() - start < SECONDS_FOR_ONE, f"mutation {number}"
         if time.monotonic() - begun > SECONDS_FOR_ALL:
             break
     assert pictures

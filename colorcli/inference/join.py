@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from colorcli.color import AB_LIMIT, lab_to_linear_in_gamut, linear_to_srgb
+from colorcli.inference.palette import SPARSE, Palette, to_cells
 from colorcli.inference.preprocess import bicubic, look_up, strips
-from colorcli.inference.transfer import download
+from colorcli.inference.transfer import as_tensor, download
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 _CODES = 2**14 - 1
 _DTYPES = {1: torch.uint8, 2: torch.uint16}  # by bytes
+_LOOKED_UP = 2**20  # pixels from which it is quicker to look up colors than to compute those of each pixel
 
 
 @torch.inference_mode()
@@ -32,32 +32,50 @@ def join(pixels: NDArray[Any] | Tensor, ab: Tensor, strip: int | None = None) ->
 
     Returns:
         (H, W, 3) sRGB of the dtype of `pixels`, of the same lightness up to rounding; colors out of gamut lose chroma.
+        The chroma of large gray frames of 8 bits is rounded to half a unit on a CPU.
     """
     height, width = pixels.shape[:2]
+    if not isinstance(pixels, Tensor) and ab.device.type == "cpu" and _is_large_and_gray(pixels):
+        cells = _Scaled(to_cells(ab.float()), height, width)
+        return _palette().join(as_tensor(pixels), cells.sparse(SPARSE), cells.rows)
     dtype = pixels.dtype if isinstance(pixels, Tensor) else _DTYPES[pixels.dtype.itemsize]
     out = torch.empty((height, width, 3), dtype=dtype, device=ab.device)
-    chroma_of = _scaled(ab.float(), height, width)
+    scaled = _Scaled(ab.float(), height, width)
     for rows, lightness in strips(pixels, ab.device, strip):
-        chroma = chroma_of(rows).clamp(-AB_LIMIT, AB_LIMIT)
+        chroma = scaled.rows(rows).clamp(-AB_LIMIT, AB_LIMIT)
         out[rows] = _encoded(lab_to_linear_in_gamut(lightness, chroma), dtype)
     color: NDArray[Any] = download(out).numpy()
     return color
 
 
-def _scaled(ab: Tensor, height: int, width: int) -> Callable[[slice], Tensor]:
-    """Return a function that computes rows of bicubically scaled ab: (1, 2, h, w) to (1, 2, n, width)."""
-    if ab.shape[-2:] == (height, width):
-        return lambda rows: ab[:, :, rows]
-    wide = ab @ bicubic(ab.shape[-1], width, ab.device)  # (1, 2, h, W)
-    down = bicubic(ab.shape[-2], height, ab.device).T  # (H, h)
-    reach = bicubic(ab.shape[-2], height, torch.device("cpu")).T  # asking the device would wait for it
+def _is_large_and_gray(pixels: NDArray[Any]) -> bool:
+    return pixels.ndim == 2 and pixels.dtype.itemsize == 1 and pixels.size >= _LOOKED_UP
 
-    def scaled_rows(rows: slice) -> Tensor:
-        used = reach[rows].any(dim=0).nonzero()  # of (n, h) weights, zero except in a few columns
+
+class _Scaled:
+    """Planes (1, 2, h, w), scaled bicubically to a height and a width as far as they are asked for."""
+
+    def __init__(self, planes: Tensor, height: int, width: int) -> None:
+        before = planes.shape[-2:]
+        self._is_needed = before != (height, width)
+        if self._is_needed:
+            self._down = bicubic(before[0], height, planes.device).T  # (H, h)
+            self._reach = bicubic(before[0], height, torch.device("cpu")).T  # asking the device would wait for it
+            planes = planes @ bicubic(before[1], width, planes.device)  # (1, 2, h, W)
+        self._wide = planes
+
+    def rows(self, rows: slice) -> Tensor:
+        """Return some rows: (1, 2, n, W)."""
+        if not self._is_needed:
+            return self._wide[:, :, rows]
+        used = self._reach[rows].any(dim=0).nonzero()  # of (n, h) weights, zero except in a few columns
         first, last = int(used[0]), int(used[-1]) + 1
-        return down[rows, first:last] @ wide[:, :, first:last]
+        return self._down[rows, first:last] @ self._wide[:, :, first:last]
 
-    return scaled_rows
+    def sparse(self, step: int) -> Tensor:
+        """Return every so many pixels in each direction."""
+        wide = self._wide[..., ::step]
+        return self._down[::step] @ wide if self._is_needed else wide[:, :, ::step].clone()
 
 
 def _encoded(linear: Tensor, dtype: torch.dtype) -> Tensor:
@@ -67,6 +85,11 @@ def _encoded(linear: Tensor, dtype: torch.dtype) -> Tensor:
         index = linear.sqrt_().mul_(_CODES).add_(0.5).to(torch.int32)
         return torch.stack(look_up(_code_table(linear.device), index[0]).unbind(0), dim=-1)
     return linear_to_srgb(linear[0]).mul_(65535).add_(0.5).to(torch.int32).to(dtype).permute(1, 2, 0)
+
+
+@cache
+def _palette() -> Palette:
+    return Palette(lambda lightness, ab: _encoded(lab_to_linear_in_gamut(lightness, ab), torch.uint8))
 
 
 @cache

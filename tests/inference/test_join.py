@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 from torch.nn import functional
 
 from colorcli.color import rgb_to_lab
+from colorcli.inference import join as join_module
 from colorcli.inference import preprocess
 from colorcli.inference.join import join
 from colorcli.inference.preprocess import small_lightness
@@ -171,3 +173,68 @@ def test_memory_does_not_grow_with_the_number_of_sizes():
 
 def resident_memory():
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# Large gray frames of 8 bits on a CPU
+
+
+def looked_up_and_computed(gray, ab, monkeypatch):
+    monkeypatch.setattr(join_module, "_LOOKED_UP", 0)
+    looked_up = join(gray, ab)
+    monkeypatch.setattr(join_module, "_LOOKED_UP", gray.size + 1)
+    return looked_up, join(gray, ab)
+
+
+@pytest.fixture(autouse=True)
+def _own_palette():
+    """A palette that other tests have filled would hide what is missing in it."""
+    join_module._palette.cache_clear()
+
+
+@pytest.mark.parametrize("size", [(16, 16), (256, 64)], ids=["scaled", "of the frame's size"])
+def test_colors_that_are_looked_up_are_those_that_are_computed_but_for_rounding(size, monkeypatch):
+    ab = saturated(*size) / 4
+    for _ in range(2):  # the second time all are known
+        found, exact = looked_up_and_computed(all_grays(np.uint8), ab, monkeypatch)
+        difference = np.abs(found.astype(int) - exact)
+        assert difference.mean() < 0.2
+        assert (difference <= 1).mean() > 0.99
+        assert difference.max() <= 8  # in the darkest, most saturated colors
+
+
+def test_lightness_is_kept_where_colors_are_looked_up(monkeypatch):
+    gray = all_grays(np.uint8)
+    found, _ = looked_up_and_computed(gray, saturated(16, 16), monkeypatch)
+    change = (lightness(found) - lightness(gray)).abs()
+    assert change.mean() <= 0.3
+    assert (change <= 1).double().mean() >= 0.999
+
+
+def test_gray_that_is_looked_up_does_not_change_without_chroma(monkeypatch):
+    gray = all_grays(np.uint8)
+    found, _ = looked_up_and_computed(gray, torch.zeros(1, 2, 4, 4), monkeypatch)
+    assert np.array_equal(found, gray[..., None].repeat(3, axis=2))
+
+
+def test_what_is_looked_up_does_not_depend_on_earlier_pictures(monkeypatch):
+    gray = np.random.default_rng(0).integers(0, 256, (90, 70), np.uint8)
+    first, _ = looked_up_and_computed(gray, saturated(16, 16), monkeypatch)
+    looked_up_and_computed(gray[::-1], saturated(16, 16).flip(1), monkeypatch)
+    again, _ = looked_up_and_computed(gray, saturated(16, 16), monkeypatch)
+    assert np.array_equal(first, again)
+
+
+def test_colors_between_those_that_were_looked_at_beforehand_are_found(monkeypatch):
+    gray = np.zeros((64, 64), np.uint8)
+    gray[1::4] = 200  # never on a row that is looked at
+    found, exact = looked_up_and_computed(gray, PALE, monkeypatch)
+    assert np.abs(found.astype(int) - exact).max() <= 1
+
+
+def test_threads_may_share_what_was_looked_up(monkeypatch):
+    monkeypatch.setattr(join_module, "_LOOKED_UP", 0)
+    gray, chroma = all_grays(np.uint8), [saturated(16, 16) / (n + 1) for n in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda ab: join(gray, ab), chroma))
+    for found, ab in zip(together, chroma, strict=True):
+        assert np.array_equal(found, join(gray, ab))

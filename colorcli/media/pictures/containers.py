@@ -81,6 +81,23 @@ def jpeg_frame(data: bytes) -> JpegFrame:
     raise ValueError("it has no header of a picture")
 
 
+def has_jpeg_scan(data: bytes) -> bool:
+    """Return whether the segments of a JPEG lead to pixels, and are not only tables for pixels elsewhere."""
+    at = 2 + sum(4 + len(body) for _, body in jpeg_segments(data))
+    return data[at : at + 2] == b"\xff\xda"
+
+
+def with_jpeg_bits(data: bytes, bits: int) -> bytes:
+    """Return a JPEG that states so many bits per sample; its codes, which are the same at any depth, stay readable."""
+    at = 2
+    for marker, body in jpeg_segments(data):
+        start = data.index(body, at)
+        if marker in _FRAME_MARKERS and body:
+            return data[:start] + bytes([bits]) + data[start + 1 :]
+        at = start + len(body)
+    return data
+
+
 # PNG -------------------------------------------------------------------------------------------------------------
 
 

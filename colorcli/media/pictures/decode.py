@@ -96,9 +96,10 @@ def decode_jpeg(data: bytes, frame: containers.JpegFrame, profile: bytes, share:
     """
     if frame.bits > 8 or frame.marker == _LOSSLESS:
         pixels: NDArray[Any] = imagecodecs.jpeg8_decode(data)
+        oddity = jpeg_oddity(data)
         if pixels.dtype == np.uint16 and frame.bits < 16:
             pixels = scaled_to_sixteen_bits(pixels, frame.bits)
-        return (to_srgb(pixels, profile), None), ""
+        return (to_srgb(pixels, profile), None), oddity
     if frame.components not in _COLORS:
         raise ValueError(f"it has {frame.components} components")
     colors = _COLORS[frame.components]
@@ -112,15 +113,17 @@ def decode_jpeg(data: bytes, frame: containers.JpegFrame, profile: bytes, share:
 
 
 def jpeg_oddity(data: bytes) -> str:
-    """Describe what is odd about a JPEG of 8 bits, for decoders that keep silent; empty if nothing is.
+    """Describe what is odd about a JPEG, for decoders that keep silent; empty if nothing is.
 
     Raises:
         ValueError: it is damaged.
     """
     frame = containers.jpeg_frame(data)
-    if frame.bits > 8 or frame.marker == _LOSSLESS or frame.components not in _COLORS:
+    if frame.components not in _COLORS:
         return ""
-    return _decode_strictly(data, _COLORS[frame.components], min_height=1, min_width=1)[1]  # an eighth of each side
+    # An eighth of each side is enough, but libjpeg crashes where it scales lossless ones.
+    smallest = {} if frame.marker == _LOSSLESS else {"min_height": 1, "min_width": 1}
+    return _decode_strictly(containers.with_jpeg_bits(data, 8), _COLORS[frame.components], **smallest)[1]
 
 
 def _decode_strictly(data: bytes, colors: str, **smallest: int) -> tuple[NDArray[Any], str]:

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from tifffile import PHOTOMETRIC
 
-from colorcli.media.pictures import color_tags, containers, decode, exif, fax, profiles
+from colorcli.media.pictures import color_tags, containers, decode, exif, fax, gaps, profiles
 from colorcli.media.pictures.decode import Pixels, scaled, scaled_to_sixteen_bits, split_alpha, to_srgb
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ _WHITE_POINT, _PRIMARIES = 318, 319
 _RAW_COLORS = {32803, 34892}  # a color filter array, and linear raw
 _RAW_COMPRESSIONS = {32767, 34713, 65000, 65535}  # of Sony, Nikon, Kodak and Pentax
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-_JPEG = 7
-_FAX_DAMAGED = "its fax data does not decode cleanly, so a part of the picture may be damaged"
+_OLD_JPEG, _JPEG = 6, 7
+_SILENT = {22610, 33003, 33004, 33005, 34712, 34927, 34934, 50001}  # JPEG XR, JPEG 2000 and WebP
+_JPEG_START = 513
+_DAMAGED = "its {} data does not decode cleanly, so a part of the picture may be damaged"
 MAX_PAGES = 10_000
 """Pages of a TIFF that are read."""
 _CODED_HEAD = 65_536  # bytes of a coded part that are searched for its size
@@ -165,7 +167,7 @@ def is_for_tifffile(page: tifffile.TiffPage) -> bool:
     tifffile reads every depth and faxes; Pillow reads palettes of few colors and YCbCr.
     """
     colors, bits = int(page.photometric), page.bitspersample
-    if page.compression == 6:  # JPEG as it was before 1995
+    if page.compression == _OLD_JPEG:  # as it was before 1995
         return False
     if bits == 1 and page.compression in fax.CODINGS:  # of which libtiff prints what is damaged
         return True
@@ -181,7 +183,7 @@ def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
     pixels = page.asarray()
     if pixels.dtype == bool:
         black_is_0 = pixels if page.photometric == PHOTOMETRIC.MINISBLACK else ~pixels
-        oddity = "" if fax.is_clean(page, pixels) else _FAX_DAMAGED
+        oddity = "" if fax.is_clean(page, pixels) else _DAMAGED.format("fax")
         return (np.where(black_is_0, np.uint8(255), np.uint8(0)), None), oddity
     if pixels.ndim == 3 and page.planarconfig == 2:
         pixels = np.moveaxis(pixels, 0, -1)
@@ -203,7 +205,7 @@ def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
         palette = ((colormap.astype(np.uint32) + 128) // 257).astype(np.uint8)
         return (to_srgb(np.moveaxis(palette[:, pixels[..., 0]], 0, -1), profile), None), ""
     pixels, oddity = _levels(page, pixels)
-    oddity = oddity or _jpeg_oddity(page)
+    oddity = oddity or _coded_oddity(page)
     alpha, associated = _alpha(page, pixels, channels)
     pixels = pixels[..., :channels]
     if colors == PHOTOMETRIC.MINISWHITE:
@@ -225,13 +227,13 @@ def _profile(page: tifffile.TiffPage) -> bytes:
     return color_tags.of_tiff(page.tags.valueof(_PRIMARIES), page.tags.valueof(_WHITE_POINT))
 
 
-def _jpeg_oddity(page: tifffile.TiffPage) -> str:
-    """Describe what is odd about the JPEGs in the strips or tiles of a page; empty if nothing is.
+def _coded_oddity(page: tifffile.TiffPage) -> str:
+    """Describe what is odd about the codes in the strips or tiles of a page; empty if nothing is.
 
     Raises:
-        ValueError: one of them is damaged.
+        ValueError: a JPEG is damaged.
     """
-    if page.compression != _JPEG:
+    if page.compression not in {_JPEG, *_SILENT}:
         return ""
     tables = page.jpegtables[2:-2] if page.jpegtables else b""  # between the marks of their start and end
     file = page.parent.filehandle
@@ -239,9 +241,26 @@ def _jpeg_oddity(page: tifffile.TiffPage) -> str:
         if size:
             file.seek(offset)
             data = file.read(size)
-            if oddity := decode.jpeg_oddity(data[:2] + tables + data[2:]):
+            jpeg = page.compression == _JPEG
+            oddity = decode.jpeg_oddity(data[:2] + tables + data[2:]) if jpeg else gaps.remark_on_gaps(data)
+            if oddity:
                 return oddity
     return ""
+
+
+def old_jpeg_oddity(stream: BinaryIO, page: tifffile.TiffPage) -> str:
+    """Describe what is odd about a JPEG as it was before 1995, if a page has a whole one; empty if nothing is."""
+    start = _stated(page, _JPEG_START, min)
+    if page.compression != _OLD_JPEG or start is None:
+        return ""
+    stream.seek(int(start))
+    data = stream.read()
+    if not data.startswith(b"\xff\xd8\xff") or not containers.has_jpeg_scan(data):
+        return ""
+    try:
+        return decode.jpeg_oddity(data)
+    except ValueError:
+        return _DAMAGED.format("JPEG")
 
 
 def _levels(page: tifffile.TiffPage, pixels: NDArray[Any]) -> tuple[NDArray[Any], str]:

@@ -21,6 +21,7 @@ from colorcli.media.pictures import (
     decode,
     decode_tiff,
     exif,
+    gaps,
     jpeg,
     profiles,
     read_metadata,
@@ -201,6 +202,9 @@ class Picture:
             if self.format == "TIFF":
                 yield from self._tiff_frames()
                 return
+            if self.format in {"WebP", "AVIF", "HEIC"}:
+                metadata = (self.kept.exif, self.kept.xmp, self.kept.profile)
+                self._remark(gaps.remark_on_gaps(self._data, apart_from=metadata))
             profile = self._profile()
             if self.format == "JPEG":
                 if not profile and exif.is_adobe_rgb(self.kept.exif):
@@ -259,6 +263,7 @@ class Picture:
                     self._remark(oddity)
                     yield self._frame(pixels, decode_tiff.tiff_orientation(page), page=description)
                     continue
+                self._remark(decode_tiff.old_jpeg_oddity(stream, page))
                 image = image or decode.open_image(again, self._kind)
                 image.seek(index)
                 image.load()  # which turns it upright

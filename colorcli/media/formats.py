@@ -18,7 +18,8 @@ class Format:
         holds_alpha: transparency.
         longest_side: the most pixels that a side may have.
         bits: the most bits per channel.
-        metadata: other kinds of it: "exif", "iptc", "text", "comments", "resolution".
+        metadata: other kinds of it: "exif", "iptc", "text", "comments", "resolution"; of animations "durations" of
+            frames and "loops".
     """
 
     name: str
@@ -52,7 +53,7 @@ FORMATS: dict[str, Format] = {
             (".png", ".apng"),
             holds_many=True,
             bits=16,
-            metadata=frozenset({"exif", "iptc", "text", "resolution"}),
+            metadata=frozenset({"exif", "iptc", "text", "resolution", "durations", "loops"}),
         ),
         Format(
             "TIFF",
@@ -62,10 +63,29 @@ FORMATS: dict[str, Format] = {
             bits=16,
             metadata=frozenset({"exif", "iptc", "comments", "resolution"}),
         ),
-        Format("WebP", (".webp",), holds_many=True, longest_side=16_383),
+        Format(
+            "WebP",
+            (".webp",),
+            holds_many=True,
+            longest_side=16_383,
+            metadata=frozenset({"exif", "durations", "loops"}),
+        ),
         Format("BMP", (".bmp", ".dib"), holds_xmp=False, metadata=frozenset({"resolution"})),
-        Format("GIF", (".gif",), holds_many=True, longest_side=65_535, metadata=frozenset({"comments"})),
-        Format("AVIF", (".avif", ".avifs"), holds_many=True, longest_side=65_536, bits=12),
+        Format(
+            "GIF",
+            (".gif",),
+            holds_many=True,
+            longest_side=65_535,
+            metadata=frozenset({"comments", "durations", "loops"}),
+        ),
+        Format(
+            "AVIF",
+            (".avif", ".avifs"),
+            holds_many=True,
+            longest_side=65_536,
+            bits=12,
+            metadata=frozenset({"exif", "durations"}),
+        ),
         Format("HEIC", (".heic", ".heif", ".hif"), holds_many=True, holds_sizes=True, longest_side=16_384, bits=12),
     )
 }
@@ -89,7 +109,7 @@ def sniff(head: bytes) -> tuple[Format | None, str]:
         return FORMATS["WebP"], "a WebP picture"
     if head[4:8] == b"ftyp":
         return _sniff_isobmff(head)
-    if head.startswith(_RAW) or (head.startswith(b"II*\0") and head[8:10] == b"CR"):
+    if head.startswith(_RAW) or (head[:4] in {b"II*\0", b"MM\0*"} and head[8:12].startswith(_RAW_AFTER_HEAD)):
         return None, "a raw camera file"
     for magic, name in _PICTURES.items():
         if head.startswith(magic):
@@ -124,8 +144,9 @@ _PICTURES = {
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
 }
-# Of Fujifilm, Olympus, Panasonic, Sigma and Minolta; the others are told from a TIFF by their fields.
-_RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM")
+# Of Fujifilm, Olympus, Panasonic, Sigma, Minolta and old Canon; the others are told from a TIFF by their fields.
+_RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR")
+_RAW_AFTER_HEAD = (b"CR", b"IIII", b"MMMM")  # of Canon and Phase One
 _OTHERS = {
     b"<!doctype html": "a web page",
     b"<html": "a web page",
@@ -136,7 +157,19 @@ _OTHERS = {
     b"\xff\x0a": "a JPEG XL picture",
     b"\0\0\0\x0cjxl ": "a JPEG XL picture",
     b"\0\0\0\x0cjp  ": "a JPEG 2000 picture",
+    b"\xff\x6f\xff\x71": "a JPEG 2000 picture",
+    b"ii\xbc\x01": "a JPEG XR picture",
+    b"v/1\x01": "an OpenEXR picture",
+    b"sdpx": "a DPX picture",
+    b"xpds": "a DPX picture",
+    b"#?radiance": "a Radiance picture",
+    b"simple  =": "a FITS picture",
+    b"%!ps": "a PostScript document",
+    b"\0\0\x01\0": "an icon",
     b"pk\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"rar!": "a RAR archive",
+    b"7z\xbc\xaf": "a 7-Zip archive",
     b"\x1a\x45\xdf\xa3": "a film",
     b"p1": "a PNM picture",
     b"p4": "a PNM picture",

@@ -26,6 +26,9 @@ MAX_FRAMES = 50_000
 _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # start of frame, of all kinds of JPEG
 
 
+_ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}  # a stuffed byte of pixels, and markers without a body
+
+
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the marker and the body of each segment before the first scan, and after it until the data ends oddly.
 
@@ -79,6 +82,22 @@ def jpeg_frame(data: bytes) -> JpegFrame:
             bits, height, width, components = struct.unpack_from(">BHHB", body)
             return JpegFrame(bits, width, height, components, marker)
     raise ValueError("it has no header of a picture")
+
+
+def jpeg_end(data: bytes) -> int:
+    """Return where the picture of a JPEG ends, behind its mark of the end; the length of the data if it has none."""
+    at = 2 + sum(4 + len(body) for _, body in jpeg_segments(data))
+    while 0 <= (at := data.find(b"\xff", at)) < len(data) - 1:
+        marker = data[at + 1]
+        if marker == 0xD9:
+            return at + 2
+        if marker == 0xFF:
+            at += 1
+        elif marker in _ALONE:
+            at += 2
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return len(data)
 
 
 def has_jpeg_scan(data: bytes) -> bool:
@@ -160,7 +179,7 @@ def is_lossless_webp(data: bytes) -> bool:
 
 
 def gif_extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the label and the data of each comment (0xFE) and application extension (0xFF) of a GIF.
+    """Yield the label and the data of each text (0x01), comment (0xFE) and application extension (0xFF) of a GIF.
 
     Raises:
         ValueError: there are more than `MAX_FRAMES` frames, or ten times as many extensions.
@@ -181,7 +200,7 @@ def gif_extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
         at, body = _sub_blocks(data, start)
         if label == 0xFF and body.startswith(b"XMP DataXMP"):
             yield label, data[start + 1 : at].partition(b"\x01\xff\xfe\xfd")[0]  # never cut into sub-blocks
-        elif label in {0xFE, 0xFF}:
+        elif label in {0x01, 0xFE, 0xFF}:
             yield label, body
 
 

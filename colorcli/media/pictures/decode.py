@@ -47,6 +47,15 @@ DECODER_ERRORS = (
     Image.DecompressionBombError,
 )  # fmt: skip
 
+
+class NotReadable(ValueError):
+    """A good file of a kind that cannot be read: what it is, and what to do."""
+
+    def __init__(self, what: str, hint: str = "Save it as RGB or gray of 8 or 16 bits in an image editor.") -> None:
+        super().__init__(what)
+        self.what, self.hint = what, hint
+
+
 # Pillow's own classes and not Image.open, whose limit on pixels is one for the whole process.
 _OPENERS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
@@ -99,17 +108,21 @@ def decode_jpeg(data: bytes, frame: containers.JpegFrame, profile: bytes, share:
         oddity = jpeg_oddity(data)
         if pixels.dtype == np.uint16 and frame.bits < 16:
             pixels = scaled_to_sixteen_bits(pixels, frame.bits)
-        return (to_srgb(pixels, profile), None), oddity
+        return (_jpeg_to_srgb(pixels, data, profile), None), oddity
     if frame.components not in _COLORS:
-        raise ValueError(f"it has {frame.components} components")
+        raise NotReadable(f"this JPEG has {frame.components} channels")
     colors = _COLORS[frame.components]
     smallest = {} if share >= 1 else {"min_height": ceil(frame.height * share), "min_width": ceil(frame.width * share)}
     pixels, oddity = _decode_strictly(data, colors, **smallest)
-    if frame.components == 4:
-        if any(marker == 0xEE and body.startswith(b"Adobe") for marker, body in containers.jpeg_segments(data)):
-            pixels = 255 - pixels  # Adobe's are inverted
-        return (profiles.cmyk_to_srgb(pixels, profile), None), oddity
-    return (to_srgb(pixels[..., 0] if frame.components == 1 else pixels, profile), None), oddity
+    return (_jpeg_to_srgb(pixels[..., 0] if frame.components == 1 else pixels, data, profile), None), oddity
+
+
+def _jpeg_to_srgb(pixels: NDArray[Any], data: bytes, profile: bytes) -> NDArray[Any]:
+    if pixels.ndim == 2 or pixels.shape[2] < 4:
+        return to_srgb(pixels, profile)
+    if any(marker == 0xEE and body.startswith(b"Adobe") for marker, body in containers.jpeg_segments(data)):
+        pixels = np.iinfo(pixels.dtype).max - pixels  # Adobe's are inverted
+    return profiles.cmyk_to_srgb(pixels, profile)
 
 
 def jpeg_oddity(data: bytes) -> str:
@@ -169,6 +182,8 @@ def decode_heic(data: bytes, index: int, profile: bytes) -> Pixels:
     file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
     image = file[index]
     pixels = np.array(image)[:, : image.size[0]]  # a copy, because the memory is the file's; rows may be padded
+    if image.premultiplied_alpha:
+        pixels = np.dstack((unassociated(pixels[..., :-1], pixels[..., -1]), pixels[..., -1]))
     return split_alpha(pixels, profile)  # 16-bit modes are scaled by pillow_heif
 
 
@@ -256,6 +271,14 @@ def split_alpha(pixels: NDArray[Any], profile: bytes) -> Pixels:
     alpha = np.ascontiguousarray(pixels[..., -1])
     color = pixels[..., 0] if channels == 2 else pixels[..., :3]
     return to_srgb(np.ascontiguousarray(color), profile), alpha
+
+
+def unassociated(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Divide colors (H, W, C) by alpha (H, W), which they are multiplied by."""
+    top = np.iinfo(pixels.dtype).max
+    divided = pixels.astype(np.float32) * (top / np.maximum(alpha, 1).astype(np.float32))[..., None]
+    straight: NDArray[Any] = np.minimum(divided.round(), top).astype(pixels.dtype)
+    return straight
 
 
 def scaled(pixels: NDArray[Any], low: float, high: float) -> NDArray[Any]:

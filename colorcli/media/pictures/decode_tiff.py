@@ -8,19 +8,29 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import tifffile
-from tifffile import PHOTOMETRIC
+from tifffile import COMPRESSION, PHOTOMETRIC
 
 from colorcli.media.pictures import color_tags, containers, decode, exif, fax, gaps, profiles
-from colorcli.media.pictures.decode import Pixels, scaled, scaled_to_sixteen_bits, split_alpha, to_srgb
+from colorcli.media.pictures.decode import (
+    NotReadable,
+    Pixels,
+    scaled,
+    scaled_to_sixteen_bits,
+    split_alpha,
+    to_srgb,
+    unassociated,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from enum import Enum
 
     from numpy.typing import NDArray
 
 _PHOTOMETRIC, _COMPRESSION, _SUB_IFDS, _DNG_VERSION = 262, 259, 330, 50706
 _SMIN, _SMAX = 340, 341
 _WHITE_POINT, _PRIMARIES = 318, 319
+_DOT_RANGE, _COEFFICIENTS, _SUBSAMPLING, _REFERENCE = 336, 529, 530, 532
 _RAW_COLORS = {32803, 34892}  # a color filter array, and linear raw
 _RAW_COMPRESSIONS = {32767, 34713, 65000, 65535}  # of Sony, Nikon, Kodak and Pentax
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -171,7 +181,9 @@ def is_for_tifffile(page: tifffile.TiffPage) -> bool:
         return False
     if bits == 1 and page.compression in fax.CODINGS:  # of which libtiff prints what is damaged
         return True
-    return bits > 8 or (bits == 8 and (colors in {0, 1, 2, 3, 5, 8, 9} or page.compression == 7))
+    if colors == PHOTOMETRIC.YCBCR and page.compression != _JPEG:
+        return bool(page.tags.valueof(_SUBSAMPLING) == (1, 1))
+    return bits > 8 or (bits == 8 and (colors in {0, 1, 2, 3, 5, 8, 9} or page.compression == _JPEG))
 
 
 def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
@@ -180,44 +192,65 @@ def decode_tiff_page(page: tifffile.TiffPage) -> tuple[Pixels, str]:
     Raises:
         ValueError: it is damaged, or its fields describe no picture.
     """
+    if page.compression not in tifffile.TIFF.DECOMPRESSORS:
+        raise NotReadable(f"the compression of this TIFF ({_name(COMPRESSION, page.compression)}) cannot be read")
     pixels = page.asarray()
     if pixels.dtype == bool:
         black_is_0 = pixels if page.photometric == PHOTOMETRIC.MINISBLACK else ~pixels
         oddity = "" if fax.is_clean(page, pixels) else _DAMAGED.format("fax")
         return (np.where(black_is_0, np.uint8(255), np.uint8(0)), None), oddity
+    colors = int(page.photometric)
+    channels = _COLOR_CHANNELS.get(colors, 0)
+    pixels = _channels_last(page, pixels, channels)
+    profile = _profile(page)
+    if colors in {PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB}:
+        return (_lab(pixels[..., :3], legacy=colors == PHOTOMETRIC.ICCLAB), None), ""
+    if colors == PHOTOMETRIC.PALETTE and page.colormap is not None:
+        return (to_srgb(_palette(page)[pixels[..., 0]], profile), None), ""
+    pixels, oddity = _levels(page, pixels)
+    oddity = oddity or _coded_oddity(page)
+    alpha, associated = _alpha(page, pixels, channels)
+    pixels = pixels[..., :channels]
+    if alpha is not None and associated:
+        pixels = unassociated(pixels, alpha)
+    if colors == PHOTOMETRIC.MINISWHITE:
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    if colors == PHOTOMETRIC.YCBCR and page.compression not in {_OLD_JPEG, _JPEG}:  # JPEGs are RGB by now
+        pixels = _rgb_of_ycbcr(page, pixels)
+    if colors == PHOTOMETRIC.SEPARATED:
+        if page.tags.valueof(332, 1) != 1:
+            raise NotReadable("the inks of this TIFF are not cyan, magenta, yellow and black")
+        pixels = _inks(page, pixels)
+        return (profiles.cmyk_to_srgb(pixels, profile), alpha), oddity
+    found, _ = split_alpha(np.ascontiguousarray(pixels[..., 0] if channels == 1 else pixels), profile)
+    return (found, alpha), oddity
+
+
+def _channels_last(page: tifffile.TiffPage, pixels: NDArray[Any], channels: int) -> NDArray[Any]:
+    """Return pixels as (H, W, C).
+
+    Raises:
+        NotReadable: the page has other dimensions, or fewer channels than its colors need.
+    """
     if pixels.ndim == 3 and page.planarconfig == 2:
         pixels = np.moveaxis(pixels, 0, -1)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3:
-        raise ValueError(f"its pages have {pixels.ndim} dimensions")
-    colors = int(page.photometric)
-    channels = _COLOR_CHANNELS.get(colors)
-    if channels is None or pixels.shape[2] < channels:
-        raise ValueError(f"{pixels.shape[2]} channels of {_name(colors)} cannot be read")
-    profile = _profile(page)
-    if colors in {PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB}:
-        return (_lab(pixels[..., :3], legacy=colors == PHOTOMETRIC.ICCLAB), None), ""
-    if colors == PHOTOMETRIC.PALETTE and page.colormap is not None:
-        colormap = page.colormap.astype(np.uint16)
-        if colormap.max(initial=0) < 256:  # some writers give 8 bits where 16 are meant
-            colormap *= 257
-        palette = ((colormap.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        return (to_srgb(np.moveaxis(palette[:, pixels[..., 0]], 0, -1), profile), None), ""
-    pixels, oddity = _levels(page, pixels)
-    oddity = oddity or _coded_oddity(page)
-    alpha, associated = _alpha(page, pixels, channels)
-    pixels = pixels[..., :channels]
-    if colors == PHOTOMETRIC.MINISWHITE:
-        pixels = np.iinfo(pixels.dtype).max - pixels
-    if alpha is not None and associated:
-        pixels = _unassociated(pixels, alpha)
-    if colors == PHOTOMETRIC.SEPARATED:
-        if page.tags.valueof(332, 1) != 1:
-            raise ValueError("its inks are not cyan, magenta, yellow and black")
-        return (profiles.cmyk_to_srgb(pixels, profile), alpha), oddity
-    found, _ = split_alpha(np.ascontiguousarray(pixels[..., 0] if channels == 1 else pixels), profile)
-    return (found, alpha), oddity
+        raise NotReadable(f"the pages of this TIFF have {pixels.ndim} dimensions")
+    if not 0 < channels <= pixels.shape[2]:
+        what = _name(PHOTOMETRIC, page.photometric)
+        raise NotReadable(f"the {pixels.shape[2]} channels of this TIFF ({what}) cannot be read")
+    return pixels
+
+
+def _palette(page: tifffile.TiffPage) -> NDArray[np.uint8]:
+    """Return the colors (N, 3) of a palette."""
+    assert page.colormap is not None
+    colormap = page.colormap.astype(np.uint16)
+    if colormap.max(initial=0) < 256:  # some writers give 8 bits where 16 are meant
+        colormap *= 257
+    return np.moveaxis(((colormap.astype(np.uint32) + 128) // 257).astype(np.uint8), 0, -1)
 
 
 def _profile(page: tifffile.TiffPage) -> bytes:
@@ -268,7 +301,7 @@ def _levels(page: tifffile.TiffPage, pixels: NDArray[Any]) -> tuple[NDArray[Any]
     low, high = _stated(page, _SMIN, min), _stated(page, _SMAX, max)
     bits, kind = page.bitspersample, pixels.dtype.kind
     if kind not in "uif":
-        raise ValueError(f"values of type {pixels.dtype} cannot be read")
+        raise NotReadable(f"the values of this TIFF, of type {pixels.dtype}, cannot be read")
     if kind == "f":
         return _float_levels(pixels, low, high)
     smallest, largest = (0, 2**bits - 1) if kind == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
@@ -318,18 +351,12 @@ def _alpha(page: tifffile.TiffPage, pixels: NDArray[Any], channels: int) -> tupl
     return None, False
 
 
-def _unassociated(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
-    """Divide colors by alpha."""
-    top = np.iinfo(pixels.dtype).max
-    divided = pixels.astype(np.float32) * (top / np.maximum(alpha, 1).astype(np.float32))[..., None]
-    straight: NDArray[Any] = np.minimum(divided.round(), top).astype(pixels.dtype)
-    return straight
-
-
 def _lab(pixels: NDArray[Any], *, legacy: bool) -> NDArray[Any]:
     """Convert CIELab of 8 or 16 bits; in the encoding of ICC profiles a and b are unsigned."""
+    if pixels.dtype.kind == "f":
+        return profiles.lab_to_srgb(pixels[..., 0], pixels[..., 1:], np.uint16)
     if pixels.dtype not in (np.uint8, np.uint16, np.int8, np.int16):
-        raise ValueError(f"CIELab of type {pixels.dtype} cannot be read")
+        raise NotReadable(f"the CIELab values of this TIFF, of type {pixels.dtype}, cannot be read")
     wide = pixels.dtype.itemsize == 2
     values: NDArray[Any] = pixels.view(np.uint16 if wide else np.uint8)
     step = 256.0 if wide else 1.0
@@ -340,8 +367,54 @@ def _lab(pixels: NDArray[Any], *, legacy: bool) -> NDArray[Any]:
     return profiles.lab_to_srgb(lightness, signed, np.uint16 if wide else np.uint8)
 
 
-def _name(photometric: int) -> str:
+def _rgb_of_ycbcr(page: tifffile.TiffPage, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Convert YCbCr by the coefficients and the reference black and white that a page states, or the usual ones."""
+    top = float(np.iinfo(pixels.dtype).max)
+    red, green, blue = _fractions(page, _COEFFICIENTS, 3) or (0.299, 0.587, 0.114)
+    half = (top + 1) / 2
+    reference = _fractions(page, _REFERENCE, 6) or [0.0, top, half, top, half, top]
+    if max(reference) <= 255:  # as tifffile and others write it at any depth
+        reference = [value * top / 255 for value in reference]
+    black, white, *chroma = reference
+    values = pixels.astype(np.float64)
+    y = (values[..., 0] - black) * top / (white - black)
+    cb, cr = (
+        (values[..., at + 1] - zero) * (top / 2) / (most - zero)
+        for at, (zero, most) in enumerate(zip(chroma[::2], chroma[1::2], strict=True))
+    )
+    r, b = y + cr * (2 - 2 * red), y + cb * (2 - 2 * blue)
+    rgb = np.stack((r, (y - red * r - blue * b) / green, b), axis=-1)
+    return np.clip(rgb.round(), 0, top).astype(pixels.dtype)
+
+
+def _fractions(page: tifffile.TiffPage, tag: int, count: int) -> list[float]:
+    """Return the values of a field of fractions; nothing if they are not so many, or divide by zero."""
     try:
-        return PHOTOMETRIC(photometric).name
+        found = [above / below for above, below in _pairs(page.tags.valueof(tag))]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return []
+    usable = len(found) == count and (count == 3 or all(low < high for low, high in _pairs(found)))
+    return found if usable else []
+
+
+def _pairs(values: Sequence[float]) -> zip[tuple[float, float]]:
+    return zip(values[::2], values[1::2], strict=True)
+
+
+def _inks(page: tifffile.TiffPage, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Scale inks to 0 for none, by the values that a page states for none and for all of them."""
+    top = np.iinfo(pixels.dtype).max
+    stated = page.tags.valueof(_DOT_RANGE)
+    if not isinstance(stated, tuple) or len(stated) < 2 or stated[0] == stated[1] or stated[:2] == (0, top):
+        return pixels
+    none, full = stated[:2]
+    share = np.clip((pixels.astype(np.float64) - none) / (full - none), 0, 1)
+    scaled_inks: NDArray[Any] = (share * top).round().astype(pixels.dtype)
+    return scaled_inks
+
+
+def _name(kind: type[Enum], number: int) -> str:
+    try:
+        return kind(number).name
     except ValueError:
-        return f"photometric interpretation {photometric}"
+        return str(number)

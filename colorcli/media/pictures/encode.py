@@ -81,6 +81,8 @@ def fitted(kept: Metadata, kind: Format) -> tuple[Metadata, list[str]]:
         lost.append("EXIF data")
     if kept.dpi and "resolution" not in kind.metadata and not _states_resolution(kept.exif, kind):
         lost.append(f"the resolution of {kept.dpi[0]:.0f} dpi")
+    if kept.loop and "loops" not in kind.metadata:
+        lost.append(f"how often it repeats ({kept.loop})")
     return replace(kept, text=text, comments=comments), lost
 
 

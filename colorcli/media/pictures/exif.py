@@ -124,6 +124,19 @@ class Reader:
             following = 0
         return found, following
 
+    def tags(self, offset: int) -> set[int]:
+        """Return the tags of a directory, whatever the types of their fields are.
+
+        Raises:
+            ValueError: it is cut off, or there are more fields than `MAX_FIELDS`.
+        """
+        count_format, count_size, entry_size = ("Q", 8, 20) if self._big else ("H", 2, 12)
+        (count,) = self._unpack(count_format, self._read(offset, count_size))
+        if count > MAX_FIELDS:
+            raise ValueError(f"more than {MAX_FIELDS} fields")
+        entries = self._read(offset + count_size, count * entry_size)
+        return {self._unpack("H", entries[at : at + 2])[0] for at in range(0, len(entries), entry_size)}
+
     def _data(self, kind: int, count: int, entry: bytes) -> bytes:
         size, room = _SIZES[kind] * count, 8 if self._big else 4
         if size > MAX_FIELD_SIZE:

@@ -51,6 +51,7 @@ DEFAULT_MAX_PIXELS = 250_000_000
 """A picture of more pixels is refused unless allowed: a file of a few bytes can claim any size."""
 
 _STDIN = "standard input"
+_DEVELOP = "Develop it first, and give the developed picture."
 _LONGEST_REASON = 200  # characters of what a decoder says
 
 
@@ -123,6 +124,8 @@ class Picture:
         self.quality = jpeg.jpeg_quality(self._data)
 
     def _read_header(self) -> None:
+        if self._data[12:16] == b"CgBI":
+            raise decode.NotReadable("this is a PNG for iPhone apps", "Convert it first, such as with: pngdefry")
         with self._opened() as image:
             self._check_size(image.size)
             if self.format == "GIF":  # before Pillow counts its frames, however many there are
@@ -148,7 +151,9 @@ class Picture:
     def _read_tiff_header(self) -> None:
         with self._stream() as stream:
             if decode_tiff.is_raw(stream):
-                raise _NotAPicture("this is a raw camera file", "Develop it first, and give the developed picture.")
+                raise decode.NotReadable(
+                    "this is a raw camera file", "Develop it first, and give the developed picture."
+                )
             stream.seek(0)
             with tifffile.TiffFile(stream) as tiff:
                 decode_tiff.check_page_count(tiff)
@@ -299,7 +304,7 @@ class Picture:
             what = "the file is empty" if not data else f"this is {found}"
             known = ", ".join(formats.FORMATS)
             raw = "raw camera" in found
-            hint = "Develop it first, and give the developed picture." if raw else f"Pictures can be {known}."
+            hint = _DEVELOP if raw else f"Pictures can be {known}."
             raise UnreadableMedia(f"{self.name}: {what}.", hint)
         return data, kind
 
@@ -342,7 +347,7 @@ class Picture:
                 f"{self.name}: HEIC pictures need an extra that is not installed.",
                 'Install it with: pip install "colorcli[heic]"',
             ) from None
-        except _NotAPicture as error:
+        except decode.NotReadable as error:
             raise UnreadableMedia(f"{self.name}: {error.what}.", error.hint) from None
         except decode.DECODER_ERRORS as error:
             reason = " ".join(str(error).split())[:_LONGEST_REASON].rstrip(".") or type(error).__name__
@@ -350,14 +355,6 @@ class Picture:
                 f"{self.name}: this {self.format} file is damaged or incomplete ({reason}).",
                 "Get the file again, or repair it in an image editor.",
             ) from error
-
-
-class _NotAPicture(Exception):
-    """A file of another kind, found while its header is read."""
-
-    def __init__(self, what: str, hint: str) -> None:
-        super().__init__(what)
-        self.what, self.hint = what, hint
 
 
 def _check_kind_of_file(path: Path) -> None:

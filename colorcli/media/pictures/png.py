@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Level 6 takes 2.6 times as long and saves a tenth.
 _LEVEL = 3
 _LONGEST = 65535  # units of time that a frame is shown
+_LONGEST_KEYWORD = 79  # bytes
 
 
 def write_png(stream: BinaryIO, request: EncodeRequest) -> None:
@@ -77,4 +78,7 @@ def _metadata(kept: Metadata) -> Iterator[tuple[bytes, bytes]]:
         profile = f"\niptc\n{len(records):8d}\n{records.hex()}\n".encode()
         yield b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(profile)
     for key, value in kept.text.items():
-        yield b"iTXt", key.encode("latin-1", "replace") + b"\0\1\0\0\0" + zlib.compress(value.encode())
+        yield (
+            b"iTXt",
+            key.encode("latin-1", "replace")[:_LONGEST_KEYWORD] + b"\0\1\0\0\0" + zlib.compress(value.encode()),
+        )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
-from colorcli.media.pictures import containers, exif, iptc, xmp
+from colorcli.media.pictures import containers, exif, iptc, losses, xmp
 from colorcli.media.pictures.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def read_metadata(image: Image.Image | None, data: bytes, name: str) -> Metadata
         "GIF": _of_gif,
     }
     found = readers[name](data) if name in readers else _of_pillow(image)
+    if name in {"AVIF", "HEIC"}:
+        found = replace(found, lost=tuple(losses.of_heif(data)))
     if image is not None and found.loop is None:
         found = replace(found, loop=image.info.get("loop"))
     if name in {"PNG", "BMP"} and image is not None:
@@ -51,7 +53,10 @@ def read_metadata(image: Image.Image | None, data: bytes, name: str) -> Metadata
 
 
 def checked(found: Metadata) -> Metadata:
-    """Name what is damaged, and what speaks of data that no output contains."""
+    """Take what EXIF contains of XMP and IPTC, and name what is damaged or speaks of data that no output contains."""
+    if found.exif and not (found.xmp and found.iptc):
+        packet, records = _within_exif(found.exif)
+        found = replace(found, xmp=found.xmp or packet, iptc=found.iptc or records)
     lost = list(found.lost)
     if xmp.is_damaged(found.xmp):
         lost.append("its XMP, which is damaged or too complex")
@@ -59,6 +64,15 @@ def checked(found: Metadata) -> Metadata:
     if found.exif and not exif.upright_exif(found.exif, 1, 1):
         lost.append("its EXIF data, which is damaged")
     return replace(found, lost=tuple(dict.fromkeys(lost)))
+
+
+def _within_exif(blob: bytes) -> tuple[bytes, bytes]:
+    """Return the XMP and the IPTC records that EXIF contains, as a TIFF does."""
+    with contextlib.suppress(ValueError):
+        reader = exif.Reader(BytesIO(blob))
+        fields, _ = reader.directory(reader.first, {_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP})
+        return _packet(fields), _iptc(fields)
+    return b"", b""
 
 
 def orientation(found: Metadata) -> int:
@@ -75,21 +89,24 @@ def _of_jpeg(data: bytes) -> Metadata:
     def bodies(marker: int, start: bytes = b"") -> list[bytes]:
         return [body[len(start) :] for found, body in segments if found == marker and body.startswith(start)]
 
-    packet = next(iter(bodies(0xE1, _XMP)), b"")
-    lost = ["the further pictures in the file"] if bodies(0xE2, b"MPF\0") else []
+    packet, *others = dict.fromkeys(bodies(0xE1, _XMP)) or (b"",)
+    for other in others:
+        packet = xmp.merged(packet, other)
+    lost = losses.of_jpeg(data, segments)
     if digest := xmp.extension_of(packet).encode("latin-1", "replace"):
         parts = [each[32:] for each in bodies(0xE1, _EXTENSION) if each[:32] == digest]
         if extension := _joined(parts):
             packet = xmp.merged(packet, extension)
         else:
             lost.append("the second part of its XMP, which is missing or damaged")
-    blob = _continued(bodies(0xE1, _EXIF))
+    blob = _continued([body for body in bodies(0xE1, _EXIF) if body])
     # Long resources are split over several segments; a long profile has numbered ones.
     resources = b"".join(bodies(0xED, iptc.PHOTOSHOP_HEADER))
+    bare = next((body for body in bodies(0xED) if body.startswith(b"\x1c\x02")), b"")
     profile = b"".join(part[2:] for part in sorted(bodies(0xE2, b"ICC_PROFILE\0")))
     return Metadata(
         exif=blob,
-        iptc=iptc.iptc_in_photoshop(resources),
+        iptc=iptc.iptc_in_photoshop(resources) or bare,
         xmp=packet,
         profile=profile,
         dpi=_dpi_of_jfif(bodies(0xE0, b"JFIF\0")) or _dpi_of_exif(blob),
@@ -193,8 +210,8 @@ def _of_png(data: bytes) -> Metadata:
                     raw.setdefault(keyword.removeprefix(_RAW_PROFILE).lower(), _unhexed(text))
                 elif not chunk.valid:
                     raise ValueError("wrong checksum")
-                else:
-                    found.text[keyword] = text
+                elif text not in (before := found.text.get(keyword, "")).split("\n"):  # several may have one keyword
+                    found.text[keyword] = f"{before}\n{text}" if before else text
         except (ValueError, zlib.error):
             what = "a color profile" if chunk.name == b"iCCP" else "a text"
             lost.append(f"{what} that is damaged or longer than {MAX_TEXT:,} bytes")
@@ -207,7 +224,7 @@ def _of_png(data: bytes) -> Metadata:
         or _records(raw.get("iptc", b""))
         or iptc.iptc_in_photoshop(raw.get("8bim", b"")),
         profile=found.profile or raw.get("icc", b"") or raw.get("icm", b""),
-        lost=tuple(lost),
+        lost=(*lost, *losses.of_png(containers.png_chunks(data))),
     )
 
 
@@ -251,17 +268,26 @@ def _of_webp(data: bytes) -> Metadata:
         if name in {b"EXIF", b"XMP ", b"ICCP"}:
             found.setdefault(name, body)
     blob = found.get(b"EXIF", b"").removeprefix(_EXIF)
-    return Metadata(exif=blob, xmp=found.get(b"XMP ", b""), profile=found.get(b"ICCP", b""), dpi=_dpi_of_exif(blob))
+    return Metadata(
+        exif=blob,
+        xmp=found.get(b"XMP ", b""),
+        profile=found.get(b"ICCP", b""),
+        dpi=_dpi_of_exif(blob),
+        lost=tuple(losses.of_webp(containers.riff_chunks(data))),
+    )
 
 
 def _of_gif(data: bytes) -> Metadata:
-    packet, comments = b"", []
-    for label, body in containers.gif_extensions(data):
+    packet, profile, comments = b"", b"", []
+    extensions = list(containers.gif_extensions(data))
+    for label, body in extensions:
         if label == 0xFE:
             comments.append(body)
         elif body.startswith(b"XMP DataXMP"):
             packet = packet or body[11:]
-    return Metadata(xmp=packet, comments=tuple(comments))
+        elif body.startswith(b"ICCRGBG1012"):
+            profile = profile or body[11:]
+    return Metadata(xmp=packet, profile=profile, comments=tuple(comments), lost=tuple(losses.of_gif(extensions)))
 
 
 def _of_pillow(image: Image.Image | None) -> Metadata:
@@ -297,23 +323,35 @@ def read_tiff_metadata(stream: BinaryIO, offset: int) -> Metadata:
         reader = exif.Reader(stream)
         tags = {_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_ICC, *_TIFF_RESOLUTION}
         fields, _ = reader.directory(offset, tags)
+        all_tags = reader.tags(offset)
         description = exif.read_description(reader, offset)
     except ValueError:
         return Metadata(lost=("its metadata, which is damaged",))
-    none = exif.Field(1, 0, b"")
-    records = fields.get(_TIFF_IPTC, none).data
-    if not records.startswith(b"\x1c"):  # many writers call the bytes 32-bit numbers, whose order may be another
-        records = exif.swapped(records, 4)
-    photoshop = fields.get(_TIFF_PHOTOSHOP, none).data
     return checked(
         Metadata(
             exif=exif.pack(description),
-            iptc=records if records.startswith(b"\x1c") else iptc.iptc_in_photoshop(photoshop),
-            xmp=fields.get(_TIFF_XMP, none).data.rstrip(b"\0"),
-            profile=fields.get(_TIFF_ICC, none).data,
+            iptc=_iptc(fields),
+            xmp=_packet(fields),
+            profile=_bytes(fields, _TIFF_ICC),
             dpi=_plausible(exif.dpi_in(fields)),
+            lost=tuple(losses.of_tiff(all_tags, _bytes(fields, _TIFF_PHOTOSHOP))),
         )
     )
+
+
+def _bytes(fields: exif.Directory, tag: int) -> bytes:
+    return fields[tag].data if tag in fields else b""
+
+
+def _packet(fields: exif.Directory) -> bytes:
+    return _bytes(fields, _TIFF_XMP).rstrip(b"\0")
+
+
+def _iptc(fields: exif.Directory) -> bytes:
+    records = _bytes(fields, _TIFF_IPTC)
+    if not records.startswith(b"\x1c"):  # many writers call the bytes 32-bit numbers, whose order may be another
+        records = exif.swapped(records, 4)
+    return records if records.startswith(b"\x1c") else iptc.iptc_in_photoshop(_bytes(fields, _TIFF_PHOTOSHOP))
 
 
 def read_page(stream: BinaryIO, offset: int) -> tuple[exif.Directory, tuple[float, float] | None]:

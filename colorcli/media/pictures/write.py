@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from colorcli.media.pictures.files import Frame, Picture
     from colorcli.media.pictures.metadata import Provenance
 
+_DURATIONS, _DESCRIPTIONS = "how long frames are shown", "descriptions of pages"
+
 
 def write_picture(
     target: Path | BinaryIO,
@@ -138,9 +140,11 @@ def _encode(
                         "Choose --format tiff.",
                     )
                 _check_sides(like, kind, *frame.pixels.shape[1::-1])
+            if frame.seconds and "durations" not in kind.metadata and _DURATIONS not in request.lost:
+                request.lost.append(_DURATIONS)
             pages += frame.page is not None and bool(frame.page.fields)
-            if pages > 1 and kind.name != "TIFF" and "descriptions of pages" not in request.lost:
-                request.lost.append("descriptions of pages")
+            if pages > 1 and kind.name != "TIFF" and _DESCRIPTIONS not in request.lost:
+                request.lost.append(_DESCRIPTIONS)
             yield EncoderFrame(frame.pixels, frame.alpha, frame.seconds, frame.page)
 
     request = encoder_input.EncodeRequest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from colorcli.errors import UnreadableMedia
 from colorcli.media.pictures.files import open_picture
-from tests.media.pictures.samples import HEIGHT, WIDTH, color, distance, gray, only_frame, rewritten
+from tests.media.pictures.samples import HEIGHT, WIDTH, color, distance, gray, image, only_frame, rewritten
 
 FLOAT = (gray(16) / 65535).astype(np.float32)
 
@@ -178,7 +179,16 @@ def test_a_pyramid_is_no_raw_file():
 
 
 @pytest.mark.parametrize(
-    "head", [b"II*\0\x10\0\0\0CR\2\0", b"FUJIFILMCCD-RAW 0201", b"IIU\0\x18\0\0\0", b"IIRO\x08\0\0\0", b"FOVb\0\0\3\0"]
+    "head",
+    [
+        b"II*\0\x10\0\0\0CR\2\0",
+        b"II*\0\x10\0\0\0IIII",
+        b"II\x1a\0\0\0HEAPCCDR",
+        b"FUJIFILMCCD-RAW 0201",
+        b"IIU\0\x18\0\0\0",
+        b"IIRO\x08\0\0\0",
+        b"FOVb\0\0\3\0",
+    ],
 )
 def test_raw_files_that_are_no_tiff_are_named(head):
     with pytest.raises(UnreadableMedia, match=r"raw camera file.*Develop"):
@@ -257,3 +267,51 @@ def test_pages_keep_their_descriptions_and_resolutions(tmp_path):
             dpi = (100 + n) * (2.54 if n == 2 else 1)
             assert page.get_resolution(2)[0] == pytest.approx(dpi, rel=1e-4)
     assert (tmp_path / "b.tif").read_bytes().count("Zürich".encode()) >= 1
+
+
+# Meanings that are declared
+
+
+def test_premultiplied_gray_whose_zero_is_white_is_divided_before_it_is_inverted():
+    stored = np.dstack([((255 - gray()) * 0.5).round().astype(np.uint8), np.full_like(gray(), 128)])
+    assert distance(read(stored, photometric="miniswhite", extrasamples=["assocalpha"])[1].pixels, gray()) < 1
+
+
+def test_inks_are_read_by_their_dot_range():
+    inverted = np.dstack([color(), np.full_like(gray(), 255)])
+    _, frame = read(inverted, photometric="separated", extratags=[tag(336, 3, 255, 0)])
+    assert distance(frame.pixels, color()) < 1
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("studio", [False, True])
+def test_ycbcr_is_read_by_the_reference_that_it_states(bits, studio):
+    top = 2**bits - 1
+    levels = np.asarray(image().convert("YCbCr")).astype(float)
+    options = {}
+    if studio:
+        levels = levels * [219 / 255, 224 / 255, 224 / 255] + [16, 16, 16]
+        reference = (16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1)
+        if bits == 16:
+            reference = tuple(value * 257 if at % 2 == 0 else 1 for at, value in enumerate(reference))
+        options = {"extratags": [(532, 5, 6, reference, True)]}
+    pixels = (levels / 255 * top).round().astype(np.uint8 if bits == 8 else np.uint16)
+    _, frame = read(pixels, photometric="ycbcr", subsampling=(1, 1), **options)
+    assert distance(frame.pixels, color()) < 2
+
+
+def test_cielab_of_floats_is_read():
+    lab = np.dstack([gray() / 2.55, np.zeros_like(gray()), np.zeros_like(gray())]).astype(np.float32)
+    white = read(lab, photometric="cielab")[1].pixels[-1, -1]
+    assert white.tolist() == [65535] * 3 or white == 65535
+
+
+@pytest.mark.parametrize("number", [32809, 34661, 9999])
+def test_an_unknown_compression_is_no_damage(number):
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, gray(), metadata=None)
+    data = bytearray(stream.getvalue())
+    at = data.index(struct.pack("<HH", 259, 3))
+    data[at + 8 : at + 10] = struct.pack("<H", number)
+    with pytest.raises(UnreadableMedia, match=r"compression .* cannot be read"):
+        list(open_picture(io.BytesIO(bytes(data))).frames())

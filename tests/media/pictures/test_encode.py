@@ -55,6 +55,20 @@ def test_a_duration_beyond_a_format_is_cut_and_named(tmp_path, target, longest):
     assert [frame.seconds for frame in open_picture(tmp_path / target).frames()][1] == pytest.approx(longest)
 
 
+@pytest.mark.parametrize(("target", "lost"), [("tiff", True), ("heic", True), ("avif", False), ("webp", False)])
+def test_times_of_an_animation_that_a_format_cannot_keep_are_named(tmp_path, target, lost):
+    frames = [Image.fromarray(np.roll(color(), n, axis=1)) for n in (0, 9)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=[100, 2000], loop=3)
+    picture = open_picture(tmp_path / "a.gif")
+    if target == "heic":
+        pytest.importorskip("pillow_heif")
+    notes = write_picture(
+        tmp_path / f"b.{target}", iter(colored(picture)), picture, format=target, provenance=PROVENANCE
+    )
+    assert ("how long frames are shown" in "".join(notes)) is lost
+    assert ("how often it repeats (3)" in "".join(notes)) is (target != "webp")
+
+
 def test_the_picture_that_hides_before_an_animation_is_no_frame_of_it(tmp_path):
     frames = [image().rotate(90 * n) for n in range(3)]
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], duration=100, default_image=True)
@@ -130,6 +144,24 @@ def test_a_jpeg_of_12_bits_is_read_at_its_depth(tmp_path):
     lost = write_picture(tmp_path / "b.jpg", colored(picture), picture, provenance=PROVENANCE)
     assert "more than 8 bits per channel" in lost[0]
     assert only_frame(rewritten(tmp_path / "a.jpg", tmp_path / "b.png")).pixels.dtype == np.uint16
+
+
+def test_a_jpeg_of_12_bits_and_four_inks_is_read_as_inks():
+    inks = np.dstack([color(16) >> 4, np.full((48, 64), 4095, np.uint16)])  # inverted, as Adobe's are
+    data = bytes(imagecodecs.jpeg8_encode(inks, 98, bitspersample=12, colorspace="cmyk", outcolorspace="cmyk"))
+    assert distance(only_frame(open_picture(io.BytesIO(data))).pixels, color(16)) < 2
+
+
+@pytest.mark.parametrize("mode", ["RGBa", "RGBa;16"])
+def test_premultiplied_alpha_of_a_heic_is_divided_out(mode):
+    heif = pytest.importorskip("pillow_heif")
+    pixels = color(16 if mode.endswith("16") else 8)
+    half = np.iinfo(pixels.dtype).max // 2
+    file, stream = heif.HeifFile(), io.BytesIO()
+    channels = np.dstack([pixels // 2, np.full(pixels.shape[:2], half, pixels.dtype)])
+    file.add_frombytes(mode, (64, 48), channels.tobytes())
+    file.save(stream, quality=100, chroma=444)
+    assert distance(only_frame(open_picture(io.BytesIO(stream.getvalue()))).pixels, pixels) < 3
 
 
 def test_a_picture_keeps_its_format_under_a_wrong_name(tmp_path):

@@ -569,6 +569,9 @@ def test_a_file_that_is_cut_off_is_an_error_and_never_half_a_picture(tmp_path, s
         (b"", "empty"),
         (b"<!DOCTYPE html><p>", "a web page"),
         (b"%PDF-1.7", "a PDF"),
+        (b"\xff\x4f\xff\x51\0", "a JPEG 2000 picture"),
+        (b"v/1\1", "an OpenEXR picture"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\4CgBIP\0 \2", "a PNG for iPhone apps"),
         (b"hello", "not a picture format"),
     ],
 )

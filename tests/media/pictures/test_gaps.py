@@ -1,4 +1,4 @@
-"""Damage of which decoders say nothing: runs of zeros in coded pixels, and the JPEGs that libjpeg does not warn about."""
+"""Damage of which decoders say nothing: runs of zeros in coded pixels, and JPEGs that are deep or without loss."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def old_style_tiff() -> bytes:
         struct.pack("<HHII", tag, 3 if tag in {258, 530} else 4, {258: 3, 530: 2}.get(tag, 1), value)
         for tag, value in fields
     )
-    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(fields)) + entries + bytes(4) + struct.pack("<3H", 8, 8, 8) + jpeg
+    return (
+        b"II*\0\x08\0\0\0" + struct.pack("<H", len(fields)) + entries + bytes(4) + struct.pack("<3H", 8, 8, 8) + jpeg
+    )
 
 
 def with_gap(data: bytes) -> bytes:

@@ -84,17 +84,15 @@ def replacing(target: Path, hint: str = _HINT, *, overwrite: bool = True) -> Ite
             else:
                 _rename_to_new(temporary, target)
         finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+            _remove(temporary)
             _temporaries.discard(temporary)
 
 
 def remove_temporaries() -> None:
-    """Remove the temporary files of this process, which is about to end without finishing them."""
+    """Remove the temporary files and folders of this process, which is about to end without finishing them."""
     for _ in range(2):  # a thread may be creating one right now
         for temporary in list(_temporaries):
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+            _remove(temporary)
         time.sleep(0.02)
 
 
@@ -119,8 +117,30 @@ def unwritable(target: Path, reason: str, hint: str = _HINT) -> UnwritableMedia:
     return UnwritableMedia(f"{shown(target)} cannot be written: {reason}.", hint)
 
 
+@contextlib.contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Make a folder beside a target for files that take their names at the end; it is removed with what is left in it.
+
+    The target's folder is made if need be, and what killed processes have left there is removed.
+
+    Raises:
+        UnwritableMedia: the disk refuses.
+    """
+    folder = temporary_beside(target)
+    _temporaries.add(folder)
+    try:
+        with disk_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            sweep(target.parent)
+            folder.mkdir()
+        yield folder
+    finally:
+        _remove(folder)
+        _temporaries.discard(folder)
+
+
 def sweep(folder: Path) -> None:
-    """Remove temporary files that killed processes of this machine have left in a folder; once per process."""
+    """Remove what killed processes of this machine have left in a folder under temporary names; once per process."""
     if folder in _swept:
         return
     _swept.add(folder)
@@ -128,8 +148,7 @@ def sweep(folder: Path) -> None:
         for entry in entries:
             found = _TEMPORARY.fullmatch(entry.name)
             if found and found[1] == _machine() and not _is_running(int(found[2])):
-                with contextlib.suppress(OSError):
-                    Path(entry.path).unlink()
+                _remove(Path(entry.path))
 
 
 def keep_newer(target: Path, source: Path) -> None:
@@ -155,6 +174,17 @@ def _rename_to_new(temporary: Path, target: Path) -> None:
         f"{shown(target)}: another run has written it in the meantime.",
         "Replace it with --overwrite, or write elsewhere with -o.",
     )
+
+
+def _remove(path: Path) -> None:
+    """Remove a temporary file, or a folder with what is in it, if it is there."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            import shutil
+
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _flush(path: Path) -> None:

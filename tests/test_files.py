@@ -13,7 +13,7 @@ import pytest
 
 from colorcli import files
 from colorcli.errors import UnwritableMedia
-from colorcli.files import keep_newer, replacing, sweep, temporary_beside
+from colorcli.files import keep_newer, remove_temporaries, replacing, sweep, temporary_beside, temporary_folder
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +106,24 @@ def test_temporary_files_of_running_processes_and_other_machines_stay(tmp_path):
     other.touch()
     sweep(tmp_path)
     assert set(names(tmp_path)) == {running.name, elsewhere.name, other.name}
+
+
+def test_folders_of_killed_processes_are_removed_with_what_is_in_them(tmp_path):
+    left = left_by(dead_process(), tmp_path / "a.txt")
+    left.unlink()
+    left.mkdir()
+    (left / "000001.png").write_bytes(b"x")
+    with temporary_folder(tmp_path / "a.txt") as folder:
+        (folder / "000001.png").write_bytes(b"x")
+        assert names(tmp_path) == [folder.name]
+    assert names(tmp_path) == []
+
+
+def test_a_folder_is_removed_where_the_process_ends_at_once(tmp_path):
+    with temporary_folder(tmp_path / "a.txt") as folder:
+        (folder / "000001.png").write_bytes(b"x")
+        remove_temporaries()
+        assert not folder.exists()
 
 
 def test_a_folder_that_is_missing_can_be_swept(tmp_path):

@@ -14,12 +14,13 @@ from colorcli.errors import ColorcliError, LicenseNotAccepted, WeightsError
 from colorcli.files import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from colorcli.cli.outcomes import MessageOptions
     from colorcli.cli.passes import Pass
     from colorcli.film.colorize import FilmSettings
+    from colorcli.film.shot_list import Shot
     from colorcli.hints.files import HintSet
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job, Plan
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Path], Provenance | None]
     Maker = Callable[[Job], Provenance]
+    OwnPipelines = Callable[[Pipeline], Mapping[Shot, Pipeline]]
 
 
 def show_plan(
@@ -37,6 +39,7 @@ def show_plan(
     max_pixels: int,
     options: MessageOptions,
     load: Callable[[], Pipeline] | None,
+    own_pipelines: OwnPipelines,
 ) -> int:
     """Print what would be written.
 
@@ -49,6 +52,7 @@ def show_plan(
         options: what to print.
         load: loads the model without the network. Only its weights tell whether an existing output is up to date, so
             it is called only if an output exists. None if existing outputs are replaced anyway.
+        own_pipelines: loads the models of shots that have one of their own, given the pipeline of the run.
 
     Returns:
         The exit code: 1 if something cannot be done.
@@ -59,7 +63,7 @@ def show_plan(
     for each in passes:
         made_by = _picture_maker(each, pipeline, hints, max_pixels) if pipeline else None
         states.update(_show(job, made_by, _read_picture, options) for job in each.jobs)
-    made_by = _film_maker(settings, pipeline, hints) if settings and pipeline else None
+    made_by = _film_maker(settings, pipeline, hints, own_pipelines) if settings and pipeline else None
     states.update(_show(job, made_by, _read_film, options) for job in planned.films)
     code = report_problems(planned, options)
     if not options.quiet:
@@ -90,8 +94,9 @@ def _picture_maker(each: Pass, pipeline: Pipeline, hints: HintSet, max_pixels: i
     return lambda job: pipeline_for(job, own, used, max_pixels=max_pixels).provenance
 
 
-def _film_maker(settings: FilmSettings, pipeline: Pipeline, hints: HintSet) -> Maker:
-    return lambda job: replace(settings, hints=hints.of(job.relative)).provenance(pipeline)
+def _film_maker(settings: FilmSettings, pipeline: Pipeline, hints: HintSet, own_pipelines: OwnPipelines) -> Maker:
+    own = own_pipelines(pipeline).values()
+    return lambda job: replace(settings, hints=hints.of(job.relative)).provenance(pipeline, own)
 
 
 def _show(job: Job, made_by: Maker | None, read: Reader, options: MessageOptions) -> str:

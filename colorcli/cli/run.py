@@ -26,9 +26,11 @@ from colorcli.errors import UsageError
 from colorcli.files import user_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from colorcli.cli.passes import Pass
+    from colorcli.film.colorize import FilmSettings
+    from colorcli.film.shot_list import Shot
     from colorcli.hints.files import HintSet
     from colorcli.inference.pipeline import Pipeline
 
@@ -190,9 +192,12 @@ def run(
         hints = hint_options.gather(planned.jobs, complete=output_options.shard is None and not planned.problems)
         settings = film_options.settings() if planned.films else None
         if output_options.dry_run:
-            offline = partial(pipeline, replace(model_options, offline=True))
-            load = None if output_options.overwrite else offline
-            return show_plan(planned, passes, settings, hints, output_options.pixel_limit, message_options, load)
+            offline = replace(model_options, offline=True)
+            load = None if output_options.overwrite else partial(pipeline, offline)
+            shots = _shot_loader(settings, pipeline, offline)
+            return show_plan(
+                planned, passes, settings, hints, output_options.pixel_limit, message_options, load, shots
+            )
         if not planned.jobs:
             return finish([], planned, message_options)
         report = output_options.report
@@ -210,12 +215,11 @@ def run(
                 reporter.page = stack.enter_context(page)
             _colorize_pictures(reporter, passes, output_options, hints, quiet=message_options.quiet)
             if settings is not None:
-                others = partial(pipeline, replace(model_options, weights=None, pairs=()))
                 outcomes = colorize_films(
                     reporter.pipeline,
                     planned.films,
                     settings,
-                    pipelines_of_shots(settings.shots, reporter.pipeline, others),
+                    _shot_loader(settings, pipeline, model_options)(reporter.pipeline),
                     hints,
                     overwrite=output_options.overwrite,
                     quiet=message_options.quiet,
@@ -225,6 +229,14 @@ def run(
                     reporter(outcome)
         reporter.report_repeated()
         return finish(reporter.outcomes, planned, message_options)
+
+
+def _shot_loader(
+    settings: FilmSettings | None, load: Callable[[ModelOptions, str], Pipeline], options: ModelOptions
+) -> Callable[[Pipeline], Mapping[Shot, Pipeline]]:
+    """Return a function that loads the models of the shots that have one, given the pipeline of the run."""
+    others = replace(options, weights=None, pairs=())
+    return partial(pipelines_of_shots, settings.shots if settings else (), load=partial(load, others))
 
 
 def _check_alone(inputs: Sequence[Path], output: OutputOptions, passes: PassOptions, messages: MessageOptions) -> None:

@@ -34,7 +34,7 @@ from colorcli.media.films.reader import read_frames
 from colorcli.media.films.sequences import find_sequence, is_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterable, Mapping
     from pathlib import Path
 
     from colorcli.film.colorizer import Colored
@@ -97,13 +97,18 @@ class FilmSettings:
         """Return the given shot that a frame at a time belongs to."""
         return next((each for each in self.shots if each.start < time + Fraction(1, 1000) <= each.end), None)
 
-    def provenance(self, pipeline: Pipeline) -> Provenance:
-        """Return the provenance that the output records; its `settings` is a digest of everything that affects it."""
+    def provenance(self, pipeline: Pipeline, own: Iterable[Pipeline] = ()) -> Provenance:
+        """Return the provenance that the output records; its `settings` is a digest of everything that affects it.
+
+        Args:
+            pipeline: of the film.
+            own: those of given shots that have another, in order.
+        """
         deciding = [
             *(pipeline.provenance.settings, self.codec, self.crf, self.preset, str(self.start), str(self.end)),
             *(self.deinterlace, self.stabilize, self.keyframes, [each.digest for each in self.references]),
             *([still_digests(self.stills)] if self.stills else []),
-            *([repr(self.shots)] if self.shots else []),
+            *([repr(self.shots), *(each.provenance.settings for each in own)] if self.shots else []),
             *([["hints", *map(str, self.hints)]] if self.hints else []),
             *([str(self.frame_rate)] if self.frame_rate else []),
         ]
@@ -193,7 +198,7 @@ def _colorize(
     on_frame: OnFrame,
     began: float,
 ) -> FilmOutcome:
-    provenance = settings.provenance(pipelines.usual)
+    provenance = settings.provenance(pipelines.usual, pipelines.own.values())
     if not overwrite and is_done(job.source, job.target, read_provenance, provenance):
         return FilmOutcome(job, done_before=True, target=job.target)
     film = probe(job.source, settings.deinterlace, settings.frame_rate)
@@ -273,7 +278,7 @@ def _colorize_to_sequence(
     record = job.target.with_name("colorcli.xmp")
     sources = [*job.source.parent.iterdir()] if is_pattern(job.source) else [job.source]
     newest = max((each for each in sources if each.is_file()), key=lambda each: each.stat().st_mtime)
-    provenance = settings.provenance(pipelines.usual)
+    provenance = settings.provenance(pipelines.usual, pipelines.own.values())
     if not overwrite and is_done(newest, record, read_record, provenance):
         return FilmOutcome(job, done_before=True, target=job.target)
     lossless = replace(job, target=job.target.with_name(".colorcli.mkv"))

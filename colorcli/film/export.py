@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -13,7 +12,7 @@ import torch
 
 from colorcli.color import yuv_to_rgb
 from colorcli.errors import UsageError
-from colorcli.files import disk_errors, temporary_beside, unwritable
+from colorcli.files import disk_errors, temporary_folder, unwritable
 from colorcli.film.chroma import Coding
 from colorcli.media.films.ffmpeg import FfmpegFailed, FfmpegProcess, command, opened, url
 
@@ -55,19 +54,15 @@ def export(film: Film, pattern: Path, first: int) -> None:
         raise UsageError(f"Sequences cannot be written as {suffix}.", f"Choose from {', '.join(_ENCODERS)}.")
     codec, pixel_format = _ENCODERS[suffix]
     linear = suffix == ".exr"
-    with disk_errors(pattern):
-        pattern.parent.mkdir(parents=True, exist_ok=True)
-        folder = temporary_beside(pattern)
-        folder.mkdir()
-    try:
-        height, width = (film.width, film.height) if film.rotation % 180 else (film.height, film.width)
-        source = ffmpeg.input(
-            "pipe:0",
-            format="rawvideo",
-            pix_fmt="gbrpf32le" if linear else "rgb48le",
-            s=f"{width}x{height}",
-            r=str(film.frame_rate),
-        )
+    height, width = (film.width, film.height) if film.rotation % 180 else (film.height, film.width)
+    source = ffmpeg.input(
+        "pipe:0",
+        format="rawvideo",
+        pix_fmt="gbrpf32le" if linear else "rgb48le",
+        s=f"{width}x{height}",
+        r=str(film.frame_rate),
+    )
+    with temporary_folder(pattern) as folder:
         output = source.output(
             url(folder / pattern.name), format="image2", vcodec=codec, pix_fmt=pixel_format, start_number=first
         )
@@ -82,8 +77,6 @@ def export(film: Film, pattern: Path, first: int) -> None:
         with disk_errors(pattern):
             for each in sorted(folder.iterdir()):
                 each.replace(pattern.parent / each.name)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _frames(film: Film) -> Iterator[Planes]:

@@ -20,6 +20,7 @@ from colorcli.errors import PluginError, UnreadableMedia, UnwritableMedia, Usage
 from colorcli.film.chroma import Coding, chroma_planes
 from colorcli.film.colorize import FilmSettings, colorize_film
 from colorcli.film.references import Reference
+from colorcli.film.shot_list import Shot
 from colorcli.inference.device import choose
 from colorcli.inference.model import Model
 from colorcli.inference.pipeline import Pipeline
@@ -319,6 +320,17 @@ def test_a_film_records_what_made_its_colors(tmp_path):
     found = read_provenance(outcome.target)
     assert (found.model, found.tag) == ("plain", "test")
     assert found == FilmSettings().provenance(pipeline_of())
+
+
+def test_a_changed_model_of_a_shot_makes_a_film_anew():
+    settings = FilmSettings(shots=(Shot(Fraction(0), Fraction(1), "other"),))
+
+    def digest(fingerprint):
+        model = Model(Plain(), nn.Identity(), choose("cpu", "fp32"), tag="test", fingerprint=fingerprint, size=32)
+        return settings.provenance(pipeline_of(), [Pipeline(model)]).settings
+
+    assert digest("1") != digest("2")
+    assert digest("1") == digest("1")
 
 
 def test_progress_is_reported_for_every_frame(tmp_path):

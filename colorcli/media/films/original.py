@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from colorcli.errors import ColorcliError
     from colorcli.media.films.probe import Film
 
 _COLORSPACES = {
@@ -76,8 +77,11 @@ def read_still(film: Film, time: Fraction) -> NDArray[Any]:
         UsageError: the film shows no frame at that time.
         UnreadableMedia: no frame can be decoded.
     """
-    found = _on_screen(film, time)
-    if (found.width, found.height) != (film.width, film.height):  # cropped by its container, which PyAV ignores
+    found = None if film.jumps else _on_screen(film, time)
+    if found is None or (found.width, found.height) != (
+        film.width,
+        film.height,
+    ):  # cropped, which PyAV ignores
         (pixels,) = read_stills(film, [_number_at(film, time)])
         return pixels if film.depth > 8 else ((pixels + np.uint32(128)) // 257).astype(np.uint8)
     return displayed(to_rgb(found, film, "rgb24" if film.depth == 8 else "rgb48le"), film)
@@ -99,6 +103,7 @@ def read_stills(film: Film, numbers: Sequence[int]) -> Iterator[NDArray[np.uint1
         filters = [
             *deinterlacing(film),
             f"select='{chosen}'",
+            "setpts=N",  # times that jump back could not be written
             *planar(film),
             f"scale=in_color_matrix={matrix}:in_range={film.range}:flags=bicubic+accurate_rnd+full_chroma_int",
             "format=rgb48le",
@@ -118,13 +123,18 @@ def read_stills(film: Film, numbers: Sequence[int]) -> Iterator[NDArray[np.uint1
 
 
 def _number_at(film: Film, time: Fraction) -> int:
-    number = 0
+    """Return the number of the frame that is on screen at a time, by reading all frames before it."""
+    last = None
     with read_frames(film) as reader:
         for frame in reader:
             if frame.time > time:
+                if last is not None:
+                    return last.number
                 break
-            number = frame.number
-    return number
+            last = frame
+    if last is None or not _is_near(time, last.time, film):
+        raise _no_frame(film, time, last.time if last else None)
+    return last.number
 
 
 def displayed(pixels: NDArray[Any], film: Film) -> NDArray[Any]:
@@ -149,11 +159,19 @@ def _on_screen(film: Film, time: Fraction) -> Any:
                         return last
                     break
                 last = frame
-            if last is not None and time <= time_of(last, film) + 2 / film.frame_rate:  # people round times
+            if last is not None and _is_near(time, time_of(last, film), film):
                 return last
+    raise _no_frame(film, time, None if last is None else time_of(last, film))
+
+
+def _is_near(time: Fraction, last: Fraction, film: Film) -> bool:
+    return time <= last + 2 / film.frame_rate  # people round times
+
+
+def _no_frame(film: Film, time: Fraction, last: Fraction | None) -> ColorcliError:
     if last is None:
-        raise UnreadableMedia(f"{film.name}: the frame at {float(time):g} s cannot be decoded.")
-    raise UsageError(
-        f"{film.name} shows no frame at {float(time):g} s: its last frame begins at {float(time_of(last, film)):g} s.",
+        return UnreadableMedia(f"{film.name}: the frame at {float(time):g} s cannot be decoded.")
+    return UsageError(
+        f"{film.name} shows no frame at {float(time):g} s: its last frame begins at {float(last):g} s.",
         "Give a time within the film: seconds, 1:30 or 1:02:03.5.",
     )

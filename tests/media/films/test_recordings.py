@@ -2,8 +2,13 @@ from fractions import Fraction
 from itertools import pairwise
 
 import av
+import numpy as np
 import pytest
 
+from colorcli.errors import UsageError
+from colorcli.media.films.original import read_still
+from colorcli.media.films.probe import probe
+from colorcli.media.films.reader import read_frames
 from colorcli.media.films.recordings import Clock
 from tests.media.films.clips import decoded, run_ffmpeg
 from tests.media.films.films import rewritten
@@ -36,6 +41,23 @@ def test_a_gap_of_a_few_seconds_is_kept():
     clock = Clock(FRAME)
     assert [clock.continuous(Fraction(each)) for each in (0, 1, 6)] == [0, 1, 6]
     assert clock.jumps == []
+
+
+def test_frames_after_a_jump_are_found_by_the_times_that_the_output_has(tmp_path):
+    first, second = recording(tmp_path / "a.ts", 1), recording(tmp_path / "b.ts", 1, 3000)
+    source = tmp_path / "source.ts"
+    source.write_bytes(second + first)
+    film = probe(source)
+    assert film.jumps
+    with read_frames(film) as reader:
+        frames = [(each.time, each.luma.astype(float)) for each in reader]
+    for number in (5, 40):
+        time = frames[number][0]
+        still = read_still(film, time).astype(float) @ [0.299, 0.587, 0.114]
+        distances = [np.abs((each - 16) * 255 / 219 - still).mean() for _, each in frames]
+        assert min(distances) == distances[number] < 3
+    with pytest.raises(UsageError, match="shows no frame at 9 s"):
+        read_still(film, Fraction(9))
 
 
 @pytest.mark.parametrize("suffix", ["ts", "vob"])

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from colorcli.metric import Colors
 
+CLASSIFIERS = {"lite2": "EfficientNet-Lite2", "vgg16": "VGG-16"}  # by the name for `classifier`
+
 
 def classifier(name: str, device: str = "auto", *, offline: bool = False) -> Callable[[Colors], tuple[str, float]]:
     """Return a function that gives the likeliest of the 1,000 classes of ImageNet and its probability in 0..1.

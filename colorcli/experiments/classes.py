@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from colorcli.evaluation.classifiers import classifier
+from colorcli.evaluation.classifiers import CLASSIFIERS, classifier
 from colorcli.experiments.tables import FilledTable
 from colorcli.metric import Colors
 from colorcli.pages.sheet import as_image
@@ -56,4 +56,11 @@ def recognize(declared: Classes, rows: Iterable[PictureVersions], judge: str, pl
         share = 100 * sum(agreements[label]) / len(values)
         mean = f"{sum(values) / len(values):.4f}"
         cells.append([f"all {len(values)}", label, f"{share:.0f} % as in the original", mean])
-    return FilledTable(declared.title, ["picture", "version", f"class ({judge})", "confidence"], cells, declared.note)
+    whose = f"Here, {CLASSIFIERS[judge]} recognizes the pictures."
+    return FilledTable(
+        title=declared.title,
+        heading=["picture", "version", "class", "confidence"],
+        rows=cells,
+        note=f"{whose} {declared.note}".strip(),
+        left=3,
+    )

@@ -32,6 +32,8 @@ class FilledTable:
         note: below the table.
         chance: which differences between columns are larger than chance.
         is_measured: whether any figure was measured here.
+        beside: whether each of the paper's figures is followed by ours.
+        left: how many columns are text.
     """
 
     title: str
@@ -40,6 +42,8 @@ class FilledTable:
     note: str = ""
     chance: str = ""
     is_measured: bool = True
+    beside: bool = False
+    left: int = 1
 
     @property
     def is_empty(self) -> bool:
@@ -49,7 +53,7 @@ class FilledTable:
     @property
     def markdown(self) -> str:
         """The table in Markdown."""
-        return table(self.heading, self.rows)
+        return table(self.heading, self.rows, left=self.left)
 
 
 class Figures:
@@ -77,6 +81,7 @@ class Figures:
             note=declared.note,
             chance=self._chance(declared),
             is_measured=any(cell != _NOTHING for each in cells for cell in each[1::2]),
+            beside=prints,
         )
 
     def _cells(self, declared: PaperTable, row: TableRow) -> list[str]:
@@ -98,7 +103,7 @@ class Figures:
         for row in declared.rows:
             differences = self._differences(row.of or declared.of or declared.columns, row.metric)
             compared |= bool(differences)
-            clear = [each for each in differences if _excludes_0(each)]
+            clear = [each for each in differences if each.difference.excludes_zero]
             if len(clear) > _LISTED:
                 found.append(f"{row.name}, {len(clear)} of {len(differences)} differences")
                 continue
@@ -134,11 +139,6 @@ class Figures:
         low, high = figure.interval or (None, None)
         interval = "" if low is None else f" ({low:.{decimals}f} to {high:.{decimals}f})"
         return f"{figure.value:.{decimals}f}{interval}"
-
-
-def _excludes_0(comparison: Comparison) -> bool:
-    low, high = comparison.difference.interval or (0.0, 0.0)
-    return low > 0 or high < 0
 
 
 def _value(run: RunLosses, row: TableRow) -> float | None:

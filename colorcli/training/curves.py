@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLUMNS = ("step", "epoch", "loss", "value")
+_FEW = 50  # points, which are marked: a line of one point could not be seen
 _SMOOTHING = 0.98  # of training losses, from step to step
 
 
@@ -81,7 +82,7 @@ def draw_lines(
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for label, (x, y) in lines.items():
-        axes.plot(x, y, label=label)
+        axes.plot(x, y, label=label, marker="." if len(x) < _FEW else "")
     axes.set(xlabel=x_label, title=title)
     if lines:
         axes.legend()

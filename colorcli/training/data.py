@@ -293,7 +293,8 @@ def random_box(size: tuple[int, int], area: tuple[float, float], chance: random.
     """Choose a random crop with a random share of the picture's area, or as much as its shape allows.
 
     The aspect ratio is between 3:4 and 4:3, which limits the distortion of the resulting square; a share of 1 is the
-    whole picture, whatever its shape.
+    whole picture, whatever its shape. Unlike that of torchvision's RandomResizedCrop, it has a seed of its own, and is
+    known before the picture is decoded, so that large JPEGs are decoded at a fraction of their size.
     """
     width, height = size
     share = chance.uniform(*area)

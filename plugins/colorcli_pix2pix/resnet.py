@@ -1,4 +1,8 @@
-"""ResNet-34 (He, Zhang, Ren and Sun, CVPR 2016), a classifier of gray pictures."""
+"""ResNet-34 (He, Zhang, Ren and Sun, CVPR 2016), a classifier of gray pictures.
+
+torchvision has the same network, but only with 64 channels in its first stage; and importing torchvision takes two
+seconds of processor time beside torch (measured), by which every start of `colorcli run` would be slower.
+"""
 
 from itertools import pairwise
 

@@ -35,7 +35,8 @@ def test_every_version_has_a_row_in_the_papers_order_after_the_papers_own():
     original = picture(0)
     versions = {"gray": original.convert("L"), "T = 0.09": original, "T = 0": picture(1), "original": original}
     table = recognize(DECLARED, [PictureVersions("a.jpg", versions)], "lite2", Place(device="cpu"))
-    assert list(table.heading) == ["picture", "version", "class (lite2)", "confidence"]
+    assert list(table.heading) == ["picture", "version", "class", "confidence"]
+    assert table.note == "Here, EfficientNet-Lite2 recognizes the pictures."
     assert table.rows[0] == ["paper: figure 3", "ORIGINAL", "basset", "0.9923"]
     assert [row[1] for row in table.rows[1:5]] == ["ORIGINAL", "t=0.09", "t=0", "BW IMG"]
     assert all(row[0] == "a.jpg" and 0 < float(row[3]) <= 1 for row in table.rows[1:5])

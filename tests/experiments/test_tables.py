@@ -42,6 +42,7 @@ def test_a_cell_of_the_paper_is_followed_by_ours(row, cells):
     table = filled(row)
     assert table.heading == ["", "LAB, paper", "LAB, here"]
     assert table.rows == [["a", *cells]]
+    assert table.beside
 
 
 def test_a_table_of_which_the_paper_prints_no_figure_has_ours_alone():
@@ -49,6 +50,7 @@ def test_a_table_of_which_the_paper_prints_no_figure_has_ours_alone():
     assert table.heading == ["", "one", "other"]
     assert table.rows == [["L1", "12.345 (11.000 to 13.500)", "-"]]
     assert not table.is_empty
+    assert not table.beside
 
 
 def test_a_table_of_runs_of_another_scale_is_empty():

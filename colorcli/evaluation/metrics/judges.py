@@ -97,10 +97,3 @@ class Judge:
 def missing_extra(package: str) -> UsageError:
     """Make the error for a missing package from the extra `metrics`."""
     return UsageError(f"{package} is not installed.", 'Install it with: pip install "colorcli[metrics]"')
-
-
-def normalized(rgb: Tensor) -> Tensor:
-    """Normalize sRGB (..., 3, H, W) in 0..1 as torchvision's networks expect."""
-    mean, spread = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], device=rgb.device)[:, :, None, None]
-    ready: Tensor = (rgb - mean) / spread
-    return ready

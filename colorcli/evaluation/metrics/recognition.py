@@ -7,10 +7,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional
 from torchvision.models import VGG16_Weights, vgg16
 
-from colorcli.evaluation.metrics.judges import normalized
 from colorcli.metric import Metric
 
 if TYPE_CHECKING:
@@ -21,9 +19,9 @@ if TYPE_CHECKING:
     from colorcli.evaluation.metrics.judges import Judge
     from colorcli.metric import Colors
 
-URL = VGG16_Weights.IMAGENET1K_V1.url
-_SIDE, _CROP = 256, 224
-_CLASSES: list[str] = VGG16_Weights.IMAGENET1K_V1.meta["categories"]
+_WEIGHTS = VGG16_Weights.IMAGENET1K_V1
+URL = _WEIGHTS.url
+_CLASSES: list[str] = _WEIGHTS.meta["categories"]
 
 
 class Vgg16(Metric):
@@ -37,13 +35,14 @@ class Vgg16(Metric):
 
     def __init__(self, judge: Judge, categories: Collection[str]) -> None:
         self._judge = judge
+        self._prepare = _WEIGHTS.transforms()
         self._labels = find_classes(categories)
         self.alone = bool(self._labels)
         self.heading = "VGG-16 top-1 %" if self._labels else "VGG-16 agreement %"
         truth = "the photograph's category" if self._labels else "its top class for the original, not the true class"
         self.definition = (
             f"{self.heading[:-2]}: share of pictures whose top class by torchvision's VGG-16 "
-            f"(IMAGENET1K_V1, {_CROP}x{_CROP} from the center of {_SIDE}x{_SIDE}) is {truth}."
+            f"(IMAGENET1K_V1, the shorter side scaled to 256 pixels, 224x224 from the center) is {truth}."
         )
 
     def measure(self, predicted: Colors, true: Colors) -> float:
@@ -57,11 +56,8 @@ class Vgg16(Metric):
     def logits(self, colors: Colors) -> Tensor:
         """Compute the logits of all classes: (1000,), on the CPU."""
         with torch.inference_mode():
-            rgb = colors.rgb[None].to(self._judge.device)
-            if rgb.shape[-1] != _SIDE:
-                rgb = functional.interpolate(rgb, (_SIDE, _SIDE), mode="bicubic", antialias=True).clamp(0, 1)
-            edge = (_SIDE - _CROP) // 2
-            logits: Tensor = self._network(normalized(rgb[..., edge:-edge, edge:-edge]))[0].cpu()
+            rgb = self._prepare(colors.rgb[None].to(self._judge.device))
+            logits: Tensor = self._network(rgb)[0].cpu()
             return logits
 
     @cached_property

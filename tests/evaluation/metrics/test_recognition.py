@@ -1,6 +1,5 @@
 import pytest
 import torch
-from torch.nn import functional
 from torchvision.models import VGG16_Weights, vgg16
 
 from colorcli.evaluation.metrics.judges import Judge
@@ -25,16 +24,14 @@ def test_the_class_is_that_of_torchvisions_network_and_its_transforms(agreement,
     with torch.device("meta"):
         network = vgg16()
     network.load_state_dict(torch.load(judge.file), assign=True)
-    shown = picture(3, side=256)
-    with torch.inference_mode():
-        expected = int(network.eval()(VGG16_Weights.IMAGENET1K_V1.transforms()(shown.rgb)[None]).argmax())
-    assert shown.once(agreement._classify) == expected
-
-
-def test_a_picture_of_another_size_is_scaled_first(agreement):
-    small = picture(3, side=64)
-    scaled = functional.interpolate(small.rgb[None], (256, 256), mode="bicubic", antialias=True)[0].clamp(0, 1)
-    assert small.once(agreement._classify) == Colors(scaled, small.ab).once(agreement._classify)
+    for side in (64, 256):
+        shown = picture(3, side=side)
+        wide = Colors(torch.cat([shown.rgb, shown.rgb], dim=2), shown.ab)
+        for colors in (shown, wide):
+            with torch.inference_mode():
+                expected = network.eval()(VGG16_Weights.IMAGENET1K_V1.transforms()(colors.rgb)[None])[0]
+            assert torch.allclose(agreement.logits(colors), expected, atol=1e-4)
+            assert colors.once(agreement._classify) == int(expected.argmax())
 
 
 def test_without_labels_it_is_agreement_with_the_original_and_named_so(agreement):

@@ -13,7 +13,10 @@ from PIL import Image
 
 from colorcli.errors import UnreadableMedia, UnwritableMedia
 from colorcli.media.pictures import tiff
+from colorcli.media.pictures.encoder_input import EncodeRequest, EncoderFrame
 from colorcli.media.pictures.files import open_picture, read_provenance
+from colorcli.media.pictures.metadata import Metadata
+from colorcli.media.pictures.png import write_png
 from colorcli.media.pictures.write import write_picture
 from tests.media.pictures.samples import PROVENANCE, color, colored, distance, gray, image, only_frame, rewritten
 
@@ -240,3 +243,18 @@ def test_a_few_odd_bytes_behind_a_picture_are_a_remark():
     picture = open_picture(io.BytesIO(bytes(data[:-2] + b"12345678" + data[-2:])))
     assert len(list(picture.frames())) == 1
     assert "skipped" in picture.remarks[0]
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["smooth across", "smooth down"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("size", [(40, 30), (1, 1), (1, 9), (9, 1)])
+def test_a_png_has_every_pixel_whatever_filter_suits_it(size, channels, dtype, turned):
+    height, width = size
+    noise = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (height, 1, channels), dtype, endpoint=True)
+    pixels = np.ascontiguousarray(np.broadcast_to(noise, (height, width, channels)))
+    pixels = np.ascontiguousarray(pixels.swapaxes(0, 1)) if turned else pixels
+    frame = EncoderFrame(pixels[..., :3], pixels[..., 3] if channels == 4 else None, 0.0, None)
+    stream = io.BytesIO()
+    write_png(stream, EncodeRequest(iter([frame]), 1, Metadata(), PROVENANCE, 90, True, 8, height * width))
+    assert np.array_equal(imagecodecs.png_decode(stream.getvalue()), pixels)

@@ -128,6 +128,7 @@ UNTRUSTED = [
     "host = '0.0.0.0'",
     "allow-host = ['evil.example']",
     "token = 'known-to-a-stranger'",
+    "films = '/'",
 ]
 
 
@@ -140,6 +141,7 @@ UNTRUSTED = [
 @click.option("--host")
 @click.option("--allow-host", multiple=True)
 @click.option("--token")
+@click.option("--films")
 def paint(**options):
     """A command that writes."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,7 +17,7 @@ from colorcli.errors import FfmpegMissing, UsageError
 from colorcli.files import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     from colorcli.cli.progress import Progress
@@ -223,28 +222,6 @@ def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None
             f"--format {file_format} applies to pictures, but the inputs contain none.",
             "The suffix of -o sets the container of a film: .mp4, .mov, .mkv, .webm or .mxf.",
         )
-
-
-def pipelines_of_shots(
-    shots: Sequence[Shot], usual: Pipeline, load: Callable[[str], Pipeline]
-) -> dict[Shot, Pipeline]:
-    """Return the pipelines of the shots that have a model or a strength of their own.
-
-    Args:
-        shots: of the film.
-        usual: that of the run.
-        load: loads another model.
-
-    Raises:
-        ColorcliError: a model cannot be loaded.
-    """
-    others = {name: load(name) for name in sorted({each.model for each in shots if each.model})}
-    pipelines: dict[Shot, Pipeline] = {}
-    for each in shots:
-        if each.model or each.strength is not None:
-            pipelines[each] = copy.copy(others[each.model] if each.model else usual)
-            pipelines[each].strength = usual.strength if each.strength is None else each.strength
-    return pipelines
 
 
 def colorize_films(

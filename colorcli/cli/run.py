@@ -13,7 +13,7 @@ import click
 
 from colorcli.cli.command_line import command_line
 from colorcli.cli.dry_run import show_plan
-from colorcli.cli.film import FilmOptions, check_films, colorize_films, film_options, pipelines_of_shots
+from colorcli.cli.film import FilmOptions, check_films, colorize_films, film_options
 from colorcli.cli.hints import HintOptions, hint_options
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, complete_model, model_options
@@ -24,6 +24,7 @@ from colorcli.cli.passes import PassOptions, check_capabilities, pass_options, p
 from colorcli.cli.shard import read_shard
 from colorcli.errors import UsageError
 from colorcli.files import user_data
+from colorcli.film.pipelines import pipelines_of_shots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

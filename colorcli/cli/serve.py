@@ -1,10 +1,11 @@
-"""`colorcli serve`: the page on this computer that colors photographs."""
+"""`colorcli serve`: the page on this computer that colors photographs and films."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -56,6 +57,12 @@ def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     callback=_token,
     help="The token that requests must bring. [default: a new one each time]",
 )
+@click.option(
+    "--films",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of films that the page may open and write beside: references, and films in color.",
+)
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 @click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]")
 @click.option(
@@ -76,12 +83,13 @@ def serve(
     host: str,
     allow_host: tuple[str, ...],
     token: str | None,
+    films: Path | None,
     no_browser: bool,
     max_pixels: int | None,
     max_upload: int,
     max_waiting: int,
 ) -> None:
-    """Open a page in the browser that colors photographs, and answer other programs over HTTP.
+    """Open a page in the browser that colors photographs and films, and answer other programs over HTTP.
 
     Photographs stay on this computer, in memory; nothing is saved until you save it. Ctrl-C ends the server.
     """
@@ -108,7 +116,9 @@ def serve(
 
         limits = Limits(max_pixels or DEFAULT_MAX_PIXELS, max_upload * 10**6, max_waiting)
         access = Access(token, server.names_of(host, allow_host), server.is_everywhere(host))
-        app = Server(ModelShelf(default, load), Registry().colorizers().values(), limits, access).app
+        app = Server(
+            ModelShelf(default, load), Registry().colorizers().values(), limits, access, films and films.resolve()
+        ).app
         address = server.address_of(listening, host, token)
 
         def started() -> None:

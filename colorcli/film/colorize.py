@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     OnFrame = Callable[[int, int], None]
     OnStart = Callable[[Film, int], None]
+    OnSearch = Callable[[Fraction], None]
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,14 @@ def colorize_film(
     own_pipelines: Mapping[Shot, Pipeline] | None = None,
     overwrite: bool = False,
     reserved: Collection[Path] = (),
+    on_search: OnSearch = lambda time: None,
     on_start: OnStart = lambda film, frames: None,
     on_frame: OnFrame = lambda frames, shot: None,
 ) -> FilmOutcome:
     """Colorize a film, or resume one that was stopped.
 
-    If it is stopped, by Ctrl-C for example, the finished parts stay beside the output, and the same call resumes.
+    If it is stopped, by Ctrl-C or another BaseException that a callback raises, the finished parts stay beside the
+    output, and the same call resumes.
 
     Args:
         pipeline: the model, strength and options.
@@ -138,6 +141,7 @@ def colorize_film(
         own_pipelines: those of given shots that have a model or strength of their own.
         overwrite: replace an existing output.
         reserved: files that other jobs write.
+        on_search: called, while the shots of references are looked for, with the time of every frame, in seconds.
         on_start: called before the first frame, with the film and the number of frames made by an earlier run.
         on_frame: called after every frame, with the number of frames so far and the number of the shot, from 0.
 
@@ -148,7 +152,8 @@ def colorize_film(
     try:
         pipelines = ShotPipelines(pipeline, settings, own_pipelines or {})
         colorize = _colorize_to_sequence if is_pattern(job.target) else _colorize
-        outcome = colorize(pipelines, job, settings, overwrite, reserved, on_start, on_frame, began)
+        callbacks = on_search, on_start, on_frame
+        outcome = colorize(pipelines, job, settings, overwrite, reserved, callbacks, began)
         if settings.luma_md5:
             outcome = replace(outcome, remarks=(*outcome.remarks, _compare_luma(job, outcome.output, settings)))
         return outcome
@@ -180,12 +185,17 @@ def film_chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Gener
 
 
 def _corrections(
-    film: Film, settings: FilmSettings, pipelines: ShotPipelines, start: Fraction, end: Fraction | None
+    film: Film,
+    settings: FilmSettings,
+    pipelines: ShotPipelines,
+    start: Fraction,
+    end: Fraction | None,
+    on_search: OnSearch = lambda time: None,
 ) -> Corrections:
     references = [*settings.references, *hinted_frames(film, settings.hints, pipelines.at)]
     if settings.stills:
         references += find_stills(film, settings.stills, settings.shots)
-    return Corrections(film, references, pipelines.size_at, start, end, settings.cuts)
+    return Corrections(film, references, pipelines.size_at, start, end, settings.cuts, on_search)
 
 
 def _colorize(
@@ -194,8 +204,7 @@ def _colorize(
     settings: FilmSettings,
     overwrite: bool,
     reserved: Collection[Path],
-    on_start: OnStart,
-    on_frame: OnFrame,
+    callbacks: tuple[OnSearch, OnStart, OnFrame],
     began: float,
 ) -> FilmOutcome:
     provenance = settings.provenance(pipelines.usual, pipelines.own.values())
@@ -213,7 +222,8 @@ def _colorize(
         if not overwrite and is_done(job.source, destination.path, read_provenance, provenance):
             return FilmOutcome(job, done_before=True, target=destination.path)
     start, end = destination.start, destination.end
-    corrections = _corrections(film, settings, pipelines, start, end)
+    on_search, on_start, on_frame = callbacks
+    corrections = _corrections(film, settings, pipelines, start, end, on_search)
     with (
         Parts(film, destination, encoding, provenance) as parts,
         read_frames(film, start, end, after=parts.after, number=parts.frames, alpha=encoding.alpha) as reader,
@@ -269,8 +279,7 @@ def _colorize_to_sequence(
     settings: FilmSettings,
     overwrite: bool,
     reserved: Collection[Path],
-    on_start: OnStart,
-    on_frame: OnFrame,
+    callbacks: tuple[OnSearch, OnStart, OnFrame],
     began: float,
 ) -> FilmOutcome:
     """Colorize a film losslessly, and write that as numbered pictures with a record of what made them."""
@@ -283,7 +292,7 @@ def _colorize_to_sequence(
         return FilmOutcome(job, done_before=True, target=job.target)
     lossless = replace(job, target=job.target.with_name(".colorcli.mkv"))
     outcome = _colorize(
-        pipelines, lossless, replace(settings, codec="ffv1", crf=None), overwrite, reserved, on_start, on_frame, began
+        pipelines, lossless, replace(settings, codec="ffv1", crf=None), overwrite, reserved, callbacks, began
     )
     assert outcome.target is not None
     film = probe(outcome.target)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from fractions import Fraction
 
     from colorcli.film.colorize import FilmSettings
@@ -42,3 +43,25 @@ class ShotPipelines:
         """How many frames are predicted at once; those at their own size cannot share a batch."""
         every = (self.usual, *self.own.values())
         return min(each.batch_size if each.model.size else 1 for each in every)
+
+
+def pipelines_of_shots(
+    shots: Sequence[Shot], usual: Pipeline, load: Callable[[str], Pipeline]
+) -> dict[Shot, Pipeline]:
+    """Return the pipelines of the shots that have a model or a strength of their own.
+
+    Args:
+        shots: of the film.
+        usual: that of the run.
+        load: loads another model.
+
+    Raises:
+        ColorcliError: a model cannot be loaded.
+    """
+    others = {name: load(name) for name in sorted({each.model for each in shots if each.model})}
+    pipelines: dict[Shot, Pipeline] = {}
+    for each in shots:
+        if each.model or each.strength is not None:
+            pipelines[each] = copy.copy(others[each.model] if each.model else usual)
+            pipelines[each].strength = usual.strength if each.strength is None else each.strength
+    return pipelines

@@ -25,7 +25,7 @@ from colorcli.media.pictures.files import open_picture
 from colorcli.media.pictures.tone import tone_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -106,6 +106,7 @@ class Corrections:
         start: where the output begins, in seconds.
         end: where it ends; None for the end of the film.
         cuts: ascending times at which shots begin; empty to detect them.
+        on_frame: called with the time of each frame that is read, in seconds.
 
     Attributes:
         notes: sentences for the user: which pictures are left out, and which differ from their frames.
@@ -124,11 +125,13 @@ class Corrections:
         start: Fraction,
         end: Fraction | None,
         cuts: Sequence[Fraction] = (),
+        on_frame: Callable[[Fraction], None] = lambda time: None,
     ) -> None:
         self.notes: list[str] = []
         self._film = film
         self._size = size
         self._cuts = cuts
+        self._on_frame = on_frame
         for each in references:  # before the film is read
             if each.must_fit:
                 _read(film, each)
@@ -174,6 +177,7 @@ class Corrections:
             for prepared in prepare_shots(self._film, reader, self._size, cuts=self._cuts):
                 if not prepared.written:
                     continue
+                self._on_frame(prepared.frame.time)
                 while waiting and last and waiting[0].time < prepared.frame.time:
                     self._match(last, waiting.popleft(), corrected)
                 if last and prepared.shot != last.shot:

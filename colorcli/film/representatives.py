@@ -13,7 +13,7 @@ from colorcli.film.shots import difference, structure
 from colorcli.media.films.reader import read_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from fractions import Fraction
 
     from numpy.typing import NDArray
@@ -49,8 +49,12 @@ class _Candidate:
     structure: NDArray[np.float32]
 
 
-def representatives(film: Film) -> Iterator[Representative]:
+def representatives(film: Film, on_frame: Callable[[Fraction], None] = lambda time: None) -> Iterator[Representative]:
     """Find the shots of a film and yield each with its representative: memory holds 4 KB per frame of one shot.
+
+    Args:
+        film: as probed.
+        on_frame: called with the time of each frame, in seconds; an exception that it raises ends the search.
 
     Raises:
         UnreadableMedia: no frame can be decoded.
@@ -61,6 +65,7 @@ def representatives(film: Film) -> Iterator[Representative]:
         for prepared in prepare_shots(film, reader, _SIDE):
             if not prepared.written:
                 continue
+            on_frame(prepared.frame.time)
             if shot and prepared.shot != current:
                 yield _representative(shot, prepared.frame.time)
                 shot = []

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
@@ -24,18 +22,30 @@ from colorcli.errors import (
     DeviceError,
     LicenseNotAccepted,
     MediaError,
+    OutputExists,
     PluginError,
     UsageError,
     WeightsError,
 )
-from colorcli.inference.model import is_out_of_memory
 from colorcli.pages import asset
-from colorcli.serve.album import PREVIEW_PIXELS, Album, OpenPicture, PictureGone
+from colorcli.serve.album import Album, OpenPicture, PictureGone
 from colorcli.serve.coloring import ColoredFile, Studio
 from colorcli.serve.command import command_line
+from colorcli.serve.film_api import FilmApi
+from colorcli.serve.films import FilmNotFound
 from colorcli.serve.guard import Guard, refused
 from colorcli.serve.models import describe_models
 from colorcli.serve.page import render_page
+from colorcli.serve.requests import (
+    announced_length,
+    as_download,
+    as_shown,
+    check_size,
+    deadline,
+    read_body,
+    read_json,
+    wanted_pixels,
+)
 from colorcli.serve.settings import LARGEST, ColoringSettings, PlaceSettings, parse_settings
 from colorcli.serve.turns import Abandoned, Busy, Turns, UploadBudget
 
@@ -51,6 +61,8 @@ Result = TypeVar("Result")
 
 _STATUS: Sequence[tuple[type[ColorcliError], int]] = (
     (PictureGone, 404),
+    (FilmNotFound, 404),
+    (OutputExists, 409),
     (UsageError, 400),
     (MediaError, 422),
     (LicenseNotAccepted, 403),
@@ -59,8 +71,6 @@ _STATUS: Sequence[tuple[type[ColorcliError], int]] = (
     (PluginError, 500),
 )
 _UPLOADS = 4  # of the largest size may arrive and wait at the same time
-_SLOWEST = 100_000  # bytes per second of an upload
-_PATIENCE = 30.0  # seconds more, for any upload
 _ROUND = 60.0  # seconds between looks for models and pictures that nobody uses
 _FORM = "For example: curl -F picture=@a.jpg -F 'settings={}' ..."
 _ROOM = Path(__file__).parent
@@ -114,15 +124,24 @@ class Server:
         colorizers: those of all plugins, which the page offers.
         limits: what requests may ask for.
         access: who may ask.
+        films: the folder of films that the page may open; None for none.
     """
 
-    def __init__(self, shelf: ModelShelf, colorizers: Iterable[Colorizer], limits: Limits, access: Access) -> None:
+    def __init__(
+        self,
+        shelf: ModelShelf,
+        colorizers: Iterable[Colorizer],
+        limits: Limits,
+        access: Access,
+        films: Path | None = None,
+    ) -> None:
         self._studio = Studio(shelf)
         self._colorizers = list(colorizers)
         self._limits = limits
         self._album = Album(limits.max_pixels, limits.memory)
         self._turns = Turns(limits.most_waiting)
         self._budget = UploadBudget(_UPLOADS * limits.max_bytes)
+        self._films = FilmApi(films, self._studio, self._album, self._turns)
         routes = [
             Route("/", self.page),
             Route("/static/shared.css", self.shared_style),
@@ -138,6 +157,7 @@ class Server:
             Route("/api/pictures/{key}/file", self.file, methods=["POST"]),
             Route("/api/pictures/{key}/palette", self.palette, methods=["POST"]),
             Route("/api/pictures/{key}/command", self.command, methods=["POST"]),
+            *self._films.routes,
         ]
         handlers: dict[Any, Any] = {
             ColorcliError: _failed,
@@ -158,6 +178,7 @@ class Server:
             yield
         finally:
             rounds.cancel()
+            await asyncio.to_thread(self._films.close)
             self._turns.close()
 
     async def _go_round(self) -> None:
@@ -198,21 +219,21 @@ class Server:
 
     async def colorize(self, request: Request) -> Response:
         """Color a file that is sent with its settings."""
-        async with self._budget.reserve(_length(request, self._limits.max_bytes + LARGEST)):
+        async with self._budget.reserve(announced_length(request, self._limits.max_bytes + LARGEST)):
             name, content, text = await self._read_form(request)
             settings = parse_settings(text, ColoringSettings)
 
             def work() -> ColoredFile:
                 return self._studio.file(OpenPicture(name, content, self._limits.max_pixels), settings)
 
-            return await self._answer(request, work, _download)
+            return await self._answer(request, work, as_download)
 
     # For the page, which keeps pictures here for a while
 
     async def add(self, request: Request) -> Response:
         """Open a picture that is sent."""
-        async with self._budget.reserve(_length(request, self._limits.max_bytes)):
-            content = await _read(request, self._limits.max_bytes)
+        async with self._budget.reserve(announced_length(request, self._limits.max_bytes)):
+            content = await read_body(request, self._limits.max_bytes)
             name = request.query_params.get("name", "")
 
             def work() -> dict[str, Any]:
@@ -228,32 +249,34 @@ class Server:
 
     async def original(self, request: Request) -> Response:
         """Show a picture as it was sent."""
-        most = _pixels(request)
+        most = wanted_pixels(request)
         key = request.path_params["key"]
-        return await self._answer(request, lambda: self._studio.original(self._album.get(key), most), _shown)
+        return await self._answer(request, lambda: self._studio.original(self._album.get(key), most), as_shown)
 
     async def preview(self, request: Request) -> Response:
         """Show a picture in color."""
-        most = _pixels(request)
-        settings = parse_settings(await _read_json(request), ColoringSettings)
+        most = wanted_pixels(request)
+        settings = parse_settings(await read_json(request), ColoringSettings)
         key = request.path_params["key"]
-        return await self._answer(request, lambda: self._studio.preview(self._album.get(key), settings, most), _shown)
+        return await self._answer(
+            request, lambda: self._studio.preview(self._album.get(key), settings, most), as_shown
+        )
 
     async def file(self, request: Request) -> Response:
         """Give the whole file in color."""
-        settings = parse_settings(await _read_json(request), ColoringSettings)
+        settings = parse_settings(await read_json(request), ColoringSettings)
         key = request.path_params["key"]
-        return await self._answer(request, lambda: self._studio.file(self._album.get(key), settings), _download)
+        return await self._answer(request, lambda: self._studio.file(self._album.get(key), settings), as_download)
 
     async def palette(self, request: Request) -> Response:
         """Suggest colors for a place."""
-        settings = parse_settings(await _read_json(request), PlaceSettings)
+        settings = parse_settings(await read_json(request), PlaceSettings)
         key = request.path_params["key"]
         return await self._answer(request, lambda: self._studio.palette(self._album.get(key), settings), JSONResponse)
 
     async def command(self, request: Request) -> Response:
         """Write the command that makes the same file."""
-        settings = parse_settings(await _read_json(request), ColoringSettings)
+        settings = parse_settings(await read_json(request), ColoringSettings)
         key = request.path_params["key"]
 
         def work() -> str:
@@ -270,18 +293,13 @@ class Server:
         self, request: Request, work: Callable[[], Result], respond: Callable[[Result], Response]
     ) -> Response:
         """Do work when its turn has come, and make the response of its result."""
-        try:
-            return respond(await self._turns.take(work, request.is_disconnected))
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise DeviceError("Not enough memory for this picture.", "Close other programs.") from error
+        return respond(await self._turns.take(work, request.is_disconnected))
 
     async def _read_form(self, request: Request) -> tuple[str, bytes, str]:
         """Read a form: the picture's name, its content, and the settings."""
         form = None
         try:
-            async with _deadline(request):
+            async with deadline(request):
                 form = await _InMemory(request, request.stream(), self._limits.max_bytes).parse()
         except (MultiPartException, KeyError) as error:
             reason = getattr(error, "message", "it is not multipart/form-data")
@@ -291,82 +309,17 @@ class Server:
             if not isinstance(picture, UploadFile) or not isinstance(settings, str):
                 raise UsageError("The form must have a file `picture`, and may have a text `settings`.", _FORM)
             content = await picture.read()
-            _check_size(len(content), self._limits.max_bytes)
+            check_size(len(content), self._limits.max_bytes)
             return picture.filename or "", content, settings
         finally:
             await form.close()
 
 
-# Requests
-
-
-def _length(request: Request, most: int) -> int:
-    """Return the length that a request announces.
-
-    Raises:
-        HTTPException: it announces none, or more than is allowed.
-    """
-    text = request.headers.get("content-length", "")
-    if not text.isdecimal():
-        raise HTTPException(411, "The header Content-Length is missing.")
-    _check_size(int(text), most)
-    return int(text)
-
-
-def _check_size(size: int, most: int) -> None:
-    if size > most:
-        raise HTTPException(413, f"A file must have at most {most:,} bytes, got {size:,}.")
-
-
-def _deadline(request: Request) -> asyncio.Timeout:
-    return asyncio.timeout(_PATIENCE + int(request.headers.get("content-length", 0)) / _SLOWEST)
-
-
-async def _read(request: Request, most: int) -> bytes:
-    """Read the body of a request.
-
-    Raises:
-        HTTPException: it is too long.
-        TimeoutError: it does not arrive in time.
-    """
-    parts, size = [], 0
-    async with _deadline(request):
-        async for part in request.stream():
-            size += len(part)
-            _check_size(size, most)
-            parts.append(part)
-    return b"".join(parts)
-
-
-async def _read_json(request: Request) -> bytes:
-    _length(request, LARGEST)
-    return await _read(request, LARGEST)
-
-
-def _pixels(request: Request) -> int:
-    """Return how many pixels a preview may have."""
-    text = request.query_params.get("pixels", str(PREVIEW_PIXELS))
-    if not text.isdecimal() or not 1 <= int(text) <= PREVIEW_PIXELS:
-        raise UsageError(f"pixels must be an integer from 1 to {PREVIEW_PIXELS}, got {text[:20]!r}.")
-    return int(text)
+# Failures
 
 
 async def _never() -> bool:
     return False
-
-
-# Responses
-
-
-def _shown(file: ColoredFile) -> Response:
-    return Response(file.content, media_type=file.media_type)
-
-
-def _download(file: ColoredFile) -> Response:
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"}
-    if file.remarks:
-        headers["Colorcli-Remarks"] = quote(json.dumps(file.remarks, ensure_ascii=False), safe="")
-    return Response(file.content, media_type=file.media_type, headers=headers)
 
 
 async def _failed(_request: Request, error: ColorcliError) -> Response:

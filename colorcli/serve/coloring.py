@@ -22,6 +22,7 @@ from colorcli.media.pictures.images import to_image
 from colorcli.media.pictures.tone import is_in_color
 from colorcli.media.pictures.write import write_picture
 from colorcli.serve.album import reduced
+from colorcli.serve.settings import ColoringSettings
 from colorcli.serve.suggestions import suggest
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from colorcli.media.pictures.files import Frame
     from colorcli.serve.album import OpenPicture
     from colorcli.serve.models import ModelShelf
-    from colorcli.serve.settings import ColoringSettings, PlaceSettings
+    from colorcli.serve.settings import ModelSettings, PlaceSettings
 
 MEDIA_TYPES = {name: f"image/{name.lower()}" for name in formats.FORMATS}
 _PREVIEW_QUALITY = 90
@@ -65,7 +66,7 @@ class Studio:
     def __init__(self, shelf: ModelShelf) -> None:
         self.shelf = shelf
 
-    def pipeline(self, settings: ColoringSettings) -> Pipeline:
+    def pipeline(self, settings: ModelSettings) -> Pipeline:
         """Make the pipeline that `colorcli run` would make.
 
         Raises:
@@ -75,7 +76,8 @@ class Studio:
         """
         model = self.shelf.get(settings.model)
         pipeline = Pipeline(model, strength=settings.strength, options=settings.options)
-        return pipeline if settings.seed is None else SamplingPipeline(pipeline, settings.seed)
+        seed = settings.seed if isinstance(settings, ColoringSettings) else None
+        return pipeline if seed is None else SamplingPipeline(pipeline, seed)
 
     def hinted(self, picture: OpenPicture, settings: ColoringSettings) -> Pipeline:
         """Make the pipeline with the hints of a picture.

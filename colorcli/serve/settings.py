@@ -9,27 +9,35 @@ import msgspec
 from colorcli.errors import UsageError
 from colorcli.validation import find_problems
 
-Settings = TypeVar("Settings", bound="ColoringSettings")
+Settings = TypeVar("Settings", bound=msgspec.Struct)
 
 LARGEST = 256 * 1024  # bytes of JSON; a thousand hints need 30 KiB
 
 
-class ColoringSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `colorcli run` has options for.
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What photographs and films have in common.
 
     Attributes:
         model: COLORIZER or COLORIZER.TAG; empty for the server's default.
         strength: factor for the chroma, 0..1.
         options: of the colorizer, by name, as `-p` sets them.
+    """
+
+    model: Annotated[str, msgspec.Meta(max_length=200, description="the name of a model")] = ""
+    strength: Annotated[float, msgspec.Meta(ge=0, le=1, description="a number from 0 to 1")] = 1.0
+    options: dict[str, bool | int | float | str] = {}
+
+
+class ColoringSettings(ModelSettings, frozen=True, kw_only=True):
+    """What `colorcli run` has options for.
+
+    Attributes:
         seed: of a sampled coloring, as `--samples 1 --seed N` draws it; None for the usual one.
         recolor: color a picture anew that is in color already; otherwise it is returned as it is.
         hints: colors of places, as `--hint` takes them: `30%,45%=#b03020`.
         format: of the file, such as `png`; None for that of the picture.
     """
 
-    model: Annotated[str, msgspec.Meta(max_length=200, description="the name of a model")] = ""
-    strength: Annotated[float, msgspec.Meta(ge=0, le=1, description="a number from 0 to 1")] = 1.0
-    options: dict[str, bool | int | float | str] = {}
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] | None = None
     recolor: bool = False
     hints: Annotated[list[str], msgspec.Meta(max_length=1000, description="a list of up to 1,000 texts")] = []
@@ -46,6 +54,36 @@ class PlaceSettings(ColoringSettings, frozen=True, kw_only=True):
 
     x: Annotated[float, msgspec.Meta(ge=0, le=1, description="a number from 0 to 1")]
     y: Annotated[float, msgspec.Meta(ge=0, le=1, description="a number from 0 to 1")]
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in a film.
+
+    Attributes:
+        time: in seconds.
+    """
+
+    time: Annotated[float, msgspec.Meta(ge=0, le=10**6, description="seconds")]
+
+
+class ReferenceSettings(ColoringSettings, frozen=True, kw_only=True):
+    """How a frame is colored that is kept as a reference of its shot.
+
+    Attributes:
+        time: of the frame, in seconds.
+    """
+
+    time: Annotated[float, msgspec.Meta(ge=0, le=10**6, description="seconds")]
+
+
+class FilmRunSettings(ModelSettings, frozen=True, kw_only=True):
+    """How a film is to be colored.
+
+    Attributes:
+        overwrite: replace an output that is there.
+    """
+
+    overwrite: bool = False
 
 
 def parse_settings(content: bytes | str, kind: type[Settings]) -> Settings:

@@ -7,6 +7,9 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from colorcli.errors import DeviceError
+from colorcli.inference.model import is_out_of_memory
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -47,6 +50,7 @@ class Turns:
         Raises:
             Busy: too many are waiting already.
             Abandoned: nobody waits for the result.
+            DeviceError: the work needs more memory than there is.
         """
         if self._count >= self._most:
             raise Busy
@@ -56,6 +60,10 @@ class Turns:
                 if await is_gone():
                     raise Abandoned
                 return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise DeviceError("Not enough memory for this picture.", "Close other programs.") from error
         finally:
             self._count -= 1
 

@@ -97,11 +97,12 @@ class Client:
 
 
 @contextlib.contextmanager
-def running(folder: Path, **limits: int) -> Iterator[Client]:
+def running(folder: Path, films: Path | None = None, **limits: int) -> Iterator[Client]:
     """Run a server whose default model is `zhang.tiny`.
 
     Args:
         folder: where its weights go.
+        films: the folder of films that it may open.
         **limits: as of `Limits`.
     """
     default = load("zhang", weights=write_tiny_weights(folder / "tiny.safetensors"), device="cpu", precision="fp32")
@@ -109,7 +110,7 @@ def running(folder: Path, **limits: int) -> Iterator[Client]:
     listening = listen("127.0.0.1", 0)
     access = Access(TOKEN, names_of("127.0.0.1", ("photos.example",)))
     limit = Limits(**{"max_pixels": 4_000_000, **limits})
-    app = Server(shelf, Registry().colorizers().values(), limit, access).app
+    app = Server(shelf, Registry().colorizers().values(), limit, access, films).app
     started = threading.Event()
     server = HttpServer(app, started.set)
     thread = threading.Thread(target=server.run, args=([listening],))

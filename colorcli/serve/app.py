@@ -197,7 +197,7 @@ class Server:
 
     async def page(self, _request: Request) -> Response:
         """Show the page."""
-        return HTMLResponse(render_page(self._described(), self._limits.max_bytes))
+        return HTMLResponse(render_page(self._described(), self._limits.max_bytes, films=self._films.any))
 
     async def shared_style(self, _request: Request) -> Response:
         """Give the style that all pages of colorcli share."""

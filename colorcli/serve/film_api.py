@@ -62,6 +62,11 @@ class FilmApi:
             Route("/api/films/{key}/file", self.file),
         ]
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a folder of films."""
+        return self._films.path is not None
+
     def close(self) -> None:
         """Stop what is in progress."""
         self._films.close()

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
+from colorcli.errors import OutputExists
 from colorcli.film.colorize import colorize_film
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class FilmRun:
         """Describe it for the page."""
         outcome = self.outcome
         error = outcome.error if outcome else None
+        hint = "Choose to replace it, and color the film again." if isinstance(error, OutputExists) else None
         made = self._frames - self._made_before
         seconds = time.monotonic() - self._began
         return {
@@ -104,7 +106,7 @@ class FilmRun:
             "fps": round(made / seconds, 1) if made and self.state == "running" else None,
             "output": str(outcome.output) if outcome and error is None else None,
             "remarks": list(outcome.remarks) if outcome else [],
-            "problem": None if error is None else {"message": error.message, "hint": error.hint},
+            "problem": None if error is None else {"message": error.message, "hint": hint or error.hint},
         }
 
     def _check(self) -> None:

@@ -90,9 +90,9 @@ def add_hint(page, x, y, swatch):
     page.locator(".hints li").nth(before).wait_for()
 
 
-def command(page):
+def command(page, button="#copy"):
     """The command line that the page copies."""
-    page.click("#copy")
+    page.click(button)
     words = page.locator(".alert p", has_text="colorcli run").last.inner_text()
     page.locator(".alert button").last.click()
     return words[words.index("colorcli run") :]

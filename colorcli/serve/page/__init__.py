@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def render_page(models: Sequence[Mapping[str, Any]], max_bytes: int) -> str:
+def render_page(models: Sequence[Mapping[str, Any]], max_bytes: int, *, films: bool = False) -> str:
     """Render the page.
 
     Args:
         models: that it offers, as `describe_models` describes them.
         max_bytes: of a file that may be sent.
+        films: whether films may be chosen.
     """
     template = _environment().get_template("index.html")
-    return template.render(p=SimpleNamespace(**texts()["page"]), t=texts(), models=models, max_bytes=max_bytes)
+    words = SimpleNamespace(**texts()["page"])
+    return template.render(p=words, t=texts(), models=models, max_bytes=max_bytes, films=films)
 
 
 @cache

@@ -1,6 +1,8 @@
 // The page: photographs, the one that is shown, and what happens when something is pressed.
 import { alertUser, at, button, element } from "./elements.js";
-import { receiveFiles } from "./files.js";
+import { Cinema } from "./cinema.js";
+import { isFilm, receiveFiles } from "./files.js";
+import { listenToKeys } from "./keys.js";
 import { Palette } from "./palette.js";
 import { Panel } from "./panel.js";
 import { Photo } from "./photo.js";
@@ -16,7 +18,8 @@ const THUMBNAIL = 30_000;
 const RADIUS = 1; // per cent of the longer side
 const maxBytes = Number(document.body.dataset.maxBytes);
 
-const photos = [];
+const album = []; // photographs
+let photos = album; // or the shots of a film
 let current = -1;
 let before = null; // settings of the current photograph before a change, as JSON
 let open = -1; // the hint whose palette is open
@@ -42,8 +45,9 @@ const stage = new Stage({
   remove: removeHint,
 });
 const panel = new Panel(models, { change: (apply) => change(apply), commit });
-const strip = new Strip({ show, remove: removePhoto });
+const strip = new Strip({ show, remove: removePhoto, seen: () => openAll() });
 const samples = new Samples({ choose: (seed) => { change((settings) => { settings.seed = seed; }); commit(); }, failed: report });
+const cinema = new Cinema({ initial, lay, grown, current: photo, report });
 const palette = new Palette({
   choose: (color, final) => chooseColor(color, final),
   size: (radius) => { if (!fresh) change((settings) => { settings.hints[open].radius = radius; }); },
@@ -55,12 +59,14 @@ const palette = new Palette({
 // Photographs
 
 async function add(files) {
+  if (files.some((file) => !isFilm(file))) cinema.leave();
   const begin = photos.length;
   for (const file of files) {
-    if (file.size > maxBytes) alertUser(text("too_large", { name: file.name, size: maxBytes / 1e6 }));
+    if (isFilm(file)) alertUser(text("is_film", { name: file.name }), at("films").hidden ? text("films_hint") : text("films_folder"));
+    else if (file.size > maxBytes) alertUser(text("too_large", { name: file.name, size: maxBytes / 1e6 }));
     else photos.push(new Photo(file, photo()?.settings ? { ...photo().settings, seed: null, hints: [] } : initial()));
   }
-  if (photos.length === begin) return;
+  if (photos.length === begin || photos !== album) return;
   at("empty").hidden = true;
   at("work").hidden = false;
   if (current < 0 || begin > 0) show(begin);
@@ -69,7 +75,8 @@ async function add(files) {
 }
 
 const openAll = oneAtATime(async () => {
-  for (let next; (next = photos.find((each) => each.state === "waiting"));) {
+  const wanted = (each) => each?.state === "waiting" && (each.visible || each === photo());
+  for (let next; (next = [photo(), ...photos].find(wanted));) {
     next.state = "opening";
     strip.draw(photos, current);
     try {
@@ -106,6 +113,7 @@ function show(index) {
   strip.draw(photos, current);
   strip.reveal(current);
   showOpened();
+  openAll();
 }
 
 // Draw what is known of the photograph by now.
@@ -117,10 +125,32 @@ function showOpened() {
   at("window").hidden = Boolean(problem);
   for (const id of ["download", "copy", "add-hint", "show-samples"]) at(id).disabled = !info;
   stage.busy(!info && !problem);
+  cinema.drawFrame();
   panel.show(settings, info);
   if (!info) return;
   stage.resize(info.width, info.height);
   drawAll();
+}
+
+// Show the shots of a film instead of the photographs, or the photographs again.
+function lay(frames) {
+  if (current >= 0) closePalette();
+  photos = frames ?? album;
+  current = -1;
+  at("work").hidden = !photos.length;
+  at("empty").hidden = frames !== null || photos.length > 0;
+  if (photos.length) show(0);
+  cinema.draw();
+}
+
+// Draw shots that were found, or that are opened anew.
+function grown() {
+  if (current < 0 || photo()?.state === "waiting") {
+    at("work").hidden = false;
+    show(Math.max(current, 0));
+  }
+  strip.draw(photos, current);
+  openAll();
 }
 
 function facts({ width, height, format, bits, pages, tone, remarks }) {
@@ -163,11 +193,12 @@ function commit() {
   if (now === before) return;
   before = now;
   drawButtons();
+  cinema.drawFrame();
   redrawThumbnail(photo());
 }
 
 const redrawThumbnail = oneAtATime(async (which) => {
-  if (which.state !== "ready" || photos.length < 2) return;
+  if (which.state !== "ready" || (photos.length < 2 && !which.film)) return;
   await drawThumbnail(which).catch(report);
   strip.draw(photos, current);
 });
@@ -179,6 +210,7 @@ function travel(step) {
   before = JSON.stringify(photo().settings);
   at("status").textContent = text(step === "undo" ? "undone" : "redone");
   drawAll();
+  cinema.drawFrame();
   redrawThumbnail(photo());
 }
 
@@ -352,39 +384,7 @@ press("apply-all", async () => {
 });
 at("compare").addEventListener("change", () => drawAll());
 
-// Keys
-
-const PAN = { ArrowLeft: [0.1, 0], ArrowRight: [-0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] };
-const KEYS = {
-  ArrowLeft: () => show(current - 1), ArrowRight: () => show(current + 1), s: () => stage.setWhole(!stage.whole),
-  h: () => addHint(0.5, 0.5), "+": () => stage.closer(), "=": () => stage.closer(), "-": () => stage.farther(), 0: () => stage.zoomTo(1),
-};
-
-addEventListener("keydown", (event) => {
-  if (at("help").open || event.altKey) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const writing = event.target.closest?.("input:not([type=range]):not([type=checkbox]), select, textarea");
-  if (event.ctrlKey || event.metaKey) {
-    if (current < 0 || writing) return;
-    if (key === "z") travel(event.shiftKey ? "redo" : "undo");
-    else if (key === "y") travel("redo");
-    else if (key === "s") at("download").click();
-    else return;
-    event.preventDefault();
-    return;
-  }
-  if (key === "?") at("help").showModal();
-  if (current < 0 || writing) return;
-  const ranged = event.target.closest?.("input");
-  if (key === "Escape" && palette.isOpen) closePalette();
-  else if (key === "b") stage.hold(true);
-  else if (event.shiftKey && PAN[key]) stage.pan(...PAN[key]);
-  else if (KEYS[key] && !(ranged && key.startsWith("Arrow"))) KEYS[key]();
-  else return;
-  event.preventDefault();
-});
-addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b") stage.hold(false); });
-addEventListener("blur", () => stage.hold(false));
+listenToKeys({ stage, palette, photo, show: (step) => show(current + step), addHint, closePalette, travel });
 addEventListener("resize", () => { preview(); if (palette.isOpen) palette.position(stage, marked()[open]); });
 
 receiveFiles(add);

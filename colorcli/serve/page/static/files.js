@@ -3,6 +3,10 @@ import { at } from "./elements.js";
 
 const PICTURE = /\.(jpe?g|jpe|jfif|a?png|tiff?|webp|bmp|dib|gif|avifs?|hei[cf]|hif)$/i;
 
+const FILM = /\.(mp4|m4v|mov|mkv|webm|avi|mxf|mpe?g|m2ts|mts|wmv|flv|ogv|3gp|vob|dv)$/i;
+
+export const isFilm = (file) => file.type.startsWith("video/") || FILM.test(file.name);
+
 // Give every file to `add`, a list at a time.
 export function receiveFiles(add) {
   at("files").addEventListener("change", () => { add([...at("files").files]); at("files").value = ""; });

@@ -6,6 +6,7 @@ export class Photo {
     this.file = file;
     this.name = file.name || "picture.png";
     this.state = "waiting"; // opening, ready, failed
+    this.visible = true; // whether it is opened without being chosen
     this.info = null; // what the server found in the file
     this.problem = null; // why it failed
     this.settings = structuredClone(settings); // model, strength, options by model, seed, recolor, hints
@@ -16,12 +17,15 @@ export class Photo {
     this.opening = null;
   }
 
+  send() {
+    return ask(`api/pictures?name=${encodeURIComponent(this.name)}`, { body: this.file });
+  }
+
   // Send the file; the server forgets pictures that others crowd out, and then gets it again.
   open() {
     this.opening ??= (async () => {
       try {
-        const response = await ask(`api/pictures?name=${encodeURIComponent(this.name)}`, { body: this.file });
-        const { key, ...info } = await response.json();
+        const { key, ...info } = await (await this.send()).json();
         this.key = key;
         this.info = info;
       } finally {

@@ -18,13 +18,17 @@ function nameOf(response) {
   return decodeURIComponent(name);
 }
 
-async function save(photo) {
-  const response = await photo.request("file", { json: withFormat(photo) });
-  const url = URL.createObjectURL(await response.blob());
-  const name = nameOf(response);
+export function saveBlob(blob, name) {
+  const url = URL.createObjectURL(blob);
   const link = element("a", { href: url, download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+async function save(photo) {
+  const response = await photo.request("file", { json: withFormat(photo) });
+  const name = nameOf(response);
+  saveBlob(await response.blob(), name);
   return { name, remarks: remarksOf(response) };
 }
 
@@ -79,6 +83,10 @@ export async function copyCommand(photo) {
     alertUser(error.message, error.hint);
     return;
   }
+  await copyText(command);
+}
+
+export async function copyText(command) {
   try {
     await navigator.clipboard.writeText(command);
     alertUser(text("copied", { command }), "", true);

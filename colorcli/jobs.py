@@ -164,7 +164,9 @@ def _part(relative: str, parts: int) -> int:
 def _output_root(source: Path, inputs: Sequence[Path], output: Path | None) -> Path | None:
     """Return the folder that mirrors an input folder; None for an input that is not a folder."""
     if output is not None and not _names_file(output, inputs) and output.exists() and not output.is_dir():
-        raise UsageError(f"The output must be a folder, but {shown(output)} is a file.", "Give another name to -o.")
+        raise UsageError(
+            f"The output must be a folder, but {shown(output)} is a file.", "Choose another name with -o."
+        )
     if not os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises where permission is missing
         return None
     name = source.name if source.name not in {"", ".."} else source.resolve().name
@@ -199,7 +201,7 @@ def _add_file(found: Plan, source: Path, output: Path | None, kind: Format | Non
         if output.suffix.lower() in SUFFIXES:
             raise UsageError(
                 f"{shown(output)} is the name of a film, but {shown(source)} is not a film.",
-                "Give another name to -o.",
+                "Choose another name with -o.",
             )
         if kind is not None and output.suffix.lower() not in kind.suffixes:
             raise UsageError(
@@ -239,7 +241,8 @@ def _as_film(path: Path) -> Path:
 def _checked(output: Path) -> Path:
     if output.suffix.lower() not in CONTAINERS and not is_pattern(output):
         raise UsageError(
-            f"{shown(output)} does not end like a film that can be written.", f"Choose from {', '.join(CONTAINERS)}."
+            f"{shown(output)} must end in the suffix of a film that can be written.",
+            f"Choose from {', '.join(CONTAINERS)}.",
         )
     return output
 

@@ -58,7 +58,7 @@ class Measurement:
         films = {job.film for job in self._jobs}
         if len(films) != 1:
             found = "both" if films else "neither"
-            raise UsageError(f"{source} must contain either pictures or films, got {found}.", "Give one kind.")
+            raise UsageError(f"{source} must contain either pictures or films, got {found}.", "Choose one of the two.")
         self._films = films == {True}
         self._pipeline = self._load()
 

@@ -75,7 +75,7 @@ def _check_formats(_context: click.Context, _parameter: click.Parameter, paths: 
     "--gray",
     "gray_name",
     metavar="NAME",
-    help="Make the pictures gray in this way: luminance, luma601, orthochromatic, ... or a plugin's.  [default: their "
+    help="Way to make the pictures gray: luminance, luma601, orthochromatic, ... or a plugin's.  [default: their "
     "lightness]",
 )
 @click.option("--by-category", is_flag=True, help="Add a table for each category of the photographs.")

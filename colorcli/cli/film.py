@@ -131,7 +131,7 @@ _OPTIONS = {
 
 
 _NAMES = {"references": "--reference", "stills": "--references", "frame_rate": "--fps", "luma_md5": "--luma-md5"}
-"""The options that are not called like their parameters."""
+"""The options that are not named like their parameters."""
 
 
 @dataclass(frozen=True)
@@ -169,12 +169,13 @@ class FilmOptions:
             )
         if self.keyframes is not None and self.stabilize != "flow":
             raise UsageError(
-                f"--keyframes needs --stabilize flow, got --stabilize {self.stabilize}.", "Leave one of the two out."
+                f"--keyframes needs --stabilize flow, got --stabilize {self.stabilize}.", "Remove one of them."
             )
         shots = read_shots(self.shots) if self.shots else ()
         if self.shots and not self.stills and any(each.references for each in shots):
             raise UsageError(
-                f"{shown(self.shots)} names stills, and their folder is missing.", "Give it with --references."
+                f"{shown(self.shots)} refers to stills, but no folder of stills was given.",
+                "Pass it with --references.",
             )
         return FilmSettings(
             codec=self.codec,
@@ -210,7 +211,7 @@ def check_films(ctx: click.Context, jobs: Sequence[Job], file_format: str | None
     given = [each for each in _OPTIONS if ctx.get_parameter_source(each) is ParameterSource.COMMANDLINE]
     if given and not films:
         name = _NAMES.get(given[0], f"--{given[0]}")
-        raise UsageError(f"{name} applies to films, but the inputs contain none.", f"Leave {name} out.")
+        raise UsageError(f"{name} applies to films, but the inputs contain none.", f"Remove {name}.")
     single = [_NAMES.get(each, f"--{each}") for each in given if each in {"references", "stills", "shots"}]
     if single and len(films) > 1:
         raise UsageError(

@@ -71,7 +71,7 @@ hint_options = option_group(
             type=WrittenHint.parse,
             multiple=True,
             metavar="X,Y=COLOR[@RADIUS]",
-            help="Color of a place, which spreads: 120,340=#b03020 in pixels, or 30%,45%=navy; may be repeated.",
+            help="Color of a place, which spreads from there: 120,340=#b03020 in pixels, or 30%,45%=navy; repeatable.",
         ),
         click.option(
             "--hints",
@@ -85,7 +85,7 @@ hint_options = option_group(
             "--like",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             metavar="PHOTO",
-            help="Photograph of something similar, in color, to take colors from.",
+            help="Color photograph of a similar subject to take colors from.",
         ),
     ],
 )

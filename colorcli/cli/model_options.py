@@ -82,7 +82,7 @@ precision_option = click.option(
     type=click.Choice(_PRECISIONS),
     default="auto",
     show_default=True,
-    help="Numeric precision for inference.",
+    help="Numeric precision of the network.",
 )
 offline_option = click.option("--offline", is_flag=True, help="Never use the network.")
 license_option = click.option(

@@ -139,7 +139,7 @@ def _whereabouts(weights: dict[str, Any]) -> str:
         return "here"
     if weights["bundled"]:
         return "missing from this installation"
-    return "you download and import it" if weights["page"] else "downloaded when first used"
+    return "must be downloaded and imported by you" if weights["page"] else "downloaded when first used"
 
 
 def _mention_broken(count: int) -> None:

@@ -116,7 +116,7 @@ def _summarize(outcomes: Sequence[Outcome], failed: int) -> None:
     done_before = sum(outcome.done_before for outcome in outcomes)
     left_out = sum(_kind(outcome) == "skipped" and bool(outcome.remarks) for outcome in outcomes)
     parts = [f"{kinds['color']} colorized"]
-    parts += [f"{kinds['copy']} copied (in color already)"] if kinds["copy"] else []
+    parts += [f"{kinds['copy']} copied (already in color)"] if kinds["copy"] else []
     parts += [f"{kinds['entropy']} explained"] if kinds["entropy"] else []
     parts += [f"{done_before} done before"] if done_before else []
     parts += [f"{left_out} left out"] if left_out else []
@@ -175,7 +175,7 @@ def _description(outcome: Outcome) -> str:
 _DONE = {
     "color": "colorized",
     "entropy": "explained",
-    "copy": "copied, because it is in color already; --recolor colors it anew",
+    "copy": "copied, because it is already in color; use --recolor to recolor it",
     "skipped": "left out",
 }
 

@@ -36,7 +36,7 @@ def pipes_as_files(inputs: Sequence[Path], output: Path | None) -> Iterator[list
     """
     pipes = [path for path in inputs if _is_open_pipe(path)]
     if pipes and output is None:
-        raise UsageError(f"{shown(pipes[0])} is a pipe, and no output is given.", "Name the output with -o.")
+        raise UsageError(f"{shown(pipes[0])} is a pipe, so it needs an output name.", "Name the output with -o.")
     with contextlib.ExitStack() as stack:
         copies = {}
         for pipe in pipes:

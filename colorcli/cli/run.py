@@ -70,7 +70,7 @@ _output_options = option_group(
         click.option("--format", "file_format", help="Format of output pictures: jpeg, png, tiff, webp, ..."),
         click.option("--overwrite", is_flag=True, help="Replace existing outputs."),
         click.option(
-            "--recolor", is_flag=True, help="Color pictures anew that are in color; by default, they are copied."
+            "--recolor", is_flag=True, help="Recolor pictures that are already in color; by default, they are copied."
         ),
         click.option(
             "--shard",
@@ -274,7 +274,7 @@ def _stream(pipeline: Pipeline, output: OutputOptions, hints: HintOptions) -> No
     copied = not output.recolor and all(is_in_color(frame.pixels) for frame in picture.frames())
     if copied and output.file_format and named(output.file_format) is not FORMATS[picture.format]:
         raise UsageError(
-            "standard input is in color already, and a copy has no other format.", "Color it anew with --recolor."
+            "standard input is already in color, and a copy keeps its format.", "Recolor it with --recolor."
         )
     if hints:
         from colorcli.inference.hinted import HintedPipeline
@@ -285,7 +285,7 @@ def _stream(pipeline: Pipeline, output: OutputOptions, hints: HintOptions) -> No
     try:
         with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
             if copied:
-                report_note("standard input is in color already and was copied; --recolor colors it anew.")
+                report_note("standard input is already in color and was copied; use --recolor to recolor it.")
                 stdout.write(picture.read())
                 return
             remarks = write_picture(stdout, frames, picture, format=output.file_format, provenance=pipeline.provenance)

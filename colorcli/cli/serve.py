@@ -34,11 +34,11 @@ def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     "name",
     metavar="COLORIZER[.TAG]",
     shell_complete=complete_model,
-    help=f"The model that the page begins with. [default: {DEFAULT_MODEL}, or what --weights FILE is for]",
+    help=f"Model that the page starts with. [default: {DEFAULT_MODEL}, or what --weights FILE is for]",
 )
 @served_model_options
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="Port; 0 takes one that is free."
+    "--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="Port; 0 picks a free one."
 )
 @click.option(
     "--host",
@@ -48,14 +48,17 @@ def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     " protects it. 0.0.0.0 is every address.",
 )
 @click.option(
-    "--allow-host", multiple=True, metavar="NAME", help="Another name of this computer, such as a proxy's; repeatable."
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="Another host name to answer to, such as a proxy's; may be repeated.",
 )
 @click.option(
     "--token",
     envvar="COLORCLI_TOKEN",
     show_envvar=True,
     callback=_token,
-    help="The token that requests must bring. [default: a new one each time]",
+    help="Token that requests must carry. [default: a new one each time]",
 )
 @click.option(
     "--films",
@@ -73,7 +76,7 @@ def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     type=click.IntRange(min=1),
     default=64,
     show_default=True,
-    help="Requests that may wait; more are refused.",
+    help="Number of requests that may wait; others are refused.",
 )
 def serve(
     *,

@@ -52,7 +52,7 @@ def train(
 ) -> int:
     """Train a COLORIZER on DATA, a folder of color photographs (tar files in it are read as folders).
 
-    The folder of the run gets checkpoints, a log, loss curves, sample sheets, and the weights best.safetensors and
+    The run's folder receives checkpoints, a log, loss curves, sample sheets, and the weights best.safetensors and
     last.safetensors for `colorcli run --weights`. The same command resumes a run that was stopped.
 
     COLORIZER `all` trains every colorizer that has the recipe, each in its own subfolder.

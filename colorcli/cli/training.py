@@ -107,7 +107,7 @@ def _follow_stage(stage: str, steps: Iterator[TrainingProgress]) -> TrainingProg
             else:
                 bar.advance(_losses(progress))
         if progress.over:
-            bar.note(f"Stopped early after epoch {progress.epoch + 1}: the validation loss rises.")
+            bar.note(f"Stopped early after epoch {progress.epoch + 1}: the validation loss is rising.")
         elif not progress.finished:
             bar.note(f"Stopped after step {progress.step}. Run the same command to resume.")
     return progress

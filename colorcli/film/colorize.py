@@ -300,7 +300,7 @@ def _colorize_to_sequence(
     write_record(record, provenance)
     outcome.target.unlink()
     left = [each for each in film.streams if each.index != film.index]
-    remark = (f"{len(left)} other streams left out, because a sequence holds only pictures",) if left else ()
+    remark = (f"{len(left)} other streams left out, because a sequence contains only pictures",) if left else ()
     return replace(outcome, job=job, target=job.target, remarks=(*outcome.remarks, *remark))
 
 

@@ -106,7 +106,7 @@ def read_shots(path: Path) -> tuple[Shot, ...]:
     except csv.Error as error:
         raise UsageError(f"{shown(path)}, line {rows.line_num}: {error}.", "Correct that line.") from error
     if not shots:
-        raise UsageError(f"{shown(path)}: it holds no shot.", "Write such a file with colorcli film shots.")
+        raise UsageError(f"{shown(path)}: it contains no shots.", "Write such a file with colorcli film shots.")
     return tuple(shots)
 
 

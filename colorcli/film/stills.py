@@ -60,15 +60,15 @@ def find_stills(film: Film, folder: Path, shots: Sequence[Shot]) -> tuple[Refere
                 raise UsageError(f"{shown(folder / name)}: not found.", "Correct the reference in the list of shots.")
             if not _has_place(found):
                 raise UsageError(
-                    f"{shown(found)}: its name must tell the time of its frame.",
-                    f"Call it {still_name(Fraction(90))}.",
+                    f"{shown(found)}: its name must contain the time of its frame.",
+                    f"Rename it, for example to {still_name(Fraction(90))}.",
                 )
             pictures.append(found)
     placed = {each: _place(film, each) for each in pictures if _has_place(each)}
     if not placed:
         raise UsageError(
             f"{shown(folder)}: no stills found.",
-            f"Their names must tell the time of their frames, such as {still_name(Fraction(90))} or ref_002250.png.",
+            f"Their names must contain times, such as {still_name(Fraction(90))} or ref_002250.png.",
         )
     return tuple(Reference(path, time, must_fit=False) for path, time in placed.items())
 

@@ -71,7 +71,7 @@ def colorize_files(
         jobs: what to read and where to write.
         kind: "color", or "entropy" for a pipeline of it.
         overwrite: replace outputs that are there already.
-        recolor: color pictures that are in color anew; otherwise they are copied, and outputs of earlier runs are
+        recolor: recolor pictures that are already in color; otherwise they are copied, and outputs of earlier runs are
             left out.
         max_pixels: the most pixels that a frame may have.
         hints: colors that the user gave to places of the pictures.
@@ -179,7 +179,7 @@ class _Group:
             frames = picture.frames()
             frame = next(frames)
             if not settings.recolor and picture.provenance is not None and frame.pixels.ndim == 3:
-                remark = "this is an output of colorcli, so it was left out; --recolor colors it anew"
+                remark = "this is an output of colorcli, so it was left out; use --recolor to recolor it"
                 return PictureOutcome(job, kind="skipped", remarks=(remark,))
             in_color = not settings.recolor and is_in_color(frame.pixels)
             if in_color and picture.count > 1:
@@ -192,7 +192,7 @@ class _Group:
         pages = color_pages(pipeline, self._until_stopped(picture.frames()), kept, recolor=settings.recolor)
         remarks = self._write(job, pages, picture, pipeline.provenance, replaces=exists)
         if kept:
-            remarks += (f"{len(kept)} of {picture.count} pages are in color already and stay as they are",)
+            remarks += (f"{len(kept)} of {picture.count} pages are already in color and stay as they are",)
         seconds = time.perf_counter() - start
         return PictureOutcome(job, seconds, remarks=remarks, kind=settings.kind, hints=_hints_of(pipeline))
 
@@ -201,7 +201,7 @@ class _Group:
         return pipeline_for(job, self._pipeline, settings.hints, max_pixels=settings.max_pixels)
 
     def _leave_in_color(self, job: Job, picture: Picture, start: float) -> PictureOutcome:
-        """Copy a picture that is in color already."""
+        """Copy a picture that is already in color."""
         if self._settings.kind == "entropy":
             return PictureOutcome(job, kind="skipped")
         target = _copy_of(job)
@@ -212,7 +212,9 @@ class _Group:
         with self._pipeline.timed("encode"), replacing(target, overwrite=self._settings.overwrite) as temporary:
             temporary.write_bytes(picture.read())
         seconds, hinted = time.perf_counter() - start, bool(self._settings.hints.of(job.relative))
-        remarks = ("its hints were not used, because it is in color already; --recolor uses them",) if hinted else ()
+        remarks = (
+            ("its hints were not used, because it is already in color; use --recolor to apply them",) if hinted else ()
+        )
         return PictureOutcome(job, seconds, remarks=remarks, kind="copy", copied_to=target)
 
     def _until_stopped(self, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -289,8 +291,8 @@ def color_pages(pipeline: Pipeline, pages: Iterable[Frame], kept: list[None], *,
     Args:
         pipeline: model and settings.
         pages: of one file.
-        kept: gets an item for each page that is in color already and stays as it is.
-        recolor: color those pages anew, too.
+        kept: gets an item for each page that is already in color and stays as it is.
+        recolor: recolor those pages, too.
     """
 
     def is_kept(frame: Frame) -> bool:

@@ -59,7 +59,9 @@ def load(
         return Mixture([Member(where(each), share) for each, share in members])
     colorizer, tag = Registry().resolve(name)
     if tag is not None and weights is not None and tag != weights:
-        raise UsageError(f"The model {name} and the weights {weights} contradict each other.", "Give one of the two.")
+        raise UsageError(
+            f"The model {name} and the weights {weights} contradict each other.", "Give only one of them."
+        )
     chosen = choose(device, precision, engine)
     if is_hub_uri(weights):
         weights = fetch(str(weights), offline=offline)
@@ -109,7 +111,7 @@ def _load_untrained(colorizer: Colorizer, device: Device, tag: str = "") -> Mode
         fingerprint=hashlib.sha256(save(state)).hexdigest(),
         size=(first and first.input_size) or colorizer.size,
         defaults=first.options if first else {},
-        note="The weights are random, to try the plugin; the colors mean nothing." if tag else "",
+        note="The weights are random, for trying out the plugin; the colors are meaningless." if tag else "",
     )
 
 

@@ -47,7 +47,7 @@ class PictureOutcome(Outcome):
 
     Attributes:
         kind: "color" for a colored picture, "entropy" for a map of how uncertain its colors are, "copy" for one that
-            was in color already and was copied, "skipped" for one that is left out, as an output of an earlier run is.
+            was already in color and was copied, "skipped" for one that is left out, as an output of an earlier run is.
         notes: what the colorizer reports about the picture, such as the category that a router chose.
         copied_to: where a copy is; its format, and so its suffix, is that of the input.
         seed: of the sampled coloring; None for the usual one.

@@ -152,7 +152,7 @@ def _refused(repo: str, error: Exception) -> ColorcliError:
             )
         case ValueError():
             return ColorcliError(
-                f"The Hub refused the model card: {reason}", "Check that the Hub knows the --license."
+                f"The Hub refused the model card: {reason}", "Check that the Hub accepts the --license."
             )
     return ColorcliError(
         f"{repo} was not published: {type(error).__name__}: {reason}", "Try again when the Hub can be reached."

@@ -135,7 +135,7 @@ class Studio:
         if not written.holds_xmp:
             remarks.append(f"a {written.name} file cannot say that its colors are artificial; other formats do")
         if kept:
-            remarks.append(f"{len(kept)} of {opened.count} pages are in color already and stay as they are")
+            remarks.append(f"{len(kept)} of {opened.count} pages are already in color and stay as they are")
         return ColoredFile(
             output_name(picture.name, kind), MEDIA_TYPES[written.name], stream.getvalue(), (*opened.remarks, *remarks)
         )
@@ -176,7 +176,7 @@ def _placed(picture: OpenPicture, settings: ColoringSettings) -> list[Hint]:
 
 
 def _copy(picture: OpenPicture) -> ColoredFile:
-    remark = "the picture is in color already and was copied; `recolor` colors it anew"
+    remark = "the picture is already in color and was copied; set `recolor` to recolor it"
     return ColoredFile(
         output_name(picture.name, None), MEDIA_TYPES[picture.picture.format], picture.content, (remark,)
     )

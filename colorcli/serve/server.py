@@ -68,7 +68,7 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"Cannot listen on {host}, port {port}: {reason}.", "Choose another --port; 0 takes one that is free."
+            f"Cannot listen on {host}, port {port}: {reason}.", "Choose another --port; 0 picks a free one."
         ) from error
     return listening
 

@@ -33,7 +33,7 @@ class ColoringSettings(ModelSettings, frozen=True, kw_only=True):
 
     Attributes:
         seed: of a sampled coloring, as `--samples 1 --seed N` draws it; None for the usual one.
-        recolor: color a picture anew that is in color already; otherwise it is returned as it is.
+        recolor: recolor a picture that is already in color; otherwise it is returned as it is.
         hints: colors of places, as `--hint` takes them: `30%,45%=#b03020`.
         format: of the file, such as `png`; None for that of the picture.
     """

@@ -48,7 +48,7 @@ def record(name: str, weights: Weights, guard: Guard | None = None) -> Weights:
     remote = hub.look_up(hub.HubFile.of(weights), guard)
     if remote.size is None or not re.fullmatch("[0-9a-f]{64}", remote.etag):
         raise WeightsNotFound(
-            f"The Hub does not name the sha256 of {remote.location}, which {name} must be verified by.",
+            f"The Hub does not state the sha256 of {remote.location}, so {name} cannot be verified.",
             "Download the file in a browser and use --weights FILE.",
         )
     pinned = replace(weights, sha256=remote.etag, size=remote.size, revision=remote.commit)

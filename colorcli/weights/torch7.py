@@ -61,7 +61,7 @@ def read_torch7(file: BinaryIO) -> dict[str, Tensor]:
     try:
         root = _Reader(file).read(0)
     except struct.error:
-        raise ValueError("it ends too early") from None
+        raise ValueError("it is truncated") from None
     return dict(_tensors(root))
 
 
@@ -169,10 +169,10 @@ class _Reader:
     def _text(self) -> str:
         length = self._int()
         if not 0 <= length <= _LONGEST_TEXT:
-            raise ValueError("a text in it is too long")
+            raise ValueError("a string in it is too long")
         content = self._file.read(length)
         if len(content) < length:
-            raise ValueError("it ends too early")
+            raise ValueError("it is truncated")
         return content.decode("utf-8", "replace")
 
     def _int(self) -> int:

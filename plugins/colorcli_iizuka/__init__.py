@@ -101,7 +101,7 @@ _GRAYS = {
     "average": "mean of red, green and blue",
     "hsl": "lightness of HSL",
     "value": "value of HSV",
-    "orthochromatic": "film that is blind to red, as most was until about 1930",
+    "orthochromatic": "film that is blind to red, like most film until about 1930",
 }
 
 

@@ -30,7 +30,7 @@ class Koalarization(Colorizer):
         Option(
             "embedding",
             "own",
-            "what the decoder knows of the whole picture: its own embedding, or one that is zeroed or shuffled",
+            "embedding of the whole picture that the decoder gets: its own, zeroed, or with shuffled dimensions",
             choices=("own", "zeroed", "shuffled"),
         ),
     )

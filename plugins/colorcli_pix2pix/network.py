@@ -125,12 +125,12 @@ def color(network: nn.Module, lightness: Tensor, category: str, *, blend: bool) 
         return prediction
     if isinstance(network, ResNet34):
         raise UsageError(
-            "These weights of pix2pix are a router's, which tells what a picture shows and colors nothing.",
-            "Train the ensemble that it belongs to.",
+            "These weights of pix2pix are for a router, which classifies pictures and cannot colorize them.",
+            "Use the weights of its ensemble.",
         )
     if category != AUTO:
         raise UsageError(
-            f"-p category={category}: these weights of pix2pix are one generator, which has no categories.",
+            f"-p category={category}: these weights of pix2pix are for a single generator, which has no categories.",
             "Leave it out, or choose weights of an ensemble.",
         )
     return color_by(network, lightness)

@@ -428,7 +428,7 @@ def test_a_pipe_needs_an_output(photos, weights):
     command = f"{sys.executable} -m colorcli run --weights {weights} <(cat b.png)"
     done = subprocess.run(["bash", "-c", command], cwd=photos, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "is a pipe, and no output is given.\nhint: Name the output with -o." in done.stderr
+    assert "is a pipe, so it needs an output name.\nhint: Name the output with -o." in done.stderr
 
 
 # Standard input and output

@@ -224,7 +224,7 @@ def test_the_settings_file_accepts_film_options(colorcli, mixed, tmp_path):
         (["photo.jpg", "--reference", "a.png@1"], "--reference applies to films"),
         (["photo.jpg", "-o", "b.mp4"], "is the name of a film"),
         (["film.mp4", "--format", "png"], "--format png applies to pictures"),
-        (["film.mp4", "-o", "b.avi"], "does not end like a film that can be written"),
+        (["film.mp4", "-o", "b.avi"], "must end in the suffix of a film that can be written"),
         (["film.mp4", "--start", "2", "--end", "1"], "--end must be after --start, got --start 2 --end 1"),
         (["film.mp4", "--start", "soon"], "must be a time such as 90, 1:30 or 1:02:03.5, got 'soon'"),
         (["film.mp4", "--keyframes", "0"], "must be auto or a number of frames"),

@@ -130,7 +130,7 @@ def test_colored_stills_color_the_film(shots, tmp_path, capsys):
     [
         (["--references", "nowhere"], "does not exist"),
         (["--shots", "nowhere.csv"], "does not exist"),
-        (["--shots", "names.csv"], "their folder is missing"),
+        (["--shots", "names.csv"], "no folder of stills was given"),
         (["--shots", "film.mp4"], "not a text file"),
     ],
 )

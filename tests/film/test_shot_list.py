@@ -51,7 +51,7 @@ def test_what_spreadsheets_save_is_read(tmp_path, text):
     [
         ("", "the first line must name the columns"),
         ("begin,end\n0,1\n", "the first line must name the columns"),
-        ("start,end\n", "it holds no shot"),
+        ("start,end\n", "it contains no shots"),
         ("start,end\nsoon,1\n", "line 2: start must be a time such as 90, 1:30 or 1:02:03.5, got 'soon'"),
         ("start,end\n0,1\n1,1\n", "line 3: end must be after start"),
         ("start,end\n0,2\n1,3\n", "line 3: the shot begins before the one above it ends"),

@@ -187,7 +187,7 @@ def test_a_list_of_shots_names_the_stills_that_count(tmp_path):
         Image.new("RGB", (64, 48)).save(tmp_path / "stills" / name)
     shots = [Shot(Fraction(0), Fraction(1), references=("00-00-00.000.png",))]
     assert [each.path.name for each in find_stills(film, tmp_path / "stills", shots)] == ["00-00-00.000.jpg"]
-    for name, says in [("nowhere.png", r"nowhere\.png: not found"), ("castle.png", "must tell the time")]:
+    for name, says in [("nowhere.png", r"nowhere\.png: not found"), ("castle.png", "must contain the time")]:
         Image.new("RGB", (64, 48)).save(tmp_path / "stills" / "castle.png")
         with pytest.raises(UsageError, match=says):
             find_stills(film, tmp_path / "stills", [Shot(Fraction(0), Fraction(1), references=(name,))])

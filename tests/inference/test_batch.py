@@ -74,7 +74,7 @@ def test_a_copy_is_done_the_next_time(mixed, tmp_path):
     assert all(outcome.done_before for outcome in run(mixed, tmp_path / "out").values())
 
 
-def test_recolor_colors_everything_anew(mixed, tmp_path):
+def test_recolor_colors_everything(mixed, tmp_path):
     outcomes = run(mixed, tmp_path / "out", recolor=True)
     assert {outcome.kind for outcome in outcomes.values()} == {"color"}
     assert read_provenance(tmp_path / "out/color.jpg") == pipeline_of().provenance
@@ -129,7 +129,7 @@ def test_pages_in_color_stay_as_they_are_among_gray_ones(tmp_path):
     pages(tmp_path / "book/a.tif", color(), gray, color())
     outcome = run(tmp_path / "book", tmp_path / "out")["a.tif"]
     assert outcome.kind == "color"
-    assert "2 of 3 pages are in color already" in outcome.remarks[0]
+    assert "2 of 3 pages are already in color" in outcome.remarks[0]
     first, second, third = (frame.pixels for frame in open_picture(tmp_path / "out/a.tif").frames())
     assert np.array_equal(first, color())
     assert np.array_equal(third, color())

@@ -157,7 +157,7 @@ def test_hints_for_a_picture_in_color_are_reported_unused(tmp_path):
     jobs = plan([tmp_path / "color.png"], None).jobs
     (outcome,) = colorize_files(pipeline_of(), jobs, hints=hints)
     assert outcome.kind == "copy"
-    assert outcome.remarks == ("its hints were not used, because it is in color already; --recolor uses them",)
+    assert outcome.remarks == ("its hints were not used, because it is already in color; use --recolor to apply them",)
 
 
 def test_every_page_of_a_file_gets_the_hints(tmp_path):

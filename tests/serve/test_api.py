@@ -80,7 +80,7 @@ SAME = {
         ["--samples=1", "--seed=1", "--hint=10%,10%=red"],
     ),
     "a picture in color": (in_color(), "a.png", {}, []),
-    "a picture in color, anew": (in_color(), "a.png", {"recolor": True}, ["--recolor"]),
+    "a picture in color, recolored": (in_color(), "a.png", {"recolor": True}, ["--recolor"]),
     "a PNG that is called JPEG": (encoded(gray()), "a.jpg", {}, []),
     "a format without metadata": (encoded(gray(), "BMP"), "a.bmp", {}, []),
 }

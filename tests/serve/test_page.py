@@ -267,7 +267,7 @@ def test_another_coloring_is_chosen_from_thumbnails(page):
     assert settings(page) == ["--samples=1", "--seed=2"]
 
 
-def test_a_picture_in_color_is_colored_anew_unless_told_otherwise(page):
+def test_a_picture_in_color_is_recolored_unless_told_otherwise(page):
     give(page, {"a.png": in_color()}, "paste")
     colored(page)
     assert settings(page) == ["--recolor"]

@@ -65,7 +65,7 @@ def test_a_license_is_accepted_before_the_hub_is_asked(hub, unpinned):
 
 def test_a_file_whose_sha256_the_hub_does_not_name_is_not_used(hub, unpinned, home):
     hub.headers = {"ETag": '"a-git-hash"'}
-    with pytest.raises(WeightsNotFound, match="does not name the sha256"):
+    with pytest.raises(WeightsNotFound, match="does not state the sha256"):
         locate(unpinned, "best")
     assert not home.exists()
 

@@ -70,7 +70,7 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_refused(size, stride, offse
         (struct.pack("<iii", 3, 1, 1) + struct.pack("<ii", 2, 2**30), "too long"),
         (struct.pack("<ii", 6, 1), "a function"),
         (struct.pack("<ii", 99, 1), "unknown kind 99"),
-        (struct.pack("<iii", 3, 1, 1), "ends too early"),
+        (struct.pack("<iii", 3, 1, 1), "is truncated"),
         (b"".join(struct.pack("<iii", 3, n, 1) + struct.pack("<id", 1, 1) for n in range(1, 300)), "too deeply"),
         (tensor((2,), (1,), 1)[:-16] + struct.pack("<q", 2**40), "larger than the file"),
     ],

@@ -152,7 +152,7 @@ def choose_encoding(
     known = ENCODERS.get(name, EncoderSettings())
     for option, value, has in (("--crf", crf, known.quality), ("--preset", preset, known.preset)):
         if value is not None and not has:
-            raise UsageError(f"{option} is not supported for {name}.", f"Leave {option} out.")
+            raise UsageError(f"{option} is not supported for {name}.", f"Remove {option}.")
     lowest, highest = known.bounds
     if crf is not None and not lowest <= crf <= highest:
         raise UsageError(f"--crf must be between {lowest} and {highest} for {name}, got {crf:g}.")

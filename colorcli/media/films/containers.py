@@ -83,7 +83,7 @@ def choose_destination(
                 notes = [f"written as .mkv, because {suffix} cannot hold {what}"]
                 path, lost = target.with_suffix(".mkv"), by_matroska
     if lost is None:
-        raise UsageError(f"No container that we write can hold {encoding.codec}.", "Choose another --codec.")
+        raise UsageError(f"No supported container can hold {encoding.codec}.", "Choose another --codec.")
     copied = tuple(each for each in others if each not in lost)
     for each in copied:
         if start and each.kind == "video":

@@ -99,7 +99,7 @@ class Parts:
             if not self._lock.enter_context(locked(self._all / "lock")):
                 self._lock.close()
                 raise UnwritableMedia(
-                    f"{shown(self._destination.path)}: another run is writing it.", "Wait until that has ended."
+                    f"{shown(self._destination.path)}: another run is writing it.", "Wait until it has finished."
                 )
         self._parts = self._read_manifest()
         return self

@@ -325,9 +325,7 @@ def _float_levels(pixels: NDArray[Any], low: float | None, high: float | None) -
     if finite.size and np.median(finite) > 1:
         largest = float(finite.max())
         top = 255.0 if largest <= 255 else 65535.0
-        oddity = (
-            f"its floating point values go up to {largest:g}, which the file does not explain; 0 to {top:g} was taken"
-        )
+        oddity = f"its floating point values go up to {largest:g}, unexplained by the file; 0 to {top:g} was assumed"
     elif finite.size and (beyond := float(((finite < 0) | (finite > 1)).mean())):
         oddity = f"{beyond:.2%} of its floating point values are outside 0 to 1 and were clipped"
     return scaled(pixels, 0.0, top), oddity

@@ -239,7 +239,7 @@ class Picture:
         if points is None:
             return self.kept.profile
         if points[1] in {color_tags.PQ, color_tags.HLG}:
-            self._remark("its high dynamic range ends at white, so what is brighter became white")
+            self._remark("its high dynamic range is clipped: whatever is brighter than white became white")
         return color_tags.of_code_points(*points) or profiles.srgb()
 
     def _pillow_frames(self, profile: bytes) -> Iterator[Frame]:

@@ -32,7 +32,7 @@ def write_gif(stream: BinaryIO, request: EncodeRequest) -> None:
         image, transparent = _palette_image(pixels, alpha)
         duration = round(seconds * 1000)
         if duration > _LONGEST:
-            request.lost.append(f"a frame's duration of {seconds:.0f} s, of which a GIF holds {_LONGEST // 1000}")
+            request.lost.append(f"a frame's duration of {seconds:.0f} s (a GIF allows {_LONGEST // 1000})")
         blocks = GifImagePlugin.getdata(
             image,
             duration=min(duration, _LONGEST),

@@ -36,7 +36,7 @@ def _segments(request: EncodeRequest) -> Iterator[bytes]:
     density = struct.pack(">BHH", 1, across, down) if kept.dpi else struct.pack(">BHH", 0, 1, 1)
     yield jpeg_segment(0xE0, b"JFIF\0\1\1" + density + b"\0\0")
     if len(kept.exif) > _LIMIT - 6:
-        request.lost.append(f"its EXIF data of {len(kept.exif):,} bytes, of which a JPEG holds {_LIMIT - 6:,}")
+        request.lost.append(f"its EXIF data of {len(kept.exif):,} bytes (a JPEG allows {_LIMIT - 6:,})")
     elif kept.exif:
         yield jpeg_segment(0xE1, b"Exif\0\0" + kept.exif)
     if len(kept.xmp) <= _LIMIT - len(_XMP):
@@ -53,7 +53,7 @@ def _segments(request: EncodeRequest) -> Iterator[bytes]:
         if len(comment) <= _LIMIT:
             yield jpeg_segment(0xFE, comment)
         else:
-            request.lost.append(f"a comment of {len(comment):,} bytes, of which a JPEG holds {_LIMIT:,}")
+            request.lost.append(f"a comment of {len(comment):,} bytes (a JPEG allows {_LIMIT:,})")
 
 
 def _extended_xmp(request: EncodeRequest) -> Iterator[bytes]:

@@ -100,7 +100,7 @@ def _duration(seconds: float, lost: list[str]) -> tuple[int, int]:
     for unit in (1000, 100, 10, 1):
         if round(seconds * unit) <= _LONGEST:
             return round(seconds * unit), unit
-    lost.append(f"a frame's duration of {seconds:.0f} s, of which a PNG holds {_LONGEST:,}")
+    lost.append(f"a frame's duration of {seconds:.0f} s (a PNG allows {_LONGEST:,})")
     return _LONGEST, 1
 
 

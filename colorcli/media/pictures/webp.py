@@ -34,9 +34,7 @@ def write_webp(stream: BinaryIO, request: EncodeRequest) -> None:
         )
         duration = round(frame.seconds * 1000)
         if duration > _LONGEST:
-            request.lost.append(
-                f"a frame's duration of {frame.seconds:.0f} s, of which a WebP holds {_LONGEST // 1000:,}"
-            )
+            request.lost.append(f"a frame's duration of {frame.seconds:.0f} s (a WebP allows {_LONGEST // 1000:,})")
         # Each frame replaces the one before: no blending.
         control = bytes(6) + _uint24(width - 1) + _uint24(height - 1) + _uint24(min(duration, _LONGEST)) + b"\x02"
         frames.write(riff_chunk(b"ANMF", control + parts))

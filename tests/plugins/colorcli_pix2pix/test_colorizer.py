@@ -103,7 +103,7 @@ def test_a_category_is_one_of_the_six_or_auto():
 def test_a_lone_generator_has_no_categories():
     model = model_of(UnetGenerator(**SMALL))
     assert model.predict(pictures(), blend=True).shape == (6, 2, 32, 32)
-    with pytest.raises(UsageError, match="one generator, which has no categories"):
+    with pytest.raises(UsageError, match="a single generator, which has no categories"):
         model.predict(pictures(), category="people")
 
 

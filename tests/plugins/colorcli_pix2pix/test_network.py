@@ -119,10 +119,10 @@ def test_one_generator_colors_pictures_and_has_no_categories(generator):
         ab = color(generator, pictures(), "auto", blend=False)
         assert ab.equal(color(generator, pictures(), "auto", blend=True))
         assert ab.allclose(generator(pictures() / 50 - 1) * 110)
-    with pytest.raises(UsageError, match="category=people: these weights of pix2pix are one generator"):
+    with pytest.raises(UsageError, match="category=people: these weights of pix2pix are for a single generator"):
         color(generator, pictures(), "people", blend=False)
 
 
 def test_a_router_colors_nothing():
-    with pytest.raises(UsageError, match="a router's, which tells what a picture shows and colors nothing"):
+    with pytest.raises(UsageError, match="for a router, which classifies pictures and cannot colorize them"):
         color(make_router(4, 32), pictures(), "auto", blend=False)

@@ -7,24 +7,22 @@ SystemExit, becomes a PluginError. Only Ctrl-C still interrupts the program.
 from __future__ import annotations
 
 import dis
-import logging
-import os
 import re
 import sys
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING, Any
 
 from colorcli.errors import ColorcliError, MissingDependency, PluginError
+from colorcli.isolation.process_state import default_dtype_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from colorcli.colorizer import Colorizer
 
-_SET_BY_LIBRARIES = ("LD_", "QT_", "TORCH")  # variables that importing OpenCV or torch sets, which hurts nobody
+_LONGEST_MESSAGE = 500  # characters
 _REQUIREMENT = re.compile(r"\s*(?P<name>[\w.-]+)\s*(\[[^]]*\])?\s*\(?(?P<versions>[^;)]*)\)?")
 
 
@@ -46,7 +44,7 @@ def guard(colorizer: Colorizer, task: str, *, passing: Callable[[BaseException],
         MissingDependency: it imported a module that is not installed.
     """
     try:
-        with stdout_to_stderr():
+        with stdout_to_stderr(), default_dtype_kept():
             yield
     except ColorcliError:
         raise
@@ -74,10 +72,18 @@ def failure(colorizer: Colorizer, task: str, error: BaseException) -> PluginErro
 
 
 def one_line(error: BaseException) -> str:
-    """Describe an error in one line: `ValueError: expected 8 rows`."""
+    """Describe an error in one line: `ValueError: expected 8 rows`. Long messages are cut."""
+    try:
+        text = " ".join(str(error)[: 2 * _LONGEST_MESSAGE].split())
+    except BaseException as another:  # in the plugin's own __str__
+        if is_interrupt(another):
+            raise
+        text = ""
+    if len(text) > _LONGEST_MESSAGE:
+        text = f"{text[:_LONGEST_MESSAGE]} ..."
     if isinstance(error, ColorcliError):
-        return " ".join(str(error).split())
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ").rstrip(".")
+        return text
+    return f"{type(error).__name__}: {text}".removesuffix(": ").rstrip(".")
 
 
 def install_command(module: str, distribution: str) -> str:
@@ -139,6 +145,11 @@ class _Redirected:
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr if _inside.depth else self.stdout, name)
 
+    def close(self) -> None:
+        """Close standard output, but not from within plugin code."""
+        if not _inside.depth:
+            self.stdout.close()
+
 
 _inside = _Inside()
 _lock = threading.Lock()
@@ -162,57 +173,6 @@ def stdout_to_stderr() -> Iterator[None]:
             _guards -= 1
             if not _guards and isinstance(sys.stdout, _Redirected):
                 sys.stdout = sys.stdout.stdout
-
-
-# The state of the process
-
-
-@dataclass(frozen=True)
-class ProcessState:
-    """What importing a plugin must not change, because everything else depends on it."""
-
-    folder: str
-    environment: dict[str, str]
-    logging: tuple[int, tuple[logging.Handler, ...]]
-
-    @classmethod
-    def now(cls) -> ProcessState:
-        """Record the current state."""
-        return cls(_folder(), dict(os.environ), (logging.root.level, tuple(logging.root.handlers)))
-
-    def restore(self) -> list[str]:
-        """Undo what has changed since, and describe each change in a few words."""
-        now = ProcessState.now()
-        changes = []
-        if now.folder != self.folder:
-            changes.append(f"changes the working directory to {now.folder}")
-            if self.folder:
-                os.chdir(self.folder)
-        names = sorted(
-            name
-            for name in self.environment.keys() | now.environment.keys()
-            if self.environment.get(name) != now.environment.get(name)
-        )
-        if names:
-            told = [name for name in names if not name.startswith(_SET_BY_LIBRARIES)]
-            changes += [f"changes the environment ({', '.join(told)})"] if told else []
-            for name in names:
-                if name in self.environment:
-                    os.environ[name] = self.environment[name]
-                else:
-                    del os.environ[name]
-        if now.logging != self.logging:
-            changes.append("changes the root logger")
-            logging.root.setLevel(self.logging[0])
-            logging.root.handlers[:] = self.logging[1]
-        return changes
-
-
-def _folder() -> str:
-    try:
-        return os.getcwd()  # noqa: PTH109
-    except OSError:  # it was removed
-        return ""
 
 
 def wrong_version(error: BaseException) -> str:

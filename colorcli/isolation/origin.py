@@ -6,11 +6,12 @@ not mistaken for up to date.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from colorcli.colorizer import Colorizer
 
 GROUP = "colorcli"  # of the entry points
+_UNNAMED = "a distribution without a name"
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,36 @@ class Origin:
 def origin_of(colorizer: Colorizer) -> Origin:
     """Find the distribution whose entry point names the package of a colorizer's class."""
     packages = set(_packages(colorizer))
-    for entry_point in entry_points(group=GROUP):
-        if entry_point.dist and entry_point.value.partition(":")[0].strip().partition(".")[0] in packages:
-            return Origin(entry_point.dist.name, entry_point.dist.version)
+    for entry_point in installed():
+        if entry_point.value.partition(":")[0].strip().partition(".")[0] in packages:
+            return provider(entry_point)
     return Origin()
+
+
+def installed() -> list[EntryPoint]:
+    """Return the entry points of all installed plugins; distributions whose files are damaged are left out."""
+    try:
+        return list(entry_points(group=GROUP))
+    except Exception:  # one damaged distribution, of any program, and Python lists none
+        return list(_of_intact_distributions())
+
+
+def _of_intact_distributions() -> Iterator[EntryPoint]:
+    seen = set()
+    for distribution in distributions():
+        with contextlib.suppress(Exception):
+            found = list(distribution.entry_points.select(group=GROUP))
+            if found and distribution.name not in seen:
+                seen.add(distribution.name)
+                yield from found
+
+
+def provider(entry_point: EntryPoint) -> Origin:
+    """Return the distribution that declares an entry point, also one that an uninstallation has left half of."""
+    if entry_point.dist is None:
+        return Origin()
+    metadata = entry_point.dist.metadata
+    return Origin(metadata.get("Name") or _UNNAMED, metadata.get("Version") or "")
 
 
 def digest(colorizer: Colorizer) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +20,14 @@ from colorcli.colorizer import Colorizer
 from colorcli.errors import PluginError, UsageError, did_you_mean
 from colorcli.gray import Gray
 from colorcli.isolation.guard import (
-    ProcessState,
     install_command,
     is_interrupt,
     one_line,
     stdout_to_stderr,
     wrong_version,
 )
-from colorcli.isolation.origin import GROUP
+from colorcli.isolation.origin import GROUP, installed, provider
+from colorcli.isolation.process_state import ProcessState
 from colorcli.metric import Metric
 from colorcli.plugin import spec
 from colorcli.plugin.validation import (
@@ -81,8 +81,9 @@ class Plugin:
     def __init__(self, entry_point: EntryPoint) -> None:
         self.entry_point = entry_point
         self.name = entry_point.name
-        self.distribution = entry_point.dist.name if entry_point.dist else f"{entry_point.value} (not installed)"
-        self.version = entry_point.dist.version if entry_point.dist else ""
+        origin = provider(entry_point)
+        self.distribution = origin.distribution or f"{entry_point.value} (not installed)"
+        self.version = origin.version
         self.module = entry_point.value.partition(":")[0].strip()
         self.colorizers: dict[str, Colorizer] = {}
         self.metrics: dict[str, Metric] = {}
@@ -115,6 +116,11 @@ class Plugin:
             self.errors.append(f"it registers the name {name} twice")
         else:
             found[name] = offered
+
+    @property
+    def provides_anything(self) -> bool:
+        """Whether anything valid is registered."""
+        return bool(self.colorizers or self.metrics or self.grays or self.experiments)
 
     def _registered(self, kind: _Kind) -> dict[str, Any]:
         found: dict[type, dict[str, Any]] = {
@@ -166,8 +172,8 @@ class PluginManager:
         self._loaded: dict[Plugin, object] = {}  # to the module or object; None if it did not load
         here = [Plugin(each) for each in unpacked]
         replaced = {plugin.module for plugin in here}
-        installed = [Plugin(each) for each in entry_points(group=GROUP)]
-        self.plugins = [*_chosen([each for each in installed if each.module not in replaced]), *here]
+        found = [Plugin(each) for each in installed()]
+        self.plugins = [*_chosen([each for each in found if each.module not in replaced]), *here]
 
     def load(self, plugins: Iterable[Plugin]) -> None:
         """Import those plugins that are not loaded yet, and call the hooks in each of them."""
@@ -181,6 +187,8 @@ class PluginManager:
         for plugin in fresh:
             if (module := self._loaded[plugin]) is not None:
                 plugin.errors += self._pending(module)
+                if not plugin.errors and not plugin.provides_anything:
+                    plugin.errors.append("it registers nothing; its hooks must call register(...)")
 
     def _import(self, plugin: Plugin) -> object:
         module = plugin.entry_point.load()
@@ -221,9 +229,9 @@ def _chosen(plugins: list[Plugin]) -> list[Plugin]:
     if ONLY not in os.environ:
         return plugins
     wanted = {name.strip() for name in os.environ[ONLY].split(",")} - {""}
-    installed = {plugin.name for plugin in plugins}
-    for name in sorted(wanted - installed):
-        raise UsageError(f"{ONLY} names a plugin that is not installed: {name}.", did_you_mean(name, installed))
+    known = {plugin.name for plugin in plugins}
+    for name in sorted(wanted - known):
+        raise UsageError(f"{ONLY} names a plugin that is not installed: {name}.", did_you_mean(name, known))
     return [plugin for plugin in plugins if plugin.name in wanted]
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # no dot, which separates the tag
 RANDOM = "random"  # a tag that no weights may have: `--weights random` means untrained
 LONGEST_SUMMARY = 100  # characters: the width of a terminal
+_LONGEST_SUMMARY = 500  # characters, beyond which it would fill the list of models
 _TAG = re.compile(r"[A-Za-z0-9_-]+")
 _RESERVED = {"self", "network", "lightness", "hints", "seed", "place"}  # arguments of the methods
 _MISSING = object()
@@ -103,6 +104,8 @@ def _summary(summary: object) -> list[str]:
         return [f"summary must be a line of text, got {_shown(summary)}"]
     if "\n" in summary:
         return ["summary must be a single line"]
+    if len(summary) > _LONGEST_SUMMARY:
+        return [f"summary must be at most {_LONGEST_SUMMARY} characters, got {len(summary):,}"]
     return []
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorcli.errors import ColorcliError, UsageError, did_you_mean
 from colorcli.isolation.guard import is_interrupt, stdout_to_stderr
-from colorcli.isolation.origin import GROUP
+from colorcli.isolation.origin import GROUP, installed
 from colorcli.plugin.registry import Registry
 from colorcli.testing import ColorizerSuite, MetricSuite
 
@@ -131,8 +131,8 @@ def _broken_by(check: Callable[[], None]) -> str:
 
 
 def _find(what: str) -> tuple[Registry, list[PluginRecord]]:
-    installed = {entry_point.name for entry_point in entry_points(group=GROUP)}
-    if what not in installed and Path(what).exists():
+    names = {entry_point.name for entry_point in installed()}
+    if what not in names and Path(what).exists():
         return _unpacked(Path(what).resolve())
     registry = Registry()
     plugins = registry.plugins()

@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import pytest
 
 from colorcli import Colorizer
 from colorcli.errors import MissingDependency, PluginError, UsageError
-from colorcli.isolation.guard import ProcessState, guard, install_command, stdout_to_stderr
+from colorcli.isolation.guard import guard, install_command, one_line, stdout_to_stderr
 
 
 class Sunset(Colorizer):
@@ -172,48 +171,28 @@ def test_guards_may_be_nested_and_end_in_any_order(capsys):
     assert capsys.readouterr().err == "still inside\n"
 
 
-# The state of the process
+def test_plugin_code_cannot_close_standard_output(capsys):
+    with stdout_to_stderr():
+        sys.stdout.close()
+    print("a result")
+    assert capsys.readouterr().out == "a result\n"
 
 
-def change_folder():
-    os.chdir("/")
+# Descriptions
 
 
-def set_variable():
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+class Unprintable(Exception):
+    def __str__(self):
+        raise ZeroDivisionError
 
 
-def remove_variable():
-    del os.environ["HOME"]
-
-
-def configure_logging():
-    import logging
-
-    logging.root.addHandler(logging.NullHandler())
-    logging.root.setLevel(1)
-
-
-CHANGES = {
-    change_folder: "changes the working directory to /",
-    set_variable: "changes the environment (CUDA_VISIBLE_DEVICES)",
-    remove_variable: "changes the environment (HOME)",
-    configure_logging: "changes the root logger",
-}
-
-
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_a_change_is_named_and_undone(change, monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    before = ProcessState.now()
-    change()
-    assert before.restore() == [CHANGES[change]]
-    assert ProcessState.now() == before
-
-
-def test_variables_that_libraries_set_for_themselves_are_removed_silently():
-    before = ProcessState.now()
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = "/tmp"
-    assert before.restore() == []
-    assert ProcessState.now() == before
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("expected\n 8 rows."), "ValueError: expected 8 rows"),
+        (Unprintable(), "Unprintable"),
+        (ValueError("x" * 10**6), f"ValueError: {'x' * 500}"),
+    ],
+)
+def test_an_error_is_described_in_a_line_whatever_it_says(error, line):
+    assert one_line(error).removesuffix(" ").removesuffix(".").rstrip() == line

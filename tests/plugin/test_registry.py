@@ -57,6 +57,27 @@ def test_a_colorizer_with_another_name_than_its_entry_point_is_found(site, uniqu
     assert Registry().get("plain").name == "plain"
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda info: (info / "METADATA").unlink(),
+        lambda info: (info / "entry_points.txt").write_text("[console_scripts]\na line without its sign\n"),
+        lambda info: (info / "entry_points.txt").write_bytes(b"[colorcli]\n\xff = x\n"),
+    ],
+)
+def test_a_damaged_distribution_stops_no_other(site, unique, damage):
+    site.add(unique, working("plain"), "plain")
+    site.add(f"left-{unique}", working("left"), "left")
+    damage(site.folder / f"left_{unique.replace('-', '_')}-1.0.dist-info")
+    assert Registry().get("plain").name == "plain"
+    assert {"plain", "zhang"} <= Registry().colorizers().keys()
+
+
+def test_a_plugin_that_registers_nothing_is_broken(site, unique):
+    site.add(unique, working("plain").replace("register(Plain())", "return Plain()"), "plain")
+    assert broken("plain").errors == ("it registers nothing; its hooks must call register(...)",)
+
+
 NOT_A_PLUGIN = {
     "does not import": ("import nothing_of_that_name", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
     "is not python": ("def (", "SyntaxError"),

@@ -96,6 +96,7 @@ INVALID = {
     "a number for a name": (plain(name=3), "got 3"),
     "an empty summary": (plain(summary=" "), "summary must be a line of text, got ' '"),
     "bytes for a summary": (plain(summary=b"x"), "summary must be a line of text, got b'x'"),
+    "a summary that fills a screen": (plain(summary="x" * 9999), "summary must be at most 500 characters, got 9,999"),
     "two lines of summary": (plain(summary="a\nb"), "summary must be a single line"),
     "text for a size": (plain(size="32"), "size must be a whole number of pixels or None, got '32'"),
     "a pair for a size": (plain(size=(32, 32)), "got (32, 32)"),

@@ -20,3 +20,27 @@ def modules_of_temporary_folders_are_forgotten(tmp_path_factory):
         file = getattr(sys.modules[name], "__file__", None)
         if file and Path(file).is_relative_to(tmp_path_factory.getbasetemp()):
             del sys.modules[name]
+
+
+@pytest.fixture(params=["cpu", "cuda", "remote"])
+def device(request):
+    """A device to compute on; `remote` needs no hardware."""
+    import torch
+
+    if request.param == "remote":
+        yield request.getfixturevalue("remote").device
+        return
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA here")
+    yield torch.device(request.param)
+
+
+@pytest.fixture
+def remote():
+    """A device without hardware that counts transfers."""
+    from tests.remote import IS_POSSIBLE, Remote
+
+    if not IS_POSSIBLE:
+        pytest.skip("this version of torch cannot imitate a device")
+    with Remote() as counting:
+        yield counting

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from colorcli.color import AB_LIMIT, gray_to_lightness, lab_to_uv, luma_to_lightness
+from colorcli.film.planes import averaged, cubic, halved, look_up_codes
+from colorcli.inference.transfer import download
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from colorcli.color import Matrix, Primaries
@@ -75,88 +76,75 @@ class Coding:
         return (1 << self.depth) - 1 if self.full_range else 224 << (self.depth - 8)
 
 
-def small_lightness(luma: NDArray[Any], size: tuple[int, int], coding: Coding) -> Tensor:
+def small_lightness(luma: NDArray[Any] | Tensor, size: tuple[int, int], coding: Coding) -> Tensor:
     """Compute the lightness of a frame at the network's size, antialiased.
 
     Args:
-        luma: (H, W), uint8 or uint16, the Y plane.
+        luma: (H, W), uint8 or uint16, the Y plane: an array, or a tensor on the device to compute on.
         size: (h, w) of the network input.
         coding: that of the film.
 
     Returns:
-        (1, 1, h, w) float32, L* in 0..100.
+        (1, 1, h, w) float32, L* in 0..100, on that device.
     """
-    lightness = torch.from_numpy(_gray_lightness(luma, coding))
+    lightness = _gray_lightness(_tensor(luma), coding)
     return functional.interpolate(lightness[None, None], size, mode="bilinear", antialias=True)
 
 
-def _gray_lightness(luma: NDArray[Any], coding: Coding) -> NDArray[np.float32]:
+def _gray_lightness(luma: Tensor, coding: Coding) -> Tensor:
     """Look up the lightness of gray: (H, W) codes to L* in 0..100."""
-    table = _lightness_table(coding)
-    if luma.dtype == np.uint8:
-        return cv2.LUT(luma, table)  # type: ignore[return-value]  # of the table's type
-    lightness: NDArray[np.float32] = table.take(luma, mode="clip")
-    return lightness
+    return look_up_codes(_lightness_table(coding, luma.device), luma)
 
 
 @lru_cache(maxsize=8)
-def _lightness_table(coding: Coding) -> NDArray[np.float32]:
+def _lightness_table(coding: Coding, device: torch.device) -> Tensor:
     codes = torch.arange(1 << coding.depth, dtype=torch.float64)
-    table: NDArray[np.float32] = gray_to_lightness(_luma(codes, coding)).float().numpy()
-    return table
+    return gray_to_lightness(_luma(codes, coding)).float().to(device)
+
+
+def _tensor(plane: NDArray[Any] | Tensor) -> Tensor:
+    return plane if isinstance(plane, Tensor) else torch.from_numpy(plane)
 
 
 def _luma(codes: Tensor, coding: Coding) -> Tensor:
     return ((codes - coding.black) / coding.luma_codes).clamp_(0, 1)
 
 
-def chroma_planes(luma: NDArray[Any], ab: NDArray[np.float32], coding: Coding) -> tuple[NDArray[Any], NDArray[Any]]:
+def chroma_planes(
+    luma: NDArray[Any] | Tensor, ab: NDArray[np.float32] | Tensor, coding: Coding, strip: int = _STRIP
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Compute the U and V that show predicted chroma beside an unchanged Y plane.
 
     Args:
-        luma: (H, W), uint8 or uint16, the Y plane.
-        ab: (2, h, w) of any size; resized bicubically and clamped.
+        luma: (H, W), uint8 or uint16, the Y plane: an array, or a tensor on the device to compute on.
+        ab: (2, h, w) of any size, an array or on that device; resized bicubically and clamped.
         coding: that of the film.
+        strip: pixels of chroma that are converted at a time.
 
     Returns:
         U and V, each (ceil(H / 2), ceil(W / 2)) of the dtype of `luma`.
     """
-    height, width = (luma.shape[0] + 1) // 2, (luma.shape[1] + 1) // 2
-    coarse = _halved(luma)
-    a, b, excess = (_scaled(plane, width, height) for plane in (*ab, _excess(coarse, ab, coding)))
-    planes = torch.empty((2, height, width), dtype=torch.uint8 if luma.dtype == np.uint8 else torch.uint16)
-    rows = max(1, _STRIP // width)
+    y_plane, chroma = _tensor(luma), _tensor(ab)
+    height, width = (y_plane.shape[0] + 1) // 2, (y_plane.shape[1] + 1) // 2
+    coarse = halved(y_plane)
+    scaled = cubic(torch.cat((chroma, _excess(coarse, chroma, coding)[None])), (height, width))
+    planes = torch.empty((2, height, width), dtype=y_plane.dtype, device=y_plane.device)
+    rows = max(1, strip // width)
     middle, last = 1 << (coding.depth - 1), (1 << coding.depth) - 1
     gray = _gray_lightness(coarse, coding)
     for start in range(0, height, rows):
-        strip = slice(start, start + rows)
-        y = _luma(torch.from_numpy(coarse[strip]).float(), coding)[None]
-        lightness = torch.from_numpy(gray[strip] + excess[strip])[None]
-        chroma = torch.from_numpy(np.stack((a[strip], b[strip]))).clamp_(-AB_LIMIT, AB_LIMIT)
-        uv = lab_to_uv(y, lightness.clamp_(0, 100), chroma, coding.matrix, coding.primaries)
-        planes[:, strip] = uv.mul_(coding.chroma_codes).add_(middle + 0.5).clamp_(0, last).to(torch.int32)
-    u, v = planes.numpy()
+        part = slice(start, start + rows)
+        y = _luma(coarse[part].float(), coding)[None]
+        lightness = (gray[part] + scaled[2, part])[None].clamp_(0, 100)
+        limited = scaled[:2, part].clamp(-AB_LIMIT, AB_LIMIT)
+        uv = lab_to_uv(y, lightness, limited, coding.matrix, coding.primaries)
+        planes[:, part] = uv.mul_(coding.chroma_codes).add_(middle + 0.5).clamp_(0, last).to(torch.int32)
+    u, v = download(planes).numpy()
     return u, v
 
 
-def _scaled(plane: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    scaled: NDArray[np.float32]
-    scaled = cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC)  # type: ignore[assignment]
-    return scaled
-
-
-def _excess(coarse: NDArray[Any], ab: NDArray[np.float32], coding: Coding) -> NDArray[np.float32]:
+def _excess(coarse: Tensor, ab: Tensor, coding: Coding) -> Tensor:
     """Compute how much lighter colors are than gray of the same luma: (h, w) L*, at the resolution of ab."""
-    small = cv2.resize(coarse, ab.shape[:0:-1], interpolation=cv2.INTER_AREA)
-    y = _luma(torch.from_numpy(small).float(), coding)[None]
-    lightness = luma_to_lightness(y, torch.from_numpy(ab), coding.matrix, coding.primaries)[0]
-    excess: NDArray[np.float32] = lightness.numpy() - _gray_lightness(small, coding)
-    return excess
-
-
-def _halved(luma: NDArray[Any]) -> NDArray[Any]:
-    """Average blocks of 2 x 2 pixels; the last row or column of an odd size is repeated."""
-    height, width = luma.shape
-    if height % 2 or width % 2:
-        luma = cv2.copyMakeBorder(luma, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    return cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    small = averaged(coarse, (ab.shape[-2], ab.shape[-1]))
+    y = _luma(small.float(), coding)[None]
+    return luma_to_lightness(y, ab, coding.matrix, coding.primaries)[0] - _gray_lightness(small, coding)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import torch
+
 from colorcli.errors import UnwritableMedia
 from colorcli.film.colorizer import FilmColorizer
 from colorcli.film.export import export
@@ -23,6 +25,7 @@ from colorcli.film.references import Corrections
 from colorcli.film.stills import find_stills, still_digests
 from colorcli.inference.batch import explained, is_done
 from colorcli.inference.outcomes import FilmFigures, FilmOutcome
+from colorcli.inference.transfer import download
 from colorcli.media import shown
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
@@ -177,11 +180,12 @@ def film_chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Gener
         read_frames(film, start, end) as reader,
         contextlib.closing(
             FilmColorizer(pipelines, film, settings, corrections).colored(
-                prepare_shots(film, reader, pipelines.size_at, cuts=settings.cuts)
+                prepare_shots(film, reader, pipelines.size_at, cuts=settings.cuts, uploads=pipeline.model.uploads)
             )
         ) as colored,
     ):
-        yield from colored
+        for prepared, ab in colored:
+            yield prepared, download(torch.as_tensor(ab)).numpy()
 
 
 def _corrections(
@@ -234,7 +238,9 @@ def _colorize(
         shots = 0
         before = read_lead_in(film, parts.after, made_before) if parts.after is not None and parts.runs_on else ()
         with contextlib.closing(
-            colorizer.with_chroma_planes(prepare_shots(film, reader, pipelines.size_at, before, settings.cuts))
+            colorizer.with_chroma_planes(
+                prepare_shots(film, reader, pipelines.size_at, before, settings.cuts, pipelines.usual.model.uploads)
+            )
         ) as finished:
             for number, (prepared, (u, v)) in enumerate(finished, made_before + 1):
                 if prepared.begins_part:

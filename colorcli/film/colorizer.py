@@ -16,6 +16,8 @@ from colorcli.film.concurrency import ordered_map, prefetched
 from colorcli.film.keyframes import Keyframes
 from colorcli.film.prepare import upright
 from colorcli.film.stabilizer import Stabilizer
+from colorcli.inference.preprocess import in_strips
+from colorcli.inference.transfer import download, upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
     from colorcli.media.films.probe import Film
 
     Plane = NDArray[np.float32]
-    Colored = tuple[PreparedFrame, Plane]
-    Chroma = tuple[NDArray[Any], NDArray[Any]]
+    Chroma = Any
+    """Planes (2, h, w) of ab: an array on the CPU, a tensor on another device."""
+    Colored = tuple[PreparedFrame, Chroma]
+    ChromaPlanes = tuple[NDArray[Any], NDArray[Any]]
 
 Item = TypeVar("Item")
 
@@ -72,15 +76,17 @@ class FilmColorizer:
         self._corrections = corrections
         self._coding = Coding.of(film)
         self._threads = torch.get_num_threads()
+        self._uploads = pipelines.usual.model.uploads
+        self._device = self._uploads.device  # of chroma, even if the model should leave it
 
-    def with_chroma_planes(self, found: Generator[PreparedFrame]) -> Generator[tuple[PreparedFrame, Chroma]]:
+    def with_chroma_planes(self, found: Generator[PreparedFrame]) -> Generator[tuple[PreparedFrame, ChromaPlanes]]:
         """Yield every written frame with its U and V planes."""
         workers = max(1, min(_MAX_CHROMA_WORKERS, self._threads // 2))
         with contextlib.closing(self.colored(found)) as colored:
             yield from ordered_map(self._chroma_planes, colored, workers)
 
     def colored(self, found: Generator[PreparedFrame]) -> Generator[Colored]:
-        """Yield every written frame with its chroma (2, h, w), of the size of its lightness."""
+        """Yield every written frame with its chroma (2, h, w), of the size of its lightness, where the model is."""
         with contextlib.ExitStack() as stack:  # an error would otherwise keep generators and threads alive
 
             def closed_later(items: Generator[Item]) -> Generator[Item]:
@@ -97,7 +103,7 @@ class FilmColorizer:
         """Stabilize the predictions of all frames."""
         stabilizer = Stabilizer(self._settings.stabilize)
 
-        def push(prepared: PreparedFrame, ab: Plane) -> list[Plane]:
+        def push(prepared: PreparedFrame, ab: Chroma) -> list[Chroma]:
             return stabilizer.push(prepared.lightness, ab)
 
         return _paired(predicted, push, stabilizer.finish)
@@ -106,7 +112,7 @@ class FilmColorizer:
         """Predict key frames and carry their colors to the frames between."""
         waiting: dict[int, PreparedFrame] = {}
 
-        def predict(lightness: Sequence[Plane]) -> list[Plane]:
+        def predict(lightness: Sequence[Plane]) -> list[Chroma]:
             pictures = [waiting[id(each)] for each in lightness]
             waiting.clear()
             return self._predict(pictures)
@@ -114,7 +120,7 @@ class FilmColorizer:
         together = min(_KEY_FRAMES_AT_ONCE, self._pipelines.batch_size)
         carried = Keyframes(predict, self._settings.keyframes or None, batch=together)
 
-        def push(prepared: PreparedFrame, lightness: Plane) -> list[Plane]:
+        def push(prepared: PreparedFrame, lightness: Plane) -> list[Chroma]:
             waiting[id(lightness)] = prepared
             return carried.push(lightness)
 
@@ -124,7 +130,7 @@ class FilmColorizer:
         on_cpu = self._pipelines.usual.model.device.device.type == "cpu"
         workers = self._threads if on_cpu else _GPU_WORKERS
         size = self._pipelines.batch_size
-        last: Plane | None = None
+        last: Chroma = None
         with contextlib.closing(ordered_map(self._predict_batch, _batches(found, size), workers)) as results:
             for batch, predicted in results:
                 for prepared, picture in batch.frames:
@@ -132,22 +138,23 @@ class FilmColorizer:
                     assert last is not None
                     yield prepared, last
 
-    def _predict_batch(self, batch: _Batch) -> tuple[_Batch, list[Plane]]:
+    def _predict_batch(self, batch: _Batch) -> tuple[_Batch, list[Chroma]]:
         return batch, self._predict(batch.pictures) if batch.pictures else []
 
-    def _predict(self, pictures: Sequence[PreparedFrame]) -> list[Plane]:
+    def _predict(self, pictures: Sequence[PreparedFrame]) -> list[Chroma]:
         """Predict (2, h, w) ab for each frame, of the size of its lightness."""
         self.predicted += len(pictures)
-        inputs = torch.from_numpy(np.stack([each.network_input for each in pictures]))
         pipeline = self._pipelines.at(pictures[0].frame.time)  # all of one shot
-        planes = pipeline.predict_lightness(inputs.to(pipeline.model.device.device))
-        planes.verify()
+        device = pipeline.model.device.device
+        planes = pipeline.predict_lightness(torch.stack([each.network_input.to(device) for each in pictures]))
         ab = planes.values
         size = pictures[0].lightness.shape[-2:]
         larger = ab.shape[-1] > size[-1] or ab.shape[-2] > size[-2]
         if ab.shape[-2:] != size:
             ab = functional.interpolate(ab, size, mode="bilinear" if larger else "bicubic", antialias=larger)
-        return list(ab.cpu().numpy())
+        planes.verify()
+        ab = ab.to(self._device)
+        return list(ab.numpy() if self._device.type == "cpu" else ab)
 
     def _tinted(self, colored: Iterable[Colored]) -> Generator[Colored]:
         """Apply the colors of corrected frames to their shots."""
@@ -155,13 +162,34 @@ class FilmColorizer:
         for prepared, ab in colored:
             if prepared.place == 0:
                 references = self._corrections.of(prepared)
-            tinted = references.tint(prepared.lightness, ab) if references else ab
+            tinted = _tinted_by(references, prepared, ab) if references else ab
             if prepared.written:
                 yield prepared, tinted
 
-    def _chroma_planes(self, colored: Colored) -> tuple[PreparedFrame, Chroma]:
+    def _chroma_planes(self, colored: Colored) -> tuple[PreparedFrame, ChromaPlanes]:
         prepared, ab = colored
-        return prepared, chroma_planes(prepared.frame.luma, upright(ab, -self._film.rotation), self._coding)
+        luma, rotation = prepared.frame.luma, -self._film.rotation
+        turned = upright(torch.as_tensor(ab), rotation)
+        if turned.device.type == "cpu":
+            return prepared, chroma_planes(luma, turned, self._coding)
+
+        def convert(device: torch.device, strip: int) -> ChromaPlanes:
+            y_plane, ab_planes = self._uploads.of(luma, device), turned.to(device)
+            if device.type == "cpu":
+                return chroma_planes(y_plane, ab_planes, self._coding)
+            return chroma_planes(y_plane, ab_planes, self._coding, strip)
+
+        planes = in_strips(convert, turned.device, self._uploads)
+        self._uploads.drop(luma)
+        return prepared, planes
+
+
+def _tinted_by(references: References, prepared: PreparedFrame, ab: Chroma) -> Chroma:
+    """Apply the colors of corrected frames, which is done on the CPU."""
+    if isinstance(ab, np.ndarray):
+        return references.tint(prepared.lightness, ab)
+    tinted = references.tint(prepared.lightness, download(ab).numpy())
+    return upload(torch.from_numpy(tinted), ab.device)
 
 
 def _batches(found: Iterable[PreparedFrame], size: int) -> Generator[_Batch]:
@@ -187,7 +215,7 @@ def _batches(found: Iterable[PreparedFrame], size: int) -> Generator[_Batch]:
 
 
 def _paired(
-    items: Iterable[Colored], push: Callable[[PreparedFrame, Plane], list[Plane]], finish: Callable[[], list[Plane]]
+    items: Iterable[Colored], push: Callable[[PreparedFrame, Any], list[Chroma]], finish: Callable[[], list[Chroma]]
 ) -> Generator[Colored]:
     """Push frames, shot by shot, to something that returns their chroma later, and pair each frame with its own."""
     waiting: deque[PreparedFrame] = deque()

@@ -1,7 +1,7 @@
 """Optical flow between consecutive frames, its confidence, and warping along it.
 
 Flow is estimated on lightness alone by dense inverse search (Kroeger, Timofte, Dai and Van Gool 2016), in both
-directions.
+directions, always on the CPU. Chroma is warped along it where it is: on the CPU by OpenCV, elsewhere by torch.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import torch
+from torch.nn import functional
+
+from colorcli.film.planes import resized
+from colorcli.inference.transfer import upload
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     Plane = NDArray[np.float32]
 
@@ -49,6 +55,38 @@ class FlowStep:
     def carry_backward(self, planes: Plane) -> Plane:
         """Warp planes (H, W) or (H, W, C) of the later frame to the earlier one."""
         return warp(planes, self.forward)
+
+    def to(self, device: torch.device) -> DeviceFlowStep:
+        """Copy the step to a device, for chroma that is there."""
+        flows = np.concatenate((self.forward, self.backward), axis=2).transpose(2, 0, 1)
+        planes = np.concatenate((flows, self.forward_confidence[None], self.backward_confidence[None]))
+        return DeviceFlowStep(upload(torch.from_numpy(planes), device))
+
+
+@dataclass(frozen=True)
+class DeviceFlowStep:
+    """A `FlowStep` on a device.
+
+    Attributes:
+        planes: (6, h, w): forward and backward displacements x and y, forward and backward confidence.
+    """
+
+    planes: Tensor
+
+    def carry(self, planes: Tensor, *, backward: bool) -> tuple[Tensor, Tensor]:
+        """Warp planes (C, H, W) to the next frame, or to the previous one.
+
+        Returns:
+            The warped planes, and (1, H, W) the confidence in them.
+        """
+        height, width = planes.shape[-2:]
+        flow, confidence = (self.planes[:2], self.planes[4:5]) if backward else (self.planes[2:4], self.planes[5:6])
+        x, y = resized(flow, (height, width))
+        x = x * (width / flow.shape[-1]) + torch.arange(width, dtype=x.dtype, device=x.device)
+        y = y * (height / flow.shape[-2]) + torch.arange(height, dtype=y.dtype, device=y.device)[:, None]
+        places = torch.stack((x * (2 / max(1, width - 1)) - 1, y * (2 / max(1, height - 1)) - 1), dim=-1)
+        found = functional.grid_sample(planes[None], places[None], padding_mode="border", align_corners=True)
+        return found[0], resized(confidence, (height, width))
 
 
 class MotionEstimator:

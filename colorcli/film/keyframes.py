@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Plane = NDArray[np.float32]
-    Predict = Callable[[Sequence[Plane]], Sequence[Plane]]
+    Chroma = Any  # an array on the CPU, a tensor on another device
+    Predict = Callable[[Sequence[Plane]], Sequence[Chroma]]
 
 MAX_DISTANCE = 12
 """Frames between two key frames, unless the picture changes sooner."""
@@ -61,7 +62,7 @@ class Keyframes:
         self._mean = BidirectionalMean(_DECAY, max(WINDOW, 2 * self._every))
         self._begin()
 
-    def push(self, lightness: Plane) -> list[Plane]:
+    def push(self, lightness: Plane) -> list[Chroma]:
         """Add the next frame of the shot: (1, h, w) float32 L* in 0..100, every frame of the same size.
 
         Returns:
@@ -73,7 +74,7 @@ class Keyframes:
         self._keys += key
         return self._color() if self._keys == self._batch else []
 
-    def finish(self) -> list[Plane]:
+    def finish(self) -> list[Chroma]:
         """End the shot and return the chroma of its last frames. The next frame starts a new shot from scratch."""
         finished = self._color() + self._mean.finish()
         self._begin()
@@ -85,6 +86,7 @@ class Keyframes:
         self._keys = 0
         self._since = 0
         self._visible: Plane | None = None
+        self._last_key: Chroma = None
 
     def _is_key(self, step: FlowStep | None) -> bool:
         """Decide whether the frame that a step leads to is a key frame."""
@@ -101,14 +103,15 @@ class Keyframes:
             self._since, self._visible = 0, None
         return key
 
-    def _color(self) -> list[Plane]:
+    def _color(self) -> list[Chroma]:
         """Predict the waiting key frames, and pass all waiting frames to the mean."""
         keys = [lightness for lightness, _, key in self._waiting if key]
-        predicted = iter(self._predict(keys) if keys else ())
-        finished: list[Plane] = []
-        for lightness, step, key in self._waiting:
-            own = weighted(next(predicted)) if key else np.zeros((*lightness.shape[-2:], 4), np.float32)
-            finished += self._mean.push(own, step)
+        predicted = iter([weighted(each) for each in self._predict(keys)] if keys else ())
+        finished: list[Chroma] = []
+        for _, step, key in self._waiting:
+            if key:
+                self._last_key = next(predicted)
+            finished += self._mean.push(self._last_key if key else self._last_key * 0, step)
         self._waiting, self._keys = [], 0
         return finished
 

@@ -9,19 +9,21 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
 import torch
 from torch.nn import functional
 
 from colorcli.film.chroma import Coding, small_lightness
 from colorcli.film.shots import ShotDetector
+from colorcli.inference.transfer import Uploads, download, own_stream
 from colorcli.media.films.parts import MIN_PART_SECONDS
 from colorcli.media.films.reader import read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from colorcli.media.films.probe import Film
     from colorcli.media.films.reader import FilmFrame
@@ -52,7 +54,7 @@ class PreparedFrame:
 
     Attributes:
         frame: the frame as it is stored.
-        network_input: (1, s, s) L* in 0..100, upright; (1, H, W) where the network takes any size.
+        network_input: (1, s, s) L* in 0..100, upright, where the luma is; (1, H, W) where the network takes any size.
         lightness: (1, h, w) the same, at most 512 pixels a side: the size at which colors are stabilized.
         shot: the number of its shot, from 0.
         place: its number in the shot, from 0, or in the piece of a very long shot.
@@ -62,7 +64,7 @@ class PreparedFrame:
     """
 
     frame: FilmFrame
-    network_input: Plane
+    network_input: Tensor
     lightness: Plane
     shot: int = 0
     place: int = 0
@@ -77,6 +79,7 @@ def prepare_shots(
     size: int | SizeAt | None,
     before: Iterable[FilmFrame] = (),
     cuts: Sequence[Fraction] = (),
+    uploads: Uploads | None = None,
 ) -> Generator[PreparedFrame]:
     """Prepare the frames of a film, and find its shots and parts.
 
@@ -90,19 +93,26 @@ def prepare_shots(
         size: the square that the network works at; None for the frame's own size.
         before: the frames of `read_lead_in`, for a part that begins in the middle of a shot.
         cuts: ascending times at which shots begin, in seconds; empty to detect them.
+        uploads: where the luma goes, to stay there until it is colored; None for the CPU.
     """
-    lead = (_unwritten(frame) for frame in prepare_frames(film, before, size))
-    return _numbered(_cut(itertools.chain(lead, prepare_frames(film, read, size)), cuts))
+    lead = (_unwritten(frame) for frame in prepare_frames(film, before, size, uploads))
+    return _numbered(_cut(itertools.chain(lead, prepare_frames(film, read, size, uploads)), cuts))
 
 
-def prepare_frames(film: Film, read: Iterable[FilmFrame], size: int | SizeAt | None) -> Generator[PreparedFrame]:
+def prepare_frames(
+    film: Film, read: Iterable[FilmFrame], size: int | SizeAt | None, uploads: Uploads | None = None
+) -> Generator[PreparedFrame]:
     """Prepare frames one by one, without finding shots; see `prepare_shots`."""
     coding = Coding.of(film)
+    uploads = uploads or Uploads(torch.device("cpu"))
+    beside = own_stream(uploads.device)
     for frame in read:
         side = size(frame.time) if callable(size) else size
         stored = (side, side) if side else (film.height, film.width)
-        network_input = upright(small_lightness(frame.luma, stored, coding)[0].numpy(), film.rotation)
-        yield PreparedFrame(frame, network_input, _downscaled(network_input))
+        with beside:
+            network_input = upright(small_lightness(uploads.of(frame.luma), stored, coding)[0], film.rotation)
+            lightness = download(_downscaled(network_input)).numpy()
+        yield PreparedFrame(frame, network_input, lightness)
 
 
 def read_lead_in(film: Film, last: Fraction, done: int) -> list[FilmFrame]:
@@ -120,23 +130,23 @@ def read_lead_in(film: Film, last: Fraction, done: int) -> list[FilmFrame]:
 
 def _unwritten(prepared: PreparedFrame) -> PreparedFrame:
     """Drop the luma of a frame that only contributes to others."""
-    return replace(prepared, frame=replace(prepared.frame, luma=prepared.frame.luma[:0], alpha=None), written=False)
+    return replace(
+        prepared, frame=replace(prepared.frame, luma=prepared.frame.luma[:0].copy(), alpha=None), written=False
+    )
 
 
-def upright(planes: Plane, rotation: int) -> Plane:
+def upright(planes: Tensor, rotation: int) -> Tensor:
     """Rotate planes (C, H, W) clockwise by a multiple of 90 degrees."""
-    return np.ascontiguousarray(np.rot90(planes, -rotation // 90, axes=(1, 2)))
+    return torch.rot90(planes, -rotation // 90, dims=(1, 2)).contiguous()
 
 
-def _downscaled(lightness: Plane) -> Plane:
+def _downscaled(lightness: Tensor) -> Tensor:
     height, width = lightness.shape[-2:]
     scale = _MAX_SIDE / max(height, width)
     if scale >= 1:
         return lightness
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    small = functional.interpolate(torch.from_numpy(lightness)[None], size, mode="bilinear", antialias=True)
-    plane: Plane = small[0].numpy()
-    return plane
+    return functional.interpolate(lightness[None], size, mode="bilinear", antialias=True)[0]
 
 
 def _cut(prepared: Iterable[PreparedFrame], cuts: Sequence[Fraction]) -> Generator[tuple[PreparedFrame, bool]]:

@@ -7,17 +7,21 @@ along the optical flow of the lightness, and counts less where the flow is not r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
+import torch
 
-from colorcli.film.flow import FlowStep, MotionEstimator, resize
+from colorcli.film.flow import DeviceFlowStep, FlowStep, MotionEstimator, resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     Plane = NDArray[np.float32]
+    Chroma = Any
+    """Planes of chroma: an array on the CPU, a tensor on another device."""
 
 Method = Literal["flow", "average", "off"]
 METHODS: tuple[Method, ...] = ("flow", "average", "off")
@@ -53,12 +57,12 @@ class Stabilizer:
         self._mean = BidirectionalMean(_DECAY.get(method, 0), window)
         self._motion = MotionEstimator()
 
-    def push(self, lightness: Plane, ab: Plane) -> list[Plane]:
+    def push(self, lightness: Plane, ab: Chroma) -> list[Chroma]:
         """Add the next frame of the shot.
 
         Args:
             lightness: (1, h, w) float32 L* in 0..100, every frame of a shot of the same size.
-            ab: (2, h, w) float32, of the same height and width.
+            ab: (2, h, w) float32, of the same height and width: an array, or a tensor on a device other than the CPU.
 
         Returns:
             The chroma (2, h, w) of the frames that are finished, in order: none, or several at a time.
@@ -68,7 +72,7 @@ class Stabilizer:
         step = self._motion.step(lightness) if self._method == "flow" else None
         return self._mean.push(weighted(ab), step)
 
-    def finish(self) -> list[Plane]:
+    def finish(self) -> list[Chroma]:
         """End the shot and return the chroma of its last frames. The next frame starts a new shot from scratch."""
         self._motion = MotionEstimator()
         return self._mean.finish()
@@ -79,14 +83,14 @@ class _Pending:
     """A frame whose colors still depend on the frames after it.
 
     Attributes:
-        own: (h, w, 4) its own colors: a and b times their weight, the weight, and padding.
-        before: (h, w, 4) the accumulated colors of the frames before it, carried to this frame.
+        own: its own colors, as `weighted` returns them.
+        before: the accumulated colors of the frames before it, carried to this frame.
         step: the motion from the previous frame to this one; None to average in place.
     """
 
-    own: Plane
-    before: Plane
-    step: FlowStep | None
+    own: Chroma
+    before: Chroma
+    step: FlowStep | DeviceFlowStep | None
 
 
 class BidirectionalMean:
@@ -109,7 +113,7 @@ class BidirectionalMean:
         self._window = window
         self._pending: list[_Pending] = []
 
-    def push(self, own: Plane, step: FlowStep | None) -> list[Plane]:
+    def push(self, own: Chroma, step: FlowStep | None) -> list[Chroma]:
         """Add the next frame.
 
         Args:
@@ -119,21 +123,22 @@ class BidirectionalMean:
         Returns:
             The chroma (2, h, w) of the frames that are finished, in order: none, or a block of them.
         """
-        before = np.zeros_like(own)
+        moved = step.to(own.device) if step and isinstance(own, torch.Tensor) else step
+        before = own * 0
         if self._pending:
             last = self._pending[-1]
-            before = self._carry(last.own + last.before, step, backward=False)
-        self._pending.append(_Pending(own, before, step))
+            before = self._carry(last.own + last.before, moved, backward=False)
+        self._pending.append(_Pending(own, before, moved))
         return self._decide(self._window // 4) if len(self._pending) == self._window else []
 
-    def finish(self) -> list[Plane]:
+    def finish(self) -> list[Chroma]:
         """End the shot and return the chroma of all pending frames."""
         return self._decide(len(self._pending))
 
-    def _decide(self, count: int) -> list[Plane]:
+    def _decide(self, count: int) -> list[Chroma]:
         """Run the backward pass over all pending frames, and finish the first ones."""
-        decided: list[Plane] = []
-        after: Plane | np.float32 = np.float32(0)
+        decided: list[Chroma] = []
+        after: Chroma | float = 0.0
         for number in reversed(range(len(self._pending))):
             pending = self._pending[number]
             onward = pending.own + after
@@ -144,25 +149,41 @@ class BidirectionalMean:
         del self._pending[:count]
         return decided[::-1]
 
-    def _carry(self, colors: Plane, step: FlowStep | None, *, backward: bool) -> Plane:
+    def _carry(self, colors: Chroma, step: FlowStep | DeviceFlowStep | None, *, backward: bool) -> Chroma:
         if step is None:
-            return colors * np.float32(self._decay)
+            return colors * np.float32(self._decay) if isinstance(colors, np.ndarray) else colors * self._decay
+        if isinstance(step, DeviceFlowStep):
+            return self._carry_on_device(colors, step, backward=backward)
         carried = step.carry_backward(colors) if backward else step.carry_forward(colors)
         confidence = step.forward_confidence if backward else step.backward_confidence
         share = resize(confidence * np.float32(self._decay), carried.shape[:2])
         carried *= cv2.merge([share] * 4)
         return carried if carried[..., 2].min() > _MIN_WEIGHT else _rescaled(carried)
 
+    def _carry_on_device(self, colors: Tensor, step: DeviceFlowStep, *, backward: bool) -> Tensor:
+        carried, confidence = step.carry(colors, backward=backward)
+        carried = carried * (confidence * self._decay)
+        # As in `_rescaled`, which changes nothing where no weight is too small; asking would wait for the device.
+        return carried * (float(_MIN_WEIGHT) / carried[2:].clamp(min=1e-30)).clamp(min=1)
 
-def weighted(ab: Plane, weight: float = 1) -> Plane:
-    """Lay out chroma (2, h, w) for `BidirectionalMean`: (h, w, 4), as OpenCV warps four channels faster than three."""
+
+def weighted(ab: Chroma, weight: float = 1) -> Chroma:
+    """Lay out chroma (2, h, w) for `BidirectionalMean`: a and b times their weight, and the weight.
+
+    Returns:
+        For an array (h, w, 4), padded, as OpenCV warps four channels faster than three; for a tensor (3, h, w).
+    """
+    if isinstance(ab, torch.Tensor):
+        return torch.cat((ab.float(), torch.ones_like(ab[:1], dtype=torch.float32))) * weight
     a, b = ab.astype(np.float32) * np.float32(weight)
     ones = np.full_like(a, weight)
     planes: Plane = cv2.merge([a, b, ones, np.zeros_like(a)])
     return planes
 
 
-def _mean(colors: Plane) -> Plane:
+def _mean(colors: Chroma) -> Chroma:
+    if isinstance(colors, torch.Tensor):
+        return colors[:2] / colors[2:]
     a, b, weight, _ = cv2.split(colors)
     mean: Plane = np.empty((2, *colors.shape[:2]), dtype=np.float32)
     np.divide(a, weight, out=mean[0])

@@ -22,9 +22,8 @@ from colorcli.errors import ColorcliError, DeviceError, OutputExists, PluginErro
 from colorcli.files import replacing, shown, sweep
 from colorcli.hints.files import HintSet
 from colorcli.inference.hinted import HintedPipeline, pipeline_for
-from colorcli.inference.model import is_out_of_memory
 from colorcli.inference.outcomes import PictureOutcome
-from colorcli.inference.transfer import start_worker
+from colorcli.inference.transfer import is_out_of_memory, start_worker
 from colorcli.media.pictures.files import (
     DEFAULT_MAX_PIXELS,
     Frame,

@@ -18,7 +18,7 @@ from colorcli.inference.answers import CHROMA, ENTROPY, RGB, Planes, checked_col
 from colorcli.inference.device import Device, choose
 from colorcli.inference.placement import place
 from colorcli.inference.tracing import TracingNeeded, call_networks
-from colorcli.inference.transfer import Uploads
+from colorcli.inference.transfer import Uploads, is_out_of_memory
 from colorcli.isolation import origin
 from colorcli.isolation.guard import failure, guard
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     Picture = TypeVar("Picture", Image.Image, NDArray[np.generic])
 
 _log = logging.getLogger("colorcli")
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 
 
 class Model:
@@ -71,7 +70,7 @@ class Model:
         self.note = note
         self._defaults = defaults or {}
         self._step = None if size else colorizer.multiple_of
-        self.uploads = Uploads()
+        self.uploads = Uploads(device.device)
         self._moving = threading.Lock()
         self._place = device, place(network, device, self._step)
 
@@ -316,6 +315,7 @@ class Model:
             _log.warning("%s has too little memory for one picture. Continuing on the CPU.", device.device)
             cpu = choose("cpu", "fp32" if device.dtype == torch.float32 else "auto")
             self._place = cpu, place(self._place[1], cpu, self._step)
+            self.uploads.device = cpu.device
 
     @overload  # an array is an iterable, too: the first that fits counts
     def colorize(  # type: ignore[overload-overlap]
@@ -357,13 +357,6 @@ class Model:
                 "Open it first: colorize(PIL.Image.open(path)).",
             )
         return _colorized(pipeline, image)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or the machine itself, ran out of memory."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 def _is_no_fault(error: BaseException) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,26 +17,22 @@ from torch.nn import functional
 from colorcli.errors import UsageError
 from colorcli.inference.answers import CHROMA
 from colorcli.inference.join import join
-from colorcli.inference.model import is_out_of_memory
-from colorcli.inference.preprocess import small_lightness, strip_pixels
+from colorcli.inference.preprocess import in_strips, small_lightness
 from colorcli.inference.taming import Taming, gray_share
 from colorcli.media.pictures.files import Frame, Provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from colorcli.colorizer import OptionValue
     from colorcli.inference.answers import Planes
     from colorcli.inference.model import Model
     from colorcli.inference.stopwatch import Stopwatch
 
-_Result = TypeVar("_Result")
 Notes: TypeAlias = "Mapping[str, str | float]"
 
-_log = logging.getLogger("colorcli")
 _BATCH = {"cpu": 1, "cuda": 16}  # larger batches are no faster on a CPU
 _BATCH_ELSEWHERE = 4
-_LEAST_STRIP = 2**18  # pixels: with less, the CPU is as fast
 _LEFT_GRAY = 0.5  # share of a picture from which it is worth a note
 
 
@@ -150,9 +145,11 @@ class Pipeline:
         size = (side, side) if side else self._own_size(*frame.pixels.shape[:2])
         device = self.model.device.device
         with self.timed("preprocess"):
-            return self._with_memory(
-                lambda where, strip: small_lightness(self.model.uploads.of(frame.pixels, where), size, where, strip),
+            uploads = self.model.uploads
+            return in_strips(
+                lambda where, strip: small_lightness(uploads.of(frame.pixels, where), size, where, strip),
                 device,
+                uploads,
             ).to(device)
 
     def _own_size(self, height: int, width: int) -> tuple[int, int]:
@@ -203,31 +200,14 @@ class Pipeline:
     def join(self, frame: Frame, planes: Tensor) -> Frame:
         """Combine a frame's own lightness with the chroma that was predicted for it."""
         with self.timed("join"):
-            pixels = self._with_memory(
-                lambda where, strip: join(self.model.uploads.of(frame.pixels, where), planes.to(where), strip),
+            uploads = self.model.uploads
+            pixels = in_strips(
+                lambda where, strip: join(uploads.of(frame.pixels, where), planes.to(where), strip),
                 planes.device,
+                uploads,
             )
-            self.model.uploads.drop(frame.pixels)
+            uploads.drop(frame.pixels)
         return replace(frame, pixels=pixels)
-
-    def _with_memory(self, work: Callable[[torch.device, int], _Result], device: torch.device) -> _Result:
-        """Do full-size work on a device in strips that its memory holds; or on the CPU if it holds none."""
-        strip = strip_pixels(device)
-        while device.type != "cpu":
-            try:
-                return work(device, strip)
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-            self.model.uploads.clear()
-            if device.type == "cuda":
-                torch.cuda.empty_cache()
-            if strip < 2 * _LEAST_STRIP:
-                _log.warning("%s has too little memory for a picture of this size. Continuing on the CPU.", device)
-                device = torch.device("cpu")
-            strip //= 2
-            _log.debug("%s ran out of memory. Continuing with strips of %d pixels.", device, strip)
-        return work(device, strip_pixels(device))
 
 
 class DerivedPipeline(Pipeline):

@@ -6,23 +6,30 @@ picture and large pictures are not slowed down by cache misses. Tables and matri
 
 from __future__ import annotations
 
+import logging
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from colorcli.color import LUMINANCE_WEIGHTS, gray_to_lightness, luminance_to_lightness, rgb_to_lab, srgb_to_linear
-from colorcli.inference.transfer import as_tensor, upload
+from colorcli.inference.transfer import as_tensor, is_out_of_memory, upload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
+    from colorcli.inference.transfer import Uploads
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger("colorcli")
 _STRIP = {"cpu": 2**17, "cuda": 2**24}  # pixels
 _STRIP_ELSEWHERE = 2**23
+_LEAST_STRIP = 2**18  # pixels: in smaller ones a GPU is no faster than the CPU
 _CACHED_MATRICES = 16  # for scaling, megabytes each: enough for pictures of a few sizes
 
 
@@ -60,6 +67,33 @@ def strips(
         part = slice(start, min(start + rows, height))
         seen = pixels[part]
         yield part, _lightness(seen if isinstance(seen, Tensor) else as_tensor(seen))[None, None]
+
+
+def in_strips(work: Callable[[torch.device, int], Result], device: torch.device, uploads: Uploads) -> Result:
+    """Do full-size work on a device in strips that fit its memory, or on the CPU if none do.
+
+    Args:
+        work: takes the device and the pixels of a strip.
+        device: to try first.
+        uploads: frames on it, which make room.
+    """
+    strip = strip_pixels(device)
+    while device.type != "cpu":
+        try:
+            return work(device, strip)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        uploads.clear()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        if strip < 2 * _LEAST_STRIP:
+            _log.warning("%s has too little memory for a picture of this size. Continuing on the CPU.", device)
+            device = torch.device("cpu")
+        else:
+            strip //= 2
+            _log.info("%s ran out of memory. Continuing with strips of %d pixels.", device, strip)
+    return work(device, strip_pixels(device))
 
 
 def strip_pixels(device: torch.device) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 
 
 def as_tensor(pixels: NDArray[Any]) -> Tensor:
@@ -46,20 +49,35 @@ def start_worker(device: torch.device, threads: int) -> None:
         torch.cuda.set_stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
 
 
+def own_stream(device: torch.device) -> AbstractContextManager[object]:
+    """Return a context, to be entered again and again, in which CUDA works beside the other threads of a film.
+
+    What is computed in it may be used elsewhere after a `download` in it, which waits for all of it.
+    """
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.cuda.stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
+
+
 class Uploads:
     """Frames on a device: uploaded when their lightness is computed, and kept there until they are joined.
 
     A frame that is never joined leaves the device with its pixels.
+
+    Args:
+        device: where frames are needed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
         self._kept: dict[int, tuple[weakref.ref[NDArray[Any]], torch.device, Tensor]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def of(self, pixels: NDArray[Any], device: torch.device) -> NDArray[Any] | Tensor:
-        """Return a frame's pixels on a device; for the CPU the array itself."""
+    def of(self, pixels: NDArray[Any], device: torch.device | None = None) -> NDArray[Any] | Tensor:
+        """Return a frame's pixels on this device or another; for the CPU the array itself."""
+        device = device or self.device
         if device.type == "cpu":
             return pixels
         key = id(pixels)
@@ -76,3 +94,10 @@ class Uploads:
     def clear(self) -> None:
         """Forget all frames, to make room."""
         self._kept.clear()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or the machine itself, ran out of memory."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)

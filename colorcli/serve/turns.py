@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from colorcli.errors import DeviceError
-from colorcli.inference.model import is_out_of_memory
+from colorcli.inference.transfer import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

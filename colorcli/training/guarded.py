@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from colorcli.errors import PluginError
-from colorcli.inference.model import is_out_of_memory
+from colorcli.inference.transfer import is_out_of_memory
 from colorcli.isolation.guard import guard
 
 if TYPE_CHECKING:

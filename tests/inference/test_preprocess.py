@@ -1,7 +1,5 @@
 """Every device computes what the CPU computes, and pixels travel once each way."""
 
-import contextlib
-
 import numpy as np
 import pytest
 import torch
@@ -16,14 +14,8 @@ from colorcli.inference.model import Model
 from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.preprocess import small_lightness
 from colorcli.media.pictures.files import Frame
-from tests.remote import IS_POSSIBLE, Remote
 
 CPU = torch.device("cpu")
-DEVICES = [
-    "cpu",
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")),
-    pytest.param("remote", marks=pytest.mark.skipif(not IS_POSSIBLE, reason="torch cannot imitate devices yet")),
-]
 
 
 class Warm(Colorizer):
@@ -59,22 +51,6 @@ class Full:
         if device.type != "cpu" and strip > self.fits:
             raise torch.OutOfMemoryError("out of memory")
         return self.work(*args)
-
-
-@pytest.fixture(params=DEVICES)
-def device(request):
-    """A device to compute on."""
-    on = Remote() if request.param == "remote" else contextlib.nullcontext()
-    with on:
-        yield torch.device("remote:0") if request.param == "remote" else torch.device(request.param)
-
-
-@pytest.fixture
-def remote():
-    if not IS_POSSIBLE:
-        pytest.skip("torch cannot imitate devices yet")
-    with Remote() as device:
-        yield device
 
 
 def picture(dtype, shape, seed=0):

@@ -156,7 +156,7 @@ def _truths(film: Film, settings: FilmSettings, size: int) -> Generator[_Truth]:
             if still.written:
                 frame = _shown_at(still.frame.time, decoded, film)
                 rgb = _rgb(frame, film, (height, width))
-                lab = rgb_to_lab(torch.from_numpy(upright(rgb, film.rotation))).numpy()
+                lab = rgb_to_lab(upright(torch.from_numpy(rgb), film.rotation)).numpy()
                 yield _Truth(lab[:1], lab[1:], still.place == 0)
 
 

@@ -17,9 +17,9 @@ from colorcli.files import replacing
 from colorcli.pages.sheet import PictureVersions, write_sheet
 from colorcli.pages.versions import versions
 from colorcli.training.curves import draw_lines, draw_panels
-from colorcli.training.data import sample
 from colorcli.training.held_out import held_out
 from colorcli.training.report import read_runs
+from colorcli.training.selection import sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -9,9 +9,9 @@ import msgspec
 
 from colorcli.errors import UsageError
 from colorcli.experiments.declaration import ScaledRun
-from colorcli.training.data import sample
 from colorcli.training.held_out import held_out
 from colorcli.training.recipes import RecipeFile, TrainingSettings, find_recipe, read_recipe
+from colorcli.training.selection import sample
 from colorcli.validation import find_problems
 
 if TYPE_CHECKING:

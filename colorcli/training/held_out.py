@@ -11,8 +11,8 @@ import torch
 from colorcli.documents import read_json
 from colorcli.errors import UsageError
 from colorcli.media.photographs import find_photographs
-from colorcli.training.data import candidates_of, chosen_by, fingerprint, split
 from colorcli.training.recipes import TrainingSettings
+from colorcli.training.selection import candidates_of, chosen_by, fingerprint, split
 
 if TYPE_CHECKING:
     from colorcli.media.photographs import Photograph

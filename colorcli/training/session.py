@@ -18,10 +18,10 @@ from colorcli.isolation.guard import guard
 from colorcli.media.photographs import Photograph, find_photographs
 from colorcli.plugin.registry import Registry
 from colorcli.recipe import Recipe
-from colorcli.training.data import (
-    SURVEYED_SIZE,
-    BatchSchedule,
-    Photographs,
+from colorcli.training.data import SURVEYED_SIZE, BatchSchedule, Photographs, load, whole_pictures
+from colorcli.training.guarded import GuardedRecipe
+from colorcli.training.runs import Checkpoint, Run
+from colorcli.training.selection import (
     Split,
     candidates_of,
     categories_of,
@@ -30,13 +30,9 @@ from colorcli.training.data import (
     expect_categories,
     find_unusable,
     fingerprint,
-    load,
     sample,
     split,
-    whole_pictures,
 )
-from colorcli.training.guarded import GuardedRecipe
-from colorcli.training.runs import Checkpoint, Run
 from colorcli.weights import open_file
 from colorcli.weights.fitting import adapt, build, mismatch
 

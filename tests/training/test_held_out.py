@@ -6,10 +6,10 @@ import pytest
 
 from colorcli.errors import UsageError
 from colorcli.media.photographs import find_photographs
-from colorcli.training.data import split
 from colorcli.training.held_out import colorizer_of, held_out
 from colorcli.training.loop import train
 from colorcli.training.recipes import read_recipe
+from colorcli.training.selection import split
 from colorcli_zhang import Zhang
 from tests.training.photographs import TINY, picture, write_photographs, write_recipe
 

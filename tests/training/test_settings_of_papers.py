@@ -11,9 +11,10 @@ from colorcli.color import gray_to_lightness
 from colorcli.errors import UsageError
 from colorcli.media.photographs import find_photographs
 from colorcli.plugin.registry import Registry
-from colorcli.training.data import Crop, Photographs, as_batch, find_unusable
+from colorcli.training.data import Crop, Photographs, as_batch
 from colorcli.training.loop import train
 from colorcli.training.recipes import read_recipe
+from colorcli.training.selection import find_unusable
 from colorcli_zhang import Zhang
 from colorcli_zhang.recipe import ZhangRecipe
 from tests.training.photographs import TINY, picture, write_photographs, write_recipe

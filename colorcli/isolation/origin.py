@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def provider(entry_point: EntryPoint) -> Origin:
     """Return the distribution that declares an entry point, also one that an uninstallation has left half of."""
     if entry_point.dist is None:
         return Origin()
-    metadata = entry_point.dist.metadata
+    metadata: Any = entry_point.dist.metadata  # typed as if nothing could be missing
     return Origin(metadata.get("Name") or _UNNAMED, metadata.get("Version") or "")
 
 

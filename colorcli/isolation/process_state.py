@@ -109,7 +109,7 @@ def default_dtype_kept() -> Iterator[None]:
 
 
 def _default_dtype() -> Any:
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     return torch.get_default_dtype() if hasattr(torch, "get_default_dtype") else None
 
 

@@ -131,8 +131,7 @@ def _broken_by(check: Callable[[], None]) -> str:
 
 
 def _find(what: str) -> tuple[Registry, list[PluginRecord]]:
-    names = {entry_point.name for entry_point in installed()}
-    if what not in names and Path(what).exists():
+    if what not in {entry_point.name for entry_point in installed()} and Path(what).exists():
         return _unpacked(Path(what).resolve())
     registry = Registry()
     plugins = registry.plugins()

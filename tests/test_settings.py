@@ -3,7 +3,7 @@ import pytest
 
 from colorcli.cli import main
 from colorcli.errors import UsageError
-from colorcli.settings import find_settings, is_users_own, read_settings
+from colorcli.settings import USERS_OWN, find_settings, is_users_own, read_settings
 
 
 @click.group()
@@ -179,3 +179,18 @@ def test_a_command_does_not_obey_a_strangers_folder(nowhere, capsys):
     error = capsys.readouterr().err
     assert "run.overwrite is not allowed in the current folder" in error
     assert "run.output is not allowed in the current folder" in error
+
+
+def test_no_option_that_writes_a_file_is_open_to_a_strangers_folder():
+    from colorcli.cli import colorcli
+
+    writing = {
+        flag.removeprefix("--")
+        for command in colorcli.commands.values()
+        for option in command.params
+        if isinstance(option, click.Option) and isinstance(option.type, click.Path) and not option.type.exists
+        for flag in option.opts
+        if flag.startswith("--")
+    }
+    assert "into" in writing
+    assert writing <= USERS_OWN

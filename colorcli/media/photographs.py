@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
 
+_COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 _MANIFEST = "manifest.csv"
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
@@ -90,12 +91,14 @@ def find_photographs(folder: Path) -> list[Photograph]:
     takes precedence.
 
     Raises:
-        DataError: the folder does not exist, or a tar file or the manifest in it is damaged.
+        DataError: the folder does not exist, or a tar file or the manifest in it is damaged, or a tar file compressed.
     """
     if not folder.is_dir():
         raise DataError(f"Folder of color photographs not found: {folder}.")
     found: list[Photograph] = []
     for path in sorted(folder.rglob("*")):
+        if path.name.lower().endswith(_COMPRESSED_TARS):
+            raise DataError(f"{path}: compressed tar files cannot be read in place.", "Unpack it first: tar xf FILE")
         if path.suffix.lower() == ".tar":
             found += _in_tar(path)
         elif path.suffix.lower() in _SUFFIXES:
@@ -126,7 +129,7 @@ def _read_manifest(path: Path) -> dict[str, dict[str, str | None]]:
 
 def _in_tar(path: Path) -> list[Photograph]:
     try:
-        with tarfile.open(path) as tar:
+        with tarfile.open(path, "r:") as tar:  # uncompressed, because photographs are read where they lie in it
             members = (m for m in tar if m.isfile() and Path(m.name).suffix.lower() in _SUFFIXES)
             return [Photograph(m.name, path, m.offset_data, m.size) for m in members]
     except (OSError, tarfile.TarError) as error:

@@ -81,8 +81,7 @@ class Guard:
         """
         self._bytes += received
         self._window_bytes += received
-        if self.largest is not None and self._bytes > self.largest:
-            raise TooSlow(f"more than the expected {self.largest:,} bytes were sent")
+        self.check_size(self._bytes)
         self.check()
 
     def check(self) -> None:
@@ -102,6 +101,15 @@ class Guard:
             if self._window_bytes < SLOWEST * self.patience:
                 raise TooSlow(f"less than {SLOWEST // 1000} kB per second for {self.patience:g} seconds")
             self._window_started, self._window_bytes, self.patience = now, 0, LATER
+
+    def check_size(self, stored: int) -> None:
+        """Check the bytes on the disk, which may be more than those that arrived: a server may compress them.
+
+        Raises:
+            TooSlow: they are too many.
+        """
+        if self.largest is not None and stored > self.largest:
+            raise TooSlow(f"more than the expected {self.largest:,} bytes were sent")
 
     def count_elsewhere(self, received: int) -> None:
         """Count bytes that another process received: this one is waiting for the same file."""
@@ -135,12 +143,13 @@ def guarded(guard: Guard, call: Callable[[], _Answer], stored: Callable[[], int]
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    size = stored()
+    first = size = stored()
     try:
         while thread.is_alive():
             thread.join(0.2)
             size, before = stored(), size
             guard.count_elsewhere(max(size - before, 0))
+            guard.check_size(size - first)
             if thread.is_alive():
                 guard.check()
     except BaseException:  # Ctrl-C, too

@@ -1,5 +1,6 @@
 """A Hub that wants to write elsewhere, or to keep the client waiting."""
 
+import gzip
 import subprocess
 import sys
 import time
@@ -155,6 +156,16 @@ def test_an_explicit_tag_waits_longer_but_not_for_ever(hub, plain, monkeypatch):
     hub.drip = True
     with pytest.raises(WeightsNotFound, match=r"less than 50 kB per second for 1\.5 seconds"):
         locate(plain, "best")
+
+
+@new_client_only
+def test_a_download_that_unfolds_on_the_disk_has_a_limit(hub, plain, tmp_path):
+    hub.instead = {FILE: gzip.compress(bytes(100_000_000), 1)}
+    hub.headers = {"Content-Encoding": "gzip"}
+    hub.pause = 0.3
+    with pytest.raises(WeightsNotFound, match="more than the expected"):
+        locate(plain, "best")
+    assert max((path.stat().st_size for path in tmp_path.rglob("*")), default=0) < 80_000_000
 
 
 def test_a_whole_download_has_a_limit(hub, plain, monkeypatch):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader
 
-_HINT = "Check the disk's space and permissions."
+_HINT = "Check the disk and its permissions, or choose another folder."
 _TEMPORARY = re.compile(r"\.colorcli-([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.part")
 _swept: set[Path] = set()
 _temporaries: set[Path] = set()  # that this process is writing
@@ -57,14 +57,13 @@ def temporary_beside(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(target: Path, hint: str = _HINT, *, overwrite: bool = True) -> Iterator[Path]:
+def replacing(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary path whose file takes the target's name at the end, or is removed after an error.
 
     The target's folder is made if need be, and what killed processes have left there is removed.
 
     Args:
         target: the file to write.
-        hint: what to do when writing fails for another reason than a full disk.
         overwrite: replace a target that is there at the end; if False, it is left as it is.
 
     Raises:
@@ -73,7 +72,7 @@ def replacing(target: Path, hint: str = _HINT, *, overwrite: bool = True) -> Ite
     """
     temporary = temporary_beside(target)
     _temporaries.add(temporary)
-    with disk_errors(target, hint):
+    with disk_errors(target):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             sweep(target.parent)
@@ -88,6 +87,16 @@ def replacing(target: Path, hint: str = _HINT, *, overwrite: bool = True) -> Ite
             _temporaries.discard(temporary)
 
 
+def write_text(target: Path, text: str) -> None:
+    """Write a text file in UTF-8 that appears complete or not at all.
+
+    Raises:
+        UnwritableMedia: the disk refuses.
+    """
+    with replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
 def remove_temporaries() -> None:
     """Remove the temporary files and folders of this process, which is about to end without finishing them."""
     for _ in range(2):  # a thread may be creating one right now
@@ -97,7 +106,7 @@ def remove_temporaries() -> None:
 
 
 @contextlib.contextmanager
-def disk_errors(target: Path, hint: str = _HINT) -> Iterator[None]:
+def disk_errors(target: Path) -> Iterator[None]:
     """Convert an OSError to an error that names the file.
 
     Raises:
@@ -106,15 +115,15 @@ def disk_errors(target: Path, hint: str = _HINT) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise unwritable(target, error.strerror or str(error), hint) from error
+        raise unwritable(target, error.strerror or str(error)) from error
 
 
-def unwritable(target: Path, reason: str, hint: str = _HINT) -> UnwritableMedia:
+def unwritable(target: Path, reason: str) -> UnwritableMedia:
     """Make the error for a file that cannot be written, from a message of the system or of ffmpeg."""
     if any(words in reason for words in ("No space left", "not enough space", "File too large", "quota exceeded")):
         again = "Free some space and run the same command again: it resumes where it stopped."
         return UnwritableMedia(f"{shown(target)}: no space left on the disk.", again)
-    return UnwritableMedia(f"{shown(target)} cannot be written: {reason}.", hint)
+    return UnwritableMedia(f"{shown(target)} cannot be written: {reason}.", _HINT)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from colorcli.cli.command_line import command_line
 from colorcli.cli.film import FilmOptions, coloring_options
 from colorcli.cli.messages import report_error, report_note
 from colorcli.cli.model_options import ModelOptions, load_pipelines, models_options
+from colorcli.cli.output_files import output_files
 from colorcli.cli.progress import Progress, tracked
 from colorcli.errors import ColorcliError, DataError, UsageError, did_you_mean
 
@@ -26,14 +27,6 @@ if TYPE_CHECKING:
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FORMATS = (".md", ".json", ".csv", ".html")
-
-
-def _check_formats(_context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Check that each file's suffix names a format."""
-    for path in paths:
-        if path.suffix.lower() not in _FORMATS:
-            raise click.BadParameter(f"{path} must end in {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}.")
-    return paths
 
 
 @click.command()
@@ -53,17 +46,7 @@ def _check_formats(_context: click.Context, _parameter: click.Parameter, paths: 
     show_default=True,
     help="Split of RUN to evaluate on.",
 )
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="FILE",
-    callback=_check_formats,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write the tables to FILE: .md, .json, .csv or .html. Can be repeated.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@output_files(_FORMATS, "Also write the tables to FILE: .md, .json, .csv or .html.")
 @click.option(
     "--metrics",
     metavar="NAME[=FILE][,...]",
@@ -249,10 +232,9 @@ def _write(report: Report, path: Path) -> None:
     """Write a report in the format of the file's suffix, atomically."""
     from colorcli.evaluation.export import to_csv, to_json
     from colorcli.evaluation.markdown import to_markdown
-    from colorcli.files import replacing
+    from colorcli.files import write_text
     from colorcli.pages.evaluation import to_html
 
     write = {".md": to_markdown, ".json": to_json, ".csv": to_csv, ".html": to_html}[path.suffix.lower()]
     text = write(report)
-    with replacing(path, "Check the disk and its permissions, or choose another folder.") as temporary:
-        temporary.write_text(f"{text.rstrip()}\n", encoding="utf-8", newline="\n")
+    write_text(path, f"{text.rstrip()}\n")

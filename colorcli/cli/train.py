@@ -10,6 +10,7 @@ import click
 
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import device_option, license_option, offline_option, precision_option
+from colorcli.cli.output_files import output_files
 from colorcli.cli.subcommands import CommandWithSubcommands
 from colorcli.cli.training import Hardware, train_run
 from colorcli.errors import NotTrainable, UsageError, did_you_mean
@@ -142,13 +143,6 @@ def _list() -> int:
     return 0
 
 
-def _check_format(_context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    for path in paths:
-        if path.suffix.lower() not in _REPORT_FORMATS:
-            raise click.BadParameter(f"{path} must end in .md, .csv or .png.")
-    return paths
-
-
 @train.subcommand
 @click.command()
 @click.argument(
@@ -158,21 +152,11 @@ def _check_format(_context: click.Context, _parameter: click.Parameter, paths: t
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="FILE",
-    callback=_check_format,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write FILE: .md or .csv for the tables, .png for curves. Can be repeated.",
-)
+@output_files(_REPORT_FORMATS, "Also write FILE: .md or .csv for the tables, .png for curves.")
 @click.option("--loss", default="", help="Loss to draw.  [default: the validation loss that decides the best weights]")
-@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 def report(runs: tuple[Path, ...], outputs: tuple[Path, ...], loss: str, overwrite: bool) -> None:
     """Compare the losses of several training runs by epoch, as tables and curves."""
-    from colorcli.files import replacing
+    from colorcli.files import write_text
     from colorcli.pages import check_free
     from colorcli.training import require_extra
     from colorcli.training.report import draw, read_runs, to_csv, to_markdown
@@ -186,6 +170,5 @@ def report(runs: tuple[Path, ...], outputs: tuple[Path, ...], loss: str, overwri
             draw(path, found, loss)
             continue
         text = to_csv(found) if path.suffix.lower() == ".csv" else f"{to_markdown(found)}\n"
-        with replacing(path, "Check the disk and its permissions, or choose another folder.") as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+        write_text(path, text)
     click.echo(to_markdown(found))

@@ -154,9 +154,8 @@ def colorize_film(
     began = time.perf_counter()
     try:
         pipelines = ShotPipelines(pipeline, settings, own_pipelines or {})
-        colorize = _colorize_to_sequence if is_pattern(job.target) else _colorize
-        callbacks = on_search, on_start, on_frame
-        outcome = colorize(pipelines, job, settings, overwrite, reserved, callbacks, began)
+        task = _Task(pipelines, job, settings, overwrite, reserved, on_search, on_start, on_frame, began)
+        outcome = task.write_sequence() if is_pattern(job.target) else task.write_film()
         if settings.luma_md5:
             outcome = replace(outcome, remarks=(*outcome.remarks, _compare_luma(job, outcome.output, settings)))
         return outcome
@@ -202,65 +201,91 @@ def _corrections(
     return Corrections(film, references, pipelines.size_at, start, end, settings.cuts, on_search)
 
 
-def _colorize(
-    pipelines: ShotPipelines,
-    job: Job,
-    settings: FilmSettings,
-    overwrite: bool,
-    reserved: Collection[Path],
-    callbacks: tuple[OnSearch, OnStart, OnFrame],
-    began: float,
-) -> FilmOutcome:
-    provenance = settings.provenance(pipelines.usual, pipelines.own.values())
-    if not overwrite and is_done(job.source, job.target, read_provenance, provenance):
-        return FilmOutcome(job, done_before=True, target=job.target)
-    film = probe(job.source, settings.deinterlace, settings.frame_rate)
-    encoding = choose_encoding(film, job.target.suffix, settings.codec, settings.crf, settings.preset)
-    destination = choose_destination(film, job.target, encoding, settings.start, settings.end)
-    if destination.path != job.target:
-        if destination.path in reserved:
-            raise UnwritableMedia(
-                f"{film.name} must be written as {shown(destination.path)}, which another input is written to.",
-                "Colorize it separately, and choose another output with -o.",
-            )
-        if not overwrite and is_done(job.source, destination.path, read_provenance, provenance):
-            return FilmOutcome(job, done_before=True, target=destination.path)
-    start, end = destination.start, destination.end
-    on_search, on_start, on_frame = callbacks
-    corrections = _corrections(film, settings, pipelines, start, end, on_search)
-    with (
-        Parts(film, destination, encoding, provenance) as parts,
-        read_frames(film, start, end, after=parts.after, number=parts.frames, alpha=encoding.alpha) as reader,
-    ):
-        made_before = number = parts.frames
-        on_start(film, made_before)
-        colorizer = FilmColorizer(pipelines, film, settings, corrections)
-        shots = 0
-        before = read_lead_in(film, parts.after, made_before) if parts.after is not None and parts.runs_on else ()
-        with contextlib.closing(
-            colorizer.with_chroma_planes(
-                prepare_shots(film, reader, pipelines.size_at, before, settings.cuts, pipelines.usual.model.uploads)
-            )
-        ) as finished:
-            for number, (prepared, (u, v)) in enumerate(finished, made_before + 1):
-                if prepared.begins_part:
-                    parts.end_shot(runs_on=prepared.runs_on)
-                parts.write(prepared.frame.luma, u, v, prepared.frame.time, prepared.frame.alpha)
-                shots = prepared.shot + 1
-                on_frame(number, prepared.shot)
-        parts.finish(reader.jumps)
-    seconds = time.perf_counter() - began
-    figures = FilmFigures(
-        frames=number,
-        made_before=made_before,
-        predicted=colorizer.predicted,
-        shots=shots,
-        fps=round((number - made_before) / seconds, 2),
-        codec=encoding.codec,
-        copied=tuple(_described(each) for each in destination.copied),
-    )
-    remarks = (*film.notes, *corrections.notes, *encoding.notes, *destination.notes, *reader.notes)
-    return FilmOutcome(job, seconds, remarks=remarks, target=destination.path, figures=figures)
+@dataclass(frozen=True)
+class _Task:
+    """What `colorize_film` was called for, and when."""
+
+    pipelines: ShotPipelines
+    job: Job
+    settings: FilmSettings
+    overwrite: bool
+    reserved: Collection[Path]
+    on_search: OnSearch
+    on_start: OnStart
+    on_frame: OnFrame
+    began: float
+
+    def write_film(self) -> FilmOutcome:
+        """Colorize a film, or resume one that was stopped."""
+        job, settings, pipelines = self.job, self.settings, self.pipelines
+        provenance = settings.provenance(pipelines.usual, pipelines.own.values())
+        if not self.overwrite and is_done(job.source, job.target, read_provenance, provenance):
+            return FilmOutcome(job, done_before=True, target=job.target)
+        film = probe(job.source, settings.deinterlace, settings.frame_rate)
+        encoding = choose_encoding(film, job.target.suffix, settings.codec, settings.crf, settings.preset)
+        destination = choose_destination(film, job.target, encoding, settings.start, settings.end)
+        if destination.path != job.target:
+            if destination.path in self.reserved:
+                raise UnwritableMedia(
+                    f"{film.name} must be written as {shown(destination.path)}, which another input is written to.",
+                    "Colorize it separately, and choose another output with -o.",
+                )
+            if not self.overwrite and is_done(job.source, destination.path, read_provenance, provenance):
+                return FilmOutcome(job, done_before=True, target=destination.path)
+        start, end = destination.start, destination.end
+        corrections = _corrections(film, settings, pipelines, start, end, self.on_search)
+        with (
+            Parts(film, destination, encoding, provenance) as parts,
+            read_frames(film, start, end, after=parts.after, number=parts.frames, alpha=encoding.alpha) as reader,
+        ):
+            made_before = number = parts.frames
+            self.on_start(film, made_before)
+            colorizer = FilmColorizer(pipelines, film, settings, corrections)
+            shots = 0
+            before = read_lead_in(film, parts.after, made_before) if parts.after is not None and parts.runs_on else ()
+            uploads = pipelines.usual.model.uploads
+            found = prepare_shots(film, reader, pipelines.size_at, before, settings.cuts, uploads)
+            with contextlib.closing(colorizer.with_chroma_planes(found)) as finished:
+                for number, (prepared, (u, v)) in enumerate(finished, made_before + 1):
+                    if prepared.begins_part:
+                        parts.end_shot(runs_on=prepared.runs_on)
+                    parts.write(prepared.frame.luma, u, v, prepared.frame.time, prepared.frame.alpha)
+                    shots = prepared.shot + 1
+                    self.on_frame(number, prepared.shot)
+            parts.finish(reader.jumps)
+        seconds = time.perf_counter() - self.began
+        figures = FilmFigures(
+            frames=number,
+            made_before=made_before,
+            predicted=colorizer.predicted,
+            shots=shots,
+            fps=round((number - made_before) / seconds, 2),
+            codec=encoding.codec,
+            copied=tuple(_described(each) for each in destination.copied),
+        )
+        remarks = (*film.notes, *corrections.notes, *encoding.notes, *destination.notes, *reader.notes)
+        return FilmOutcome(job, seconds, remarks=remarks, target=destination.path, figures=figures)
+
+    def write_sequence(self) -> FilmOutcome:
+        """Colorize a film losslessly, and write that as numbered pictures with a record of what made them."""
+        job, settings, pipelines = self.job, self.settings, self.pipelines
+        provenance = settings.provenance(pipelines.usual, pipelines.own.values())
+        first = find_sequence(job.source, settings.frame_rate).first if is_pattern(job.source) else 1
+        record = job.target.with_name("colorcli.xmp")
+        sources = [*job.source.parent.iterdir()] if is_pattern(job.source) else [job.source]
+        newest = max((each for each in sources if each.is_file()), key=lambda each: each.stat().st_mtime)
+        if not self.overwrite and is_done(newest, record, read_record, provenance):
+            return FilmOutcome(job, done_before=True, target=job.target)
+        lossless = replace(job, target=job.target.with_name(".colorcli.mkv"))
+        outcome = replace(self, job=lossless, settings=replace(settings, codec="ffv1", crf=None)).write_film()
+        assert outcome.target is not None
+        film = probe(outcome.target)
+        export(film, job.target, first)
+        write_record(record, provenance)
+        outcome.target.unlink()
+        left = [each for each in film.streams if each.index != film.index]
+        remark = (f"{len(left)} other streams left out, because a sequence contains only pictures",) if left else ()
+        return replace(outcome, job=job, target=job.target, remarks=(*outcome.remarks, *remark))
 
 
 def _compare_luma(job: Job, output: Path, settings: FilmSettings) -> str:
@@ -277,37 +302,6 @@ def _compare_luma(job: Job, output: Path, settings: FilmSettings) -> str:
         return f"luma has {written.depth} bits instead of {source.depth}, so its checksums differ"
     equal = sum(one == other for one, other in zip(before, after, strict=False))
     return f"the luma of {equal} of {len(before)} frames is that of the source; use a lossless --codec such as ffv1"
-
-
-def _colorize_to_sequence(
-    pipelines: ShotPipelines,
-    job: Job,
-    settings: FilmSettings,
-    overwrite: bool,
-    reserved: Collection[Path],
-    callbacks: tuple[OnSearch, OnStart, OnFrame],
-    began: float,
-) -> FilmOutcome:
-    """Colorize a film losslessly, and write that as numbered pictures with a record of what made them."""
-    first = find_sequence(job.source, settings.frame_rate).first if is_pattern(job.source) else 1
-    record = job.target.with_name("colorcli.xmp")
-    sources = [*job.source.parent.iterdir()] if is_pattern(job.source) else [job.source]
-    newest = max((each for each in sources if each.is_file()), key=lambda each: each.stat().st_mtime)
-    provenance = settings.provenance(pipelines.usual, pipelines.own.values())
-    if not overwrite and is_done(newest, record, read_record, provenance):
-        return FilmOutcome(job, done_before=True, target=job.target)
-    lossless = replace(job, target=job.target.with_name(".colorcli.mkv"))
-    outcome = _colorize(
-        pipelines, lossless, replace(settings, codec="ffv1", crf=None), overwrite, reserved, callbacks, began
-    )
-    assert outcome.target is not None
-    film = probe(outcome.target)
-    export(film, job.target, first)
-    write_record(record, provenance)
-    outcome.target.unlink()
-    left = [each for each in film.streams if each.index != film.index]
-    remark = (f"{len(left)} other streams left out, because a sequence contains only pictures",) if left else ()
-    return replace(outcome, job=job, target=job.target, remarks=(*outcome.remarks, *remark))
 
 
 def _described(stream: Stream) -> str:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-_HINT = "Check the disk and its permissions, or choose another folder."
 _HEAD_LENGTH = 4096  # characters at the start of a page, which include its generator
 _GENERATOR = "colorcli"
 _BODY = Markup("<!-- body -->")
@@ -49,13 +48,15 @@ def render(template: str, values: Mapping[str, object]) -> Markup:
         template: the name of its file.
         values: by name; everything but `Markup` is escaped.
     """
-    return Markup(_environment().get_template(template).render(values))  # noqa: S704 - rendered with autoescape
+    templates = environment("colorcli", "pages")
+    return Markup(templates.get_template(template).render(values))  # noqa: S704 - rendered with autoescape
 
 
 @cache
-def _environment() -> Environment:
+def environment(package: str, folder: str) -> Environment:
+    """Load the templates of HTML in a folder of a package: all values are escaped, and missing ones are errors."""
     return Environment(
-        loader=PackageLoader("colorcli", "pages"),
+        loader=PackageLoader(package, folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -107,7 +108,7 @@ def open_page(path: Path, title: str, *, style: str = "", script: str = "") -> I
         UnwritableMedia: the file cannot be written.
     """
     start, end = page(title, _BODY, style=style, script=script).split(_BODY)
-    with replacing(path, _HINT) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write(start)
         yield file
         file.write(end)

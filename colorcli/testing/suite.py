@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import re
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
@@ -26,6 +23,7 @@ from colorcli.isolation.guard import stdout_to_stderr
 from colorcli.plugin.validation import LONGEST_SUMMARY, problems_of_colorizer, problems_of_options
 from colorcli.recipe import Batch, Recipe
 from colorcli.testing.assertions import assert_chroma, assert_tensor, difference, one_by_one, reason, seeded
+from colorcli.testing.imports import first_import, import_afresh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,21 +34,9 @@ if TYPE_CHECKING:
     from colorcli.inference.model import Model
 
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*")
-_SLOW = ("cv2", "jax", "matplotlib", "numpy", "pandas", "PIL", "scipy", "skimage", "tensorflow", "timm", "torch")
 _SIZES = ((1, 1), (5, 70), (47, 33))  # height and width of pictures that fit no network
 _PATIENCE = 1.0  # seconds that the import of a module may take
 _TOLERANCE = 1e-3  # of the chroma's range: what a batch, a thread or a file may change by rounding
-_IMPORT = """
-import contextlib, io, json, sys, time
-sys.path[:] = {path!r}
-import colorcli
-printed, began = io.StringIO(), time.perf_counter()
-with contextlib.redirect_stdout(printed):
-    import {module}
-slow = [name for name in {slow!r} if name in sys.modules]
-print(json.dumps(dict(seconds=time.perf_counter() - began, slow=slow, printed=printed.getvalue())))
-"""
-_import_reports: dict[str, dict[str, Any]] = {}  # by module
 
 
 class ColorizerSuite:
@@ -88,25 +74,23 @@ class ColorizerSuite:
 
     def test_its_module_imports_nothing_slow(self) -> None:
         """Torch takes a second to import, and everyone who lists the models would wait for it."""
-        report = self._imported()
-        slow = ", ".join(report["slow"])
-        assert not slow, f"{report['module']} imports {slow} at its top; do it inside build and predict"
+        report = first_import(type(self.colorizer).__module__)
+        slow = ", ".join(report.slow)
+        assert not slow, f"{report.module} imports {slow} at its top; do it inside build and predict"
 
     def test_its_module_is_imported_within_a_second(self) -> None:
         """The best of three attempts counts."""
-        report = self._imported()
-        seconds = report["seconds"]
+        report = first_import(type(self.colorizer).__module__)
+        seconds = report.seconds
         for _ in range(2):
             if seconds > _PATIENCE:
-                seconds = min(seconds, _import_report(report["module"])["seconds"])
-        assert seconds <= _PATIENCE, (
-            f"importing {report['module']} takes {seconds:.1f} s; the limit is {_PATIENCE:g} s"
-        )
+                seconds = min(seconds, import_afresh(report.module).seconds)
+        assert seconds <= _PATIENCE, f"importing {report.module} takes {seconds:.1f} s; the limit is {_PATIENCE:g} s"
 
     def test_nothing_is_printed_to_standard_output(self) -> None:
         """Standard output carries results; colorcli sends what plugins print to standard error."""
-        report, printed = self._imported(), io.StringIO()
-        assert not report["printed"], f"importing {report['module']} prints {report['printed'][:60]!r}"
+        report, printed = first_import(type(self.colorizer).__module__), io.StringIO()
+        assert not report.printed, f"importing {report.module} prints {report.printed[:60]!r}"
         with contextlib.redirect_stdout(printed):
             self._predict(self._network(), self._pictures()[0])
         assert not printed.getvalue(), f"build or predict prints {printed.getvalue()[:60]!r}; use logging"
@@ -349,13 +333,6 @@ class ColorizerSuite:
 
     # Helpers
 
-    def _imported(self) -> dict[str, Any]:
-        """Report what importing the module takes; the first report serves several promises."""
-        module = type(self.colorizer).__module__
-        if module not in _import_reports:
-            _import_reports[module] = _import_report(module)
-        return _import_reports[module]
-
     def _network(self) -> nn.Module:
         import torch
 
@@ -440,14 +417,6 @@ class ColorizerSuite:
             torch.cat([torch.zeros_like(noise), noise, torch.full_like(noise, 100)]),
             torch.cat([ramp / 2, noise, 100 - ramp / 4]),  # whose means and extremes differ
         ]
-
-
-def _import_report(module: str) -> dict[str, Any]:
-    """Import a module in a fresh Python."""
-    program = _IMPORT.format(path=sys.path, module=module, slow=_SLOW)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.returncode == 0, f"importing {module} fails in a fresh Python: {done.stderr.strip()}"
-    return {"module": module, **json.loads(done.stdout.splitlines()[-1])}
 
 
 def _extremes(option: Option) -> Sequence[OptionValue]:

@@ -35,7 +35,6 @@ DEFAULT_MAX_SIDE = 512
 
 _QUALITY = 90
 _DIGITS = 12  # of random names
-_HINT = "Check the disk and its permissions, or choose another folder."
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def write_survey(survey: Survey, page: Path, key: Path, *, seconds: float, facts
     """
     pictures = {name: {"scene": scene, "version": version} for name, (scene, version) in survey.versions.items()}
     table = {"format": KEY_FORMAT, "test": survey.test, "seconds": seconds, **facts, "pictures": pictures}
-    with replacing(key, _HINT) as temporary:
+    with replacing(key) as temporary:
         temporary.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     with open_page(page, TITLE, style=asset("turing.css"), script=asset("turing.js")) as file:
         file.write(_body(survey, seconds))

@@ -8,7 +8,7 @@ from importlib import resources
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from colorcli.pages import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ def render_page(models: Sequence[Mapping[str, Any]], max_bytes: int, *, films: b
         max_bytes: of a file that may be sent.
         films: whether films may be chosen.
     """
-    template = _environment().get_template("index.html")
+    template = environment("colorcli.serve", "page").get_template("index.html")
     words = SimpleNamespace(**texts()["page"])
     return template.render(p=words, t=texts(), models=models, max_bytes=max_bytes, films=films)
 
@@ -32,14 +32,3 @@ def texts() -> dict[str, Any]:
     """Read the texts of the page."""
     found: dict[str, Any] = json.loads(resources.files(__name__).joinpath("texts.json").read_text(encoding="utf-8"))
     return found
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("colorcli.serve", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -74,21 +74,9 @@ class FilmApi:
 
     async def films(self, request: Request) -> Response:
         """List the films."""
-
-        def work() -> list[dict[str, Any]]:
-            return [
-                {
-                    "key": key,
-                    "name": job.relative,
-                    "bytes": job.source.stat().st_size,
-                    "colored": job.target.exists(),
-                    "run": self._run(key),
-                }
-                for key, job in self._films.jobs().items()
-            ]
-
-        found = await self._take(request, work)
-        return JSONResponse({"folder": None if self._films.path is None else str(self._films.path), "films": found})
+        listed = await self._take(request, self._films.listed)
+        films = [{**film, "run": self._run(film["key"])} for film in listed]
+        return JSONResponse({"folder": None if self._films.path is None else str(self._films.path), "films": films})
 
     async def open(self, request: Request) -> Response:
         """Open a film, and begin to look for its shots."""

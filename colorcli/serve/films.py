@@ -17,7 +17,7 @@ import msgspec
 import torch
 
 from colorcli.errors import ColorcliError, OutputExists, UnreadableMedia, UsageError
-from colorcli.files import open_regular, replacing, shown
+from colorcli.files import disk_errors, open_regular, replacing, shown
 from colorcli.film.representatives import representatives
 from colorcli.film.shot_list import Shot, read_shots, write_shots
 from colorcli.film.stills import find_stills, still_name
@@ -226,8 +226,9 @@ class OpenFilm:
         if found is None:
             raise FilmNotFound("This reference does not exist.", "Reload the page.")
         self._check_ours(found.path)
-        for path in (found.path, _beside(found.path)):
-            path.unlink(missing_ok=True)
+        with disk_errors(found.path):
+            for path in (found.path, _beside(found.path)):
+                path.unlink(missing_ok=True)
 
     def inputs(self) -> tuple[Path | None, Path | None]:
         """Return the folder of references and the table of shots as `colorcli run` takes them, where there are any."""
@@ -309,6 +310,19 @@ class FilmFolder:
                 if own is not None:
                     found[key] = Job(job.source, own.target, job.relative, film=True)
         return found
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Describe the films for the page."""
+        return [
+            {
+                "key": key,
+                "name": job.relative,
+                "bytes": job.source.stat().st_size,
+                "colored": job.target.exists(),
+            }
+            for key, job in self.jobs().items()
+            if job.source.is_file()
+        ]
 
     def open(self, key: str) -> OpenFilm:
         """Open a film and look for its shots; the search in another film is stopped.

@@ -16,6 +16,7 @@ from colorcli.media.films.probe import probe
 from colorcli.serve import film_queue
 from tests.media.films.clips import make_clip
 from tests.serve.running import running
+from tests.serve.test_api import OPENAPI
 
 RED = "30%,50%=#c03020@20%"
 
@@ -129,6 +130,8 @@ def test_a_film_with_references_is_what_the_copied_command_writes(client, films,
     assert client.post(f"{path}/run", settings).status == 202
     run = wait(client, path, ended)["run"]
     assert (run["state"], run["frames"], run["total"]) == ("done", 36, 36), run
+    assert described_as("FilmRun", run)
+    assert described_as("FilmProgress", told)
     assert Path(run["output"]) == films / "film-color.mp4"
     downloaded = client.get(f"{path}/file")
     assert downloaded.content == (films / "film-color.mp4").read_bytes()
@@ -141,6 +144,11 @@ def test_a_film_with_references_is_what_the_copied_command_writes(client, films,
     assert downloaded.content == (films / "film-color.mp4").read_bytes()
 
 
+def described_as(name, told):
+    """Whether an answer has what the description of the API says."""
+    return set(told) == set(OPENAPI["components"]["schemas"][name]["properties"])
+
+
 def test_references_are_remembered_with_their_settings_and_the_list_of_shots(weights, films):
     with running(weights, films) as client:
         path, told = opened(client)
@@ -148,6 +156,8 @@ def test_references_are_remembered_with_their_settings_and_the_list_of_shots(wei
     with running(weights, films) as client:
         (film,) = client.get("/api/films").json["films"]
         described = client.post(f"/api/films/{film['key']}", {}).json
+        assert described_as("Film", described)
+        assert described_as("Reference", described["references"][0])
         assert [each["settings"]["strength"] for each in described["references"]] == [0.25]
         again = client.get(f"/api/films/{film['key']}").json
         assert again["complete"]  # without a search

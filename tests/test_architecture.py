@@ -31,13 +31,6 @@ PUBLIC = {
     "colorcli.training.optimization",
 }
 
-# Within a room no module imports one that imports it, except that a `Model` colorizes through pipelines, and a
-# pipeline recovers when its model runs out of memory.
-BACK_EDGES = {
-    ("colorcli.inference.model", "colorcli.inference.hinted"),
-    ("colorcli.inference.model", "colorcli.inference.pipeline"),
-}
-
 
 @dataclass(frozen=True)
 class Import:
@@ -124,7 +117,7 @@ def test_modules_of_one_room_import_each_other_one_way():
     graph = defaultdict(set)
     for each in IMPORTS:
         importer, imported = each.rooms
-        if importer == imported and not each.only_types and (each.importer, each.module) not in BACK_EDGES:
+        if importer == imported and not each.only_types:
             graph[each.importer].add(each.module)
     try:
         graphlib.TopologicalSorter(graph).prepare()

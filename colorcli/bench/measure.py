@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from fractions import Fraction
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from colorcli.bench import comparisons
 from colorcli.bench.speed import Facts, RoundTimings, Setting
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.film.colorize import FilmSettings, colorize_film
@@ -64,6 +67,7 @@ class Measurement:
 
     def _load(self, **changed: str) -> Pipeline:
         given = asdict(self._setting) | changed
+        given.pop("way")
         pairs, batch_size = given.pop("pairs"), given.pop("batch_size")
         model = load(given.pop("name"), **given)
         return Pipeline(model, options=model.read_options(pairs), batch_size=batch_size)
@@ -75,11 +79,18 @@ class Measurement:
 
     def first(self) -> None:
         """Colorize the first picture, or the first second of the first film."""
-        self._run(self._pipeline, self._jobs[:1], FilmSettings(end=Fraction(1)))
+        if self._setting.way == "colorcli":
+            self._run(self._pipeline, self._jobs[:1], FilmSettings(end=Fraction(1)))
+        else:
+            self._compared(self._jobs[:1])
 
     def round(self) -> RoundTimings:
         """Measure once."""
         began = time.perf_counter()
+        if self._setting.way != "colorcli":
+            count = self._compared(self._jobs)
+            whole = time.perf_counter() - began
+            return RoundTimings(whole=whole, alone=0, stages={}, workers=1, timed=whole, count=count)
         count = self._run(self._pipeline, self._jobs)
         whole = time.perf_counter() - began
         watch = Stopwatch(_settle(self._pipeline))
@@ -111,6 +122,18 @@ class Measurement:
             assert film.figures is not None
             frames += film.figures.frames
         return frames
+
+    def _compared(self, jobs: list[Job]) -> int:
+        """Do what a demo does, or what nothing can be left out of, and return the number of pictures or frames."""
+        shutil.rmtree(self._output, ignore_errors=True)
+        if self._setting.way == "demo":
+            demo = comparisons.demo_films if self._films else comparisons.demo_pictures
+            return demo(self._pipeline.model, jobs, self._side())
+        return self._floor.films(jobs) if self._films else self._floor.pictures(jobs)
+
+    @cached_property
+    def _floor(self) -> comparisons.Floor:
+        return comparisons.Floor(self._pipeline, self._side())
 
     def _alone(self, count: int) -> float:
         """Time the network alone for a number of pictures, in as many threads as there are workers."""

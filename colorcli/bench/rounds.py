@@ -54,8 +54,8 @@ def measure(
                     its.append(answer)
                 watch()
         return [
-            Speed(process.ask("facts"), its, process.cold_start, process.note)
-            for process, its in zip(processes, found, strict=True)
+            Speed(process.ask("facts"), its, process.cold_start, process.note, setting.way)
+            for setting, process, its in zip(settings, processes, found, strict=True)
         ]
 
 

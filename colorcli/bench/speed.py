@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Way = Literal["colorcli", "demo", "floor"]
 STAGES = ("decode", "preprocess", "network", "join", "encode", "other", "wait")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A model with options as for `colorcli run`."""
+    """A model with options as for `colorcli run`, and the way in which it is used; see `comparisons`."""
 
     name: str
     weights: str | None = None
@@ -24,6 +25,7 @@ class Setting:
     engine: str = "torch"
     batch_size: int | None = None
     offline: bool = False
+    way: Way = "colorcli"
 
 
 class RoundTimings(TypedDict):
@@ -31,8 +33,8 @@ class RoundTimings(TypedDict):
 
     Attributes:
         whole: from the first picture to the last.
-        alone: the network alone, for as many pictures and in as many threads.
-        stages: time of all threads by stage, including `wait`, measured in a separate pass.
+        alone: the network alone, for as many pictures and in as many threads; 0 for a demo or a floor.
+        stages: time of all threads by stage, including `wait`, measured in a separate pass; none for these.
         workers: number of threads.
         timed: from the first picture to the last in that separate pass.
         count: number of pictures or frames.
@@ -73,12 +75,14 @@ class Speed:
         rounds: all measurements.
         cold_start: seconds from the start of the process to the first picture.
         note: for the user, if the weights are not the best ones.
+        way: in which the model was used.
     """
 
     facts: Facts
     rounds: Sequence[RoundTimings]
     cold_start: float
     note: str
+    way: Way = "colorcli"
 
     @property
     def rates(self) -> list[float]:
@@ -111,7 +115,10 @@ class Speed:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything for JSON: the figures in the table, and the rounds behind them."""
+        if self.way != "colorcli":
+            return {"way": self.way, **self.facts, "pictures_per_second": self.rate, "rounds": list(self.rounds)}
         return {
+            "way": self.way,
             **self.facts,
             "pictures_per_second": self.rate,
             "stage_seconds": self.stages,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from colorcli.bench.against import relative
 from colorcli.evaluation.markdown import bullets
 from colorcli.evaluation.markdown import table as markdown_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from colorcli.bench.against import Others
     from colorcli.bench.speed import Facts, Speed
 
 _DEFINITIONS = (
@@ -20,33 +22,53 @@ _DEFINITIONS = (
     "the first picture, or the first second of a film. Memory: the peak of the process. FLOP: of the network in torch."
 )
 
+_COMPARED = (
+    "The demo: Pillow or PyAV, scikit-image's Lab at full size, the network in float32 one picture at a time, PNG or "
+    "H.264; of films, the first 8 frames. The floor: decoding, the network and encoding in the same threads, with "
+    "nothing between them."
+)
 
-def markdown(speeds: Sequence[Speed], source: str, command: str) -> str:
+
+def markdown(speeds: Sequence[Speed], source: str, command: str, others: Others | None = None) -> str:
     """Write speeds and their protocol as Markdown.
 
     Args:
         speeds: of each setting.
         source: a description of the pictures.
         command: the command that makes this table.
+        others: measurements of another machine to compare with.
     """
-    unit = "frames" if not speeds[0].facts["sizes"] else "pictures"
+    unit = unit_of(speeds)
+    compared = list(relative(speeds[0], speeds, others))
     stages = list(dict.fromkeys(name for speed in speeds for name in speed.stages))
     columns = [
-        *("", "batch", f"{unit}/s", "lowest to highest", *(f"{name} ms" for name in stages)),
+        *("", "batch", f"{unit}/s", "lowest to highest", *compared, *(f"{name} ms" for name in stages)),
         *("network", "of the network alone", "cold start", "memory", "GFLOP"),
     ]
+    rows = [_cells(speed, stages, relative(speed, speeds, others)) for speed in speeds]
+    return "\n\n".join([markdown_table(columns, rows), bullets(protocol(speeds, source, command, others))])
+
+
+def unit_of(speeds: Sequence[Speed]) -> str:
+    """Return what is counted: pictures or frames."""
+    return "pictures" if speeds[0].facts["sizes"] else "frames"
+
+
+def protocol(speeds: Sequence[Speed], source: str, command: str, others: Others | None) -> list[str]:
+    """Say how the figures were made; see `markdown`."""
     facts = speeds[0].facts
     rounds = len(speeds[0].rounds)
-    protocol = [
+    return [
         f"{source}{_sizes(facts)}",
         f"medians of {rounds} round{'s' if rounds > 1 else ''} after a warm-up, each setting in its own process, all "
         "in turn; stages are timed in separate passes",
         _machine(facts, speeds[0].rounds[0]["workers"]),
         ", ".join(f"{name} {number}" for name, number in _versions(speeds).items()),
         f"`{command}`",
+        *([f"{others.name}: {others.source}; {others.machine}"] if others else []),
+        *([_COMPARED] if any(speed.way != "colorcli" for speed in speeds) else []),
         _DEFINITIONS,
     ]
-    return "\n\n".join([markdown_table(columns, [_cells(speed, stages) for speed in speeds]), bullets(protocol)])
 
 
 def as_json(speeds: Sequence[Speed], source: str, command: str) -> str:
@@ -55,14 +77,26 @@ def as_json(speeds: Sequence[Speed], source: str, command: str) -> str:
     return json.dumps(facts, ensure_ascii=False, indent=2)
 
 
-def _cells(speed: Speed, stages: Sequence[str]) -> list[str]:
+def title(speed: Speed) -> str:
+    """Return the heading of a row."""
+    prefix = "" if speed.way == "colorcli" else f"the {speed.way}: "
+    return f"{prefix}{speed.facts['model']}, {speed.facts['device']}"
+
+
+def _cells(speed: Speed, stages: Sequence[str], compared: Mapping[str, str]) -> list[str]:
     facts, rates = speed.facts, speed.rates
     memory = [facts["memory"], facts["device_memory"]]
-    return [
-        f"{facts['model']}, {facts['device']}",
+    cells = [
+        title(speed),
         str(facts["batch_size"]),
         f"{speed.rate:.2f}",
         f"{min(rates):.2f} to {max(rates):.2f}",
+        *compared.values(),
+    ]
+    if speed.way != "colorcli":
+        return [*cells, *[""] * (len(stages) + 5)]
+    return [
+        *cells,
         *(f"{1000 * speed.stages.get(name, 0.0):.1f}" for name in stages),
         f"{speed.network_share:.0%}",
         f"{speed.of_alone:.0%}",

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from colorcli.cli.command_line import command_line
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, bench_options, complete_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from colorcli.bench.speed import Setting
+
+_WAYS = ("demo", "floor")
 
 
 def _numbers(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
@@ -17,6 +26,15 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, text: str | N
         if not value.isdecimal() or not int(value):
             raise click.BadParameter(f"must be whole numbers, 1 or more, separated by commas; got {value!r}.")
     return text
+
+
+def _ways(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    """Check names of comparisons, separated by commas."""
+    ways = tuple(dict.fromkeys(text.split(","))) if text else ()
+    for way in ways:
+        if way not in _WAYS:
+            raise click.BadParameter(f"must be {' or '.join(_WAYS)}, or both separated by a comma; got {way!r}.")
+    return ways
 
 
 @click.command()
@@ -38,6 +56,26 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, text: str | N
     show_default=True,
     help="Number of measurements; the table shows their medians.",
 )
+@click.option(
+    "--compare",
+    "ways",
+    default="",
+    metavar="demo,floor",
+    callback=_ways,
+    help="Measure beside it what demos do, and the floor: decoding, network and encoding alone.",
+)
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Compare with measurements of another machine, saved with --json.",
+)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write a page with bars to FILE, which is replaced.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of Markdown.")
 @click.pass_context
 def bench(
@@ -48,6 +86,9 @@ def bench(
     batch_size: str | None,
     count: int,
     rounds: int,
+    ways: tuple[str, ...],
+    against: Path | None,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Measure how fast MODEL is on this machine, stage by stage, on PICTURES: a file, a folder, or films.
@@ -58,6 +99,7 @@ def bench(
     import tempfile
 
     from colorcli.bench import table
+    from colorcli.bench.against import read_others
     from colorcli.bench.photographs import make_photograph
     from colorcli.bench.rounds import measure
     from colorcli.bench.speed import Setting
@@ -79,6 +121,8 @@ def bench(
         for options in model_options.combinations()
         for batch in batches
     ]
+    others = read_others(against) if against else None
+    settings += _compared(settings, ways)
     with tempfile.TemporaryDirectory() as name:
         source = pictures or Path(name) / "made"
         for number in range(0 if pictures else count):
@@ -94,5 +138,21 @@ def bench(
         if pictures
         else f"{number} gray JPEG{plural} made by colorcli"
     )
-    write = table.as_json if as_json else table.markdown
-    click.echo(write(speeds, what, command_line(ctx)))
+    if html:
+        from colorcli.files import replacing
+        from colorcli.pages.bench import to_html
+
+        with replacing(html, "Check the disk and its permissions, or choose another folder.") as temporary:
+            temporary.write_text(to_html(speeds, what, command_line(ctx), others), encoding="utf-8", newline="\n")
+    if as_json:
+        click.echo(table.as_json(speeds, what, command_line(ctx)))
+    else:
+        click.echo(table.markdown(speeds, what, command_line(ctx), others))
+
+
+def _compared(settings: Sequence[Setting], ways: Sequence[str]) -> list[Setting]:
+    """Return what is measured beside the settings: the floor of each, and one demo, which knows one engine."""
+    found = [replace(setting, way="floor") for setting in settings if "floor" in ways]
+    if "demo" in ways:
+        found.append(replace(settings[0], way="demo", device="cpu", precision="fp32", engine="torch", batch_size=1))
+    return found

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +84,19 @@ def test_the_facts_tell_of_the_model_and_the_machine(setting, folder, tmp_path):
     assert facts["memory"] is None or facts["memory"] > 100e6
     assert facts["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert facts["cpu"]
+
+
+@pytest.mark.parametrize("way", ["demo", "floor"])
+@pytest.mark.parametrize("kind", ["pictures", "films"])
+def test_a_demo_and_the_floor_count_as_many(setting, folder, tmp_path, way, kind):
+    source = folder if kind == "pictures" else make_clip(tmp_path / "film.mp4")
+    measurement = Measurement(replace(setting, way=way), source, tmp_path / "out")
+    measurement.first()
+    found = measurement.round()
+    whole = 6 if kind == "pictures" else Measurement(setting, source, tmp_path / "ours").round()["count"]
+    assert found["count"] == (min(whole, 8) if (way, kind) == ("demo", "films") else whole)
+    assert found["whole"] > 0
+    assert any(path.is_file() for path in (tmp_path / "out").iterdir())
 
 
 def test_pictures_and_films_are_not_measured_together(setting, folder, tmp_path):

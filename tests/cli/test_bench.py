@@ -26,6 +26,31 @@ def test_every_combination_is_measured_on_generated_pictures(weights, capsys):
     )
 
 
+def test_a_demo_the_floor_and_another_machine_are_compared(weights, tmp_path, capsys):
+    page = tmp_path / "bench.html"
+    assert bench("--weights", weights, "--compare", "demo,floor", "--html", str(page), "--json") == 0
+    found = capsys.readouterr().out
+    speeds = json.loads(found)["speeds"]
+    assert [speed["way"] for speed in speeds] == ["colorcli", "floor", "demo"]
+    assert all(speed["pictures_per_second"] > 0 for speed in speeds)
+    assert page.read_text(encoding="utf-8").count("<rect") >= 3
+
+    (tmp_path / "other.json").write_text(found)
+    assert bench("--weights", weights, "--against", str(tmp_path / "other.json")) == 0
+    assert "times other.json" in capsys.readouterr().out
+
+
+def test_a_file_that_holds_no_measurements_is_an_error(tmp_path, capsys):
+    (tmp_path / "other.json").write_text('{"source": "pictures"}')
+    assert bench("--against", str(tmp_path / "other.json")) == 2
+    assert "must hold measurements of `colorcli bench --json`" in capsys.readouterr().err
+
+
+def test_an_unknown_comparison_is_an_error(capsys):
+    assert bench("--compare", "demo,roof") == 2
+    assert "must be demo or floor" in capsys.readouterr().err
+
+
 def test_errors_in_the_measuring_process_are_reported_as_usual(capsys):
     assert bench("-p", "temprature=1") == 2
     assert "no option 'temprature'" in capsys.readouterr().err

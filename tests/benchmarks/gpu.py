@@ -1,0 +1,85 @@
+"""Print the whole table of speeds on a GPU.
+
+    python tests/benchmarks/gpu.py [--device cuda] [--quick]
+
+Folders of 500x375 and of 12 megapixels, and films of 1080p and 4K, with every bundled model and with Zhang's network
+at full width and random weights, which take the same time as trained ones. Beside each figure: the network alone, and
+the floor, which is the decoder, the network and the encoder at work at the same time. Each figure is a median of
+alternating rounds; every setting has a process of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import torch
+
+from colorcli.bench.photographs import make_photograph
+from colorcli.bench.rounds import measure
+from colorcli.bench.speed import Setting, Speed
+from colorcli.errors import ColorcliError
+
+sys.path.insert(0, str(Path(__file__).parent))
+import film_speed
+from photographs import LARGE, SMALL, random_weights
+
+STARTERS = ("zhang.starter", "iizuka.starter", "koalarization.starter", "pix2pix.starter")
+FILMS = {"1080p": (1920, 1080), "4K": (3840, 2160)}
+
+
+@click.command()
+@click.option("--device", default="cuda", show_default=True)
+@click.option("--rounds", default=3, show_default=True, help="Of which the median is taken.")
+@click.option("--quick", is_flag=True, help="Few and small pictures and one model, to see that it runs.")
+def main(device: str, rounds: int, quick: bool) -> None:
+    """Print a Markdown table."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise click.ClickException("CUDA is not available here; --device cpu --quick tries the script.")
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    click.echo(f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
+    click.echo("| what | model | batch | a second | of the network alone | of the floor | stages, ms a picture |")
+    click.echo("| --- | --- | ---: | ---: | ---: | ---: | --- |")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        weights = str(random_weights(folder / "full.safetensors"))
+        models: list[tuple[str, str | None]] = [("zhang", weights), *((each, None) for each in STARTERS)]
+        for what, source in sources(folder, quick).items():
+            for model, own in models[1:2] if quick else models:
+                settings = [Setting(model, own, device=device, offline=True, way=way) for way in ("colorcli", "floor")]
+                try:
+                    speed, floor = measure(settings, source, folder / "out", rounds=rounds)
+                except ColorcliError as error:  # one that does not fit leaves the others
+                    click.echo(f"| {what} | {model} | | {error.message} | | | |")
+                    continue
+                report(what, speed, floor)
+
+
+def sources(folder: Path, quick: bool) -> dict[str, Path]:
+    """Make the folders and films."""
+    found = {}
+    pictures = {"folder of 500x375": (SMALL, 256), "folder of 12 MP": (LARGE, 32)}
+    for what, (size, count) in pictures.items():
+        found[what] = folder / what.replace(" ", "-")
+        for number in range(2 if quick else count):
+            make_photograph(found[what] / f"{number:03}.jpg", SMALL if quick else size, number)
+    for what, size in FILMS.items():
+        film_speed.SIZE = (320, 180) if quick else size
+        found[f"film of {what}"] = film_speed.make_clip(folder / f"{what}.mp4", None, 12 if quick else 250)
+    return found
+
+
+def report(what: str, speed: Speed, floor: Speed) -> None:
+    """Print one line of the table."""
+    stages = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in speed.stages.items())
+    model = f"{speed.facts['model']}, {speed.facts['device']}"
+    click.echo(
+        f"| {what} | {model} | {speed.facts['batch_size']} | {speed.rate:.1f} | "
+        f"{speed.of_alone:.0%} | {speed.rate / floor.rate:.0%} | {stages} |"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -50,8 +50,12 @@ def repeat(name, folder, photographs, capsys, runs=(), *, network, epochs=1):
         )
     path = folder / f"{name}.toml"
     path.write_text(text + TINY.format(network=network, epochs=epochs), encoding="utf-8")
-    assert main(["paper", str(path), str(photographs), "-o", str(folder / "out"), *ON_THE_CPU]) == 0
+    mine = folder / "mine.md"
+    mine.write_text(f"Before.\n\n<!-- {name}: written by colorcli paper -->\n<!-- end of {name} -->\n\nAfter.\n")
+    command = ["paper", str(path), str(photographs), "-o", str(folder / "out"), "--into", str(mine), *ON_THE_CPU]
+    assert main(command) == 0
     assert capsys.readouterr().out.split() == [str(folder / "out" / page) for page in ("page.html", "page.md")]
+    assert re.fullmatch(r"(?s)Before\..*#### .*\|.*#### All metrics.*After\.\n", mine.read_text(encoding="utf-8"))
     page = (folder / "out" / "page.md").read_text(encoding="utf-8")
     for file in re.findall(r"\]\((figures/.*)\)", page):
         assert (folder / "out" / file).is_file()

@@ -147,7 +147,7 @@ def measure(
     )
     found = evaluate(pipelines, photographs, metrics=chosen, size=experiment.file.size, watch=watch)
     report = Report(
-        data=f"{experiment.file.part} photographs",
+        data=f"{experiment.file.part} split",
         command=key,
         models=_described(pipelines),
         versions=package_versions("torchvision"),

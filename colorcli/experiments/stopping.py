@@ -14,9 +14,9 @@ from colorcli.experiments.tables import FilledTable
 from colorcli.training.stopping import generalization_loss, training_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from colorcli.evaluation.tables import Report
+    from colorcli.evaluation.tables import Comparison, Report
     from colorcli.experiments.declaration import Stopping
     from colorcli.training.report import RunLosses
 
@@ -35,19 +35,25 @@ class Course:
     Attributes:
         columns: values by epoch, by their heading.
         choices: the epoch that each rule chooses, by the rule's name.
+        alike: of a rule that chooses the best figure of photographs, the epochs whose figures may be as good: the 95 %
+            interval of the difference does not exclude 0.
     """
 
     columns: Mapping[str, Mapping[int, float]]
     choices: Mapping[str, int]
+    alike: Mapping[str, Sequence[int]]
 
     def tables(self, declared: Stopping) -> list[FilledTable]:
         """Write the values by epoch, and the choices."""
         epochs = sorted({epoch for values in self.columns.values() for epoch in values})
         rows = [[str(epoch), *(_shown(values.get(epoch)) for values in self.columns.values())] for epoch in epochs]
-        choices = [[rule, str(epoch)] for rule, epoch in self.choices.items()]
+        choices = [
+            [rule, str(epoch), ", ".join(map(str, self.alike.get(rule, ()))) or "-"]
+            for rule, epoch in self.choices.items()
+        ]
         return [
             FilledTable(f"{declared.title}, by epoch", ["epoch", *self.columns], rows, declared.note),
-            FilledTable(f"{declared.title}: what each rule chooses", ["rule", "epoch"], choices),
+            FilledTable(f"{declared.title}: what each rule chooses", ["rule", "epoch", "may be as good"], choices),
         ]
 
 
@@ -71,21 +77,35 @@ def course(declared: Stopping, run: RunLosses, report: Report, names: Mapping[st
     """
     columns: dict[str, Mapping[int, float]] = {}
     choices: dict[str, int] = {}
+    alike: dict[str, Sequence[int]] = {}
     for loss in declared.losses:
         ratios = gl_over_pk(run, loss, declared.k)
         validation = run.losses[f"validation {loss}"]
         columns |= {f"validation {loss}": validation, f"GL / P_{declared.k} on {loss}": ratios}
         over = [epoch for epoch, ratio in ratios.items() if ratio > declared.limit]
         choices[f"lowest validation {loss}"] = min(validation, key=validation.__getitem__)
-        choices[f"GL / P_{declared.k} on {loss} above {declared.limit:g}"] = min(over, default=max(validation))
-    rows = report.tables[0].sections[0].rows
+        rule = f"GL / P_{declared.k} on {loss} above {declared.limit:g}"
+        choices[rule if over else f"{rule} (never)"] = min(over, default=max(validation))
+    rows, comparisons = report.tables[0].sections[0].rows, report.tables[0].comparisons
     for metric, (heading, best) in _MEASURES.items():
         values = {epoch: rows[name][metric].value for name, epoch in names.items() if metric in rows.get(name, {})}
         if values:
             columns[heading] = values
-            choices[f"best {heading}"] = best(values)
+            choices[f"best {heading}"] = chosen = best(values)
+            compared = [each for each in comparisons if each.column == metric]
+            alike[f"best {heading}"] = _alike(compared, names, chosen)
     choices["last epoch"] = max(validation)
-    return Course(columns, choices)
+    return Course(columns, choices, alike)
+
+
+def _alike(comparisons: Iterable[Comparison], names: Mapping[str, int], chosen: int) -> list[int]:
+    """List the epochs whose difference from the chosen one does not exclude 0."""
+    pairs = [
+        {names[each.one], names[each.other]}
+        for each in comparisons
+        if {each.one, each.other} <= names.keys() and not each.difference.excludes_zero
+    ]
+    return sorted(epoch for pair in pairs if chosen in pair for epoch in pair - {chosen})
 
 
 def gl_over_pk(run: RunLosses, loss: str, strip: int) -> dict[int, float]:

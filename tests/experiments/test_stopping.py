@@ -4,7 +4,7 @@ import pytest
 
 from colorcli.cli import main
 from colorcli.errors import UsageError
-from colorcli.evaluation.tables import Column, Figure, Report, Section, Table
+from colorcli.evaluation.tables import Column, Comparison, Figure, Report, Section, Table
 from colorcli.experiments.declaration import Stopping
 from colorcli.experiments.stopping import course, gl_over_pk, kept_epochs
 from colorcli.training.report import RunLosses
@@ -35,17 +35,19 @@ def test_the_rule_stops_where_training_would_have_stopped():
     for limit in (0.05, 0.1, 0.3, 0.6):
         stopped = [n for n in range(1, 6) if is_over(training[:n], validation[:n], 2, limit)]
         chosen = course(Stopping(title="t", run="run", losses=("loss",), k=2, limit=limit), RUN, report({}), {})
-        assert chosen.choices[f"GL / P_2 on loss above {limit:g}"] == min(stopped, default=5)
+        never = "" if stopped else " (never)"
+        assert chosen.choices[f"GL / P_2 on loss above {limit:g}{never}"] == min(stopped, default=5)
 
 
-def report(figures):
+def report(figures, comparisons=()):
     """An evaluation with these figures of `recognition`, `colorfulness_delta` and `fd_lite2` for each epoch."""
     names = ("recognition", "colorfulness_delta", "fd_lite2")
     rows = {
         f"epoch {epoch}": {name: Figure(value) for name, value in zip(names, values, strict=True)}
         for epoch, values in figures.items()
     }
-    return Report("data", "", {}, {}, [Table("t", [Column(name, name) for name in names], [Section("", "", rows)])])
+    columns = [Column(name, name) for name in names]
+    return Report("data", "", {}, {}, [Table("t", columns, [Section("", "", rows)], comparisons)])
 
 
 def test_each_rule_chooses_its_own_epoch():
@@ -62,7 +64,22 @@ def test_each_rule_chooses_its_own_epoch():
     }
     by_epoch, choices = found.tables(declared)
     assert by_epoch.rows[3] == ["4", "2.5", "0.2", "", "", ""]
-    assert ["last epoch", "5"] in choices.rows
+    assert ["last epoch", "5", "-"] in choices.rows
+
+
+def test_epochs_whose_difference_from_the_chosen_one_may_be_chance_are_named():
+    figures = {1: (10.0, 9.0, 50.0), 3: (30.0, 5.0, 40.0), 5: (20.0, 1.0, 45.0)}
+    intervals = {(3, 1): (5.0, 35.0), (5, 3): (-25.0, 5.0), (5, 1): (-5.0, 25.0)}
+    compared = [
+        Comparison(f"epoch {one}", f"epoch {other}", "recognition", Figure(0.0, interval), 1, 10)
+        for (one, other), interval in intervals.items()
+    ]
+    compared.append(Comparison("epoch 3", "mean color", "recognition", Figure(0.0, (-1.0, 1.0)), 1, 10))
+    declared = Stopping(title="t", run="run", losses=("loss",), k=2)
+    found = course(declared, RUN, report(figures, compared), {f"epoch {epoch}": epoch for epoch in figures})
+    assert found.alike["best recognized as the original %"] == [5]
+    _, choices = found.tables(declared)
+    assert ["best recognized as the original %", "3", "5"] in choices.rows
 
 
 def test_a_loss_that_the_run_does_not_have_is_an_error_that_lists_the_others():
@@ -114,7 +131,7 @@ def test_every_epoch_is_kept_and_measured_on_one_page(tmp_path, capsys):
     text = (tmp_path / "out" / "page.md").read_text(encoding="utf-8")
     assert "## Zhang, by epoch" in text
     assert "## Zhang: what each rule chooses" in text
-    assert "| last epoch | 3 |" in text
+    assert "| last epoch | 3 | - |" in text
     for name in ("stopping-1.png", "stopping-1-sheet.png"):
         assert (tmp_path / "out" / "figures" / name).is_file()
         assert f"(figures/{name})" in text

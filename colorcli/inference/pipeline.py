@@ -7,6 +7,7 @@ import itertools
 import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, replace
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -81,7 +82,7 @@ class Pipeline:
     def provenance(self) -> Provenance:
         """What outputs record about their origin; `settings` is a digest of everything that affects the colors."""
         digest = hashlib.sha256(json.dumps(self.identity()).encode()).hexdigest()[:16]
-        return Provenance(self.model.colorizer.name, self.model.tag, version("colorcli"), digest)
+        return Provenance(self.model.colorizer.name, self.model.tag, _version(), digest)
 
     def identity(self) -> list[object]:
         """List everything that affects the colors."""
@@ -227,3 +228,8 @@ class DerivedPipeline(Pipeline):
             batch_size=pipeline.batch_size,
             name=name or pipeline.name,
         )
+
+
+@cache
+def _version() -> str:
+    return version("colorcli")  # which reads and parses a file

@@ -88,6 +88,7 @@ def _heif_opener() -> Callable[[BinaryIO], ImageFile.ImageFile]:
 
 _LOSSLESS = 0xC3  # the marker of its frame
 _COLORS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
+_STRIP = 2**20  # numbers that are scaled at a time
 _HARMLESS = 64  # bytes between the picture and the next marker, which some writers leave
 
 
@@ -158,8 +159,18 @@ def _decode_strictly(data: bytes, colors: str, **smallest: int) -> tuple[NDArray
 # PNG and what Pillow reads ---------------------------------------------------------------------------------------
 
 
-def decode_png16(data: bytes, profile: bytes) -> Pixels:
-    """Decode a PNG of 16 bits per channel, which Pillow would cut to 8 where it has color or alpha."""
+def is_for_libpng(data: bytes) -> bool:
+    """Return whether a still PNG is decoded by `decode_png`.
+
+    Pillow would cut 16 bits per channel to 8 where there is color or alpha, and takes three times the memory for gray
+    of 1 bit.
+    """
+    bits, color_type = data[24], data[25]
+    return bits == 16 or (bits == 1 and color_type == 0)
+
+
+def decode_png(data: bytes, profile: bytes) -> Pixels:
+    """Decode a PNG at its depth; fewer than 8 bits become 8."""
     return split_alpha(imagecodecs.png_decode(data), profile)
 
 
@@ -282,9 +293,17 @@ def unassociated(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
 
 
 def scaled(pixels: NDArray[Any], low: float, high: float) -> NDArray[Any]:
-    """Scale numbers in low..high to uint16; what lies beyond is clipped, and what is no number becomes 0."""
-    values = np.nan_to_num(pixels.astype(np.float64), posinf=high, neginf=low)
-    return (np.clip((values - low) / (high - low), 0, 1) * 65535).round().astype(np.uint16)
+    """Scale numbers in low..high to uint16; what lies beyond is clipped, and what is no number becomes 0.
+
+    This works on some rows at a time: in double precision, all would take four times the memory of the result.
+    """
+    levels = np.empty(pixels.shape, np.uint16)
+    rows = max(1, _STRIP * len(pixels) // max(1, pixels.size))
+    for start in range(0, len(pixels), rows):
+        part = pixels[start : start + rows]
+        values = np.nan_to_num(part.astype(np.float64), posinf=high, neginf=low)
+        levels[start : start + rows] = (np.clip((values - low) / (high - low), 0, 1) * 65535).round()
+    return levels
 
 
 def scaled_to_sixteen_bits(pixels: NDArray[Any], bits: int) -> NDArray[Any]:

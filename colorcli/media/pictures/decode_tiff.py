@@ -174,13 +174,15 @@ def decoded_pixels(page: tifffile.TiffPage) -> int:
 def is_for_tifffile(page: tifffile.TiffPage) -> bool:
     """Return which of the two decodes a page.
 
-    tifffile reads every depth and faxes; Pillow reads palettes of few colors and YCbCr.
+    tifffile reads every depth and faxes; Pillow reads palettes of few colors and YCbCr, up to its limit of pixels.
     """
     colors, bits = int(page.photometric), page.bitspersample
     if page.compression == _OLD_JPEG:  # as it was before 1995
         return False
     if bits == 1 and page.compression in fax.CODINGS:  # of which libtiff prints what is damaged
         return True
+    if bits == 1 and colors in {0, 1} and page.samplesperpixel == 1:
+        return len(page.dataoffsets) > 0 and page.imagewidth * page.imagelength > 0
     if colors == PHOTOMETRIC.YCBCR and page.compression != _JPEG:
         return bool(page.tags.valueof(_SUBSAMPLING) == (1, 1))
     return bits > 8 or (bits == 8 and (colors in {0, 1, 2, 3, 5, 8, 9} or page.compression == _JPEG))
@@ -318,16 +320,17 @@ def _levels(page: tifffile.TiffPage, pixels: NDArray[Any]) -> tuple[NDArray[Any]
 
 def _float_levels(pixels: NDArray[Any], low: float | None, high: float | None) -> tuple[NDArray[Any], str]:
     """Scale floating point numbers, which are 0..1 unless the page declares otherwise."""
-    finite = pixels[np.isfinite(pixels)]
     if low is not None and high is not None and low < high and np.isfinite([low, high]).all() and high < 1e30:
         return scaled(pixels, low, high), ""
+    finite = np.isfinite(pixels)
+    numbers, above = np.count_nonzero(finite), np.count_nonzero((pixels > 1) & finite)
     top, oddity = 1.0, ""
-    if finite.size and np.median(finite) > 1:
-        largest = float(finite.max())
+    if 2 * above > numbers:
+        largest = float(pixels.max(where=finite, initial=0))
         top = 255.0 if largest <= 255 else 65535.0
         oddity = f"its floating point values go up to {largest:g}, unexplained by the file; 0 to {top:g} was assumed"
-    elif finite.size and (beyond := float(((finite < 0) | (finite > 1)).mean())):
-        oddity = f"{beyond:.2%} of its floating point values are outside 0 to 1 and were clipped"
+    elif beyond := above + np.count_nonzero((pixels < 0) & finite):
+        oddity = f"{beyond / numbers:.2%} of its floating point values are outside 0 to 1 and were clipped"
     return scaled(pixels, 0.0, top), oddity
 
 

@@ -245,10 +245,9 @@ class Picture:
     def _pillow_frames(self, profile: bytes) -> Iterator[Frame]:
         with self._opened() as image:
             profile = profile or decode.profile_of(image)
-            if self.format == "PNG" and self.bits == 16 and self.count == 1 and not self._first_frame:
-                yield self._frame(
-                    decode.decode_png16(read_metadata.png_pixels(self._data), profile), self._orientation
-                )
+            still = self.count == 1 and not self._first_frame
+            if self.format == "PNG" and still and decode.is_for_libpng(self._data):
+                yield self._frame(decode.decode_png(read_metadata.png_pixels(self._data), profile), self._orientation)
                 return
             for page in decode.iterate_pages(image, self._first_frame):
                 page.load()

@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from colorcli.errors import UnreadableMedia
+from colorcli.media.pictures import decode
 from colorcli.media.pictures.files import open_picture
 from tests.media.pictures.samples import HEIGHT, WIDTH, color, distance, gray, image, only_frame, rewritten
 
@@ -315,3 +316,20 @@ def test_an_unknown_compression_is_no_damage(number):
     data[at + 8 : at + 10] = struct.pack("<H", number)
     with pytest.raises(UnreadableMedia, match=r"compression .* cannot be read"):
         list(open_picture(io.BytesIO(bytes(data))).frames())
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw", "packbits"])
+def test_one_bit_is_read_beyond_the_limit_that_pillow_has_for_a_process(tmp_path, monkeypatch, compression):
+    bits = np.random.default_rng(0).integers(0, 2, (37, 53)).astype(bool)
+    tifffile.imwrite(tmp_path / "a.tif", bits, photometric="minisblack", compression=compression)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert np.array_equal(only_frame(open_picture(tmp_path / "a.tif")).pixels, bits * np.uint8(255))
+
+
+def test_floating_point_values_are_scaled_alike_in_every_strip(tmp_path, monkeypatch):
+    values = np.linspace(-0.1, 1.1, 60 * 41, dtype=np.float32).reshape(60, 41)
+    values[3, 4], values[50, 6] = np.nan, np.inf
+    monkeypatch.setattr(decode, "_STRIP", 100)
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    expected = np.nan_to_num(values.astype(np.float64), posinf=1).clip(0, 1) * 65535
+    assert np.array_equal(only_frame(open_picture(tmp_path / "a.tif")).pixels, expected.round().astype(np.uint16))

@@ -688,3 +688,12 @@ def test_many_threads_read_and_write_at_once(tmp_path):
 
 
 # The Python API ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transparent", [None, 0])
+def test_a_png_of_one_bit_is_black_and_white(tmp_path, transparent):
+    bits = np.random.default_rng(0).integers(0, 2, (13, 21)).astype(bool)
+    Image.fromarray(bits).save(tmp_path / "a.png", **({} if transparent is None else {"transparency": transparent}))
+    frame = only_frame(open_picture(tmp_path / "a.png"))
+    assert np.array_equal(frame.pixels, bits * np.uint8(255))
+    assert (frame.alpha is None) if transparent is None else np.array_equal(frame.alpha, bits * np.uint8(255))

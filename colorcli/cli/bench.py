@@ -142,7 +142,7 @@ def bench(
         from colorcli.files import replacing
         from colorcli.pages.bench import to_html
 
-        with replacing(html, "Check the disk and its permissions, or choose another folder.") as temporary:
+        with replacing(html) as temporary:
             temporary.write_text(to_html(speeds, what, command_line(ctx), others), encoding="utf-8", newline="\n")
     if as_json:
         click.echo(table.as_json(speeds, what, command_line(ctx)))

@@ -90,10 +90,10 @@ license_option = click.option(
 )
 _engine_option = click.option(
     "--engine",
-    type=click.Choice(_ENGINES),
+    type=click.Choice([*_ENGINES, "auto"]),
     default="torch",
     show_default=True,
-    help="Inference engine; openvino is an extra, for CPUs.",
+    help="Inference engine; openvino is an extra, for CPUs; auto measures once which is quicker.",
 )
 _swept_pairs_option = click.option(
     "-p",

@@ -63,6 +63,8 @@ class OutcomeReporter:
         self.page: Callable[[Outcome, str], None] | None = None
         self._options = options
         self._existing = 0
+        if options.verbose and pipeline.model.engine_note:
+            report_note(pipeline.model.engine_note)
 
     def __call__(self, outcome: Outcome, progress: Progress | None = None) -> None:
         """Report an outcome, above the progress bar if there is one."""

@@ -13,6 +13,7 @@ from colorcli.errors import UsageError
 from colorcli.inference.device import Device, choose
 from colorcli.inference.mixture import Member, Mixture
 from colorcli.inference.model import Model
+from colorcli.inference.quickest import load_quickest
 from colorcli.isolation.guard import failure
 from colorcli.plugin.registry import Registry, split_mixture
 from colorcli.plugin.validation import RANDOM
@@ -41,7 +42,7 @@ def load(
             network; None for the tag in the name, or else the best available ones.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto`, `fp32`, `bf16`, `fp16`.
-        engine: `torch`, or `openvino` for CPUs.
+        engine: `torch`, `openvino` for CPUs, or `auto` for the quicker one, which is measured once on each machine.
         offline: never use the network.
 
     Raises:
@@ -49,6 +50,9 @@ def load(
         WeightsError: the weights are not available, or do not fit.
         DeviceError: the device, precision or engine is not available.
     """
+    if engine == "auto":
+        plain = partial(load, name, weights=weights, device=device, precision=precision, offline=offline)
+        return load_quickest(lambda each: plain(engine=each))
     members = split_mixture(name)
     if len(members) > 1:
         if weights is not None:

@@ -49,6 +49,7 @@ class Model:
         size: side of the square that the network works at, in pixels; None for the picture's own size.
         note: a line for the user if better weights were not available, else empty.
         uploads: frames on the device.
+        engine_note: a line about why this engine was chosen, if it was measured.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Model:
         self._defaults = defaults or {}
         self._step = None if size else colorizer.multiple_of
         self.uploads = Uploads(device.device)
+        self.engine_note = ""
         self._moving = threading.Lock()
         self._place = device, place(network, device, self._step)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/")
+_LONGEST_NAME = 255  # bytes
 _SEVERAL = re.compile(r"(.+)-(?:\d+|entropy)")  # the stem of one output of several
 
 
@@ -338,6 +339,9 @@ def _without_clashes(found: Plan) -> Iterator[Job]:
     for job in found.jobs:
         if os.path.abspath(job.source) in earlier_outputs:  # noqa: PTH100
             continue
+        if too_long := _too_long(job):
+            found.problems.append((job.source, too_long))
+            continue
         target = os.path.abspath(job.target)  # noqa: PTH100
         first = taken.setdefault(_folded(target), job)
         first_target = os.path.abspath(first.target)  # noqa: PTH100
@@ -371,6 +375,9 @@ def without_clashes(passes: Sequence[Sequence[Job]], planned: Plan) -> list[list
     for jobs in passes:
         wanted.append([])
         for job in jobs:
+            if too_long := _too_long(job):
+                planned.problems.append((job.source, too_long))
+                continue
             target = os.path.abspath(job.target)  # noqa: PTH100 - links stay links
             first = taken.setdefault(_folded(target), job)
             if first is job or (first.target != job.target and not _ignores_case(job.target)):
@@ -382,6 +389,17 @@ def without_clashes(passes: Sequence[Sequence[Job]], planned: Plan) -> list[list
             )
             planned.problems.append((job.source, problem))
     return wanted
+
+
+def _too_long(job: Job) -> UsageError | None:
+    """Return the error of an output whose name no file system takes; None if it is short enough."""
+    length = len(os.fsencode(job.target.name))
+    if length <= _LONGEST_NAME:
+        return None
+    return UsageError(
+        f"{shown(job.source)}: the name of its output would have {length} bytes; file systems take {_LONGEST_NAME}.",
+        "Choose a shorter name, or an output folder, with -o.",
+    )
 
 
 def _earlier_outputs(jobs: Iterable[Job], sources: dict[str, Path]) -> Iterator[str]:

@@ -22,6 +22,7 @@ FILE = "colorcli.toml"
 USERS_OWN = frozenset(
     {"output", "overwrite", "report", "sheet", "into", "accept-license", "host", "allow-host", "token", "films"}
 )
+_MOST_PROBLEMS = 20  # that a message lists
 _KINDS: dict[type[click.ParamType[Any]], tuple[type, ...]] = {
     click.types.BoolParamType: (bool,),
     click.types.IntParamType: (int,),
@@ -50,7 +51,10 @@ def read_settings(commands: click.Group, path: Path | None, *, trusted: bool = T
     except (OSError, ValueError) as error:
         raise UsageError(f"Cannot read {path}: {error}.") from error
     problems: list[str] = []
-    defaults = {name: _section(commands, name, table, problems) for name, table in settings.items()}
+    defaults = {}
+    for name, table in settings.items():
+        if len(problems) < _MOST_PROBLEMS:  # each suggestion takes time, too
+            defaults[name] = _section(commands, name, table, problems)
     if not trusted:
         problems += [
             f"{name}.{key} is not allowed in the current folder, only in {candidates()[1]} or with --settings"
@@ -59,7 +63,9 @@ def read_settings(commands: click.Group, path: Path | None, *, trusted: bool = T
             if key.replace("_", "-") in USERS_OWN
         ]
     if problems:
-        raise UsageError(f"Invalid settings in {path}:\n" + "\n".join(f"  {problem}" for problem in problems))
+        more = ["and more"] if len(problems) >= _MOST_PROBLEMS else []
+        listed = "\n".join(f"  {problem}" for problem in (*problems[:_MOST_PROBLEMS], *more))
+        raise UsageError(f"Invalid settings in {path}:\n{listed}")
     return defaults
 
 
@@ -91,6 +97,8 @@ def _section(commands: click.Group, name: str, table: object, problems: list[str
     options = _options(command)
     section = {}
     for key, value in table.items():
+        if len(problems) >= _MOST_PROBLEMS:
+            break
         option = options.get(key.replace("_", "-"))
         if option is None:
             problems.append(f"{name}.{key} is not an option. {did_you_mean(key, options)}")

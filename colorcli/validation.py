@@ -18,6 +18,8 @@ _WORDS = {
     "object": "a table",
     "null": "empty",
 }
+MOST_PROBLEMS = 20
+"""Problems that are listed of one table."""
 
 
 def find_problems(table: object, kind: type[msgspec.Struct], path: str) -> list[str]:
@@ -32,13 +34,16 @@ def find_problems(table: object, kind: type[msgspec.Struct], path: str) -> list[
         path: of the table inside the file, such as `eccv16`; empty for the whole file.
 
     Returns:
-        A line for each problem, such as `eccv16.size must be a positive integer, got 0`; empty when all is well.
+        A line for each problem, such as `eccv16.size must be a positive integer, got 0`, at most `MOST_PROBLEMS` of a
+        table; empty when all is well.
     """
     if not isinstance(table, dict):
         return [f"{path or 'the file'} must be a table, got {_shown(table)}"]
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    problems = []
+    problems: list[str] = []
     for key, value in table.items():
+        if len(problems) >= MOST_PROBLEMS:  # each suggestion takes time, too
+            return [*problems, "and more"]
         place = f"{path}.{key}" if path else str(key)
         if key not in fields:
             problems.append(f"{place} is not a known field. {did_you_mean(str(key), fields)}")

@@ -280,3 +280,19 @@ def test_an_entropy_that_would_replace_the_coloring_of_another_picture_clashes(h
 def test_outputs_that_differ_clash_with_nothing(here):
     touch("p/a.jpg", "p/b.jpg", "p/q/a.jpg")
     assert clashes("p", output="out")[1] == []
+
+
+@pytest.mark.parametrize("name", [f"{'a' * 246}.png", f"{'ä' * 123}.jpg", f"{'a' * 246}.mkv"])
+def test_a_name_that_is_too_long_with_its_ending_is_an_error_that_says_so(here, name):
+    touch(name)
+    (problem,) = problems(name)
+    assert "the name of its output would have 256 bytes" in problem
+    assert moves(name, output="out") == {name: f"out/{name}"}
+
+
+def test_outputs_of_several_passes_may_be_too_long_too(here):
+    name = f"{'a' * 246}.png"
+    touch(name)
+    found = plan([Path(name)], Path("out"))
+    assert without_clashes([found.jobs, [of_entropy(job) for job in found.jobs]], found) == [found.jobs, []]
+    assert "would have 258 bytes" in str(found.problems[0][1])

@@ -194,3 +194,10 @@ def test_no_option_that_writes_a_file_is_open_to_a_strangers_folder():
     }
     assert "into" in writing
     assert writing <= USERS_OWN
+
+
+def test_many_problems_are_not_all_listed(nowhere):
+    with pytest.raises(UsageError) as error:
+        read(nowhere / "here", "".join(f"[a{number}]\n" for number in range(20_000)))
+    assert len(str(error.value).splitlines()) == 22
+    assert str(error.value).endswith("and more")

@@ -142,7 +142,7 @@ def parse_time(text: str) -> Fraction:
     """
     found = _TIME.fullmatch(text)
     if found is None:
-        raise ValueError(f"must be a time such as 90, 1:30 or 1:02:03.5, got {text!r}.")
+        raise ValueError(f"must be a time such as 90, 1:30 or 1:02:03.5, got {text[:80]!r}.")
     hours, minutes, seconds = (Fraction(each or 0) for each in found.groups())
     return 3600 * hours + 60 * minutes + seconds
 

@@ -29,7 +29,9 @@ _LARGEST = 16 * 2**20  # bytes
 _MOST_PROBLEMS = 10  # that a message lists
 
 _Length: TypeAlias = Annotated[
-    Annotated[str, Meta(pattern=r"^\d+(\.\d+)?%?\Z")] | Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)],
+    Annotated[str, Meta(pattern=r"^\d+(\.\d+)?%?\Z", max_length=30)]
+    | Annotated[int, Meta(ge=0, le=10**9)]
+    | Annotated[float, Meta(ge=0, le=10**9)],
     Meta(description="pixels such as 120, or percent such as 30%"),
 ]
 
@@ -172,7 +174,7 @@ def _csv_rows(text: str) -> Iterable[dict[str, str]]:
     try:
         for row in csv.DictReader(io.StringIO(text), delimiter=separator, strict=True):
             if None in row:
-                raise ValueError(f"a row has more fields than the header: {row[None]}")
+                raise ValueError(f"a row has more fields than the header: {len(row) - 1 + len(row[None])}")
             yield {key.strip(): value.strip() for key, value in row.items() if value and value.strip()}
     except csv.Error as error:
         raise ValueError(str(error)) from error
@@ -201,12 +203,16 @@ def _parsed(path: Path, table: Any) -> dict[str, list[WrittenHint]]:
 
 def _hint(row: _Row) -> WrittenHint:
     return WrittenHint(
-        Length.parse(str(row.x)),
-        Length.parse(str(row.y)),
+        _length(row.x),
+        _length(row.y),
         parse_color(row.color),
-        None if row.radius is None else Length.parse(str(row.radius)),
+        None if row.radius is None else _length(row.radius),
         None if row.time == "" else parse_time(str(row.time)),
     )
+
+
+def _length(value: str | float) -> Length:
+    return Length.parse(value) if isinstance(value, str) else Length(float(value), percent=False)
 
 
 def _written(disc: Hint, size: tuple[int, int]) -> WrittenHint:

@@ -109,3 +109,14 @@ def test_a_name_that_no_picture_has_is_refused():
 def test_hints_of_the_command_line_come_before_those_of_files(tmp_path):
     path = write(tmp_path / "hints.csv", "x,y,color,radius\n5,6,navy,8\n")
     assert gather([RED], [path]).rows == {"": (RED, DISC)}
+
+
+def test_numbers_of_any_kind_are_read_or_refused(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text('[{"x": 1e-7, "y": 12.5, "color": "red", "radius": 3}]')
+    (hint,) = read_hints(file)[""]
+    assert (hint.x.value, hint.y.value, hint.radius.value) == (1e-7, 12.5, 3)
+    for number in ("1e999", "NaN", "-1", "9" * 400, f'"{"9" * 400}"'):
+        file.write_text(f'[{{"x": {number}, "y": 1, "color": "red"}}]')
+        with pytest.raises(UsageError, match=r"hint 1\.x must be pixels"):
+            read_hints(file)

@@ -31,7 +31,7 @@ class ColorcliError(Exception):
 
     Args:
         message: a sentence that names the thing, what was expected and what was found.
-        hint: the next step, as a sentence or a command; empty if there is none.
+        hint: the next step, as a sentence or a command; empty if none.
     """
 
     exit_code: ClassVar[int] = 1

@@ -79,7 +79,7 @@ def photographs_of(experiment: Experiment, folders: Sequence[Path], part: Part) 
 
     Raises:
         DataError: the photographs cannot be read.
-        UsageError: no run is trained, the photographs have changed, or there is no such split.
+        UsageError: no run is trained, the photographs have changed, or the split does not exist.
     """
     photographs = held_out(first_run(folders), part)
     limit = experiment.scale.limit

@@ -362,7 +362,7 @@ class Model:
 
 
 def _is_no_fault(error: BaseException) -> bool:
-    """Whether an error may come from a device that is full or that another thread has just left, or is no error."""
+    """Whether an exception is not the plugin's fault: the device is full or was left, or the call must be repeated."""
     return isinstance(error, (RuntimeError, MemoryError, TracingNeeded))
 
 

@@ -74,7 +74,7 @@ def digest(colorizer: Colorizer) -> str:
     """Digest the name, distribution, version and source of a colorizer: 64 hexadecimal digits.
 
     The source is every Python file of the package that its class is defined in, or the module; in a project's folder
-    also those beside it. Files are read anew for each call.
+    also those beside it. Files are read again for each call.
     """
     origin = origin_of(colorizer)
     facts = [colorizer.name, origin.distribution, origin.version]

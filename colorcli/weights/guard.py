@@ -162,7 +162,7 @@ def guarded(guard: Guard, call: Callable[[], _Answer], stored: Callable[[], int]
 
 
 def _install_hooks() -> None:
-    """Make every session of the client, also those it makes anew after errors, call our hooks."""
+    """Make every session of the client, also those that it recreates after errors, call our hooks."""
     from huggingface_hub import utils
     from huggingface_hub.utils import _http
 

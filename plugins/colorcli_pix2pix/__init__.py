@@ -75,7 +75,7 @@ class Pix2Pix(Colorizer):
         """Find the generator in the file of a whole GAN, as Shariatnia's model and its like are published.
 
         There the generator's keys begin with `net_G.`, and behind that are those of `UnetGenerator` or `DynamicUnet`;
-        the discriminator (`net_D.`) and the loss (`GANcriterion.`) are of no use in coloring. All other files are
+        the discriminator (`net_D.`) and the loss (`GANcriterion.`) are not used for coloring. All other files are
         bare state dicts, whose keys are the network's.
         """
         generator = {key.removeprefix("net_G."): tensor for key, tensor in state.items() if key.startswith("net_G.")}

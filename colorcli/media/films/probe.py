@@ -50,7 +50,7 @@ class Stream:
     Attributes:
         index: its number in the file.
         kind: "video", "audio", "subtitle", "attachment", "data", "picture" for a cover, or "chapters" for a track with
-            their titles, which is written anew instead of copied.
+            their titles, which is rewritten instead of copied.
         codec: the name of its codec in ffmpeg; empty if unknown.
         language: three letters; empty if untagged.
         disposition: ffmpeg's dispositions joined by "+", such as "default"; "0" for none.

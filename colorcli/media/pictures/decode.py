@@ -293,7 +293,7 @@ def unassociated(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
 
 
 def scaled(pixels: NDArray[Any], low: float, high: float) -> NDArray[Any]:
-    """Scale numbers in low..high to uint16; what lies beyond is clipped, and what is no number becomes 0.
+    """Scale numbers in low..high to uint16; numbers beyond are clipped, and NaN becomes 0.
 
     This works on some rows at a time: in double precision, all would take four times the memory of the result.
     """

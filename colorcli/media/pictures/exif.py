@@ -1,4 +1,4 @@
-"""EXIF and the directories of TIFF files: read within bounds, patched where they lie, and packed anew.
+"""EXIF and the directories of TIFF files: read within bounds, patched where they lie, and repacked.
 
 Texts are never decoded: a field keeps its bytes, whatever their encoding.
 """

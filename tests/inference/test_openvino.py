@@ -196,6 +196,41 @@ def test_many_threads_can_call_a_network_at_once():
     assert all(answer.equal(answers[0]) for answer in answers)
 
 
+def test_a_thread_that_calls_a_network_while_it_is_exported_does_not_disturb_the_export(caplog):
+    traced, call = threading.Event(), nn.Module.__call__
+
+    class Slow(nn.Module):
+        def forward(self, x):
+            if nn.Module.__call__ is not call:  # replaced by the tracer, for every thread
+                traced.set()
+                threading.Event().wait(0.3)  # the other thread calls the network now, or waits for its turn
+            return x
+
+    class Meeting(Layers):
+        def __init__(self):
+            super().__init__()
+            self.slow = Slow()
+
+        def forward(self, x):
+            return super().forward(self.slow(x))
+
+    model = model_of(seeded(Meeting))
+    answers = []
+
+    def ask():
+        traced.wait(60)
+        answers.append(model.predict(pictures()))
+
+    other = threading.Thread(target=ask)
+    other.start()
+    with caplog.at_level(logging.WARNING, "colorcli"):
+        expected = model.predict(pictures())
+        assert traced.is_set()
+        other.join()
+    assert answers[0].equal(expected)
+    assert "cannot run" not in caplog.text
+
+
 def test_pictures_of_any_size_share_one_export(exported):
     model = model_of(seeded(Layers), size=None)
     reference = model_of(seeded(Layers), "torch", size=None)

@@ -5,6 +5,7 @@ Only what lies between the pixels is looked at; nothing here decodes a picture.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ MAX_FRAMES = 50_000
 _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # start of frame, of all kinds of JPEG
 
 
-_ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}  # a stuffed byte of pixels, and markers without a body
+# Not a stuffed byte of pixels, nor one of the markers without a body
+_MARKER_WITH_BODY = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -87,16 +89,14 @@ def jpeg_frame(data: bytes) -> JpegFrame:
 def jpeg_end(data: bytes) -> int:
     """Return where the picture of a JPEG ends, behind its mark of the end; the length of the data if it has none."""
     at = 2 + sum(4 + len(body) for _, body in jpeg_segments(data))
-    while 0 <= (at := data.find(b"\xff", at)) < len(data) - 1:
-        marker = data[at + 1]
-        if marker == 0xD9:
-            return at + 2
-        if marker == 0xFF:
-            at += 1
-        elif marker in _ALONE:
-            at += 2
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    for _ in range(MAX_SEGMENTS):
+        found = _MARKER_WITH_BODY.search(data, at)
+        if found is None:
+            break
+        at = found.end()
+        if data[at - 1] == 0xD9:
+            return at
+        at += int.from_bytes(data[at : at + 2], "big")
     return len(data)
 
 

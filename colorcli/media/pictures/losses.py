@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _CREDENTIALS = "its content credentials (C2PA)"
 _TRAILER = 64  # bytes behind a picture, which some writers leave
 _NAMED = 4  # programs in one note
+_FIRST_BOXES = 200  # bytes, before which pixels come before what describes them
 _BOXES = 1 << 20  # bytes in which the boxes before the pixels are looked for
 
 # Segments of a JPEG that are kept, or that speak of the coding or the thumbnail of the old picture.
@@ -108,7 +109,8 @@ def of_gif(extensions: Iterable[tuple[int, bytes]]) -> list[str]:
 
 def of_heif(data: bytes) -> list[str]:
     """Name the auxiliary pictures of an AVIF or HEIC."""
-    head = data[:_BOXES]
+    pixels = data.find(b"mdat", 0, _BOXES)
+    head = data[: pixels if pixels > _FIRST_BOXES else _BOXES]
     return [words for mark, words in _HEIF_MARKS.items() if mark in head]
 
 

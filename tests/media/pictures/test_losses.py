@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import zlib
 
 import pytest
@@ -161,3 +162,14 @@ def test_a_picture_in_color_ends_where_its_mark_says():
         stream = io.BytesIO()
         image().save(stream, "JPEG", **options)
         assert jpeg_end(stream.getvalue() + b"more") == len(stream.getvalue())
+
+
+@pytest.mark.parametrize("body", [b"\xff\x00", b"\xff", b"\xff\xe0\0\2", b"\xff\xda\0\0"])
+def test_the_end_of_a_hostile_jpeg_is_looked_for_within_seconds(body):
+
+    from colorcli.media.pictures.containers import jpeg_end
+
+    data = jpeg()[:-2] + body * (20_000_000 // len(body))
+    started = time.process_time()
+    assert jpeg_end(data) <= len(data)
+    assert time.process_time() - started < 5

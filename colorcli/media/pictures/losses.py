@@ -124,7 +124,8 @@ def of_tiff(tags: Iterable[int], photoshop: bytes) -> list[str]:
 
 def of_photoshop(resources: bytes) -> list[str]:
     """Name the resources of Photoshop that people make and no output has."""
-    numbers = [number for number, _ in iptc.photoshop_resources(resources)]
+    # Photoshop writes a copyright flag and a link into every file: 0 and an empty one unless somebody sets them.
+    numbers = [number for number, data in iptc.photoshop_resources(resources) if data.strip(b"\0")]
     lost = [_PHOTOSHOP_RESOURCES[number] for number in numbers if number in _PHOTOSHOP_RESOURCES]
     return lost + (["paths of Photoshop"] if any(number in _PATHS for number in numbers) else [])
 

@@ -102,6 +102,7 @@ def test_what_no_output_can_keep_is_named(data, words):
     [
         jpeg(),
         jpeg((0xE0, b"JFXX\0\x10"), (0xEC, b"Ducky\0\1\0\4"), photoshop(resource(0x0425, b"d" * 16))),
+        jpeg(photoshop(resource(0x040A, b"\0"), resource(0x040B, b""))),
         jpeg(after=bytes(5000)),
         png((b"tIME", b"\x07\xe0\1\1\0\0\0"), (b"bKGD", bytes(6))),
         webp(b"XMP "),

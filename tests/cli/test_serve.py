@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -12,6 +13,8 @@ import sys
 import pytest
 
 from colorcli.cli import main
+from colorcli.cli.serve import serve
+from tests.documentation import ROOT
 from tests.tiny import write_tiny_weights
 
 TOKEN = "0123456789abcdef"
@@ -106,3 +109,14 @@ def test_a_missing_package_is_named_with_the_extra_that_installs_it(module, monk
     error = capsys.readouterr().err
     assert f"colorcli serve needs {module}, not installed." in error
     assert 'pip install "colorcli[serve]"' in error
+
+
+def test_the_container_copies_what_is_there_and_starts_the_server_with_options_that_it_has():
+    text = (ROOT / "docs" / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    sources = [source for words in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE) for source in words.split()]
+    assert {"pyproject.toml", "colorcli", "plugins", "weights"} <= set(sources)
+    assert all((ROOT / source).exists() for source in sources)
+    program, command, *words = json.loads(re.search(r"^ENTRYPOINT (.+)$", text, re.MULTILINE)[1])
+    assert (program, command) == ("colorcli", "serve")
+    known = {option for parameter in serve.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known

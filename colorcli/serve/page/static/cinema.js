@@ -13,6 +13,8 @@ export class Cinema {
   constructor(page) {
     this.page = page;
     this.film = null;
+    at("keep").textContent = text("keep");
+    at("replace-text").textContent = text("replace", { name: "" });
     const press = (id, action) => at(id).addEventListener("click", () => Promise.resolve(action()).catch(page.report));
     for (const id of ["films", "choose-film"]) press(id, () => this.choose());
     for (const id of ["close-film", "stop-waiting"]) press(id, () => this.leave());

@@ -8,11 +8,13 @@ import os
 import re
 import stat
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorcli.errors import OutputExists, UnwritableMedia
+from colorcli.storage import RemotePath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,9 @@ def open_regular(path: Path) -> BufferedReader:
     Raises:
         OSError: the file cannot be opened, or is not a regular file.
     """
+    if isinstance(path, RemotePath):
+        opened: BufferedReader = path.open("rb")
+        return opened
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -60,7 +65,8 @@ def temporary_beside(target: Path) -> Path:
 def replacing(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary path whose file takes the target's name at the end, or is removed after an error.
 
-    The target's folder is made if need be, and what killed processes have left there is removed.
+    The target's folder is made if need be, and what killed processes have left there is removed. What is written to
+    object storage is first written to a file here, and uploaded when it is whole.
 
     Args:
         target: the file to write.
@@ -70,13 +76,17 @@ def replacing(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
         UnwritableMedia: the disk refuses.
         OutputExists: another process has written the target, and it must not be replaced.
     """
-    temporary = temporary_beside(target)
+    here = Path(tempfile.gettempdir()) / target.name if isinstance(target, RemotePath) else target
+    temporary = temporary_beside(here)
     _temporaries.add(temporary)
     with disk_errors(target):
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            sweep(target.parent)
+            here.parent.mkdir(parents=True, exist_ok=True)
+            sweep(here.parent)
             yield temporary
+            if isinstance(target, RemotePath):
+                _upload(temporary, target, overwrite=overwrite)
+                return
             _flush(temporary)
             if overwrite:
                 temporary.replace(target)
@@ -150,7 +160,7 @@ def temporary_folder(target: Path) -> Iterator[Path]:
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes of this machine have left in a folder under temporary names; once per process."""
-    if folder in _swept:
+    if folder in _swept or isinstance(folder, RemotePath):
         return
     _swept.add(folder)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -162,6 +172,8 @@ def sweep(folder: Path) -> None:
 
 def keep_newer(target: Path, source: Path) -> None:
     """Date a file no earlier than the one it was made from, which may be dated in the future."""
+    if isinstance(target, RemotePath):  # whose storage keeps its own time
+        return
     with contextlib.suppress(OSError):
         made_from = source.stat()
         if target.stat().st_mtime_ns < made_from.st_mtime_ns:
@@ -179,7 +191,19 @@ def _rename_to_new(temporary: Path, target: Path) -> None:
         if not target.exists():
             temporary.replace(target)
             return
-    raise OutputExists(
+    raise _written_by_another(target)
+
+
+def _upload(temporary: Path, target: RemotePath, *, overwrite: bool) -> None:
+    """Give a file to object storage, unless another machine has written the target and it must not be replaced."""
+    try:
+        target.upload(temporary, overwrite=overwrite)
+    except FileExistsError:
+        raise _written_by_another(target) from None
+
+
+def _written_by_another(target: Path) -> OutputExists:
+    return OutputExists(
         f"{shown(target)}: another run has written it in the meantime.",
         "Replace it with --overwrite, or write elsewhere with -o.",
     )

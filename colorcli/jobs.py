@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -15,6 +16,7 @@ from colorcli.errors import ColorcliError, UnreadableMedia, UsageError
 from colorcli.media import formats, shown
 from colorcli.media.films import CONTAINERS, SUFFIXES, is_film
 from colorcli.media.films.sequences import is_pattern, pattern_of
+from colorcli.storage import Listing, RemotePath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -83,7 +85,7 @@ def plan(
     unreadable, or whose output would replace an input or another output, becomes a problem and does not stop the rest.
 
     Args:
-        inputs: files and folders.
+        inputs: files and folders, here or in object storage.
         output: a folder, or for one file a file name; None for beside the input.
         format: the name or suffix of the format of pictures; None for that of the input.
         shard: (i, n) for part i of n, 1 <= i <= n; the part of a picture depends only on its relative path.
@@ -110,6 +112,9 @@ def plan(
             _add_file(found, each, output, kind)
         else:
             _add_folder(found, each, root, kind, outputs)
+    listing = Listing()  # of the folders of remote outputs, which saves a question about each of them
+    for job in found.jobs:
+        listing.inform(job.target)
     found.jobs = list(_without_clashes(found))
     if shard is not None:
         found.jobs = [job for job in found.jobs if _part(job.relative, shard[1]) == shard[0]]
@@ -121,6 +126,8 @@ def _problem_with(source: Path) -> UnreadableMedia | None:
     name = shown(source)
     try:
         mode = source.stat().st_mode
+    except UsageError as error:  # the package for a URL is not installed
+        return UnreadableMedia(error.message, error.hint)
     except FileNotFoundError:
         if os.path.lexists(source):
             return UnreadableMedia(f"{name}: broken link.")
@@ -168,8 +175,10 @@ def _output_root(source: Path, inputs: Sequence[Path], output: Path | None) -> P
         raise UsageError(
             f"The output must be a folder, but {shown(output)} is a file.", "Choose another name with -o."
         )
-    if not os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises where permission is missing
+    if not _is_folder(source):
         return None
+    if output is None and isinstance(source, RemotePath) and source.is_container:
+        raise UsageError(f"{shown(source)} has no folder beside it.", "Give an output folder with -o.")
     name = source.name if source.name not in {"", ".."} else source.resolve().name
     if output is None:
         if not name:
@@ -183,11 +192,17 @@ def _names_file(output: Path, inputs: Sequence[Path]) -> bool:
     """Return whether -o names a file rather than a folder, which is possible for a single file."""
     if output.suffix.lower() not in formats.BY_SUFFIX.keys() | SUFFIXES or output.is_dir():
         return False
-    if len(inputs) > 1 or os.path.isdir(inputs[0]):  # noqa: PTH112
+    if len(inputs) > 1 or _is_folder(inputs[0]):
         raise UsageError(
             f"{shown(output)} names a single file, but there may be several outputs.", "Give -o a folder."
         )
     return True
+
+
+def _is_folder(path: Path) -> bool:
+    if isinstance(path, RemotePath):
+        return path.is_dir()
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where permission is missing
 
 
 def _add_file(found: Plan, source: Path, output: Path | None, kind: Format | None) -> None:
@@ -281,14 +296,18 @@ def _walk(
     if here in above:
         return
     try:
-        with os.scandir(folder) as scan:
-            entries = sorted((entry for entry in scan if not entry.name.startswith(".")), key=lambda entry: entry.name)
+        with contextlib.ExitStack() as stack:
+            remote = isinstance(folder, RemotePath)
+            found = folder.iterdir() if remote else stack.enter_context(os.scandir(folder))
+            entries = sorted(
+                (entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name
+            )
     except OSError as error:
         problems.append((folder, UnreadableMedia(f"{shown(folder)}: {error.strerror or error}.")))
         return
     names = {entry.name for entry in entries}
     for entry in entries:
-        path = Path(entry.path)
+        path = entry if isinstance(entry, Path) else Path(entry.path)
         if names & _colored_from(path):  # the output of an earlier run on a single file or folder
             continue
         if entry.is_dir():
@@ -438,6 +457,8 @@ def _folded(path: str) -> str:
 
 def _ignores_case(path: Path) -> bool:
     """Return whether names that differ in case are one file at this place."""
+    if isinstance(path, RemotePath):
+        return False
     for folder in path.absolute().parents:
         swapped = folder.with_name(folder.name.swapcase()) if folder.name else folder
         if swapped != folder and folder.exists():

@@ -32,6 +32,7 @@ from colorcli.cli.weights import weights
 from colorcli.errors import ColorcliError, UnwritableMedia, UsageError, did_you_mean
 from colorcli.files import shown
 from colorcli.settings import find_settings, is_users_own, read_settings
+from colorcli.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ class _Commands(click.Group):
         word = args[0]
         if word in self.commands or word.startswith("-"):
             return super().resolve_command(ctx, args)
-        if os.path.lexists(word):
+        if os.path.lexists(word) or is_remote(word):
             return super().resolve_command(ctx, ["run", *args])
         if "." in word or os.sep in word:
             raise UsageError(f"File, folder or command not found: {shown(word)}.")

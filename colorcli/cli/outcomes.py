@@ -13,9 +13,10 @@ from colorcli.cli.option_groups import option_group
 from colorcli.errors import OutputExists
 from colorcli.files import shown
 from colorcli.inference.outcomes import FilmOutcome, PictureOutcome
+from colorcli.storage import as_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from colorcli.cli.progress import Progress
@@ -45,21 +46,49 @@ message_options = option_group(
 )
 
 
+class Tally:
+    """Counts outcomes without keeping them, as there may be millions.
+
+    Attributes:
+        count: of all outcomes.
+        failed: how many have an error.
+        done_before: how many an earlier run had made.
+        left_out: how many are left out with a remark.
+        kinds: how many this run made, by kind.
+        folders: of the outputs.
+    """
+
+    def __init__(self) -> None:
+        self.count = self.failed = self.done_before = self.left_out = 0
+        self.kinds: Counter[str] = Counter()
+        self.folders: set[Path] = set()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        self.count += 1
+        self.failed += outcome.error is not None
+        self.done_before += outcome.done_before
+        self.left_out += _kind(outcome) == "skipped" and bool(outcome.remarks)
+        if not outcome.error and not outcome.done_before:
+            self.kinds[_kind(outcome)] += 1
+        self.folders.add(outcome.job.target.parent)
+
+
 class OutcomeReporter:
-    """Reports what became of each job as soon as it is done, and collects the outcomes.
+    """Reports what became of each job as soon as it is done, and counts the outcomes.
 
     Args:
         pipeline: model and settings.
         options: what to print.
 
     Attributes:
-        outcomes: of the jobs so far.
+        tally: of the jobs so far.
         page: adds an outcome and its notes to the page of --report; None without one.
     """
 
     def __init__(self, pipeline: Pipeline, options: MessageOptions) -> None:
         self.pipeline = pipeline
-        self.outcomes: list[Outcome] = []
+        self.tally = Tally()
         self.page: Callable[[Outcome, str], None] | None = None
         self._options = options
         self._existing = 0
@@ -68,7 +97,7 @@ class OutcomeReporter:
 
     def __call__(self, outcome: Outcome, progress: Progress | None = None) -> None:
         """Report an outcome, above the progress bar if there is one."""
-        self.outcomes.append(outcome)
+        self.tally.add(outcome)
         write = progress.note if progress else write_line
         if self._options.as_json:
             (progress.result if progress else click.echo)(_outcome_row(self.pipeline, outcome))
@@ -95,12 +124,12 @@ class OutcomeReporter:
             click.echo(error_text(f"{self._existing - 1} more outputs exist already. List them with -v."), err=True)
 
 
-def finish(outcomes: Sequence[Outcome], planned: Plan, options: MessageOptions) -> int:
+def finish(tally: Tally, planned: Plan, options: MessageOptions) -> int:
     """Report the inputs that could not be planned, then print the summary; return the exit code."""
     code = report_problems(planned, options)
-    failed = len(planned.problems) + sum(outcome.error is not None for outcome in outcomes)
+    failed = len(planned.problems) + tally.failed
     if not options.quiet:
-        _summarize(outcomes, failed)
+        _summarize(tally, failed)
     return 1 if failed else code
 
 
@@ -113,27 +142,26 @@ def report_problems(planned: Plan, options: MessageOptions) -> int:
     return 1 if planned.problems else 0
 
 
-def _summarize(outcomes: Sequence[Outcome], failed: int) -> None:
-    kinds = Counter(_kind(outcome) for outcome in outcomes if not outcome.error and not outcome.done_before)
-    done_before = sum(outcome.done_before for outcome in outcomes)
-    left_out = sum(_kind(outcome) == "skipped" and bool(outcome.remarks) for outcome in outcomes)
+def _summarize(tally: Tally, failed: int) -> None:
+    kinds = tally.kinds
     parts = [f"{kinds['color']} colorized"]
     parts += [f"{kinds['copy']} copied (already in color)"] if kinds["copy"] else []
     parts += [f"{kinds['entropy']} explained"] if kinds["entropy"] else []
-    parts += [f"{done_before} done before"] if done_before else []
-    parts += [f"{left_out} left out"] if left_out else []
+    parts += [f"{tally.done_before} done before"] if tally.done_before else []
+    parts += [f"{tally.left_out} left out"] if tally.left_out else []
     parts += [f"{failed} failed"] if failed else []
-    if not outcomes and not failed:
+    if not tally.count and not failed:
         parts = ["no pictures or films found"]
-    folders = {outcome.job.target.parent for outcome in outcomes}
-    where = f" in {shown(common)}" if folders and (common := _common(folders)) else ""
+    where = f" in {shown(common)}" if tally.folders and (common := _common(tally.folders)) else ""
     click.echo(", ".join(parts) + where, err=True)
 
 
 def _common(folders: set[Path]) -> str:
     import os
 
-    return os.path.commonpath(folders) if len({folder.is_absolute() for folder in folders}) == 1 else ""
+    if len({folder.is_absolute() for folder in folders}) > 1:
+        return ""
+    return str(as_path(os.path.commonpath(folders)))
 
 
 def _outcome_row(pipeline: Pipeline, outcome: Outcome) -> str:

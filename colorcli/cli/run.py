@@ -18,9 +18,10 @@ from colorcli.cli.hints import HintOptions, hint_options
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, complete_model, model_options
 from colorcli.cli.option_groups import option_group
-from colorcli.cli.outcomes import MessageOptions, OutcomeReporter, finish, message_options
+from colorcli.cli.outcomes import MessageOptions, OutcomeReporter, Tally, finish, message_options
 from colorcli.cli.page import open_report
 from colorcli.cli.passes import PassOptions, check_capabilities, pass_options, plan_passes
+from colorcli.cli.paths import PathOrURL
 from colorcli.cli.shard import read_shard
 from colorcli.errors import UsageError
 from colorcli.files import user_data
@@ -65,7 +66,7 @@ _output_options = option_group(
     OutputOptions,
     [
         click.option(
-            "-o", "--output", type=click.Path(path_type=Path), help="Output folder, or output file for a single input."
+            "-o", "--output", type=PathOrURL(), help="Output folder or URL, or output file for a single input."
         ),
         click.option("--format", "file_format", help="Format of output pictures: jpeg, png, tiff, webp, ..."),
         click.option("--overwrite", is_flag=True, help="Replace existing outputs."),
@@ -93,7 +94,7 @@ _output_options = option_group(
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
+@click.argument("inputs", nargs=-1, required=True, type=PathOrURL())
 @click.option(
     "-m",
     "--model",
@@ -200,7 +201,7 @@ def run(
                 planned, passes, settings, hints, output_options.pixel_limit, message_options, load, shots
             )
         if not planned.jobs:
-            return finish([], planned, message_options)
+            return finish(Tally(), planned, message_options)
         report = output_options.report
         if report:
             from colorcli.pages import check_free, is_page
@@ -229,7 +230,7 @@ def run(
                 for outcome in outcomes:
                     reporter(outcome)
         reporter.report_repeated()
-        return finish(reporter.outcomes, planned, message_options)
+        return finish(reporter.tally, planned, message_options)
 
 
 def _shot_loader(
@@ -324,7 +325,7 @@ def _colorize_pictures(
                         progress.advance()
                         reporter(replace(outcome, seed=each.seed), progress)
         except KeyboardInterrupt:
-            progress.note(f"Stopped after {len(reporter.outcomes)} of {count}. Run the same command to resume.")
+            progress.note(f"Stopped after {reporter.tally.count} of {count}. Run the same command to resume.")
             raise
 
 

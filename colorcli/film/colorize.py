@@ -22,6 +22,7 @@ from colorcli.film.hinted import hinted_frames
 from colorcli.film.pipelines import ShotPipelines
 from colorcli.film.prepare import prepare_shots, read_lead_in
 from colorcli.film.references import Corrections
+from colorcli.film.remote import colorize_by_copy, is_remote
 from colorcli.film.stills import find_stills, still_digests
 from colorcli.inference.batch import explained, is_done
 from colorcli.inference.outcomes import FilmFigures, FilmOutcome
@@ -154,11 +155,17 @@ def colorize_film(
     began = time.perf_counter()
     try:
         pipelines = ShotPipelines(pipeline, settings, own_pipelines or {})
-        task = _Task(pipelines, job, settings, overwrite, reserved, on_search, on_start, on_frame, began)
-        outcome = task.write_sequence() if is_pattern(job.target) else task.write_film()
-        if settings.luma_md5:
-            outcome = replace(outcome, remarks=(*outcome.remarks, _compare_luma(job, outcome.output, settings)))
-        return outcome
+
+        def colorize_here(local: Job) -> FilmOutcome:
+            task = _Task(pipelines, local, settings, overwrite, reserved, on_search, on_start, on_frame, began)
+            outcome = task.write_sequence() if is_pattern(local.target) else task.write_film()
+            if settings.luma_md5:
+                outcome = replace(outcome, remarks=(*outcome.remarks, _compare_luma(local, outcome.output, settings)))
+            return outcome
+
+        if is_remote(job):
+            return colorize_by_copy(job, settings.provenance(pipeline), colorize_here, overwrite=overwrite)
+        return colorize_here(job)
     except Exception as error:  # one bad film never stops the others
         return FilmOutcome(job, time.perf_counter() - began, error=explained(job, error))
 

@@ -34,6 +34,7 @@ from colorcli.media.pictures.files import (
 )
 from colorcli.media.pictures.tone import is_in_color, tone_of
 from colorcli.media.pictures.write import write_picture
+from colorcli.storage import RemotePath, asked_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from colorcli.jobs import Job
 
 _GPU_WORKERS = 4
+_REMOTE_WORKERS = 2  # times as many where a worker also waits for downloads and uploads
 _GROUP_PIXELS = 60_000_000  # decoded by one worker at a time: small pictures share a batch, large ones do not
 
 
@@ -80,8 +82,11 @@ def colorize_files(
         sweep(folder)
     groups = [jobs[start : start + pipeline.batch_size] for start in range(0, len(jobs), pipeline.batch_size)]
     threads, workers = torch.get_num_threads(), count_workers(pipeline, len(jobs))
+    own_threads = max(1, threads // workers)
+    if any(isinstance(path, RemotePath) for job in jobs[:1] for path in (job.source, job.target)):
+        workers *= _REMOTE_WORKERS
     device = pipeline.model.device.device
-    pool = ThreadPoolExecutor(workers, "colorcli", start_worker, (device, max(1, threads // workers)))
+    pool = ThreadPoolExecutor(workers, "colorcli", start_worker, (device, own_threads))
     waiting: deque[Future[list[PictureOutcome]]] = deque()
     stop = Event()
     try:
@@ -279,7 +284,8 @@ class _Group:
         """Return the outcome of a job that failed, unless another run has done it in the meantime."""
         if isinstance(error, OutputExists):
             with contextlib.suppress(ColorcliError, OSError):
-                if is_done(job.source, job.target, read_provenance, self._pipeline_of(job).provenance):
+                target = asked_again(job.target)
+                if is_done(job.source, target, read_provenance, self._pipeline_of(job).provenance):
                     return PictureOutcome(job, done_before=True, kind=self._settings.kind)
         return PictureOutcome(job, error=explained(job, error))
 
@@ -318,6 +324,9 @@ def _copy_of(job: Job) -> Path:
 
 def is_copy(source: Path, target: Path) -> bool:
     """Return whether a file has the same bytes as its source."""
+    if isinstance(source, RemotePath) or isinstance(target, RemotePath):
+        same_size = target.is_file() and target.stat().st_size == source.stat().st_size
+        return same_size and target.read_bytes() == source.read_bytes()
     return target.is_file() and filecmp.cmp(source, target, shallow=False)
 
 

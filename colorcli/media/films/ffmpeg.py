@@ -17,6 +17,7 @@ import av
 import ffmpeg
 
 from colorcli.errors import FfmpegMissing
+from colorcli.storage import RemotePath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -285,7 +286,7 @@ def opened(path: Path, options: Mapping[str, str] | None = None) -> Iterator[Any
     """
     with contextlib.ExitStack() as stack:
         file: Any = url(path)
-        if not _is_utf8(str(path)):
+        if isinstance(path, RemotePath) or not _is_utf8(str(path)):
             file = nameless(stack.enter_context(path.open("rb")))
         others = dict(options or {})
         yield stack.enter_context(av.open(file, format=others.pop("f", None), options=others))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from colorcli.errors import UnreadableMedia
 from colorcli.media import shown
+from colorcli.storage import RemotePath
 
 if TYPE_CHECKING:
     from os import stat_result
@@ -60,7 +61,7 @@ class ImageSequence:
 def is_pattern(path: Path) -> bool:
     """Decide whether a path has a place for the number of a frame."""
     named = path.suffix.lower() in SUFFIXES and _PLACE.search(path.stem) is not None
-    return named and not os.path.lexists(path)
+    return named and not isinstance(path, RemotePath) and not os.path.lexists(path)
 
 
 def pattern_of(path: Path, *, film: bool) -> Path | None:

@@ -29,6 +29,7 @@ from colorcli.media.pictures import (
 )
 from colorcli.media.pictures.encoder_input import PageDescription
 from colorcli.media.pictures.metadata import Metadata, Provenance
+from colorcli.storage import RemotePath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +54,7 @@ DEFAULT_MAX_PIXELS = 250_000_000
 _STDIN = "standard input"
 _DEVELOP = "Develop it first, and give the developed picture."
 _LONGEST_REASON = 200  # characters of what a decoder says
+_BEGINNING = 1 << 17  # bytes of an object that a first request reads
 
 
 @dataclass(frozen=True)
@@ -388,6 +390,8 @@ def read_provenance(path: Path) -> Provenance | None:
     """
     if not path.is_file():
         return None
+    if isinstance(path, RemotePath):
+        return _read_remote_provenance(path)
     for candidate in (path, sidecar(path)):
         try:
             with candidate.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -396,6 +400,18 @@ def read_provenance(path: Path) -> Provenance | None:
         except (OSError, ValueError):  # missing, or empty
             continue
     return None
+
+
+def _read_remote_provenance(path: RemotePath) -> Provenance | None:
+    """Look at the beginning of an object first, where XMP usually is."""
+    if found := xmp.provenance_in(path.read_beginning(_BEGINNING)):
+        return found
+    if found := xmp.provenance_in(path.read_bytes()):
+        return found
+    try:
+        return xmp.provenance_in(sidecar(path).read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def listed(words: Iterable[str]) -> str:

@@ -16,7 +16,8 @@
     │   │   └── OutputExists      1   another file, or an output of other settings, is in the place of an output
     │   └── FfmpegMissing         1
     ├── DataError                 1   training or evaluation data cannot be used
-    └── DeviceError               1   a device is not available, or ran out of memory
+    ├── DeviceError               1   a device is not available, or ran out of memory
+    └── ClusterError              1   a cluster cannot be reached, or its workers end again and again
 
 Library code raises these and never prints or exits; `colorcli.cli.main` turns them into a line, a hint and an exit
 code. Any other exception is a bug in colorcli and shows its traceback.
@@ -113,6 +114,10 @@ class DataError(ColorcliError):
 
 class DeviceError(ColorcliError):
     """A device is not available, or ran out of memory."""
+
+
+class ClusterError(ColorcliError):
+    """A cluster cannot be reached, or its workers end again and again."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

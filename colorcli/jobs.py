@@ -126,8 +126,6 @@ def _problem_with(source: Path) -> UnreadableMedia | None:
     name = shown(source)
     try:
         mode = source.stat().st_mode
-    except UsageError as error:  # the package for a URL is not installed
-        return UnreadableMedia(error.message, error.hint)
     except FileNotFoundError:
         if os.path.lexists(source):
             return UnreadableMedia(f"{name}: broken link.")
@@ -299,9 +297,8 @@ def _walk(
         with contextlib.ExitStack() as stack:
             remote = isinstance(folder, RemotePath)
             found = folder.iterdir() if remote else stack.enter_context(os.scandir(folder))
-            entries = sorted(
-                (entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name
-            )
+            visible = (entry for entry in found if not entry.name.startswith("."))
+            entries = sorted(visible, key=lambda entry: entry.name)
     except OSError as error:
         problems.append((folder, UnreadableMedia(f"{shown(folder)}: {error.strerror or error}.")))
         return

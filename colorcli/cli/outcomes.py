@@ -161,7 +161,8 @@ def _common(folders: set[Path]) -> str:
 
     if len({folder.is_absolute() for folder in folders}) > 1:
         return ""
-    return str(as_path(os.path.commonpath(folders)))
+    common = os.path.commonpath(folders)
+    return common and str(as_path(common))
 
 
 def _outcome_row(pipeline: Pipeline, outcome: Outcome) -> str:

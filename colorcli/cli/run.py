@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from colorcli.cli.cluster import ClusterOptions, cluster_options
 from colorcli.cli.command_line import command_line
 from colorcli.cli.dry_run import show_plan
 from colorcli.cli.film import FilmOptions, check_films, colorize_films, film_options
@@ -22,6 +22,7 @@ from colorcli.cli.outcomes import MessageOptions, OutcomeReporter, Tally, finish
 from colorcli.cli.page import open_report
 from colorcli.cli.passes import PassOptions, check_capabilities, pass_options, plan_passes
 from colorcli.cli.paths import PathOrURL
+from colorcli.cli.pipelines import PipelineMaker
 from colorcli.cli.shard import read_shard
 from colorcli.errors import UsageError
 from colorcli.files import user_data
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from colorcli.cli.passes import Pass
-    from colorcli.film.colorize import FilmSettings
-    from colorcli.film.shot_list import Shot
     from colorcli.hints.files import HintSet
     from colorcli.inference.pipeline import Pipeline
 
@@ -125,6 +124,7 @@ _output_options = option_group(
 @hint_options
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures per batch. [default: depends on the device]")
 @_output_options
+@cluster_options
 @film_options
 @pass_options
 @message_options
@@ -141,6 +141,7 @@ def run(
     hint_options: HintOptions,
     batch_size: int | None,
     output_options: OutputOptions,
+    cluster_options: ClusterOptions,
     film_options: FilmOptions,
     pass_options: PassOptions,
     message_options: MessageOptions,
@@ -161,24 +162,17 @@ def run(
     if hint_options.like and pass_options.samples:
         raise UsageError("--like and --samples cannot be used together.", "Leave out one of them.")
 
-    def pipeline(options: ModelOptions = model_options, model_name: str = name) -> Pipeline:
-        model = options.load(model_name)
-        values = model.read_options(options.pairs)
-        from colorcli.inference.pipeline import Pipeline  # after `load`, whose import of torch is quicker
-        from colorcli.inference.taming import Taming
-
-        taming = Taming(shadows=tame_shadows, splashes=tame_splashes)
-        made = Pipeline(model, strength=strength, taming=taming, options=values, batch_size=batch_size)
-        return hint_options.alike(made)
-
+    on_workers = PipelineMaker(name, model_options, hint_options, strength, tame_shadows, tame_splashes, batch_size)
+    cluster_options.check(on_workers)
+    maker = cluster_options.local(on_workers)
     if STDIN in inputs or output_options.output == STDOUT:
-        _check_alone(inputs, output_options, pass_options, message_options)
+        _check_alone(inputs, output_options, cluster_options, pass_options, message_options)
         from colorcli.cli.film_stream import stdin_is_film, stream_film
 
         if STDIN not in inputs or stdin_is_film():
-            stream_film(pipeline(), film_options.settings(), None if STDIN in inputs else inputs[0])
+            stream_film(maker(), film_options.settings(), None if STDIN in inputs else inputs[0])
         else:
-            _stream(pipeline(), output_options, hint_options)
+            _stream(maker(), output_options, hint_options)
         return 0
     with pipes_as_files(inputs, output_options.output) as files:
         planned = plan(
@@ -194,9 +188,9 @@ def run(
         hints = hint_options.gather(planned.jobs, complete=output_options.shard is None and not planned.problems)
         settings = film_options.settings() if planned.films else None
         if output_options.dry_run:
-            offline = replace(model_options, offline=True)
-            load = None if output_options.overwrite else partial(pipeline, offline)
-            shots = _shot_loader(settings, pipeline, offline)
+            offline = maker.on(replace(maker.model, offline=True))
+            load = None if output_options.overwrite else offline
+            shots = partial(pipelines_of_shots, settings.shots if settings else (), load=offline.of_shot)
             return show_plan(
                 planned, passes, settings, hints, output_options.pixel_limit, message_options, load, shots
             )
@@ -209,19 +203,22 @@ def run(
             check_free(
                 report, overwrite=output_options.overwrite or is_page(report)
             )  # a resumed run replaces its page
-        reporter = OutcomeReporter(pipeline(), message_options)
+        reporter = OutcomeReporter(maker(), message_options)
         with contextlib.ExitStack() as stack:
+            cluster = None
+            if cluster_options.on:
+                cluster = stack.enter_context(cluster_options.cluster(on_workers, reporter.pipeline))
             if report:
                 limit = output_options.pixel_limit
                 page = open_report(report, reporter.pipeline, planned, command_line(ctx), max_pixels=limit)
                 reporter.page = stack.enter_context(page)
-            _colorize_pictures(reporter, passes, output_options, hints, quiet=message_options.quiet)
+            _colorize_pictures(reporter, passes, output_options, hints, cluster, quiet=message_options.quiet)
             if settings is not None:
                 outcomes = colorize_films(
                     reporter.pipeline,
                     planned.films,
                     settings,
-                    _shot_loader(settings, pipeline, model_options)(reporter.pipeline),
+                    pipelines_of_shots(settings.shots, reporter.pipeline, maker.of_shot),
                     hints,
                     overwrite=output_options.overwrite,
                     quiet=message_options.quiet,
@@ -233,16 +230,15 @@ def run(
         return finish(reporter.tally, planned, message_options)
 
 
-def _shot_loader(
-    settings: FilmSettings | None, load: Callable[[ModelOptions, str], Pipeline], options: ModelOptions
-) -> Callable[[Pipeline], Mapping[Shot, Pipeline]]:
-    """Return a function that loads the models of the shots that have one, given the pipeline of the run."""
-    others = replace(options, weights=None, pairs=())
-    return partial(pipelines_of_shots, settings.shots if settings else (), load=partial(load, others))
-
-
-def _check_alone(inputs: Sequence[Path], output: OutputOptions, passes: PassOptions, messages: MessageOptions) -> None:
+def _check_alone(
+    inputs: Sequence[Path],
+    output: OutputOptions,
+    cluster: ClusterOptions,
+    passes: PassOptions,
+    messages: MessageOptions,
+) -> None:
     others = (
+        cluster.on,
         output.output not in {None, STDOUT},
         output.report,
         output.dry_run,
@@ -253,7 +249,7 @@ def _check_alone(inputs: Sequence[Path], output: OutputOptions, passes: PassOpti
     if len(inputs) > 1 or any(others):
         raise UsageError(
             "- reads one picture or film from standard input, or writes one to standard output.",
-            "Use it alone, without -o, --report, --samples, --explain, --json and --dry-run.",
+            "Use it alone, without -o, --on, --report, --samples, --explain, --json and --dry-run.",
         )
 
 
@@ -299,10 +295,16 @@ def _stream(pipeline: Pipeline, output: OutputOptions, hints: HintOptions) -> No
 
 
 def _colorize_pictures(
-    reporter: OutcomeReporter, passes: Sequence[Pass], output: OutputOptions, hints: HintSet, *, quiet: bool
+    reporter: OutcomeReporter,
+    passes: Sequence[Pass],
+    output: OutputOptions,
+    hints: HintSet,
+    cluster: RayCluster | None,
+    *,
+    quiet: bool,
 ) -> None:
     from colorcli.cli.progress import Progress
-    from colorcli.inference.batch import colorize_files
+    from colorcli.cluster.worker import PictureTask
 
     count = sum(len(each.jobs) for each in passes)
     if not count:
@@ -310,16 +312,16 @@ def _colorize_pictures(
     with Progress("colorizing", count, quiet=quiet) as progress:
         try:
             for each in passes:
-                pipeline = each.pipeline_of(reporter.pipeline)
-                running = colorize_files(
-                    pipeline,
-                    each.jobs,
+                task = PictureTask(
+                    replace(each, jobs=[]).pipeline_of,
                     kind=each.kind,
                     overwrite=output.overwrite,
                     recolor=output.recolor,
                     max_pixels=output.pixel_limit,
                     hints=hints if each.kind == "color" else None,
                 )
+                pipeline, jobs = reporter.pipeline, each.jobs
+                running = cluster.colorize_files(jobs, task) if cluster else task.colorize(pipeline, jobs)
                 with contextlib.closing(running):
                     for outcome in running:
                         progress.advance()

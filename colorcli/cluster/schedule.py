@@ -1,0 +1,91 @@
+"""Which jobs a worker gets next, and what becomes of those of a worker that ends. Knows nothing of Ray."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from colorcli.jobs import Job
+
+MOST_IN_GROUP = 32
+"""Jobs that a worker gets at once: enough that asking for more takes no time, few enough to lose."""
+
+_GROUPS_PER_WORKER = 4  # at least, so that all workers end at nearly the same time
+_STRIKES = 2  # workers that a job may end
+_LOSSES = 5  # machines that may be lost with a job before it is given up, too
+
+
+class Schedule:
+    """The jobs of a pass over the pictures, in groups.
+
+    When a worker process ends, one of the jobs that it had not reported is suspected of having ended it. Each of them
+    is then done alone, so that the next worker to end is ended by the one job that it has. A job that is alone when a
+    second worker ends is given up. When a machine is lost, nothing is suspected, and its jobs are done again as they
+    are.
+
+    Args:
+        jobs: all of them.
+        workers: how many there will be, about.
+        batch: pictures that go through the network together; groups are whole batches.
+    """
+
+    def __init__(self, jobs: Sequence[Job], workers: int, batch: int = 1) -> None:
+        self._jobs = jobs
+        self._next = 0
+        wanted = -(-len(jobs) // (max(1, workers) * _GROUPS_PER_WORKER))
+        self._size = max(1, min(MOST_IN_GROUP, wanted) // batch) * batch
+        self._again: deque[list[Job]] = deque()
+        self._strikes: Counter[Job] = Counter()
+        self._losses: Counter[Job] = Counter()
+
+    def __bool__(self) -> bool:
+        """Whether jobs wait for a worker."""
+        return bool(self._again) or self._next < len(self._jobs)
+
+    @property
+    def groups(self) -> int:
+        """How many groups wait, about: more workers than that are not needed."""
+        return len(self._again) + -(-(len(self._jobs) - self._next) // self._size)
+
+    def take(self) -> list[Job]:
+        """Return the next group; empty if none waits. Jobs to be done again come last, as they may end a worker."""
+        if self._next < len(self._jobs):
+            group = list(self._jobs[self._next : self._next + self._size])
+            self._next += len(group)
+            return group
+        return self._again.popleft() if self._again else []
+
+    def is_again(self, job: Job) -> bool:
+        """Return whether a worker has had the job before and ended."""
+        return job in self._strikes or job in self._losses
+
+    def worker_ended(self, unreported: Iterable[Job]) -> list[Job]:
+        """Let the jobs that a worker had not reported when its process ended be done again, each alone.
+
+        Returns:
+            Those that are given up, because another worker ended with them before.
+        """
+        given_up = []
+        for job in unreported:
+            self._strikes[job] += 1
+            if self._strikes[job] >= _STRIKES:
+                given_up.append(job)
+            else:
+                self._again.append([job])
+        return given_up
+
+    def machine_lost(self, unreported: Iterable[Job]) -> list[Job]:
+        """Let the jobs of a worker whose machine cannot be reached be done again.
+
+        Returns:
+            Those that are given up, because too many machines were lost with them.
+        """
+        jobs = list(unreported)
+        self._losses.update(jobs)
+        given_up = [job for job in jobs if self._losses[job] >= _LOSSES]
+        if again := [job for job in jobs if self._losses[job] < _LOSSES]:
+            self._again.append(again)
+        return given_up

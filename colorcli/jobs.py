@@ -129,7 +129,7 @@ def _problem_with(source: Path) -> UnreadableMedia | None:
     except FileNotFoundError:
         if os.path.lexists(source):
             return UnreadableMedia(f"{name}: broken link.")
-        if _URL.match(str(source)):
+        if _URL.match(str(source)) and not isinstance(source, RemotePath):
             url = name.replace(":/", "://", 1) if "://" not in name else name
             return UnreadableMedia(f"{url} is a URL, not a file.", f"Download it first: curl -LO {url}")
         return UnreadableMedia(f"File or folder not found: {name}.")

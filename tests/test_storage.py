@@ -1,1 +1,140 @@
-"""Object storage: as paths, with fsspec's file system in memory; S3 on a loopback server is in tests/cli/test_remote.py."""
+"""URLs of object storage as paths, with fsspec's file system in memory; tests/cli/test_remote.py has S3 on a server."""
+
+import pickle
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from colorcli.errors import OutputExists, UsageError
+from colorcli.files import replacing
+from colorcli.storage import Listing, RemotePath, as_path, asked_again, is_remote
+
+
+@pytest.fixture
+def folder():
+    return as_path(f"memory://{uuid4().hex}")
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Store some bytes under a URL."""
+
+    def store(path, data=b"data", *, overwrite=True):
+        (tmp_path / "file").write_bytes(data)
+        path.upload(tmp_path / "file", overwrite=overwrite)
+        return asked_again(path)
+
+    return store
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://bucket/a.jpg", "gs://bucket", "az://container/a", "hf://datasets/me/mine/a.png"]
+)
+def test_a_url_of_object_storage_is_a_remote_path_that_keeps_its_form(text):
+    path = as_path(text)
+    assert isinstance(path, RemotePath)
+    assert str(path) == text
+    assert str(pickle.loads(pickle.dumps(path))) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["a.jpg", "/s3/a.jpg", "s3", "s3:a.jpg", "https://example.org/a.jpg", "file:///a.jpg"]
+)
+def test_other_texts_are_not(text):
+    assert not is_remote(text)
+    assert not isinstance(as_path(text), RemotePath)
+
+
+def test_names_are_derived_as_those_of_files_are():
+    path = as_path("s3://bucket/photos/sub/a.jpg")
+    assert (path.name, path.suffix, path.stem) == ("a.jpg", ".jpg", "a")
+    assert str(path.parent) == "s3://bucket/photos/sub"
+    assert str(path.with_name("b.png")) == "s3://bucket/photos/sub/b.png"
+    relative = path.relative_to(as_path("s3://bucket/photos"))
+    assert relative.as_posix() == "sub/a.jpg"
+    assert Path("out") / relative == Path("out/sub/a.jpg")
+    assert not isinstance(Path("out") / relative, RemotePath)
+    assert as_path("s3://bucket").is_container
+    assert not path.parent.is_container
+
+
+def test_an_object_is_read_as_a_file_is(folder, stored):
+    path = stored(folder / "a.txt", b"some bytes")
+    assert path.is_file()
+    assert not path.is_dir()
+    assert folder.is_dir()
+    assert path.read_bytes() == b"some bytes"
+    assert path.read_beginning(4) == b"some"
+    assert path.stat().st_size == 10
+    with path.open("rb") as file:
+        assert file.read(4) == b"some"
+        file.seek(-5, 2)
+        assert file.read() == b"bytes"
+
+
+def test_what_is_not_there_is_missing(folder):
+    path = folder / "nothing.jpg"
+    assert not path.exists()
+    assert not path.is_file()
+    with pytest.raises(FileNotFoundError):
+        path.stat()
+    assert list(path.iterdir()) == []
+
+
+def test_a_path_remembers_what_it_was_told_until_it_is_asked_again(folder, stored):
+    path = folder / "a.txt"
+    assert not path.exists()
+    stored(folder / "a.txt")
+    assert not path.exists()
+    assert not pickle.loads(pickle.dumps(path)).exists()
+    assert asked_again(path).exists()
+
+
+def test_a_listing_tells_paths_what_is_there(folder, stored):
+    stored(folder / "a.txt", b"12345")
+    listing = Listing()
+    there, missing = folder / "a.txt", folder / "b.txt"
+    for path in (there, missing, Path("local")):
+        listing.inform(path)
+    stored(folder / "b.txt")
+    assert there.stat().st_size == 5
+    assert not missing.exists()
+    assert sorted(each.name for each in folder.iterdir()) == ["a.txt", "b.txt"]
+
+
+def test_a_file_appears_when_it_is_whole(folder):
+    path = folder / "a.txt"
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"half")
+        assert not asked_again(path).exists()
+    assert path.read_bytes() == b"half"
+    assert not temporary.exists()
+
+
+def test_a_file_that_was_not_finished_is_not_uploaded(folder):
+    with pytest.raises(ZeroDivisionError), replacing(folder / "a.txt") as temporary:
+        temporary.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert not asked_again(folder / "a.txt").exists()
+    assert not temporary.exists()
+
+
+def test_what_another_machine_has_written_in_the_meantime_stays(folder, stored):
+    path = folder / "a.txt"
+    assert not path.exists()
+    stored(folder / "a.txt", b"theirs")
+    with (
+        pytest.raises(OutputExists, match="another run has written it"),
+        replacing(path, overwrite=False) as temporary,
+    ):
+        temporary.write_bytes(b"ours")
+    assert path.read_bytes() == b"theirs"
+
+
+def test_a_scheme_whose_package_is_missing_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(UsageError, match="s3:// needs the package s3fs") as error:
+        as_path("s3://bucket/a.jpg").exists()
+    assert error.value.hint == 'Install it with: pip install "colorcli[remote]"'

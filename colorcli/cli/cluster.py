@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,9 +13,17 @@ from colorcli.cli.option_groups import option_group
 from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+    from pathlib import Path
+
     from colorcli.cli.pipelines import PipelineMaker
     from colorcli.cluster.on_ray import RayCluster
+    from colorcli.cluster.worker import PictureTask
+    from colorcli.film.colorize import FilmSettings, OnFrame, OnStart
+    from colorcli.film.shot_list import Shot
+    from colorcli.inference.outcomes import FilmOutcome, PictureOutcome
     from colorcli.inference.pipeline import Pipeline
+    from colorcli.jobs import Job
 
 _CPUS_WITH_GPU = 4  # a worker with a GPU works on as many pictures at a time
 _BATCH_ON_GPU = 16
@@ -59,24 +68,72 @@ class ClusterOptions:
             return maker
         return maker.on(replace(maker.model, device="cpu", precision="auto", engine="torch"))
 
-    def cluster(self, maker: PipelineMaker, pipeline: Pipeline) -> RayCluster:
-        """Return the cluster, whose workers start when it is entered.
+    @contextlib.contextmanager
+    def open(self, maker: PipelineMaker, pipeline: Pipeline) -> Iterator[Cluster | None]:
+        """Start the workers, and end them on leaving; None without --on.
 
         Args:
             maker: of the workers' pipelines.
             pipeline: the one on this machine.
+
+        Raises:
+            ClusterError: the cluster cannot be reached, or has no machine for such workers.
         """
+        if self.on is None:
+            yield None
+            return
         from colorcli.cluster.on_ray import RayCluster, WorkerSize
 
-        assert self.on is not None
         model = replace(maker.model, accept_license=False)
         if model.device == "auto" and not self.gpus_per_worker:
             model = replace(model, device="cpu")
-        cpus = self.cpus_per_worker or (_CPUS_WITH_GPU if self.gpus_per_worker else 1)
+        size = WorkerSize(
+            self.cpus_per_worker or (_CPUS_WITH_GPU if self.gpus_per_worker else 1), self.gpus_per_worker
+        )
         address = self.on.removeprefix("ray").removeprefix("://").rstrip("/")
-        size = WorkerSize(cpus, self.gpus_per_worker)
         batch = maker.batch_size or (_BATCH_ON_GPU if self.gpus_per_worker else 1)
-        return RayCluster(address, size, maker.on(model), batch, pipeline.provenance)
+        with RayCluster(address, size, maker.on(model), pipeline.provenance) as workers:
+            yield Cluster(workers, maker.on(model), batch)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The workers of a run, with what they need to know of it.
+
+    Attributes:
+        workers: on the machines of the cluster.
+        maker: of their pipelines.
+        batch: pictures that go through the network of a worker together.
+    """
+
+    workers: RayCluster
+    maker: PipelineMaker
+    batch: int
+
+    def colorize_files(self, jobs: Sequence[Job], task: PictureTask) -> Generator[PictureOutcome]:
+        """Colorize pictures; see `cluster.pictures.colorize_files`."""
+        from colorcli.cluster.pictures import colorize_files
+
+        return colorize_files(self.workers, jobs, task, self.batch)
+
+    def colorize_film(
+        self,
+        pipeline: Pipeline,
+        job: Job,
+        settings: FilmSettings,
+        *,
+        own_pipelines: Mapping[Shot, Pipeline],
+        overwrite: bool,
+        reserved: Collection[Path],
+        on_start: OnStart,
+        on_frame: OnFrame,
+    ) -> FilmOutcome:
+        """Colorize a film; see `cluster.films.colorize_film`."""
+        from colorcli.cluster.films import colorize_film
+        from colorcli.cluster.worker import FilmTask
+
+        task = FilmTask(job, settings, self.maker.of_shot, overwrite, frozenset(reserved))
+        return colorize_film(self.workers, pipeline, task, own_pipelines, on_start=on_start, on_frame=on_frame)
 
 
 cluster_options = option_group(

@@ -17,12 +17,12 @@ from colorcli.errors import FfmpegMissing, UsageError
 from colorcli.files import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from colorcli.cli.cluster import Cluster
     from colorcli.cli.progress import Progress
     from colorcli.film.colorize import FilmSettings
-    from colorcli.film.shot_list import Shot
     from colorcli.hints.files import HintSet
     from colorcli.inference.outcomes import FilmOutcome
     from colorcli.inference.pipeline import Pipeline
@@ -229,24 +229,43 @@ def colorize_films(
     pipeline: Pipeline,
     jobs: Sequence[Job],
     settings: FilmSettings,
-    own_pipelines: Mapping[Shot, Pipeline],
+    load_other: Callable[[str], Pipeline],
     hints: HintSet,
+    cluster: Cluster | None = None,
     *,
     overwrite: bool,
     quiet: bool = False,
     verbose: bool = False,
 ) -> Iterator[FilmOutcome]:
-    """Colorize films one by one, with a progress bar for each; given shots may have pipelines of their own."""
+    """Colorize films one by one, with a progress bar for each.
+
+    Args:
+        pipeline: of the run.
+        jobs: films.
+        settings: of all of them, except for the hints.
+        load_other: loads the model that a given shot has of its own.
+        hints: of the run.
+        cluster: that shares the work; None for this machine.
+        overwrite: replace existing outputs.
+        quiet: show no progress.
+        verbose: describe ffmpeg.
+
+    Raises:
+        ColorcliError: the model of a shot cannot be loaded.
+    """
     from colorcli.film.colorize import colorize_film
+    from colorcli.film.pipelines import pipelines_of_shots
     from colorcli.media.films.ffmpeg import describe_ffmpeg
 
     if verbose and jobs:
         with contextlib.suppress(FfmpegMissing):  # which the outcome of each film reports
             click.echo(describe_ffmpeg(), err=True)
+    own_pipelines = pipelines_of_shots(settings.shots, pipeline, load_other)
+    colorize = cluster.colorize_film if cluster else colorize_film
     for job in jobs:
         own = replace(settings, hints=hints.of(job.relative))
         with _FilmProgress(job, settings, quiet=quiet) as progress:
-            outcome = colorize_film(
+            outcome = colorize(
                 pipeline,
                 job,
                 own,

@@ -31,6 +31,7 @@ from colorcli.film.pipelines import pipelines_of_shots
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from colorcli.cli.cluster import Cluster
     from colorcli.cli.passes import Pass
     from colorcli.hints.files import HintSet
     from colorcli.inference.pipeline import Pipeline
@@ -205,9 +206,7 @@ def run(
             )  # a resumed run replaces its page
         reporter = OutcomeReporter(maker(), message_options)
         with contextlib.ExitStack() as stack:
-            cluster = None
-            if cluster_options.on:
-                cluster = stack.enter_context(cluster_options.cluster(on_workers, reporter.pipeline))
+            cluster = stack.enter_context(cluster_options.open(on_workers, reporter.pipeline))
             if report:
                 limit = output_options.pixel_limit
                 page = open_report(report, reporter.pipeline, planned, command_line(ctx), max_pixels=limit)
@@ -218,8 +217,9 @@ def run(
                     reporter.pipeline,
                     planned.films,
                     settings,
-                    pipelines_of_shots(settings.shots, reporter.pipeline, maker.of_shot),
+                    maker.of_shot,
                     hints,
+                    cluster,
                     overwrite=output_options.overwrite,
                     quiet=message_options.quiet,
                     verbose=message_options.verbose,
@@ -299,7 +299,7 @@ def _colorize_pictures(
     passes: Sequence[Pass],
     output: OutputOptions,
     hints: HintSet,
-    cluster: RayCluster | None,
+    cluster: Cluster | None,
     *,
     quiet: bool,
 ) -> None:

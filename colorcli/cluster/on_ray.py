@@ -1,7 +1,7 @@
 """Workers on the machines of a Ray cluster.
 
 One actor for each worker loads the model and gets groups of paths; pictures never pass through Ray. Actors are not
-restarted by Ray, which would do so without end for a picture that ends its process: `Schedule` decides.
+restarted by Ray, which would do so without end for a picture that ends its process.
 """
 
 from __future__ import annotations
@@ -12,22 +12,16 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from colorcli.cluster.schedule import Schedule
 from colorcli.cluster.worker import Worker
 from colorcli.errors import ClusterError, UsageError
-from colorcli.files import shown
-from colorcli.inference.outcomes import PictureOutcome
-from colorcli.storage import asked_again
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from colorcli.cluster.worker import PictureTask
     from colorcli.inference.pipeline import Pipeline
-    from colorcli.jobs import Job
     from colorcli.media.pictures.metadata import Provenance
 
 _HIRE_SECONDS = 5.0  # between two looks at which machines there are
@@ -55,20 +49,34 @@ class WorkerSize:
 
 
 @dataclass(eq=False)
-class _Hired:
+class Hired:
     """A worker.
 
     Attributes:
         actor: Ray's handle.
-        awaited: what Ray will have next: the loaded model, or outcomes; None for one that waits for work.
+        awaited: what Ray will have next, such as the loaded model; None for one that waits for work.
         loaded: whether it has the model.
-        unreported: the jobs of its group that it has not reported yet.
+        work: what it was given, for whoever gave it; None for nothing.
     """
 
     actor: Any
     awaited: Any
     loaded: bool = False
-    unreported: dict[Job, None] = field(default_factory=dict)
+    work: Any = None
+
+
+class WorkerEnded(Exception):
+    """A worker is no more.
+
+    Attributes:
+        reason: a phrase.
+        machine_lost: whether its machine cannot be reached, so that its work is not to blame.
+    """
+
+    def __init__(self, reason: str, *, machine_lost: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.machine_lost = machine_lost
 
 
 class RayCluster:
@@ -79,7 +87,6 @@ class RayCluster:
             machine, or else for one that is started here and ends with the run.
         size: of each worker.
         make: loads the model on a worker.
-        batch: pictures that go through its network together.
         provenance: what the outputs of this machine's model would record; a worker's must be equal.
 
     Raises:
@@ -87,22 +94,19 @@ class RayCluster:
         ClusterError: on entering, if the cluster cannot be reached.
     """
 
-    def __init__(
-        self, address: str, size: WorkerSize, make: Callable[[], Pipeline], batch: int, provenance: Provenance
-    ) -> None:
+    def __init__(self, address: str, size: WorkerSize, make: Callable[[], Pipeline], provenance: Provenance) -> None:
         self._address = address
         self._size = size
         self._make = make
-        self._batch = batch
         self._provenance = provenance
-        self._hired: list[_Hired] = []
+        self._hired: list[Hired] = []
         self._looked = 0.0
         self._deaths = 0
 
     def __enter__(self) -> Self:
         self._ray = _start(self._address)
-        self._capacity = self._count_room()
-        if not self._capacity:
+        self._room = self._count_room()
+        if not self._room:
             self._ray.shutdown()
             gpus = f" and {self._size.gpus:g} GPUs" if self._size.gpus else ""
             raise ClusterError(
@@ -112,127 +116,151 @@ class RayCluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        busy = [each.awaited for each in self._hired if each.unreported]
+        busy = [each for each in self._hired if each.loaded and each.awaited is not None]
         with contextlib.suppress(self._ray.exceptions.RayError):
-            stopping = [each.actor.stop.remote() for each in self._hired if each.unreported]
-            self._ray.wait(stopping, num_returns=len(stopping), timeout=_STOP_SECONDS) if stopping else None
-            until = time.monotonic() + _STOP_SECONDS
-            while busy and time.monotonic() < until:
-                ready, busy = self._ray.wait(busy, timeout=1.0, fetch_local=False)
-                busy += [each for each in ready if _goes_on(each)]
+            for each in busy:
+                each.actor.stop.remote()
+            awaited, until = [each.awaited for each in busy], time.monotonic() + _STOP_SECONDS
+            while awaited and time.monotonic() < until:
+                ready, awaited = self._ray.wait(awaited, timeout=1.0, fetch_local=False)
+                awaited += [each for each in ready if _continues(each)]
         for each in self._hired:
             self._ray.kill(each.actor)
         self._ray.shutdown()
 
-    def colorize_files(self, jobs: Sequence[Job], task: PictureTask) -> Generator[PictureOutcome]:
-        """Colorize pictures on all workers, and yield what became of each, in the order in which they are done.
+    @property
+    def room(self) -> int:
+        """How many workers the machines have room for."""
+        return self._room
 
-        Each job is reported once. One whose worker ends is done again by another; one that ends two workers has
-        failed.
+    @property
+    def is_working(self) -> bool:
+        """Whether a worker has work."""
+        return any(each.work is not None for each in self._hired)
+
+    @property
+    def idle(self) -> list[Hired]:
+        """The workers that wait for work."""
+        return [each for each in self._hired if each.loaded and each.awaited is None]
+
+    def share(self, value: object) -> Any:
+        """Give Ray a value that many workers will get."""
+        return self._ray.put(value)
+
+    def hire(self, waiting: int) -> None:
+        """Start as many workers as the machines have room for and there is work for; look at most every few seconds.
 
         Args:
-            jobs: what to read and where to write, which all machines must be able to.
-            task: what to do with them.
-
-        Raises:
-            ColorcliError: a worker cannot load the model.
-            ClusterError: workers end again and again before they have loaded it.
+            waiting: pieces of work that no worker has yet.
         """
-        began = int(time.time())
-        schedule = Schedule(jobs, self._capacity, self._batch)
-        task_for_all = self._ray.put(task)
-        while schedule or any(each.unreported for each in self._hired):
-            self._hire(schedule.groups)
-            for each in self._hired:
-                if each.loaded and each.awaited is None and (group := schedule.take()):
-                    each.unreported = dict.fromkeys(group)
-                    given = [_asked_again(job) if schedule.is_again(job) else job for job in group]
-                    each.awaited = each.actor.colorize.options(num_returns="streaming").remote(given, task_for_all)
-            for each in self._next_ready():
-                for outcome in self._received(each, schedule):
-                    made_now = outcome.done_before and schedule.is_again(outcome.job) and _is_newer(outcome, began)
-                    yield replace(outcome, done_before=False) if made_now else outcome
-
-    def _next_ready(self) -> list[_Hired]:
-        waited = {each.awaited: each for each in self._hired if each.awaited is not None}
-        ready, _ = self._ray.wait([*waited], num_returns=1, timeout=_HIRE_SECONDS, fetch_local=False)
-        return [waited[each] for each in ready]
-
-    def _received(self, worker: _Hired, schedule: Schedule) -> Iterator[PictureOutcome]:
-        """Take what a worker has ready: outcomes, the end of its group, or its own end."""
-        exceptions = self._ray.exceptions
-        try:
-            if not worker.loaded:
-                self._check(self._ray.get(worker.awaited))
-                worker.loaded, worker.awaited, self._deaths = True, None, 0
-                return
-            outcomes = self._ray.get(next(worker.awaited))
-        except StopIteration:
-            worker.awaited, left, worker.unreported = None, list(worker.unreported), {}
-            schedule.machine_lost(left)
-            return
-        except exceptions.RayTaskError as error:
-            raise error.cause from None
-        except exceptions.RayError as error:
-            yield from self._ended(worker, schedule, error)
-            return
-        for outcome in outcomes:
-            if worker.unreported.pop(outcome.job, self) is None:
-                yield outcome
-
-    def _check(self, provenance: Provenance) -> None:
-        if provenance != self._provenance:
-            raise ClusterError(
-                "A worker has other weights, or another version of colorcli or of a plugin.",
-                "Install the same versions on every machine, and pull the weights there: colorcli weights pull",
-            )
-
-    def _ended(self, worker: _Hired, schedule: Schedule, error: Exception) -> Iterator[PictureOutcome]:
-        """Dismiss a worker that ended, and report the jobs that are given up."""
-        exceptions = self._ray.exceptions
-        self._hired.remove(worker)
-        self._looked = 0.0
-        with contextlib.suppress(exceptions.RayError):
-            self._ray.kill(worker.actor)  # one that cannot be reached may still run
-        reason = _reason(error)
-        if not worker.loaded:
-            self._deaths += 1
-            if self._deaths >= _MOST_DEATHS:
-                raise ClusterError(
-                    f"Workers end while they load the model: {reason}.",
-                    "A worker may need more memory than a machine has; raise --cpus-per-worker.",
-                )
-            return
-        if isinstance(error, exceptions.ActorUnavailableError) or "node" in reason:
-            given_up = schedule.machine_lost(worker.unreported)
-        else:
-            given_up = schedule.worker_ended(worker.unreported)
-        for job in given_up:
-            problem = ClusterError(
-                f"{shown(job.source)}: two workers ended while they worked on it; the last one because {reason}.",
-                "Colorize it alone, on one machine, to see why.",
-            )
-            yield PictureOutcome(job, error=problem)
-
-    def _hire(self, groups: int) -> None:
-        """Start as many workers as the machines have room for and there is work for."""
         if self._looked and time.monotonic() - self._looked < _HIRE_SECONDS:
             return
         self._looked = time.monotonic()
-        self._capacity = max(1, self._count_room())
-        busy = sum(bool(each.unreported) for each in self._hired)
-        wanted = min(self._capacity, busy + groups)
+        self._room = max(1, self._count_room())
+        busy = sum(each.work is not None for each in self._hired)
         actor = self._ray.remote(Worker).options(
             num_cpus=self._size.cpus,
             num_gpus=self._size.gpus,
             max_restarts=0,
             max_task_retries=0,
-            max_concurrency=2,  # one group, and `stop`
+            max_concurrency=2,  # its work, and `stop`
             scheduling_strategy="SPREAD",
         )
-        for _ in range(wanted - len(self._hired)):
+        for _ in range(min(self._room, busy + waiting) - len(self._hired)):
             handle = actor.remote(os.getcwd())  # noqa: PTH109
-            self._hired.append(_Hired(handle, handle.load.remote(self._make)))
+            self._hired.append(Hired(handle, handle.load.remote(self._make)))
+
+    def give(self, worker: Hired, work: object, method: str, *values: object, several: bool = False) -> None:
+        """Let a worker do something.
+
+        Args:
+            worker: that waits for work.
+            work: what it is, for the caller to find in `Hired.work` until the worker waits again.
+            method: of `Worker`.
+            values: its arguments.
+            several: whether it yields several values.
+        """
+        called = getattr(worker.actor, method)
+        worker.work = work
+        worker.awaited = (called.options(num_returns="streaming") if several else called).remote(*values)
+
+    def ready(self) -> list[Hired]:
+        """Wait a few seconds for workers that have something to receive.
+
+        Raises:
+            ColorcliError: a worker cannot load the model.
+            ClusterError: workers end again and again while they load it.
+        """
+        waited = {each.awaited: each for each in self._hired if each.awaited is not None}
+        if not waited:
+            return []
+        ready, _ = self._ray.wait([*waited], num_returns=1, timeout=_HIRE_SECONDS, fetch_local=False)
+        found = [waited[each] for each in ready]
+        for each in [each for each in found if not each.loaded]:
+            self._finish_loading(each)
+        return [each for each in found if each.work is not None]
+
+    def receive(self, worker: Hired) -> Any:
+        """Return what a worker has ready: the next value; None at the end of several, when it waits for work again.
+
+        Raises:
+            WorkerEnded: instead; its work is still in `Hired.work`.
+            ColorcliError: the worker raised it.
+        """
+        exceptions = self._ray.exceptions
+        try:
+            if isinstance(worker.awaited, self._ray.ObjectRefGenerator):
+                return self._ray.get(next(worker.awaited))
+            value, worker.awaited, worker.work = self._ray.get(worker.awaited), None, None
+        except StopIteration:
+            worker.awaited = worker.work = None
+            return None
+        except exceptions.RayTaskError as error:
+            worker.awaited = worker.work = None
+            raise self._cause(error) from None
+        except exceptions.RayError as error:
+            self._dismiss(worker)
+            reason = _reason(error)
+            lost = isinstance(error, exceptions.ActorUnavailableError) or "node" in reason
+            raise WorkerEnded(reason, machine_lost=lost) from None
+        return value
+
+    def _finish_loading(self, worker: Hired) -> None:
+        try:
+            provenance = self._ray.get(worker.awaited)
+        except self._ray.exceptions.RayTaskError as error:
+            raise self._cause(error) from None
+        except self._ray.exceptions.RayError as error:
+            self._dismiss(worker)
+            self._deaths += 1
+            if self._deaths >= _MOST_DEATHS:
+                raise ClusterError(
+                    f"Workers end while they load the model: {_reason(error)}.",
+                    "A worker may need more memory than a machine has; raise --cpus-per-worker.",
+                ) from None
+            return
+        if provenance != self._provenance:
+            raise ClusterError(
+                "A worker has other weights, or another version of colorcli or of a plugin.",
+                "Install the same versions on every machine, and pull the weights there: colorcli weights pull",
+            )
+        worker.loaded, worker.awaited, self._deaths = True, None, 0
+
+    def _cause(self, error: Any) -> Exception:
+        """Return what a worker raised, if this process can read it."""
+        cause: Exception = error.cause
+        if not isinstance(cause, self._ray.exceptions.RayError):
+            return cause
+        return ClusterError(
+            f"A worker cannot read what it is given: {' '.join(str(cause).split())[:200]}.",
+            "Install the same versions of colorcli and its plugins on every machine.",
+        )
+
+    def _dismiss(self, worker: Hired) -> None:
+        self._hired.remove(worker)
+        self._looked = 0.0  # another may be started at once
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            self._ray.kill(worker.actor)  # one that cannot be reached may still run
 
     def _count_room(self) -> int:
         return sum(self._size.fit(node["Resources"]) for node in self._ray.nodes() if node["Alive"])
@@ -280,30 +308,20 @@ def _own_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _goes_on(outcomes: Any) -> bool:
-    """Drop the next outcomes of a worker that is to stop; return whether there may be more."""
+def _continues(awaited: Any) -> bool:
+    """Drop what a worker that is to stop has ready; return whether it may have more."""
     try:
-        next(outcomes)
-    except StopIteration:
+        next(awaited)
+    except (StopIteration, TypeError):  # or a single value
         return False
     return True
-
-
-def _asked_again(job: Job) -> Job:
-    return replace(job, target=asked_again(job.target))
-
-
-def _is_newer(outcome: PictureOutcome, began: int) -> bool:
-    """Return whether an output was written since the run began, by a worker that ended before it could say so."""
-    with contextlib.suppress(OSError):
-        return asked_again(outcome.output).stat().st_mtime >= began
-    return False
 
 
 def _reason(error: Exception) -> str:
     """Return why a worker ended, in a few words of Ray's."""
     text = " ".join(str(error).split())
     for sign, words in (
+        ("No module named", "colorcli, or something that it needs, is not installed there"),
         ("memory pressure", "its machine ran out of memory"),
         ("node has died", "its node was lost"),
         ("node died", "its node was lost"),

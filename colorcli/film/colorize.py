@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from colorcli.hints.hint import WrittenHint
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
+    from colorcli.media.films.codecs import Encoding
+    from colorcli.media.films.containers import Destination
     from colorcli.media.films.display import Deinterlace
     from colorcli.media.films.probe import Film, Stream
     from colorcli.media.pictures.metadata import Provenance
@@ -164,7 +166,8 @@ def colorize_film(
             return outcome
 
         if is_remote(job):
-            return colorize_by_copy(job, settings.provenance(pipeline), colorize_here, overwrite=overwrite)
+            provenance = settings.provenance(pipeline, pipelines.own.values())
+            return colorize_by_copy(job, provenance, colorize_here, overwrite=overwrite)
         return colorize_here(job)
     except Exception as error:  # one bad film never stops the others
         return FilmOutcome(job, time.perf_counter() - began, error=explained(job, error))
@@ -181,7 +184,7 @@ def film_chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Gener
     """
     start, end = Fraction(settings.start or 0), settings.end
     pipelines = ShotPipelines(pipeline, settings, {})
-    corrections = _corrections(film, settings, pipelines, start, end)
+    corrections = find_corrections(film, settings, pipelines, start, end)
     with (
         read_frames(film, start, end) as reader,
         contextlib.closing(
@@ -194,7 +197,18 @@ def film_chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Gener
             yield prepared, download(torch.as_tensor(ab)).numpy()
 
 
-def _corrections(
+def open_film(job: Job, settings: FilmSettings) -> tuple[Film, Encoding, Destination]:
+    """Probe a film, and choose how and where its output is written.
+
+    Raises:
+        MediaError: it cannot be read, or its output cannot be written as wished.
+    """
+    film = probe(job.source, settings.deinterlace, settings.frame_rate)
+    encoding = choose_encoding(film, job.target.suffix, settings.codec, settings.crf, settings.preset)
+    return film, encoding, choose_destination(film, job.target, encoding, settings.start, settings.end)
+
+
+def find_corrections(
     film: Film,
     settings: FilmSettings,
     pipelines: ShotPipelines,
@@ -202,6 +216,7 @@ def _corrections(
     end: Fraction | None,
     on_search: OnSearch = lambda time: None,
 ) -> Corrections:
+    """Gather the corrected frames, stills and hints of a film."""
     references = [*settings.references, *hinted_frames(film, settings.hints, pipelines.at)]
     if settings.stills:
         references += find_stills(film, settings.stills, settings.shots)
@@ -228,9 +243,7 @@ class _Task:
         provenance = settings.provenance(pipelines.usual, pipelines.own.values())
         if not self.overwrite and is_done(job.source, job.target, read_provenance, provenance):
             return FilmOutcome(job, done_before=True, target=job.target)
-        film = probe(job.source, settings.deinterlace, settings.frame_rate)
-        encoding = choose_encoding(film, job.target.suffix, settings.codec, settings.crf, settings.preset)
-        destination = choose_destination(film, job.target, encoding, settings.start, settings.end)
+        film, encoding, destination = open_film(job, settings)
         if destination.path != job.target:
             if destination.path in self.reserved:
                 raise UnwritableMedia(
@@ -240,7 +253,7 @@ class _Task:
             if not self.overwrite and is_done(job.source, destination.path, read_provenance, provenance):
                 return FilmOutcome(job, done_before=True, target=destination.path)
         start, end = destination.start, destination.end
-        corrections = _corrections(film, settings, pipelines, start, end, self.on_search)
+        corrections = find_corrections(film, settings, pipelines, start, end, self.on_search)
         with (
             Parts(film, destination, encoding, provenance) as parts,
             read_frames(film, start, end, after=parts.after, number=parts.frames, alpha=encoding.alpha) as reader,

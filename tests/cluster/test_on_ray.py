@@ -1,5 +1,7 @@
 """A real Ray cluster of two nodes on this machine: a node is lost, a picture ends its worker, and nothing else is."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -74,9 +76,6 @@ def when(happened, do):
 @pytest.fixture(scope="module")
 def runs(cluster, place):
     """A run that is stopped by Ctrl-C, and the same command again, during which a node is lost."""
-    import contextlib
-    import io
-
     output = place / "photos-color"
 
     def run():
@@ -84,9 +83,8 @@ def runs(cluster, place):
         command = ["run", "--model", "sunset", "photos", "--json", "--on", f"ray://{cluster.address}"]
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(command)
-        return SimpleNamespace(
-            code=code, rows=[json.loads(line) for line in out.getvalue().splitlines()], err=err.getvalue()
-        )
+        rows = [json.loads(line) for line in out.getvalue().splitlines()]
+        return SimpleNamespace(code=code, rows=rows, err=err.getvalue())
 
     def written():
         return len([*output.glob("[0-9]*.png")])
@@ -95,10 +93,7 @@ def runs(cluster, place):
     stopped = run()
     before = {path.name: path.stat() for path in output.iterdir()}
     enough, (node,) = len(before) + 4, cluster.worker_nodes
-    when(
-        lambda: written() >= enough,
-        lambda: cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False),
-    )
+    when(lambda: written() >= enough, lambda: cluster.remove_node(node, allow_graceful=False))
     return SimpleNamespace(stopped=stopped, before=before, resumed=run(), output=output)
 
 

@@ -65,6 +65,8 @@ class Parts:
         encoding: as chosen by `choose_encoding`.
         provenance: what made the colors; its `settings` must cover everything that affects them.
         min_seconds: the minimum duration of a part.
+        alone: the number of the only part to write, from 1, and the time of the last frame before it, while other
+            machines write the others; None to write all of them.
 
     Raises:
         UnwritableMedia: on entering, if another run is writing the film, or the folder cannot be created.
@@ -78,12 +80,14 @@ class Parts:
         encoding: Encoding,
         provenance: Provenance,
         min_seconds: Fraction = MIN_PART_SECONDS,
+        alone: tuple[int, Fraction | None] | None = None,
     ) -> None:
         self._film = film
         self._destination = destination
         self._encoding = encoding
         self._provenance = provenance
         self._min_seconds = min_seconds
+        self._alone = alone
         target = destination.path
         self._all = target.with_name(_folder_name(target))
         self._folder = self._all / _digest(film, destination, encoding, provenance)
@@ -96,6 +100,8 @@ class Parts:
     def __enter__(self) -> Parts:
         with disk_errors(self._destination.path):
             self._all.mkdir(parents=True, exist_ok=True)
+            if self._alone is not None:
+                return self
             if not self._lock.enter_context(locked(self._all / "lock")):
                 self._lock.close()
                 raise UnwritableMedia(
@@ -108,6 +114,8 @@ class Parts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._drop()
+        if self._alone is not None:
+            return
         with contextlib.suppress(OSError):  # already gone
             if not self._parts:
                 shutil.rmtree(self._folder)
@@ -169,6 +177,40 @@ class Parts:
         self._end_part(runs_on)
         return True
 
+    def end_alone(self, *, runs_on: bool) -> None:
+        """End the only part to write, and leave a note beside it for the machine that joins all of them.
+
+        Args:
+            runs_on: its last shot continues in the next part.
+
+        Raises:
+            UnwritableMedia: the disk is full or not writable.
+        """
+        assert self._alone is not None
+        number, after = self._alone
+        part = self._close_piece(number, runs_on)
+        with replacing(self._note(number)) as temporary:
+            temporary.write_text(json.dumps(_note(part, after)), encoding="utf-8")
+
+    def is_written(self, number: int, after: Fraction | None) -> bool:
+        """Return whether a part that follows a frame was written, by a run of one machine or of several."""
+        parts = self._parts or self._read_manifest()
+        return number <= len(parts) or self._noted(number, after) is not None
+
+    def _note(self, number: int) -> Path:
+        return self._folder / f"{number:06}.json"
+
+    def _noted(self, number: int, after: Fraction | None) -> _Part | None:
+        """Return a part that another machine wrote; None if it did not, or if the part has changed since."""
+        try:
+            noted = read_json(self._note(number))
+            part = _Part(**noted["part"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        path = self._folder / part.name
+        intact = path.is_file() and path.stat().st_size == part.size
+        return part if intact and noted == _note(part, after) else None
+
     def finish(self, jumps: Sequence[Fraction] = ()) -> None:
         """Join all parts into the film, and delete them.
 
@@ -198,15 +240,19 @@ class Parts:
         return PictureTiming(last, self.frames, duration, tuple(jumps))
 
     def _end_part(self, runs_on: bool = False) -> None:
+        self._parts.append(self._close_piece(len(self._parts) + 1, runs_on))
+        self._write_manifest()
+
+    def _close_piece(self, number: int, runs_on: bool) -> _Part:
         assert self._encoder is not None
         self._encoder.close()
-        name = f"{len(self._parts) + 1:06}.mov"
+        name = f"{number:06}.mov"
         with replacing(self._folder / name) as temporary:
             self._piece.replace(temporary)
         size = (self._folder / name).stat().st_size
-        self._parts.append(_Part(name, self._encoder.frames, size, str(self._last), runs_on))
-        self._write_manifest()
+        part = _Part(name, self._encoder.frames, size, str(self._last), runs_on)
         self._encoder = None
+        return part
 
     def _drop(self) -> None:
         """Discard the unfinished part."""
@@ -222,19 +268,26 @@ class Parts:
             temporary.write_text(text, encoding="utf-8")
 
     def _read_manifest(self) -> list[_Part]:
-        """Return the parts finished by earlier runs, up to the first one that has changed since."""
+        """Return the parts finished by earlier runs and by other machines, up to the first one that has changed."""
         try:
             listed = read_json(self._folder / "manifest.json")
             parts = [_Part(**each) for each in listed["parts"]]
         except (OSError, ValueError, KeyError, TypeError):
-            return []
+            parts = []
         found: list[_Part] = []
         for part in parts:
             path = self._folder / part.name
             if not path.is_file() or path.stat().st_size != part.size:
-                break
+                return found
             found.append(part)
+        while noted := self._noted(len(found) + 1, Fraction(found[-1].last) if found else None):
+            found.append(noted)
         return found
+
+
+def _note(part: _Part, after: Fraction | None) -> dict[str, Any]:
+    """Describe a part, and the frame before it, so that it is joined only to what it was made to follow."""
+    return {"layout": _LAYOUT, "after": None if after is None else str(after), "part": asdict(part)}
 
 
 def _folder_name(target: Path) -> str:

@@ -1,0 +1,84 @@
+"""Pictures on the workers of a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from colorcli.cluster.on_ray import WorkerEnded
+from colorcli.cluster.schedule import Schedule
+from colorcli.errors import ClusterError
+from colorcli.files import shown
+from colorcli.inference.outcomes import PictureOutcome
+from colorcli.storage import asked_again
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from colorcli.cluster.on_ray import Hired, RayCluster
+    from colorcli.cluster.worker import PictureTask
+    from colorcli.jobs import Job
+
+
+def colorize_files(
+    cluster: RayCluster, jobs: Sequence[Job], task: PictureTask, batch: int
+) -> Generator[PictureOutcome]:
+    """Colorize pictures on all workers, and yield what became of each, in the order in which they are done.
+
+    Each job is reported once. One whose worker ends is done again by another; one that ends two workers has failed.
+
+    Args:
+        cluster: with its workers.
+        jobs: what to read and where to write, which all machines must be able to.
+        task: what to do with them.
+        batch: pictures that go through the network of a worker together.
+
+    Raises:
+        ColorcliError: a worker cannot load the model.
+    """
+    began = int(time.time())
+    schedule = Schedule(jobs, cluster.room, batch)
+    task_for_all = cluster.share(task)
+    while schedule or cluster.is_working:
+        cluster.hire(schedule.groups)
+        for worker in cluster.idle:
+            if group := schedule.take():
+                given = [_asked_again(job) if schedule.is_again(job) else job for job in group]
+                cluster.give(worker, dict.fromkeys(group), "colorize", given, task_for_all, several=True)
+        for worker in cluster.ready():
+            for outcome in _received(cluster, worker, schedule):
+                made_now = outcome.done_before and schedule.is_again(outcome.job) and _is_newer(outcome, began)
+                yield replace(outcome, done_before=False) if made_now else outcome
+
+
+def _received(cluster: RayCluster, worker: Hired, schedule: Schedule) -> Iterator[PictureOutcome]:
+    """Take what a worker has ready: outcomes, the end of its group, or its own end."""
+    unreported: dict[Job, None] = worker.work
+    try:
+        outcomes = cluster.receive(worker)
+    except WorkerEnded as end:
+        again = schedule.machine_lost if end.machine_lost else schedule.worker_ended
+        for job in again(unreported):
+            problem = ClusterError(
+                f"{shown(job.source)}: two workers ended while they worked on it; the last one because {end.reason}.",
+                "Colorize it alone, on one machine, to see why.",
+            )
+            yield PictureOutcome(job, error=problem)
+        return
+    for outcome in outcomes or ():
+        if outcome.job in unreported:
+            del unreported[outcome.job]
+            yield outcome
+
+
+def _asked_again(job: Job) -> Job:
+    return replace(job, target=asked_again(job.target))
+
+
+def _is_newer(outcome: PictureOutcome, began: int) -> bool:
+    """Return whether an output was written since the run began, by a worker that ended before it could say so."""
+    with contextlib.suppress(OSError):
+        return asked_again(outcome.output).stat().st_mtime >= began
+    return False

@@ -1,0 +1,78 @@
+"""Who does what, and what becomes of the jobs of a worker that ended."""
+
+from pathlib import Path
+
+import pytest
+
+from colorcli.cluster.schedule import MOST_IN_GROUP, Schedule
+from colorcli.jobs import Job
+
+
+def jobs(count):
+    return [Job(Path(f"{n}.jpg"), Path(f"out/{n}.jpg"), f"{n}.jpg") for n in range(count)]
+
+
+def drained(schedule):
+    groups = []
+    while schedule:
+        groups.append(schedule.take())
+    return groups
+
+
+def test_every_job_is_given_once_and_in_order():
+    groups = drained(Schedule(jobs(1000), workers=3))
+    assert [job for group in groups for job in group] == jobs(1000)
+    assert max(map(len, groups)) == MOST_IN_GROUP
+
+
+def test_a_few_jobs_are_spread_over_all_workers():
+    assert len(drained(Schedule(jobs(8), workers=4))) == 8
+    assert len(drained(Schedule(jobs(100), workers=4))) >= 3 * 4
+
+
+def test_groups_are_whole_batches():
+    groups = drained(Schedule(jobs(100), workers=4, batch=16))
+    assert [len(group) for group in groups] == [16] * 6 + [4]
+    assert len(drained(Schedule(jobs(100), workers=1, batch=48))[0]) == 48
+
+
+def test_the_jobs_of_a_worker_that_ended_are_done_alone_after_the_others():
+    schedule = Schedule(jobs(6), workers=1, batch=3)
+    first = schedule.take()
+    assert schedule.worker_ended(first[1:]) == []
+    assert drained(schedule) == [jobs(6)[3:], [first[1]], [first[2]]]
+    assert [schedule.is_again(job) for job in first] == [False, True, True]
+
+
+def test_a_job_that_ends_two_workers_is_given_up_and_the_others_are_not():
+    schedule = Schedule(jobs(3), workers=1, batch=3)
+    schedule.worker_ended(schedule.take())
+    innocent, deadly, other = schedule.take(), schedule.take(), schedule.take()
+    assert schedule.worker_ended(deadly) == deadly == [jobs(3)[1]]
+    assert not schedule
+    assert innocent + other == [jobs(3)[0], jobs(3)[2]]
+
+
+def test_a_job_that_was_alone_from_the_beginning_has_a_second_try():
+    schedule = Schedule(jobs(1), workers=1)
+    assert schedule.worker_ended(schedule.take()) == []
+    assert schedule.worker_ended(schedule.take()) == jobs(1)
+
+
+def test_the_loss_of_a_machine_is_not_the_fault_of_its_jobs():
+    schedule = Schedule(jobs(3), workers=1, batch=3)
+    assert schedule.machine_lost(schedule.take()) == []
+    group = schedule.take()
+    assert group == jobs(3)
+    assert schedule.worker_ended(group) == []
+
+
+@pytest.mark.parametrize("ends", ["worker_ended", "machine_lost"])
+def test_no_job_is_tried_for_ever(ends):
+    schedule = Schedule(jobs(5), workers=1, batch=5)
+    given_up = []
+    for _ in range(100):
+        if not schedule:
+            break
+        given_up += getattr(schedule, ends)(schedule.take())
+    assert sorted(given_up, key=str) == jobs(5)

@@ -1,5 +1,6 @@
 """Object storage on the command line: S3, on a server of this machine."""
 
+import json
 import os
 
 import fsspec

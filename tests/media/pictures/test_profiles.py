@@ -93,3 +93,8 @@ def test_a_lossless_webp_stays_one_behind_a_profile_of_any_length(tmp_path, size
     assert not rewritten(tmp_path / "c.webp", tmp_path / "d.webp").lossless
     with Image.open(tmp_path / "b.webp") as plain:
         assert plain.size == (64, 48)
+
+
+def test_the_profile_of_outputs_does_not_depend_on_when_it_is_made():
+    """Two runs write the same bytes."""
+    assert profiles.srgb()[24:36] == bytes([7, 234, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0])

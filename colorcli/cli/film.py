@@ -17,7 +17,7 @@ from colorcli.errors import FfmpegMissing, UsageError
 from colorcli.files import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from colorcli.cli.cluster import Cluster

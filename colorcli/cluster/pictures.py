@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def colorize_files(
         for worker in cluster.idle:
             if group := schedule.take():
                 given = [_asked_again(job) if schedule.is_again(job) else job for job in group]
-                cluster.give(worker, dict.fromkeys(group), "colorize", given, task_for_all, several=True)
+                cluster.give(worker, deque(group), "colorize", given, task_for_all, several=True)
         for worker in cluster.ready():
             for outcome in _received(cluster, worker, schedule):
                 made_now = outcome.done_before and schedule.is_again(outcome.job) and _is_newer(outcome, began)
@@ -55,7 +56,7 @@ def colorize_files(
 
 def _received(cluster: RayCluster, worker: Hired, schedule: Schedule) -> Iterator[PictureOutcome]:
     """Take what a worker has ready: outcomes, the end of its group, or its own end."""
-    unreported: dict[Job, None] = worker.work
+    unreported: deque[Job] = worker.work  # workers report in order
     try:
         outcomes = cluster.receive(worker)
     except WorkerEnded as end:
@@ -68,9 +69,10 @@ def _received(cluster: RayCluster, worker: Hired, schedule: Schedule) -> Iterato
             yield PictureOutcome(job, error=problem)
         return
     for outcome in outcomes or ():
-        if outcome.job in unreported:
-            del unreported[outcome.job]
-            yield outcome
+        unreported.popleft()
+        yield outcome
+    if outcomes is None:  # nothing is left, unless the worker was told to stop
+        schedule.machine_lost(unreported)
 
 
 def _asked_again(job: Job) -> Job:

@@ -60,7 +60,7 @@ class Schedule:
 
     def is_again(self, job: Job) -> bool:
         """Return whether a worker has had the job before and ended."""
-        return job in self._strikes or job in self._losses
+        return bool(self._strikes or self._losses) and (job in self._strikes or job in self._losses)
 
     def worker_ended(self, unreported: Iterable[Job]) -> list[Job]:
         """Let the jobs that a worker had not reported when its process ended be done again, each alone.

@@ -89,7 +89,7 @@ class SharedFilm:
         self._pipelines = ShotPipelines(pipeline, settings, own_pipelines)
         self._settings = settings
         self._film, self._encoding, self._destination = open_film(job, settings)
-        self._provenance = settings.provenance(pipeline)
+        self._provenance = settings.provenance(pipeline, own_pipelines.values())
 
     def done_before(self, job: Job) -> FilmOutcome | None:
         """Return the outcome of a film that an earlier run has done; None if there is work to do.
@@ -147,7 +147,8 @@ class SharedFilm:
             read_frames(film, start, end, after=after, number=part.before, alpha=alpha) as reader,
         ):
             before = read_lead_in(film, after, part.before) if after is not None and part.runs_on else ()
-            found = prepare_shots(film, reader, self._pipelines.size_at, before, settings.cuts)
+            uploads = self._pipelines.usual.model.uploads
+            found = prepare_shots(film, reader, self._pipelines.size_at, before, settings.cuts, uploads)
             ends = _End()
             with contextlib.closing(colorizer.with_chroma_planes(_until(found, ends))) as finished:
                 for prepared, (u, v) in finished:

@@ -106,7 +106,7 @@ def test_ctrl_c_stops_after_the_current_step_and_the_run_resumes_exactly(photogr
     while process.poll() is None and len(steps_in(tmp_path / "run")) < 3:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the processes that decode, too
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 130, err
     assert "Run the same command to resume." in err
     assert "Traceback" not in err
@@ -126,7 +126,7 @@ def test_ctrl_c_stops_after_the_current_step_and_the_run_resumes_exactly(photogr
 def test_two_processes_share_every_batch(photographs, tmp_path):
     recipe = write_recipe(tmp_path / "pair.toml", epochs="1")
     process = start(photographs, recipe, tmp_path / "run", "--devices", "2")
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     assert out == f"{tmp_path / 'run' / 'best.safetensors'}\n"
     assert err.count("Inspecting the photographs.") == 1

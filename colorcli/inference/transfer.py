@@ -70,7 +70,7 @@ class Uploads:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._kept: dict[int, tuple[weakref.ref[NDArray[Any]], torch.device, Tensor]] = {}
+        self._kept: dict[int, tuple[weakref.ref[NDArray[Any]], Tensor]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -81,10 +81,10 @@ class Uploads:
         if device.type == "cpu":
             return pixels
         key = id(pixels)
-        if (kept := self._kept.get(key)) and kept[0]() is pixels and kept[1] == device:
-            return kept[2]
+        if (kept := self._kept.get(key)) and kept[0]() is pixels and _is_on(kept[1], device):
+            return kept[1]
         uploaded = upload(as_tensor(pixels), device)
-        self._kept[key] = weakref.ref(pixels, lambda _: self._kept.pop(key, None)), device, uploaded
+        self._kept[key] = weakref.ref(pixels, lambda _: self._kept.pop(key, None)), uploaded
         return uploaded
 
     def drop(self, pixels: NDArray[Any]) -> None:
@@ -94,6 +94,11 @@ class Uploads:
     def clear(self) -> None:
         """Forget all frames, to make room."""
         self._kept.clear()
+
+
+def _is_on(tensor: Tensor, device: torch.device) -> bool:
+    """Whether a tensor is on a device, which may be written without its number: `cuda` for `cuda:0`."""
+    return tensor.device.type == device.type and device.index in {None, tensor.device.index}
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from colorcli.inference.join import join
 from colorcli.inference.model import Model
 from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.preprocess import small_lightness
+from colorcli.inference.transfer import Uploads
 from colorcli.media.pictures.files import Frame
 
 CPU = torch.device("cpu")
@@ -134,6 +135,13 @@ def test_frames_leave_the_device_with_their_pixels(remote):
     assert len(pipeline.model.uploads) == 1  # the one of the last frame, which is still here
     list(pipeline.colorize([frame]))
     assert len(pipeline.model.uploads) == 0
+
+
+def test_a_device_without_its_number_is_the_same_device(remote):
+    uploads, pixels = Uploads(torch.device("remote")), picture(np.uint8, (9, 9))
+    kept = uploads.of(pixels)
+    assert uploads.of(pixels, kept.device) is kept
+    assert uploads.of(pixels, torch.device("remote:1")) is not kept
 
 
 # Memory

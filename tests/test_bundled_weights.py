@@ -99,7 +99,7 @@ def test_the_file_says_of_itself_what_the_manifest_says(name, tag, weights):
 def test_the_files_are_small():
     sizes = [weights.size for _, _, weights in BUNDLED]
     assert max(sizes) <= 20_000_000  # an ensemble of seven networks
-    assert sum(sizes) <= 40_000_000
+    assert sum(sizes) <= 60_000_000  # a package of colorcli is downloaded whole
 
 
 def test_nothing_else_is_bundled():

@@ -260,14 +260,13 @@ def test_each_way_of_making_gray_has_a_recipe_that_differs_from_utrecht_in_it_an
     assert rgb.input_size == utrecht.input_size
 
 
-def test_the_starter_has_both_losses_of_the_paper_and_learns_its_encoder_last():
+def test_the_starter_has_both_losses_of_the_paper_and_the_encoder_of_zhang_starter_frozen():
     recipe = paper("starter")
     network = Iizuka().build(**recipe.network, classes=6)
     assert sum(parameter.numel() for parameter in network.parameters()) <= 5e6
-    frozen, whole = (stage.file.recipe for stage in recipe.stages)
-    assert frozen["alpha"] == whole["alpha"] == 1 / 300
-    assert "encoder_rate" not in frozen
-    assert whole["encoder_rate"] == 0.1
+    assert recipe.recipe["alpha"] == 1 / 300
+    assert recipe.recipe["pretrained"] == "zhang.starter"
+    assert "encoder_rate" not in recipe.recipe
 
 
 def test_the_narrow_one_is_small_and_in_the_shape_of_the_paper():

@@ -76,7 +76,7 @@ class Remote(TorchDispatchMode):
 
     def __init__(self):
         super().__init__()
-        self.device = torch.device("remote:0")
+        self.device = torch.device("remote")  # without a number, as users write cuda
         self.uploads, self.downloads, self.waits = [], [], Counter()
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):

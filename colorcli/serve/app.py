@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from python_multipart.exceptions import FormParserError
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -301,7 +302,7 @@ class Server:
         try:
             async with deadline(request):
                 form = await _InMemory(request, request.stream(), self._limits.max_bytes).parse()
-        except (MultiPartException, KeyError) as error:
+        except (MultiPartException, FormParserError, KeyError) as error:
             reason = getattr(error, "message", "it is not multipart/form-data")
             raise UsageError(f"The form cannot be read: {reason}.", _FORM) from error
         try:

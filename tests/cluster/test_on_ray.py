@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from colorcli.cli import main
+from tests.film.test_colorize import long_film
 from tests.site_packages import SitePackages
+from tests.tiny import write_tiny_weights
 
 pytest.importorskip("ray", reason="ray, an extra, is not installed")
 
@@ -134,3 +136,16 @@ def test_outputs_and_rows_are_those_of_one_machine(runs, place, capsys):
     for row in alone:
         if row["input"] in rows:
             assert {**row, "seconds": 0, "output": ""} == {**rows[row["input"]], "seconds": 0, "output": ""}
+
+
+def test_a_film_is_that_of_one_machine(cluster, place, capsys):
+    long_film(place / "film.mkv")
+    weights = write_tiny_weights(place / "tiny.safetensors")
+    command = ["run", "--weights", str(weights), "--device", "cpu", "film.mkv", "--json"]
+    assert main([*command, "-o", "shared.mkv", "--on", f"ray://{cluster.address}"]) == 0
+    shared = json.loads(capsys.readouterr().out)
+    assert main([*command, "-o", "alone.mkv"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert (place / "shared.mkv").read_bytes() == (place / "alone.mkv").read_bytes()
+    counted = ("frames", "made_before", "predicted", "shots", "codec")
+    assert [shared[name] for name in counted] == [alone[name] for name in counted]

@@ -427,16 +427,16 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
 
 
 def print_growth(folder):
-    """Print by how many bytes memory grows over 60 pictures, after 20 that fill what is allocated once."""
+    """Print by how many bytes memory grows over 60 pictures, after 60 that fill what is allocated once."""
     source = Path(folder) / "in" / "0.jpg"
-    jobs = [Job(source, Path(folder) / "out" / f"{n}.jpg", "0.jpg") for n in range(80)]
+    jobs = [Job(source, Path(folder) / "out" / f"{n}.jpg", "0.jpg") for n in range(120)]
 
     def memory_after(some):
         assert not any(outcome.error for outcome in colorize_files(pipeline_of(), some))
         return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    before = memory_after(jobs[:20])
-    print(memory_after(jobs[20:]) - before)
+    before = memory_after(jobs[:60])
+    print(memory_after(jobs[60:]) - before)
 
 
 def test_a_picture_that_does_not_fit_into_memory_is_an_error_and_not_a_traceback(photos, caplog):

@@ -8,7 +8,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +75,8 @@ def replacing(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
         UnwritableMedia: the disk refuses.
         OutputExists: another process has written the target, and it must not be replaced.
     """
+    import tempfile
+
     here = Path(tempfile.gettempdir()) / target.name if isinstance(target, RemotePath) else target
     temporary = temporary_beside(here)
     _temporaries.add(temporary)

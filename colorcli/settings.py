@@ -20,7 +20,19 @@ from colorcli.errors import UsageError, did_you_mean
 FILE = "colorcli.toml"
 # Options that decide what is written where or who may reach this computer, or that agree to something for the user.
 USERS_OWN = frozenset(
-    {"output", "overwrite", "report", "sheet", "into", "accept-license", "host", "allow-host", "token", "films"}
+    {
+        "output",
+        "overwrite",
+        "report",
+        "sheet",
+        "html",
+        "into",
+        "accept-license",
+        "host",
+        "allow-host",
+        "token",
+        "films",
+    }
 )
 _MOST_PROBLEMS = 20  # that a message lists
 _KINDS: dict[type[click.ParamType[Any]], tuple[type, ...]] = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
 import stat
@@ -221,6 +220,8 @@ def _status(url: str, info: dict[str, Any]) -> os.stat_result:
     changed = info.get("LastModified") or info.get("mtime") or info.get("last_modified") or info.get("created")
     changed = getattr(commit, "date", None) or changed
     seconds = changed.timestamp() if isinstance(changed, datetime) else 0.0  # unknown counts as long ago
+    import hashlib
+
     number = int.from_bytes(hashlib.sha256(url.encode()).digest()[:7], "big")
     size, times = int(info.get("size") or 0), {"st_mtime": seconds, "st_mtime_ns": int(seconds * 1e9)}
     return os.stat_result((mode, number, -1, 1, 0, 0, size, 0, int(seconds), 0), times)

@@ -34,6 +34,7 @@ MODULES_OF_EXTRAS = [
     "python_multipart",
     "pytorch_fid",
     "ray",
+    "skimage",
     "spandrel_extra_arches",
     "starlette",
     "timm",

@@ -64,9 +64,10 @@ def demo_films(model: Model, jobs: Sequence[Job], side: tuple[int, int]) -> int:
     for job in jobs:
         job.target.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(job.source)) as source, av.open(str(job.target.with_suffix(".mp4")), "w") as container:
+            video = source.streams.video[0]
             stream = container.add_stream("libx264", rate=25, options={"crf": "18", "preset": "faster"})
+            stream.width, stream.height, stream.pix_fmt = video.width // 2 * 2, video.height // 2 * 2, "yuv420p"
             for frame in itertools.islice(source.decode(video=0), _DEMO_FRAMES):
-                stream.width, stream.height, stream.pix_fmt = frame.width // 2 * 2, frame.height // 2 * 2, "yuv420p"
                 small = frame.reformat(side[1], side[0])
                 color = _demo(model, _rgb(frame), _rgb(small))
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(color, format="rgb24")))

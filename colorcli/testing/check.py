@@ -69,8 +69,6 @@ class Check:
         """Check every promise, one after another, whether or not others are broken."""
         for plugin in self._plugins:
             why = "; ".join(plugin.errors)
-            if not plugin.colorizers and not plugin.metrics and not why:
-                why = "it registers no colorizer and no metric"
             yield Verdict(plugin.name, _LOADS, not why, why)
             for name in plugin.colorizers:
                 yield from _verdicts(name, _of_colorizer(self._registry.get(name), self._side))

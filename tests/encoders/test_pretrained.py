@@ -11,7 +11,7 @@ from colorcli.weights import Header, write_state
 def test_a_file_that_is_another_than_the_known_one_is_refused(monkeypatch):
     file, _ = pretrained._FILES["efficientnet-lite0"]
     monkeypatch.setitem(pretrained._FILES, "efficientnet-lite0", (file, hashlib.sha256(b"").hexdigest()))
-    with pytest.raises(WeightsCorrupt, match=r"efficientnet-lite0-57934424\.pth is not the file"):
+    with pytest.raises(WeightsCorrupt, match=r"efficientnet-lite0-57934424\.pth must have the sha256"):
         pretrained.read_wheel("efficientnet-lite0")
 
 

@@ -74,7 +74,10 @@ with guard(Sunset(), "predict"):
     assert process.stdout.readline() == "ready\n"
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
+    try:
+        _, errors = process.communicate(timeout=300)
+    finally:
+        process.kill()  # one that goes on would slow down all other tests
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert "PluginError" not in errors
 

@@ -120,7 +120,7 @@ def _show(job: Job, made_by: Maker | None, read: Reader, options: MessageOptions
 
 
 def _read_picture(path: Path) -> Provenance | None:
-    from colorcli.media.pictures.files import read_provenance
+    from colorcli.media.pictures.provenance import read_provenance
 
     return read_provenance(path)
 

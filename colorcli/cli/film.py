@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from colorcli.inference.outcomes import FilmOutcome
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 
 def _time(text: str) -> Fraction:

@@ -86,7 +86,7 @@ def plan_passes(planned: Plan, options: PassOptions) -> list[Pass]:
     Raises:
         UsageError: a job is a film, which has one coloring.
     """
-    from colorcli.jobs import numbered, of_entropy, without_clashes
+    from colorcli.jobs import numbered, of_entropy, passes_without_clashes
 
     films = planned.films
     if films and (options.samples or options.explain):
@@ -99,7 +99,7 @@ def plan_passes(planned: Plan, options: PassOptions) -> list[Pass]:
     ] or [Pass(pictures)]
     if options.explain:
         passes.append(Pass([of_entropy(job) for job in pictures], kind="entropy"))
-    wanted = without_clashes([each.jobs for each in passes], planned)
+    wanted = passes_without_clashes([each.jobs for each in passes], planned)
     return [replace(each, jobs=jobs) for each, jobs in zip(passes, wanted, strict=True)]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorcli.color import Matrix, Primaries
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 _STRIP = 2**15  # chroma pixels converted at a time, so that intermediate results fit the CPU cache
 _MATRICES: dict[str, Matrix] = {

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from colorcli.media.films.codecs import Encoding
     from colorcli.media.films.containers import Destination
     from colorcli.media.films.display import Deinterlace
-    from colorcli.media.films.probe import Film, Stream
+    from colorcli.media.films.film import Film, Stream
     from colorcli.media.pictures.metadata import Provenance
 
     OnFrame = Callable[[int, int], None]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from colorcli.film.pipelines import ShotPipelines
     from colorcli.film.prepare import PreparedFrame
     from colorcli.film.references import Corrections
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
     Plane = NDArray[np.float32]
     Chroma = Any

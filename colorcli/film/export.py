@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
     Planes = NDArray[np.float32]
 

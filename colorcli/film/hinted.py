@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from colorcli.hints.hint import WrittenHint
     from colorcli.inference.pipeline import Pipeline
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 
 def hinted_frames(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
     from colorcli.media.films.reader import FilmFrame
 
     Plane = NDArray[np.float32]

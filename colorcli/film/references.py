@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorcli.film.prepare import PreparedFrame, SizeAt
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
     Plane = NDArray[np.float32]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorcli.film.prepare import PreparedFrame
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 _SIDE = 256  # pixels, at which shots are found and sharpness is judged
 

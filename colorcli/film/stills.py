@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.film.shot_list import Shot
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 _BY_TIME = re.compile(r"(?:.*[^\d.])?(\d{1,4})-([0-5]\d)-([0-5]\d\.\d{1,6})")
 _BY_NUMBER = re.compile(r"ref_(\d{1,9})", re.IGNORECASE)  # as HAVC names them

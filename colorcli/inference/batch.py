@@ -24,14 +24,8 @@ from colorcli.hints.files import HintSet
 from colorcli.inference.hinted import HintedPipeline, pipeline_for
 from colorcli.inference.outcomes import PictureOutcome
 from colorcli.inference.transfer import is_out_of_memory, start_worker
-from colorcli.media.pictures.files import (
-    DEFAULT_MAX_PIXELS,
-    Frame,
-    Picture,
-    Provenance,
-    open_picture,
-    read_provenance,
-)
+from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, Frame, Picture, Provenance, open_picture
+from colorcli.media.pictures.provenance import read_provenance
 from colorcli.media.pictures.tone import is_in_color, tone_of
 from colorcli.media.pictures.write import write_picture
 from colorcli.storage import RemotePath, asked_again

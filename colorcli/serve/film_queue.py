@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from colorcli.inference.outcomes import FilmOutcome
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 State = Literal["waiting", "running", "stopped", "done", "failed"]
 

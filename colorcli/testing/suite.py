@@ -15,23 +15,22 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
-from colorcli.colorizer import Colorizer, Option, Prediction, chroma_of, declares
+from colorcli.colorizer import Option, Prediction, declares
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.isolation.guard import stdout_to_stderr
 from colorcli.plugin.validation import LONGEST_SUMMARY, problems_of_colorizer, problems_of_options
-from colorcli.recipe import Batch, Recipe
-from colorcli.testing.assertions import assert_chroma, assert_tensor, difference, one_by_one, reason, seeded
+from colorcli.testing.assertions import assert_chroma, difference, one_by_one, reason
 from colorcli.testing.imports import first_import, import_afresh
+from colorcli.testing.subject import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from colorcli.colorizer import OptionValue
-    from colorcli.inference.model import Model
 
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*")
 _SIZES = ((1, 1), (5, 70), (47, 33))  # height and width of pictures that fit no network
@@ -39,14 +38,8 @@ _PATIENCE = 1.0  # seconds that the import of a module may take
 _TOLERANCE = 1e-3  # of the chroma's range: what a batch, a thread or a file may change by rounding
 
 
-class ColorizerSuite:
+class ColorizerSuite(Subject):
     """Inherit, set `colorizer`, and let pytest collect it."""
-
-    colorizer: ClassVar[Colorizer]
-    small: ClassVar[Mapping[str, Any]] = {}  # hyperparameters of a network that is fast to run
-    side: ClassVar[int | None] = None  # of the squares it is tried on, if its own size takes long
-    settings: ClassVar[Mapping[str, Any]] = {}  # the table [recipe] that its recipe is tried with
-    categories: ClassVar[Sequence[str]] = ("city", "people")  # of the data that its recipe is tried on
 
     # What it declares
 
@@ -330,93 +323,6 @@ class ColorizerSuite:
             each.step(batch)
         for (name, straight), other in zip(network.named_parameters(), again.parameters(), strict=True):
             assert torch.allclose(straight, other, atol=1e-6), f"{name} differs after training was resumed"
-
-    # Helpers
-
-    def _network(self) -> nn.Module:
-        import torch
-
-        torch.manual_seed(0)
-        return self.colorizer.build(**self.small).eval()
-
-    def _model(self, network: nn.Module, size: int | None, device: str = "cpu", precision: str = "fp32") -> Model:
-        from colorcli.inference.device import choose
-        from colorcli.inference.model import Model
-
-        return Model(self.colorizer, network, choose(device, precision), tag="", fingerprint="", size=size)
-
-    def _predict(self, network: nn.Module, lightness: Tensor, **options: OptionValue) -> Tensor:
-        ab = chroma_of(self._predicted(network, lightness, **options))
-        assert_tensor("predict", ab, channels=2)
-        return ab
-
-    def _predicted(self, network: nn.Module, lightness: Tensor, **options: OptionValue) -> Tensor | Prediction:
-        import torch
-
-        defaults = {option.name: option.default for option in self.colorizer.options}
-        with torch.inference_mode():
-            return self.colorizer.predict(network, lightness, **{**defaults, **options})
-
-    def _called(self, method: str, network: nn.Module, *inputs: Tensor, **arguments: int) -> Tensor:
-        """Call an optional method with the options' defaults."""
-        import torch
-
-        defaults = {option.name: option.default for option in self.colorizer.options}
-        with torch.inference_mode():
-            returned = getattr(self.colorizer, method)(network, *inputs, **arguments, **defaults)
-        planes = chroma_of(returned)
-        assert_tensor(method, planes, channels=1 if method == "explain" else 2)
-        return planes
-
-    def _trainable(self) -> bool:
-        if not declares(self.colorizer, "recipe"):
-            return False
-        from colorcli.training import require_extra
-
-        require_extra()
-        return True
-
-    def _recipe(self) -> Recipe:
-        recipe = self.colorizer.recipe(**self.settings)
-        assert isinstance(recipe, Recipe), f"recipe must return a colorcli.Recipe, got {type(recipe).__name__}"
-        return recipe
-
-    def _start(self, recipe: Recipe, hyperparameters: Mapping[str, Any]) -> nn.Module:
-        from lightning_fabric import Fabric
-
-        network = self.colorizer.build(**{**self.small, **hyperparameters})
-        recipe.start(network, Fabric(accelerator="cpu", devices=1), steps=10)
-        return network
-
-    def _examples(self) -> Batch:
-        """Make two pictures for training."""
-        import torch
-
-        lightness = self._pictures()[-1][:2]
-        ab = torch.rand(2, 2, *lightness.shape[-2:], generator=seeded()) * 120 - 60
-        return Batch(lightness, ab, torch.tensor([0, 1]))
-
-    def _square(self) -> int | None:
-        """Return the side of the squares to try, rounded up to a multiple of `multiple_of`; None for its own size."""
-        if self.side is None:
-            return self.colorizer.size
-        return -(-self.side // self.colorizer.multiple_of) * self.colorizer.multiple_of
-
-    def _pictures(self, square: int | None = None) -> list[Tensor]:
-        """Make batches (B, 1, H, W) of lightness at the sizes that the colorizer expects; the last has three."""
-        import torch
-
-        square = square or self._square()
-        unit = self.colorizer.multiple_of
-        side = square or -(-64 // unit) * unit
-        width = square or side + unit
-        noise = torch.rand(1, 1, side, width, generator=seeded()) * 100
-        ramp = torch.linspace(0, 100, width).expand(1, 1, side, width)
-        return [
-            noise,
-            torch.cat([torch.zeros_like(noise), noise, torch.full_like(noise, 100)]),
-            torch.cat([ramp / 2, noise, 100 - ramp / 4]),  # whose means and extremes differ
-        ]
 
 
 def _extremes(option: Option) -> Sequence[OptionValue]:

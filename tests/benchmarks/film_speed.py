@@ -35,7 +35,7 @@ from colorcli.jobs import Job
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
 from colorcli.media.films.parts import Parts
-from colorcli.media.films.probe import Film, probe
+from colorcli.media.films.probe import probe
 from colorcli.media.films.reader import read_frames
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -43,6 +43,8 @@ from photographs import demo_network, random_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from colorcli.media.films.film import Film
 
 SIZE = (1280, 720)
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from colorcli.cli import main
-from colorcli.media.pictures.files import read_provenance
+from colorcli.media.pictures.provenance import read_provenance
 from tests.tiny import write_tiny_weights
 
 

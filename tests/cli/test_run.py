@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from colorcli.cli import main
-from colorcli.media.pictures.files import read_provenance
+from colorcli.media.pictures.provenance import read_provenance
 from colorcli.weights import Header, write_state
 from tests.site_packages import SitePackages, working
 from tests.tiny import write_tiny_weights

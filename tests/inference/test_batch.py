@@ -14,7 +14,8 @@ from colorcli.errors import OutputExists
 from colorcli.inference import batch
 from colorcli.inference.batch import colorize_files
 from colorcli.jobs import plan
-from colorcli.media.pictures.files import open_picture, read_provenance
+from colorcli.media.pictures.files import open_picture
+from colorcli.media.pictures.provenance import read_provenance
 from tests.inference.test_pipeline import pipeline_of
 from tests.media.pictures.samples import color
 

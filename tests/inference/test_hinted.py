@@ -16,7 +16,8 @@ from colorcli.inference.batch import colorize_files
 from colorcli.inference.hinted import HintedPipeline, spreader_of
 from colorcli.inference.uncertainty import SamplingPipeline
 from colorcli.jobs import plan
-from colorcli.media.pictures.files import Frame, read_provenance
+from colorcli.media.pictures.files import Frame
+from colorcli.media.pictures.provenance import read_provenance
 from tests.inference.test_pipeline import pipeline_of
 from tests.inference.test_uncertainty import pipeline_of as sampling_pipeline_of
 

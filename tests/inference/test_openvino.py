@@ -19,7 +19,8 @@ from colorcli.inference import openvino
 from colorcli.inference.device import choose
 from colorcli.inference.model import Model
 from colorcli.inference.pipeline import Pipeline
-from colorcli.media.pictures.files import Frame, read_provenance
+from colorcli.media.pictures.files import Frame
+from colorcli.media.pictures.provenance import read_provenance
 from tests.tiny import tiny_network, write_tiny_weights
 
 pytest.importorskip("openvino")

@@ -23,7 +23,8 @@ from colorcli.inference.model import Model
 from colorcli.inference.pipeline import Pipeline
 from colorcli.inference.stopwatch import Stopwatch
 from colorcli.jobs import Job, plan
-from colorcli.media.pictures.files import Frame, read_provenance
+from colorcli.media.pictures.files import Frame
+from colorcli.media.pictures.provenance import read_provenance
 from tests.clock import Clock
 from tests.tiny import write_tiny_weights
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from colorcli.film.colorize import FilmSettings
     from colorcli.inference.pipeline import Pipeline
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
     Plane = NDArray[np.float32]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from fractions import Fraction
 
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 SIDE_DATA = "A53_CC"
 """The name of captions in PyAV."""

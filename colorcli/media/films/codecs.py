@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 Options = dict[str, "str | int | float"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from colorcli.media.films.codecs import Encoding
-    from colorcli.media.films.probe import Film, Stream
+    from colorcli.media.films.film import Film, Stream
 
 
 _REFUSED = "Could not write header"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorcli.media.films.codecs import Encoding
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 _BUFFER = 1 << 20
 _MAX_COARSE = 65_535  # ticks per second that MPEG-4 supports

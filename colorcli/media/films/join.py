@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.media.films.containers import Destination
-    from colorcli.media.films.probe import Film, Stream
+    from colorcli.media.films.film import Film, Stream
     from colorcli.media.pictures.metadata import Provenance
 
 _STALE = re.compile(

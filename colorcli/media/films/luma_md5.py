@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 
 def write_luma_md5(film: Film, path: Path, start: Fraction | None = None, end: Fraction | None = None) -> list[str]:

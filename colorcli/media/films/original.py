@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorcli.errors import ColorcliError
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 _COLORSPACES = {
     "bt709": Colorspace.ITU709,

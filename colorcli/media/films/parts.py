@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from colorcli.media.films.codecs import Encoding
     from colorcli.media.films.containers import Destination
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
     from colorcli.media.pictures.metadata import Provenance
 
 MIN_PART_SECONDS = Fraction(10)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.media.films.containers import Destination
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 TIME_OFFSET = 3600
 """Seconds added to all times in pieces."""

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 _WEIGHTS = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # of R', G' and B', in bt709
 _LINEAR = "gbrpf32le"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 _SEEK_MARGIN = 10  # seconds; longer than the distance between key frames in most films
 _BUFFER = 1 << 20

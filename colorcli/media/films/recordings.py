@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from colorcli.media.films.probe import Film, Stream
+    from colorcli.media.films.film import Film, Stream
 
 _BACK, _AHEAD = Fraction(1, 10), Fraction(10)
 """Seconds: timestamps that go back or ahead by more are those of another clock."""

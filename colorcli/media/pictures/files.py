@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import stat
 from dataclasses import dataclass
 from io import BytesIO
@@ -27,9 +26,9 @@ from colorcli.media.pictures import (
     read_metadata,
     xmp,
 )
+from colorcli.media.pictures.coded_sizes import coded_sizes
 from colorcli.media.pictures.encoder_input import PageDescription
 from colorcli.media.pictures.metadata import Metadata, Provenance
-from colorcli.storage import RemotePath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +44,6 @@ __all__ = [
     "Picture",
     "Provenance",
     "open_picture",
-    "read_provenance",
 ]
 
 DEFAULT_MAX_PIXELS = 250_000_000
@@ -54,7 +52,6 @@ DEFAULT_MAX_PIXELS = 250_000_000
 _STDIN = "standard input"
 _DEVELOP = "Develop it first, and give the developed picture."
 _LONGEST_REASON = 200  # characters of what a decoder says
-_BEGINNING = 1 << 17  # bytes of an object that a first request reads
 
 
 @dataclass(frozen=True)
@@ -263,7 +260,7 @@ class Picture:
                 self._check_page(page)
                 description = PageDescription(*read_metadata.read_page(stream, page.offset))
                 if decode_tiff.is_for_tifffile(page):
-                    for size in decode_tiff.coded_sizes(stream, page):
+                    for size in coded_sizes(stream, page):
                         self._check_size(size)
                     pixels, oddity = decode_tiff.decode_tiff_page(page)
                     self._remark(oddity)
@@ -383,37 +380,6 @@ def open_picture(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXEL
     return Picture(source, max_pixels)
 
 
-def read_provenance(path: Path) -> Provenance | None:
-    """Return what made the colors of a file, from within it or from `NAME.xmp` beside it; None if neither says so.
-
-    Nothing is decoded: XMP packets are found by their text, in any format.
-    """
-    if not path.is_file():
-        return None
-    if isinstance(path, RemotePath):
-        return _read_remote_provenance(path)
-    for candidate in (path, sidecar(path)):
-        try:
-            with candidate.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                if found := xmp.provenance_in(data):
-                    return found
-        except (OSError, ValueError):  # missing, or empty
-            continue
-    return None
-
-
-def _read_remote_provenance(path: RemotePath) -> Provenance | None:
-    """Look at the beginning of an object first, where XMP usually is."""
-    if found := xmp.provenance_in(path.read_beginning(_BEGINNING)):
-        return found
-    if found := xmp.provenance_in(path.read_bytes()):
-        return found
-    try:
-        return xmp.provenance_in(sidecar(path).read_bytes())
-    except FileNotFoundError:
-        return None
-
-
 def listed(words: Iterable[str]) -> str:
     """Join words for a sentence."""
     *some, last = dict.fromkeys(words)
@@ -423,8 +389,3 @@ def listed(words: Iterable[str]) -> str:
 def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     width, height = size
     return (height, width) if orientation >= 5 else (width, height)
-
-
-def sidecar(path: Path) -> Path:
-    """Return the path of the XMP beside a picture whose format has none."""
-    return path.with_name(path.name + ".xmp")

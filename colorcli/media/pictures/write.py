@@ -13,7 +13,8 @@ from colorcli.files import disk_errors, keep_newer, replacing, shown
 from colorcli.media import formats
 from colorcli.media.pictures import encode, encoder_input, exif, xmp
 from colorcli.media.pictures.encoder_input import EncoderFrame
-from colorcli.media.pictures.files import listed, sidecar
+from colorcli.media.pictures.files import listed
+from colorcli.media.pictures.provenance import sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

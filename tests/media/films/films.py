@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from colorcli.media.films.codecs import Encoding
     from colorcli.media.films.containers import Destination
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 PROVENANCE = Provenance("zhang", "eccv16", "0.1.0", "0123abcd")
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from colorcli.errors import UnreadableMedia
 from colorcli.media.pictures.containers import jpeg_segment, png_chunk
-from colorcli.media.pictures.files import open_picture, read_provenance
+from colorcli.media.pictures.files import open_picture
+from colorcli.media.pictures.provenance import read_provenance
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 META = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:c="colorcli:ns:1.0/">'

@@ -14,9 +14,10 @@ from PIL import Image
 from colorcli.errors import UnreadableMedia, UnwritableMedia
 from colorcli.media.pictures import tiff
 from colorcli.media.pictures.encoder_input import EncodeRequest, EncoderFrame
-from colorcli.media.pictures.files import open_picture, read_provenance
+from colorcli.media.pictures.files import open_picture
 from colorcli.media.pictures.metadata import Metadata
 from colorcli.media.pictures.png import write_png
+from colorcli.media.pictures.provenance import read_provenance
 from colorcli.media.pictures.write import write_picture
 from tests.media.pictures.samples import PROVENANCE, color, colored, distance, gray, image, only_frame, rewritten
 

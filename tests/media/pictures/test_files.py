@@ -20,7 +20,8 @@ from PIL import Image, ImageCms
 from colorcli.errors import UnreadableMedia, UnwritableMedia
 from colorcli.media import formats
 from colorcli.media.pictures import exif, iptc, xmp
-from colorcli.media.pictures.files import open_picture, read_provenance
+from colorcli.media.pictures.files import open_picture
+from colorcli.media.pictures.provenance import read_provenance
 from colorcli.media.pictures.write import write_picture
 from tests.media.pictures.samples import (
     HEIGHT,

@@ -14,7 +14,8 @@ import tifffile
 from PIL import Image
 
 from colorcli.errors import MediaError
-from colorcli.media.pictures.files import Frame, open_picture, read_provenance
+from colorcli.media.pictures.files import Frame, open_picture
+from colorcli.media.pictures.provenance import read_provenance
 from colorcli.media.pictures.write import write_picture
 from tests.media.pictures.samples import PROVENANCE, color, gray, image
 

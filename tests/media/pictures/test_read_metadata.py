@@ -15,7 +15,8 @@ from PIL import Image
 
 from colorcli.media.pictures import exif, iptc, xmp
 from colorcli.media.pictures.containers import jpeg_segment, png_chunk
-from colorcli.media.pictures.files import open_picture, read_provenance
+from colorcli.media.pictures.files import open_picture
+from colorcli.media.pictures.provenance import read_provenance
 from colorcli.media.pictures.write import write_picture
 from tests.media.pictures.samples import PROVENANCE, colored, gray, image, only_frame
 

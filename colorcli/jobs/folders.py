@@ -1,0 +1,108 @@
+"""The pictures and films in folders."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colorcli.errors import UnreadableMedia
+from colorcli.jobs.job import Job
+from colorcli.jobs.outputs import is_film_file, stem_of, with_film_suffix, with_suffix_of
+from colorcli.media import formats, shown
+from colorcli.media.films import SUFFIXES
+from colorcli.storage import RemotePath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from colorcli.errors import ColorcliError
+    from colorcli.media.formats import Format
+
+SEVERAL = re.compile(r"(.+)-(?:\d+|entropy)")
+"""The stem of one output of several."""
+
+
+def folder_jobs(
+    folder: Path,
+    root: Path,
+    kind: Format | None,
+    outputs: set[tuple[int, int]],
+    problems: list[tuple[Path, ColorcliError]],
+) -> Iterator[Job]:
+    """Yield the jobs of a folder's pictures and films, whose outputs mirror its tree.
+
+    Args:
+        folder: where to look.
+        root: the folder of the outputs.
+        kind: the format of pictures; None for that of the input.
+        outputs: the `identity` of folders of outputs, which are not read.
+        problems: where the folders and links that cannot be read are added.
+    """
+    for source in _walk(folder, outputs, (), problems):
+        relative, film = source.relative_to(folder), is_film_file(source)
+        target = with_film_suffix(root / relative) if film else with_suffix_of(root / relative, kind)
+        yield Job(source, target, relative.as_posix(), film)
+
+
+def _walk(
+    folder: Path,
+    outputs: set[tuple[int, int]],
+    above: tuple[tuple[int, int] | None, ...],
+    problems: list[tuple[Path, ColorcliError]],
+) -> Iterator[Path]:
+    """Yield the pictures and films in a folder and below it, sorted; links are followed, but not in circles."""
+    here = identity(folder)
+    if here in above:
+        return
+    try:
+        with contextlib.ExitStack() as stack:
+            remote = isinstance(folder, RemotePath)
+            found = folder.iterdir() if remote else stack.enter_context(os.scandir(folder))
+            visible = (entry for entry in found if not entry.name.startswith("."))
+            entries = sorted(visible, key=lambda entry: entry.name)
+    except OSError as error:
+        problems.append((folder, UnreadableMedia(f"{shown(folder)}: {error.strerror or error}.")))
+        return
+    names = {entry.name for entry in entries}
+    for entry in entries:
+        path = entry if isinstance(entry, Path) else Path(entry.path)
+        if names & _colored_from(path):  # the output of an earlier run on a single file or folder
+            continue
+        if entry.is_dir():
+            if not outputs or identity(path) not in outputs:
+                yield from _walk(path, outputs, (*above, here), problems)
+        elif path.suffix.lower() in formats.BY_SUFFIX or (path.suffix.lower() in SUFFIXES and is_film_file(path)):
+            if entry.is_file():
+                yield path
+            elif entry.is_symlink() and not path.exists():
+                problems.append((path, UnreadableMedia(f"{shown(path)}: the target of this link does not exist.")))
+
+
+def _colored_from(path: Path) -> set[str]:
+    """Return what an output beside its input may be made from: photo.jpg for photo-color.jpg; nothing for other names.
+
+    Several colorings are numbered. A film may have become a Matroska file, and a picture one of any other format.
+    """
+    stem = whole = stem_of(path)
+    if several := SEVERAL.fullmatch(stem):
+        stem = several[1]
+    if not stem.endswith("-color"):
+        return set()
+    name = stem.removesuffix("-color")
+    same = {name + path.name.removeprefix(whole)}
+    if not path.suffix:  # a folder
+        return same
+    suffixes = SUFFIXES if path.suffix == ".mkv" else formats.BY_SUFFIX
+    return same | {name + each for suffix in suffixes for each in (suffix, suffix.upper())}
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what two names of one file have in common; None if the file does not exist."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -22,8 +22,6 @@ from colorcli.film.chroma import Coding
 from colorcli.film.colorize import film_chroma
 from colorcli.film.prepare import prepare_shots, upright
 from colorcli.media import shown
-from colorcli.media.films.ffmpeg import opened
-from colorcli.media.films.original import decoded_frames, time_of, to_rgb
 from colorcli.media.films.probe import probe
 from colorcli.media.films.reader import read_frames
 from colorcli.media.pictures.tone import GRAY_CHROMA
@@ -32,13 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from fractions import Fraction
     from pathlib import Path
-    from typing import Any
 
     from numpy.typing import NDArray
 
     from colorcli.film.colorize import FilmSettings
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.films.film import Film
+    from colorcli.media.films.reader import FilmFrame
 
     Plane = NDArray[np.float32]
 
@@ -144,44 +142,41 @@ def _chroma(pipeline: Pipeline, film: Film, settings: FilmSettings) -> Generator
 
 def _truths(film: Film, settings: FilmSettings, size: int) -> Generator[_Truth]:
     """Yield the frames that models colorize, in their true colors."""
+    scale = min(1.0, size / max(film.height, film.width))
+    height, width = max(1, round(film.height * scale)), max(1, round(film.width * scale))
     with (
         read_frames(film, settings.start, settings.end) as reader,
+        read_frames(film, settings.start, settings.end, rgb=True) as colors,
         contextlib.closing(prepare_shots(film, reader, size)) as found,
-        opened(film.path) as container,
     ):
-        decoded = decoded_frames(film, container, settings.start)
-        scale = min(1.0, size / max(film.height, film.width))
-        height, width = max(1, round(film.height * scale)), max(1, round(film.width * scale))
         for still in found:
             if still.written:
-                frame = _shown_at(still.frame.time, decoded, film)
-                rgb = _rgb(frame, film, (height, width))
+                rgb = _scaled_colors(_shown_at(still.frame.time, colors, film), (height, width))
                 lab = rgb_to_lab(upright(torch.from_numpy(rgb), film.rotation)).numpy()
                 yield _Truth(lab[:1], lab[1:], still.place == 0)
 
 
-def _shown_at(time: Fraction, decoded: Iterator[Any], film: Film) -> Any:
-    """Skip decoded frames until the one at a time, in seconds.
+def _shown_at(time: Fraction, colors: Iterator[FilmFrame], film: Film) -> NDArray[np.uint16]:
+    """Skip frames until the one at a time, in seconds.
 
     Raises:
         DataError: no frame has that time.
     """
-    for frame in decoded:
-        if abs(time_of(frame, film) - time) <= film.time_base:
-            return frame
+    for frame in colors:
+        if frame.time == time and frame.rgb is not None:
+            return frame.rgb
     raise DataError(
         f"{film.name}: the frame at {float(time):.3f} s cannot be decoded in color.", "Replace or remove the file."
     )
 
 
-def _rgb(frame: Any, film: Film, shape: tuple[int, int]) -> Plane:
-    """Convert a frame to (3, h, w) sRGB in 0..1, in its stored orientation.
+def _scaled_colors(pixels: NDArray[np.uint16], shape: tuple[int, int]) -> Plane:
+    """Scale a frame to (3, h, w) sRGB in 0..1, in its stored orientation.
 
     Scaling is done in float: rounding at a small size would look like flicker in the true colors.
     """
-    pixels = to_rgb(frame, film).astype(np.float32)
-    small = cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(small.transpose(2, 0, 1)) / np.float32(255)
+    small = cv2.resize(pixels.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(small.transpose(2, 0, 1)) / np.float32(65535)
 
 
 def _scaled(ab: Plane, shape: tuple[int, int]) -> Plane:

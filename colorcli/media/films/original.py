@@ -11,7 +11,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from colorcli.errors import UnreadableMedia, UsageError
 from colorcli.media.films.ffmpeg import FfmpegProcess, command, opened, pipe
-from colorcli.media.films.reader import decoded, deinterlacing, planar, read_frames
+from colorcli.media.films.reader import colors, decoded, deinterlacing, read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,12 +30,11 @@ _COLORSPACES = {
     "smpte240m": Colorspace.SMPTE240M,
     "bt2020nc": Colorspace.BT2020,
 }
-_SCALE_MATRICES = {"bt470bg": "bt470", "bt2020nc": "bt2020"}  # names that differ in ffmpeg's filter scale
 _STILLS_AT_ONCE = 1000
 _RANGES = {"tv": ColorRange.MPEG, "pc": ColorRange.JPEG}
 
 
-def decoded_frames(film: Film, container: Any, start: Fraction | None = None) -> Iterator[Any]:
+def _decoded_frames(film: Film, container: Any, start: Fraction | None = None) -> Iterator[Any]:
     """Decode the frames of an open container, from the key frame before `start` on; a truncated film ends early."""
     stream = container.streams[film.index]
     if start:
@@ -46,13 +45,13 @@ def decoded_frames(film: Film, container: Any, start: Fraction | None = None) ->
                 yield frame
 
 
-def time_of(frame: Any, film: Film) -> Fraction:
+def _time_of(frame: Any, film: Film) -> Fraction:
     """Return the time of a decoded frame, in seconds since the start of the film."""
     time: Fraction = frame.pts * frame.time_base - film.start
     return time
 
 
-def to_rgb(frame: Any, film: Film, form: str = "rgb24") -> NDArray[Any]:
+def _to_rgb(frame: Any, film: Film, form: str = "rgb24") -> NDArray[Any]:
     """Convert a decoded frame with the matrix and range of the film: (H, W, 3) RGB, in its stored orientation."""
     coded = not frame.format.is_rgb
     pixels: NDArray[Any] = frame.reformat(
@@ -84,7 +83,7 @@ def read_still(film: Film, time: Fraction) -> NDArray[Any]:
     ):  # cropped, which PyAV ignores
         (pixels,) = read_stills(film, [_number_at(film, time)])
         return pixels if film.depth > 8 else ((pixels + np.uint32(128)) // 257).astype(np.uint8)
-    return displayed(to_rgb(found, film, "rgb24" if film.depth == 8 else "rgb48le"), film)
+    return displayed(_to_rgb(found, film, "rgb24" if film.depth == 8 else "rgb48le"), film)
 
 
 def read_stills(film: Film, numbers: Sequence[int]) -> Iterator[NDArray[np.uint16]]:
@@ -99,14 +98,11 @@ def read_stills(film: Film, numbers: Sequence[int]) -> Iterator[NDArray[np.uint1
     """
     for first in range(0, len(numbers), _STILLS_AT_ONCE):
         chosen = "+".join(f"eq(n,{each})" for each in numbers[first : first + _STILLS_AT_ONCE])
-        matrix = _SCALE_MATRICES.get(film.matrix, film.matrix)
         filters = [
             *deinterlacing(film),
             f"select='{chosen}'",
             "setpts=N",  # times that jump back could not be written
-            *planar(film),
-            f"scale=in_color_matrix={matrix}:in_range={film.range}:flags=bicubic+accurate_rnd+full_chroma_int",
-            "format=rgb48le",
+            *colors(film),
         ]
         output = decoded(film)[str(film.index)].output(
             "pipe:1", format="nut", vcodec="rawvideo", vf=",".join(filters), fps_mode="passthrough"
@@ -153,15 +149,15 @@ def _on_screen(film: Film, time: Fraction) -> Any:
     for start in (time, None) if film.seekable else (None,):
         last = None
         with opened(film.path, film.input_options) as container:
-            for frame in decoded_frames(film, container, start):
-                if time_of(frame, film) > time:
+            for frame in _decoded_frames(film, container, start):
+                if _time_of(frame, film) > time:
                     if last is not None:
                         return last
                     break
                 last = frame
-            if last is not None and _is_near(time, time_of(last, film), film):
+            if last is not None and _is_near(time, _time_of(last, film), film):
                 return last
-    raise _no_frame(film, time, None if last is None else time_of(last, film))
+    raise _no_frame(film, time, None if last is None else _time_of(last, film))
 
 
 def _is_near(time: Fraction, last: Fraction, film: Film) -> bool:

@@ -36,6 +36,9 @@ _DIRECT = {
 }
 """The pixel formats whose Y plane is used as it is."""
 
+_SCALE_MATRICES = {"bt470bg": "bt470", "bt2020nc": "bt2020"}
+"""Names that differ in ffmpeg's filter scale."""
+
 _MIN_FIELD = 3  # pixels; bwdif rejects smaller frames
 _EPOCH = 1 << 40
 """Ticks added where timestamps go back, which ffmpeg would not write: more than the clock of any recording has."""
@@ -50,12 +53,15 @@ class FilmFrame:
         time: in seconds since the start of the film.
         number: its number, counted from the `number` given to the reader.
         alpha: the transparency, like luma; None unless it was requested.
+        rgb: the colors of the film itself, (H, W, 3) R'G'B', uint16; None unless they were requested instead of luma,
+            which is empty then.
     """
 
     luma: NDArray[Any]
     time: Fraction
     number: int
     alpha: NDArray[Any] | None = None
+    rgb: NDArray[np.uint16] | None = None
 
 
 class FrameReader:
@@ -77,6 +83,7 @@ class FrameReader:
         number: int,
         *,
         alpha: bool,
+        rgb: bool,
     ) -> None:
         self.notes: list[str] = []
         self.jumps: tuple[Fraction, ...] = ()
@@ -87,6 +94,7 @@ class FrameReader:
         self._end = end
         self._number = number
         self._alpha = alpha
+        self._rgb = rgb
         self._running: FfmpegProcess | None = None
         self._closed = False
         self._frames = self._read()
@@ -133,12 +141,11 @@ class FrameReader:
 
     def _decode(self, near: Fraction) -> Generator[FilmFrame]:
         film = self._film
-        shape = (2 if self._alpha else 1, film.height, film.width)
-        kind = np.dtype(np.uint8 if film.depth == 8 else "<u2")
         count = 0
         shifted = round(shift(film) / film.time_base) * film.time_base
         clock = Clock(1 / film.frame_rate) if film.jumps else None
-        with FfmpegProcess(_arguments(film, near, alpha=self._alpha), reads=True) as process:
+        filters = _color_filters(film) if self._rgb else _filters(film, alpha=self._alpha)
+        with FfmpegProcess(_arguments(film, near, filters), reads=True) as process:
             self._running = process
             # A pipe that ends too early is not an error here: ffmpeg tells why.
             with contextlib.suppress(av.error.FFmpegError):
@@ -146,19 +153,26 @@ class FrameReader:
                 with av.open(pipe(process.stdout), format="nut", buffer_size=_BUFFER) as container:
                     for packet in container.demux(video=0):
                         if packet.size:  # the last packet is empty
-                            if film.sequence:
-                                luma, *alpha = [luma_of(packet, film)]
-                            else:
-                                luma, *alpha = np.frombuffer(packet, kind).reshape(shape)
                             ticks = (packet.pts + _EPOCH // 2) % _EPOCH - _EPOCH // 2
                             time = ticks * packet.time_base - shifted - film.start
                             if clock:
                                 time = clock.continuous(time)
                                 self.jumps = tuple(clock.jumps)
-                            yield FilmFrame(luma, time, count, alpha[0] if alpha else None)
+                            yield self._frame(packet, time, count)
                             count += 1
             if not self._closed:
                 self._judge(process, count)
+
+    def _frame(self, packet: Any, time: Fraction, number: int) -> FilmFrame:
+        film = self._film
+        if self._rgb:
+            rgb = np.frombuffer(packet, "<u2").reshape(film.height, film.width, 3)
+            return FilmFrame(rgb[:0, :0, 0], time, number, rgb=rgb)
+        if film.sequence:
+            return FilmFrame(luma_of(packet, film), time, number)
+        kind = np.dtype(np.uint8 if film.depth == 8 else "<u2")
+        luma, *alpha = np.frombuffer(packet, kind).reshape(2 if self._alpha else 1, film.height, film.width)
+        return FilmFrame(luma, time, number, alpha[0] if alpha else None)
 
     def _judge(self, process: FfmpegProcess, count: int) -> None:
         """Note what was wrong with a film that was read to its end."""
@@ -189,6 +203,7 @@ def read_frames(
     after: Fraction | None = None,
     number: int = 0,
     alpha: bool = False,
+    rgb: bool = False,
 ) -> FrameReader:
     """Decode a film frame by frame, in constant memory.
 
@@ -202,12 +217,13 @@ def read_frames(
         after: resume after the frame at this time.
         number: the number of the first frame.
         alpha: read the transparency, too.
+        rgb: read the colors of the film instead of its luma.
 
     Raises:
         UnreadableMedia: no frame can be decoded (while iterating). A truncated film ends early instead, with a note.
         FfmpegMissing: ffmpeg is not available.
     """
-    return FrameReader(film, Fraction(start or 0), end, after, number, alpha=alpha)
+    return FrameReader(film, Fraction(start or 0), end, after, number, alpha=alpha, rgb=rgb)
 
 
 def shift(film: Film) -> int:
@@ -225,8 +241,8 @@ def decoded(film: Film, near: Fraction = Fraction(0)) -> Any:
     )
 
 
-def _arguments(film: Film, near: Fraction, *, alpha: bool) -> list[str]:
-    """Return ffmpeg arguments that write the luma with its times (NUT) to stdout.
+def _arguments(film: Film, near: Fraction, filters: str) -> list[str]:
+    """Return ffmpeg arguments that write filtered frames with their times (NUT) to stdout.
 
     Timestamps are those of the file (`-copyts`) plus `shift`, and no frame is duplicated or dropped.
     """
@@ -235,7 +251,7 @@ def _arguments(film: Film, near: Fraction, *, alpha: bool) -> list[str]:
         "pipe:1",
         format="nut",
         vcodec="rawvideo",
-        vf=_filters(film, alpha=alpha),
+        vf=filters,
         fps_mode="passthrough",
         enc_time_base=str(film.time_base),
     )
@@ -246,13 +262,32 @@ def _filters(film: Film, *, alpha: bool) -> str:
     """Return the filters that give luma, with transparency below it if requested; pictures for a sequence."""
     if film.sequence:
         return f"format={raw_format(film.pixel_format)}"
-    marked = [f"setpts='st(0,ld(0)+lt(PTS,PREV_INPTS));PTS+ld(0)*{_EPOCH}'"] if film.jumps else []
+    marked = _marking(film)
     before = [*deinterlacing(film)] if alpha or film.depth > 8 else []  # bwdif takes gray of 8 bits only
     after = [] if before else [*deinterlacing(film)]
     steps = ",".join((*marked, *before, *planar(film))) or "null"
     if alpha:
         return f"{steps},split[a][b];[a]extractplanes=y[luma];[b]extractplanes=a[alpha];[luma][alpha]vstack"
     return ",".join((steps, "extractplanes=y", *after))
+
+
+def _color_filters(film: Film) -> str:
+    """Return the filters that give the colors of a film as RGB of 16 bits."""
+    if film.sequence:
+        return "format=rgb48le"
+    return ",".join((*_marking(film), *deinterlacing(film), *colors(film)))
+
+
+def _marking(film: Film) -> list[str]:
+    return [f"setpts='st(0,ld(0)+lt(PTS,PREV_INPTS));PTS+ld(0)*{_EPOCH}'"] if film.jumps else []
+
+
+def colors(film: Film) -> Iterator[str]:
+    """Convert frames to RGB of 16 bits, with the matrix and range of the film."""
+    yield from planar(film)
+    matrix = _SCALE_MATRICES.get(film.matrix, film.matrix)
+    yield f"scale=in_color_matrix={matrix}:in_range={film.range}:flags=bicubic+accurate_rnd+full_chroma_int"
+    yield "format=rgb48le"
 
 
 def planar(film: Film) -> Iterator[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 from tifffile import COMPRESSION, PHOTOMETRIC
 
-from colorcli.media.pictures import color_tags, containers, decode, exif, fax, gaps, profiles
+from colorcli.media.pictures import color_tags, containers, damage, decode, exif, fax, profiles
 from colorcli.media.pictures.decode import (
     NotReadable,
     Pixels,
@@ -217,7 +217,7 @@ def _coded_oddity(page: tifffile.TiffPage) -> str:
             file.seek(offset)
             data = file.read(size)
             jpeg = page.compression == _JPEG
-            oddity = decode.jpeg_oddity(data[:2] + tables + data[2:]) if jpeg else gaps.remark_on_gaps(data)
+            oddity = decode.jpeg_oddity(data[:2] + tables + data[2:]) if jpeg else damage.remark_on_gaps(data)
             if oddity:
                 return oddity
     return ""

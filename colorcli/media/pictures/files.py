@@ -17,10 +17,10 @@ from colorcli.media import formats
 from colorcli.media.pictures import (
     color_tags,
     containers,
+    damage,
     decode,
     decode_tiff,
     exif,
-    gaps,
     jpeg,
     profiles,
     read_metadata,
@@ -208,7 +208,9 @@ class Picture:
                 return
             if self.format in {"WebP", "AVIF", "HEIC"}:
                 metadata = (self.kept.exif, self.kept.xmp, self.kept.profile)
-                self._remark(gaps.remark_on_gaps(self._data, apart_from=metadata))
+                self._remark(damage.remark_on_gaps(self._data, apart_from=metadata))
+            if self.format == "AVIF":
+                self._remark(damage.remark_on_av1(self._data))
             profile = self._profile()
             if self.format == "JPEG":
                 if not profile and exif.is_adobe_rgb(self.kept.exif):

@@ -15,7 +15,7 @@ from colorcli.film.colorize import FilmSettings
 from colorcli.inference.device import choose
 from colorcli.inference.model import Model
 from colorcli.inference.pipeline import Pipeline
-from tests.media.films.clips import make_clip, moving_pictures
+from tests.media.films.clips import add_clean_aperture, make_clip, moving_pictures
 
 OFF = FilmSettings(stabilize="off")
 FLOW = FilmSettings(stabilize="flow")
@@ -76,8 +76,10 @@ def still(color, frames=8, size=(64, 48)):
     return (np.array(color) + grain).clip(0, 255).astype(np.uint8)
 
 
-def lossless(path, pictures, **settings):
-    return make_clip(path, pictures=pictures, codec="libx264", pix_fmt="yuv444p", extra=("-qp", "0"), **settings)
+def lossless(path, pictures, extra=(), **settings):
+    return make_clip(
+        path, pictures=pictures, codec="libx264", pix_fmt="yuv444p", extra=("-qp", "0", *extra), **settings
+    )
 
 
 def ab_of(color):
@@ -106,6 +108,31 @@ def test_colors_are_compared_with_those_of_the_same_place_and_time(tmp_path, rot
     assert found.size == ((48, 64), (64, 48))[rotation == 90]
     rows = found.rows
     assert rows["plain.test, per frame"]["rmse"] < 0.25 * rows["gray"]["rmse"]
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_recording_whose_clock_jumps_is_compared_frame_by_frame(tmp_path, swapped):
+    """Its timestamps continue an hour later, or earlier."""
+    parts = []
+    for color, offset in ((LIGHT, 0), (DARK, 3600)):
+        clip = lossless(tmp_path / f"{offset}.ts", still(color), extra=("-output_ts_offset", str(offset)))
+        parts.append(clip.read_bytes())
+    clip = tmp_path / "a.ts"
+    clip.write_bytes(b"".join(parts[::-1] if swapped else parts))
+    found = evaluate_film([pipeline_of(network=Knowing())], clip, OFF)
+    assert found.frames == 16
+    assert found.rows["plain.test, per frame"]["rmse"] < 0.1 * found.rows["gray"]["rmse"]
+
+
+def test_a_cropped_film_is_compared_within_its_crop(tmp_path):
+    pictures = np.empty((6, 64, 96, 3), np.uint8)
+    pictures[:] = DARK
+    pictures[:, :, 24:72] = LIGHT
+    lossless(tmp_path / "whole.mov", pictures)
+    clip = add_clean_aperture(tmp_path / "whole.mov", tmp_path / "a.mov", 64, 48)
+    found = evaluate_film([pipeline_of(network=Knowing())], clip, OFF)
+    assert found.size == (48, 64)
+    assert found.rows["plain.test, per frame"]["rmse"] < 0.25 * found.rows["gray"]["rmse"]
 
 
 def test_true_colors_that_keep_still_do_not_flicker_however_grainy_the_film_is(tmp_path):

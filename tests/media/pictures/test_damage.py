@@ -1,4 +1,4 @@
-"""Damage of which decoders say nothing: runs of zeros in coded pixels, and JPEGs that are deep or without loss."""
+"""Damage that decoders do not report: gaps, AVIF with changed bytes, and JPEGs that are deep or without loss."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import tifffile
 from PIL import Image
 
 from colorcli.errors import UnreadableMedia
+from colorcli.media.pictures.damage import remark_on_av1, remark_on_gaps
 from colorcli.media.pictures.files import open_picture
-from colorcli.media.pictures.gaps import remark_on_gaps
 
 NOISE = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
 DEEP = NOISE.astype(np.uint16) * 16
@@ -80,6 +80,38 @@ def test_a_part_that_was_lost_is_said(make):
     good = make()
     assert not remarks_on(good)
     assert "a part of the picture may be damaged" in remarks_on(with_gap(good))[0]
+
+
+def animation() -> bytes:
+    stream = io.BytesIO()
+    frames = [Image.fromarray(np.roll(NOISE, number, 0)) for number in range(3)]
+    frames[0].save(stream, "AVIF", save_all=True, append_images=frames[1:])
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: saved("AVIF"),
+        lambda: bytes(imagecodecs.avif_encode(DEEP, 60, bitspersample=12)),
+        lambda: bytes(imagecodecs.avif_encode(np.dstack((NOISE, NOISE[..., 0])), 60)),
+        animation,
+    ],
+    ids=["8 bits", "12 bits", "alpha", "animation"],
+)
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
+def test_a_changed_byte_of_an_avif_is_said(make, part):
+    good = make()
+    assert not remark_on_av1(good)
+    damaged = bytearray(good)
+    start = good.index(b"mdat") + 4
+    damaged[start + int((len(good) - start) * part)] ^= 0x55
+    assert "a part of the picture may be damaged" in remark_on_av1(bytes(damaged))
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", saved("WEBP")[:50]])
+def test_what_ffmpeg_cannot_read_is_not_judged(data):
+    assert not remark_on_av1(data)
 
 
 @pytest.mark.parametrize(

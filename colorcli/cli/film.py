@@ -39,7 +39,7 @@ def _time(text: str) -> Fraction:
         raise click.BadParameter(str(error)) from None
 
 
-def _rate(text: str) -> Fraction:
+def frames_per_second(text: str) -> Fraction:
     """Parse frames per second: 25, 23.976 or 24000/1001."""
     found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(\d{1,5}))?", text)
     divisor = int(found[2] or 1) if found else 0
@@ -84,7 +84,7 @@ _OPTIONS = {
     "frame_rate": click.option(
         "--fps",
         "frame_rate",
-        type=_rate,
+        type=frames_per_second,
         metavar="RATE",
         help="Films: the rate of numbered pictures: 25 or 24000/1001. A folder of them is a film. [default: 24]",
     ),

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from colorcli.cli.film import frames_per_second
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, complete_model, served_model_options
 from colorcli.cli.run import DEFAULT_MODEL
+from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from colorcli.inference.model import Model
 
 _TOKEN = re.compile(r"[\w-]{16,200}", re.ASCII)
@@ -66,6 +70,13 @@ def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of films that the page may open and write beside: references, and films in color.",
 )
+@click.option(
+    "--fps",
+    "frame_rate",
+    type=frames_per_second,
+    metavar="RATE",
+    help="Rate of numbered pictures in DIR: 25 or 24000/1001. A folder of them is a film. [default: 24]",
+)
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 @click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]")
 @click.option(
@@ -87,6 +98,7 @@ def serve(
     allow_host: tuple[str, ...],
     token: str | None,
     films: Path | None,
+    frame_rate: Fraction | None,
     no_browser: bool,
     max_pixels: int | None,
     max_upload: int,
@@ -100,6 +112,8 @@ def serve(
 
     from colorcli.serve import require_extra
 
+    if frame_rate and not films:
+        raise UsageError("--fps applies to numbered pictures, but there is no folder of films.", "Add --films DIR.")
     require_extra()
     from colorcli.serve import server
 
@@ -120,7 +134,12 @@ def serve(
         limits = Limits(max_pixels or DEFAULT_MAX_PIXELS, max_upload * 10**6, max_waiting)
         access = Access(token, server.names_of(host, allow_host), server.is_everywhere(host))
         app = Server(
-            ModelShelf(default, load), Registry().colorizers().values(), limits, access, films and films.resolve()
+            ModelShelf(default, load),
+            Registry().colorizers().values(),
+            limits,
+            access,
+            films and films.resolve(),
+            frame_rate,
         ).app
         address = server.address_of(listening, host, token)
 

@@ -35,7 +35,7 @@ from colorcli.media.films.parts import Parts
 from colorcli.media.films.probe import probe
 from colorcli.media.films.provenance import read_provenance, read_record, write_record
 from colorcli.media.films.reader import read_frames
-from colorcli.media.films.sequences import find_sequence, is_pattern
+from colorcli.media.films.sequences import RECORD, find_sequence, is_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Mapping
@@ -291,7 +291,7 @@ class _Task:
         job, settings, pipelines = self.job, self.settings, self.pipelines
         provenance = settings.provenance(pipelines.usual, pipelines.own.values())
         first = find_sequence(job.source, settings.frame_rate).first if is_pattern(job.source) else 1
-        record = job.target.with_name("colorcli.xmp")
+        record = job.target.with_name(RECORD)
         sources = [*job.source.parent.iterdir()] if is_pattern(job.source) else [job.source]
         newest = max((each for each in sources if each.is_file()), key=lambda each: each.stat().st_mtime)
         if not self.overwrite and is_done(newest, record, read_record, provenance):

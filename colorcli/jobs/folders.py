@@ -13,6 +13,8 @@ from colorcli.jobs.job import Job
 from colorcli.jobs.outputs import is_film_file, stem_of, with_film_suffix, with_suffix_of
 from colorcli.media import formats, shown
 from colorcli.media.films import SUFFIXES
+from colorcli.media.films.sequences import SUFFIXES as NUMBERED
+from colorcli.media.films.sequences import is_pattern, pattern_among
 from colorcli.storage import RemotePath
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ def folder_jobs(
     kind: Format | None,
     outputs: set[tuple[int, int]],
     problems: list[tuple[Path, ColorcliError]],
+    *,
+    sequences: bool = False,
 ) -> Iterator[Job]:
     """Yield the jobs of a folder's pictures and films, whose outputs mirror its tree.
 
@@ -40,9 +44,14 @@ def folder_jobs(
         kind: the format of pictures; None for that of the input.
         outputs: the `identity` of folders of outputs, which are not read.
         problems: where the folders and links that cannot be read are added.
+        sequences: whether folders of numbered pictures are films, even if they might be photographs.
     """
-    for source in _walk(folder, outputs, (), problems):
-        relative, film = source.relative_to(folder), is_film_file(source)
+    for source in _walk(folder, outputs, (), problems, sequences=sequences):
+        relative = source.relative_to(folder)
+        if is_pattern(source):
+            yield Job(source, root / relative, relative.as_posix(), film=True)
+            continue
+        film = is_film_file(source)
         target = with_film_suffix(root / relative) if film else with_suffix_of(root / relative, kind)
         yield Job(source, target, relative.as_posix(), film)
 
@@ -52,8 +61,13 @@ def _walk(
     outputs: set[tuple[int, int]],
     above: tuple[tuple[int, int] | None, ...],
     problems: list[tuple[Path, ColorcliError]],
+    *,
+    sequences: bool,
 ) -> Iterator[Path]:
-    """Yield the pictures and films in a folder and below it, sorted; links are followed, but not in circles."""
+    """Yield the pictures and films in a folder and below it, sorted; links are followed, but not in circles.
+
+    Of a folder of numbered pictures that are a film, their pattern is yielded.
+    """
     here = identity(folder)
     if here in above:
         return
@@ -67,13 +81,18 @@ def _walk(
         problems.append((folder, UnreadableMedia(f"{shown(folder)}: {error.strerror or error}.")))
         return
     names = {entry.name for entry in entries}
+    pattern = None if remote else pattern_among(folder, names, film=sequences)
+    if pattern is not None:
+        yield pattern
     for entry in entries:
         path = entry if isinstance(entry, Path) else Path(entry.path)
         if names & _colored_from(path):  # the output of an earlier run on a single file or folder
             continue
         if entry.is_dir():
             if not outputs or identity(path) not in outputs:
-                yield from _walk(path, outputs, (*above, here), problems)
+                yield from _walk(path, outputs, (*above, here), problems, sequences=sequences)
+        elif pattern is not None and path.suffix.lower() in NUMBERED:
+            continue
         elif path.suffix.lower() in formats.BY_SUFFIX or (path.suffix.lower() in SUFFIXES and is_film_file(path)):
             if entry.is_file():
                 yield path

@@ -67,7 +67,7 @@ def plan(
         elif root is None:
             found.jobs.append(file_job(each, output, kind))
         else:
-            found.jobs += folder_jobs(each, root, kind, outputs, found.problems)
+            found.jobs += folder_jobs(each, root, kind, outputs, found.problems, sequences=sequences)
     listing = Listing()  # of the folders of remote outputs, which saves a question about each of them
     for job in found.jobs:
         listing.inform(job.target)

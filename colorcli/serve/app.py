@@ -52,6 +52,7 @@ from colorcli.serve.turns import Abandoned, Busy, Turns, UploadBudget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+    from fractions import Fraction
 
     from starlette.requests import Request
 
@@ -126,6 +127,7 @@ class Server:
         limits: what requests may ask for.
         access: who may ask.
         films: the folder of films that the page may open; None for none.
+        frame_rate: of numbered pictures among them; None for 24.
     """
 
     def __init__(
@@ -135,6 +137,7 @@ class Server:
         limits: Limits,
         access: Access,
         films: Path | None = None,
+        frame_rate: Fraction | None = None,
     ) -> None:
         self._studio = Studio(shelf)
         self._colorizers = list(colorizers)
@@ -142,7 +145,7 @@ class Server:
         self._album = Album(limits.max_pixels, limits.memory)
         self._turns = Turns(limits.most_waiting)
         self._budget = UploadBudget(_UPLOADS * limits.max_bytes)
-        self._films = FilmApi(films, self._studio, self._album, self._turns)
+        self._films = FilmApi(films, frame_rate, self._studio, self._album, self._turns)
         routes = [
             Route("/", self.page),
             Route("/static/shared.css", self.shared_style),

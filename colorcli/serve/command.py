@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from pathlib import Path
 
     from colorcli.inference.pipeline import Pipeline
@@ -34,18 +35,25 @@ def command_line(picture: OpenPicture, pipeline: Pipeline, settings: ColoringSet
 
 
 def film_command_line(
-    film: Path, stills: Path | None, shots: Path | None, pipeline: Pipeline, settings: FilmRunSettings
+    film: Path,
+    frame_rate: Fraction | None,
+    stills: Path | None,
+    shots: Path | None,
+    pipeline: Pipeline,
+    settings: FilmRunSettings,
 ) -> str:
     """Write the `colorcli run` command of a film.
 
     Args:
-        film: the file.
+        film: the file, or the pattern of numbered pictures.
+        frame_rate: of numbered pictures; None for the default.
         stills: the folder of its references, if there are any.
         shots: the table of its shots, if there is one.
         pipeline: of the settings.
         settings: how it is colored.
     """
     words = _model_words(pipeline, settings)
+    words += [f"--fps={frame_rate}"] if frame_rate else []
     words += [f"--references={stills}"] if stills else []
     words += [f"--shots={shots}"] if shots else []
     words += ["--overwrite"] if settings.overwrite else []

@@ -12,14 +12,17 @@ from colorcli.errors import UsageError
 from colorcli.film.colorize import FilmSettings
 from colorcli.film.pipelines import pipelines_of_shots
 from colorcli.film.shot_list import read_shots
+from colorcli.media.films.sequences import is_pattern
 from colorcli.serve.command import film_command_line
+from colorcli.serve.film_folder import FilmFolder, is_there
 from colorcli.serve.film_queue import FilmQueue, FilmRun
-from colorcli.serve.films import FilmFolder, FilmNotFound, as_time
+from colorcli.serve.films import FilmNotFound, as_time, named
 from colorcli.serve.requests import read_json
 from colorcli.serve.settings import FilmRunSettings, ModelSettings, Moment, ReferenceSettings, parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from fractions import Fraction
     from pathlib import Path
 
     from starlette.requests import Request
@@ -38,13 +41,16 @@ class FilmApi:
 
     Args:
         folder: with the films; None for none.
+        frame_rate: of numbered pictures; None for 24.
         studio: colors frames.
         album: keeps frames.
         turns: of requests.
     """
 
-    def __init__(self, folder: Path | None, studio: Studio, album: Album, turns: Turns) -> None:
-        self._films = FilmFolder(folder)
+    def __init__(
+        self, folder: Path | None, frame_rate: Fraction | None, studio: Studio, album: Album, turns: Turns
+    ) -> None:
+        self._films = FilmFolder(folder, frame_rate)
         self._queue = FilmQueue()
         self._studio = studio
         self._album = album
@@ -90,9 +96,10 @@ class FilmApi:
         known = request.query_params.get("after", "0")
         if not known.isdecimal() or len(known) > 9:
             raise UsageError(f"after must be a number of shots, got {known[:20]!r}.")
+        version = request.query_params.get("version", "")
         output = self._output(film)
-        told = {"colored": output.name if output.exists() else None, "run": self._run(film.key)}
-        return JSONResponse({**film.progress(int(known)), **told})
+        told = {"colored": named(output).name if is_there(output) else None, "run": self._run(film.key)}
+        return JSONResponse({**film.progress(int(known), version), **told})
 
     async def frame(self, request: Request) -> Response:
         """Open a frame as a picture."""
@@ -142,13 +149,16 @@ class FilmApi:
         settings = parse_settings(await read_json(request), FilmRunSettings)
 
         def work() -> str:
-            return film_command_line(film.job.source, *film.inputs(), self._studio.pipeline(settings), settings)
+            pipeline = self._studio.pipeline(settings)
+            return film_command_line(film.job.source, film.frame_rate, *film.inputs(), pipeline, settings)
 
         return JSONResponse({"command": await self._take(request, work)})
 
     async def file(self, request: Request) -> Response:
         """Give the film in color."""
         output = self._output(self._film(request))
+        if is_pattern(output):
+            raise FilmNotFound("Numbered pictures are not one file.", f"They are in {named(output)}.")
         if not output.is_file():
             raise FilmNotFound("This film has not been colored yet.", "Color it first.")
         return FileResponse(output, filename=output.name)
@@ -168,7 +178,7 @@ class FilmApi:
             film.job,
             pipeline,
             pipelines_of_shots(shots, pipeline, load),
-            FilmSettings(stills=stills, shots=shots),
+            FilmSettings(stills=stills, shots=shots, frame_rate=film.frame_rate),
             overwrite=settings.overwrite,
         )
         self._queue.add(film.key, run)

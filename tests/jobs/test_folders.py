@@ -18,6 +18,16 @@ def test_a_folder_is_mirrored_beside_itself_in_order(here):
     ]
 
 
+def test_numbered_pictures_in_a_folder_are_a_film_where_they_cannot_be_photographs_or_a_rate_is_given(here):
+    touch("f/a.jpg", "f/dpx/1.dpx", "f/dpx/2.dpx", "f/dpx/notes.txt", "f/png/01.png", "f/png/02.png", "f/png/raw.webp")
+    scans = {"f/a.jpg": "f-color/a.jpg", "f/dpx/%d.dpx": "f-color/dpx/%d.dpx"}
+    pictures = {f"f/png/{name}": f"f-color/png/{name}" for name in ("01.png", "02.png", "raw.webp")}
+    assert moves("f") == scans | pictures
+    film = {"f/png/%02d.png": "f-color/png/%02d.png", "f/png/raw.webp": "f-color/png/raw.webp"}
+    assert moves("f", sequences=True) == scans | film
+    assert [job.source.name for job in plan([here / "f"], None).films] == ["%d.dpx"]
+
+
 def test_several_outputs_beside_their_input_are_not_colored_again(here):
     touch("p/a.JPG", "p/a-color-1.JPG", "p/a-color-12.JPG", "p/a-color-entropy.png", "p/b-color-1.jpg", "p/c-1.jpg")
     assert [Path(each).name for each in moves("p")] == ["a.JPG", "b-color-1.jpg", "c-1.jpg"]

@@ -19,6 +19,7 @@ from tests.tiny import write_tiny_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from fractions import Fraction
     from pathlib import Path
 
 TOKEN = "a-token-for-tests"
@@ -97,12 +98,15 @@ class Client:
 
 
 @contextlib.contextmanager
-def running(folder: Path, films: Path | None = None, **limits: int) -> Iterator[Client]:
+def running(
+    folder: Path, films: Path | None = None, frame_rate: Fraction | None = None, **limits: int
+) -> Iterator[Client]:
     """Run a server whose default model is `zhang.tiny`.
 
     Args:
         folder: where its weights go.
         films: the folder of films that it may open.
+        frame_rate: of numbered pictures.
         **limits: as of `Limits`.
     """
     default = load("zhang", weights=write_tiny_weights(folder / "tiny.safetensors"), device="cpu", precision="fp32")
@@ -110,7 +114,7 @@ def running(folder: Path, films: Path | None = None, **limits: int) -> Iterator[
     listening = listen("127.0.0.1", 0)
     access = Access(TOKEN, names_of("127.0.0.1", ("photos.example",)))
     limit = Limits(**{"max_pixels": 4_000_000, **limits})
-    app = Server(shelf, Registry().colorizers().values(), limit, access, films).app
+    app = Server(shelf, Registry().colorizers().values(), limit, access, films, frame_rate).app
     started = threading.Event()
     server = HttpServer(app, started.set)
     thread = threading.Thread(target=server.run, args=([listening],))

@@ -97,7 +97,7 @@ def test_what_was_changed_is_kept_with_the_film_and_can_be_corrected_after_a_rel
     page.locator('#right img[alt^="film.mp4 0:00:00.200"]').wait_for()
     add_hint(page, 0.3, 0.4, 0)
     color(page)
-    assert (films / "film-references" / "00-00-00.200.png").exists()
+    assert (films / "film.mp4-references" / "00-00-00.200.png").exists()
     page.reload()
     choose(page)
     assert page.locator(".hints li").count() == 1
@@ -112,7 +112,7 @@ def test_what_was_changed_is_kept_with_the_film_and_can_be_corrected_after_a_rel
     page.locator("#film-shots", has_text="3 shots, 0 with a reference").wait_for()
     page.click("#color-film")
     page.locator("#film-status", has_text="Saved: ").wait_for()
-    assert [path.name for path in (films / "film-references").iterdir()] == ["shots.csv"]
+    assert [path.name for path in (films / "film.mp4-references").iterdir()] == ["shots.csv"]
 
 
 def test_the_keyboard_alone_leads_to_a_film_and_back_to_photographs(page):

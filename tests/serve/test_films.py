@@ -6,12 +6,14 @@ import shlex
 import shutil
 import threading
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from colorcli.cli import main
+from colorcli.film.shot_list import read_shots
 from colorcli.media.films.probe import probe
 from colorcli.serve import film_queue
 from tests.media.films.clips import make_clip
@@ -121,7 +123,7 @@ def test_a_film_with_references_is_what_the_copied_command_writes(client, films,
     kept = client.post(f"{path}/references", {"time": shot["time"], "hints": [RED], "model": ""})
     assert kept.status == 201, kept.content
     assert (kept.json["time"], kept.json["settings"]["hints"]) == (shot["time"], [RED])
-    still = films / "film-references" / kept.json["name"]
+    still = films / "film.mp4-references" / kept.json["name"]
     with Image.open(still) as picture:
         red, green, blue = picture.convert("RGB").getpixel((19, 24))
         assert red > green + 20 < blue + 60
@@ -144,6 +146,91 @@ def test_a_film_with_references_is_what_the_copied_command_writes(client, films,
     assert downloaded.content == (films / "film-color.mp4").read_bytes()
 
 
+def test_films_that_differ_only_in_their_suffix_keep_their_references_apart(client, films):
+    shutil.copy(films / "film.mp4", films / "film.mov")
+    path, told = opened(client)
+    client.post(f"{path}/references", {"time": told["shots"][0]["time"]})
+    other, _ = opened(client, "film.mov")
+    assert client.post(other, {}).json["references"] == []
+    client.post(f"{other}/references", {"time": told["shots"][1]["time"]})
+    assert len(list(films.glob("film.m*-references/*.png"))) == 2
+
+
+def test_what_others_change_beside_an_open_film_is_told(client, films):
+    path, told = opened(client)
+    kept = client.post(f"{path}/references", {"time": told["shots"][0]["time"]}).json
+    told = client.get(f"{path}?after=3&version={told['version']}").json
+    assert [each["name"] for each in told["references"]] == [kept["name"]]
+    assert len(told["shots"]) == 3
+    again = client.get(f"{path}?after=3&version={told['version']}").json
+    assert (again["first"], again["shots"], again["references"]) == (3, [], None)
+
+    table = films / "film.mp4-references" / "shots.csv"
+    table.write_text("start,end,reference\n0,0.7,\n0.7,1.44,\n")
+    edited = client.get(f"{path}?after=3&version={told['version']}").json
+    assert (edited["first"], [each["end"] for each in edited["shots"]]) == (0, [0.7, 1.44])
+    assert edited["shots"][0]["time"] == kept["time"]
+    table.write_text("start,end\n0,late\n")
+    wrong = client.get(path)
+    assert (wrong.status, "shots.csv, line 2" in wrong.error) == (400, True)
+    table.unlink()
+    assert len(wait(client, path, lambda told: told["complete"])["shots"]) == 3
+
+
+def test_where_the_list_of_shots_names_references_it_names_those_of_the_page_too(client, films):
+    path, told = opened(client)
+    first = client.post(f"{path}/references", {"time": told["shots"][0]["time"]}).json["name"]
+    table = films / "film.mp4-references" / "shots.csv"
+    table.write_text(f"start,end,reference\n0,0.48,{first}\n0.48,1.44,\n")
+    second = client.post(f"{path}/references", {"time": told["shots"][1]["time"]}).json["name"]
+    assert [each.references for each in read_shots(table)] == [(first,), (second,)]
+    assert client.ask("DELETE", f"{path}/references/{first}").status == 204
+    assert [each.references for each in read_shots(table)] == [(), (second,)]
+    table.with_name(second).unlink()
+    assert "not found" in client.post(f"{path}/run", {}).error
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """A folder with twelve numbered pictures, two shots of six."""
+    (tmp_path / "films" / "scans").mkdir(parents=True)
+    for number in range(12):
+        shade = Image.linear_gradient("L").resize((40, 32)).rotate(90 * (number // 6), expand=False)
+        shade.save(tmp_path / "films" / "scans" / f"{number:04}.png")
+    return tmp_path / "films" / "scans"
+
+
+def test_a_folder_of_numbered_pictures_is_a_film(weights, scans, monkeypatch):
+    with running(weights, scans.parent) as client:
+        assert client.get("/api/films").json["films"] == []  # they might be photographs
+    with running(weights, scans.parent, Fraction(12)) as client:
+        path, told = opened(client, "scans")
+        (film,) = client.get("/api/films").json["films"]
+        assert (film["bytes"], film["pictures"], film["colored"]) == (None, 12, False)
+        described = client.post(path, {}).json
+        assert (described["name"], described["rate"], described["numbered"]) == ("scans", 12, True)
+        assert told["shots"][-1]["end"] == 1
+        kept = client.post(f"{path}/references", {"time": told["shots"][0]["time"], "hints": [RED]}).json
+        assert (scans.with_name("scans-references") / kept["name"]).exists()
+        words = shlex.split(client.post(f"{path}/command", {}).json["command"])
+        client.post(f"{path}/run", {})
+        told = wait(client, path, ended)
+        assert (told["run"]["state"], told["colored"]) == ("done", "scans-color"), told
+        assert client.get(f"{path}/file").status == 404
+        (film,) = client.get("/api/films").json["films"]  # neither the output nor the references
+        assert (film["name"], film["colored"]) == ("scans", True)
+    output = scans.with_name("scans-color")
+    written = [each.read_bytes() for each in sorted(output.glob("*.png"))]
+    assert len(written) == 12
+    shutil.rmtree(output)
+    monkeypatch.chdir(scans.parent)
+    words.remove("--model=zhang.tiny")
+    assert "--fps=12" in words
+    own = [f"--weights={weights / 'tiny.safetensors'}", "--device=cpu", "--precision=fp32"]
+    assert main([*words[1:], *own]) == 0
+    assert [each.read_bytes() for each in sorted(output.glob("*.png"))] == written
+
+
 def described_as(name, told):
     """Whether an answer has what the description of the API says."""
     return set(told) == set(OPENAPI["components"]["schemas"][name]["properties"])
@@ -164,13 +251,13 @@ def test_references_are_remembered_with_their_settings_and_the_list_of_shots(wei
         assert again["shots"][2] == told["shots"][2]
         name = described["references"][0]["name"]
         assert client.ask("DELETE", f"{path}/references/{name}").status == 204
-    assert [each.name for each in (films / "film-references").iterdir()] == ["shots.csv"]
+    assert [each.name for each in (films / "film.mp4-references").iterdir()] == ["shots.csv"]
 
 
 def test_a_still_by_somebody_else_is_neither_replaced_nor_removed(client, films):
     path, told = opened(client)
     kept = client.post(f"{path}/references", {"time": told["shots"][0]["time"]}).json
-    still = films / "film-references" / kept["name"]
+    still = films / "film.mp4-references" / kept["name"]
     still.with_suffix(".json").unlink()
     painted = still.read_bytes()
     refused = client.post(f"{path}/references", {"time": told["shots"][0]["time"], "strength": 0.5})

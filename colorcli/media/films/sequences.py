@@ -15,6 +15,7 @@ from colorcli.media import shown
 from colorcli.storage import RemotePath
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from os import stat_result
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff", ".dpx", ".exr", ".jpg", ".jpeg"})
@@ -24,6 +25,9 @@ FILM_ONLY = frozenset({".dpx", ".exr"})
 """Those that only sequences have: a folder of them is a film."""
 
 DEFAULT_RATE = Fraction(24)
+RECORD = "colorcli.xmp"
+"""The name of the file beside numbered pictures that records how they were made."""
+
 _PLACE = re.compile(r"%0?(\d*)d")
 _NUMBERED = re.compile(r"(.*?)(\d+)(\.\w+)")
 
@@ -74,8 +78,21 @@ def pattern_of(path: Path, *, film: bool) -> Path | None:
     if is_pattern(path):
         return path
     try:
-        names = sorted(each for each in os.listdir(path) if not each.startswith("."))  # noqa: PTH208 - raises at once
+        names = os.listdir(path)  # noqa: PTH208 - raises at once
     except (OSError, ValueError):  # not a folder, or locked
+        return None
+    return pattern_among(path, [each for each in names if not each.startswith(".")], film=film)
+
+
+def pattern_among(folder: Path, names: Collection[str], *, film: bool) -> Path | None:
+    """Return the pattern of the pictures in a folder if they are all numbered in one way; None otherwise.
+
+    Args:
+        folder: where they are.
+        names: of the visible files in it.
+        film: whether pictures that might be photographs are a sequence.
+    """
+    if not film and not any(name.lower().endswith(tuple(FILM_ONLY)) for name in names):  # quick for many photographs
         return None
     found = [_NUMBERED.fullmatch(name) for name in names if Path(name).suffix.lower() in SUFFIXES]
     kinds = {(each[1], each[3], len(each[2])) for each in found if each}
@@ -85,7 +102,7 @@ def pattern_of(path: Path, *, film: bool) -> Path | None:
     if not film and suffix.lower() not in FILM_ONLY:
         return None
     padded = len(kinds) == 1 and width > 1
-    return path / f"{before}%{f'0{width}' if padded else ''}d{suffix}"
+    return folder / f"{before}%{f'0{width}' if padded else ''}d{suffix}"
 
 
 def find_sequence(pattern: Path, frame_rate: Fraction | None = None) -> ImageSequence:

@@ -143,12 +143,18 @@ function lay(frames) {
   cinema.draw();
 }
 
-// Draw shots that were found, or that are opened anew.
-function grown() {
-  if (current < 0 || photo()?.state === "waiting") {
+// Draw shots that were found, or that are opened anew; `shown` stays in view if it is still there.
+function grown(shown = photo()) {
+  const place = photos.indexOf(shown);
+  if (place < 0) { // also if its shot was edited away, with its hints
+    [current, open, fresh] = [-1, -1, null];
+    palette.close();
+  } else current = place;
+  if (place < 0 || shown.state === "waiting") {
     at("work").hidden = false;
-    show(Math.max(current, 0));
+    show(Math.max(place, 0));
   }
+  strip.draw(photos, current);
   strip.draw(photos, current);
   openAll();
 }

@@ -26,6 +26,7 @@ export class Cinema {
     press("copy-film", () => this.copyCommand());
     press("download-film", () => this.download());
     at("moment").addEventListener("input", () => { at("moment-value").textContent = clock(Number(at("moment").value)); });
+    addEventListener("focus", () => { if (this.film) this.follow().catch(page.report); }); // back from a spreadsheet
     at("moment").addEventListener("change", () => {
       page.current().moveTo(Number(at("moment").value));
       page.grown();
@@ -44,10 +45,11 @@ export class Cinema {
     at("film-list").showModal();
   }
 
-  stateOf({ bytes, colored, run }) {
+  stateOf({ bytes, pictures, colored, run }) {
     if (active(run)) return text(run.state === "waiting" ? "film_queued" : "film_busy");
     const size = Math.max(1, Math.round(bytes / 1e6));
-    return [text("megabytes", { size }), ...(colored ? [text("film_colored")] : [])].join(" · ");
+    const large = bytes === null ? text("pictures", { count: pictures ?? "?" }) : text("megabytes", { size });
+    return [large, ...(colored ? [text("film_colored")] : [])].join(" · ");
   }
 
   async open(key) {
@@ -73,9 +75,10 @@ export class Cinema {
   // Ask the server how far it is, again and again while it works.
   async follow(film = this.film) {
     clearTimeout(this.timer);
-    const grown = await film.follow();
+    const shown = this.page.current();
+    const news = await film.follow();
     if (film !== this.film) return;
-    if (grown) this.page.grown();
+    if (news) this.page.grown(shown);
     this.draw();
     if (film.problem && !film.told) alertUser(film.problem.message, film.problem.hint);
     film.told = Boolean(film.problem);
@@ -116,10 +119,10 @@ export class Cinema {
   }
 
   drawRun() {
-    const { run, colored } = this.film;
+    const { run, colored, numbered } = this.film;
     at("replace-row").hidden = !colored || active(run);
     at("replace-text").textContent = text("replace", { name: colored });
-    at("download-film").hidden = !colored || active(run);
+    at("download-film").hidden = !colored || numbered || active(run);
     at("color-film").disabled = active(run);
     at("film-progress").hidden = !active(run);
     if (run?.total && run.frames) at("film-bar").value = run.frames / run.total;

@@ -41,6 +41,24 @@ export class Frame extends Photo {
     this.info.tone = "gray"; // frames are always colored anew
   }
 
+  // Show what the folder of references has for this shot by now, unless its settings were changed on the page; true if
+  // that is something new.
+  refer(reference) {
+    const [former, changed] = [this.reference, this.changed];
+    this.reference = reference;
+    if (reference?.name === former?.name) return false;
+    if (!changed && reference) this.begin(reference);
+    return true;
+  }
+
+  // Begin with a reference: its frame, and the settings that it was colored with.
+  begin({ time, settings }) {
+    const kept = settings && readSettings(settings);
+    if (kept) this.settings = structuredClone(kept);
+    this.moveTo(time);
+    this.rebase();
+  }
+
   // Take the settings for what is kept, or for those of the film.
   rebase() {
     this.base = JSON.stringify(this.settings);
@@ -68,7 +86,7 @@ export class Frame extends Photo {
 export class Film {
   constructor({ references, ...described }, settings) {
     Object.assign(this, described);
-    this.references = references; // of shots that are not known yet
+    this.references = references;
     this.settings = settings; // of shots without a reference
     this.frames = [];
     this.complete = false;
@@ -94,20 +112,23 @@ export class Film {
     }
   }
 
-  // Ask how far the server is; true if it found more shots.
+  // Ask how far the server is. True if there are more shots, or others: somebody may have edited their list, or put
+  // other references beside the film.
   async follow() {
-    const { shots, ...told } = await (await this.request(`?after=${this.frames.length}`, { method: "GET" })).json();
+    const known = new URLSearchParams({ after: this.frames.length, version: this.version });
+    const { shots, first, references, ...told } = await (await this.request(`?${known}`, { method: "GET" })).json();
     Object.assign(this, told);
-    for (const shot of shots) this.frames.push(this.framed(shot));
-    return shots.length > 0;
-  }
-
-  framed(shot) {
-    const reference = this.references.find(({ time }) => shot.start <= time && time < shot.end);
-    const kept = reference?.settings && readSettings(reference.settings);
-    const frame = new Frame(this, { ...shot, time: reference?.time ?? shot.time }, kept || this.settings);
-    frame.reference = reference ?? null;
-    return frame;
+    this.references = references ?? this.references;
+    const former = this.frames.splice(first);
+    let news = former.length > shots.length;
+    for (const shot of shots) {
+      const same = former.find(({ start, end }) => start === shot.start && end === shot.end);
+      const frame = same ?? new Frame(this, shot, this.settings);
+      const reference = this.references.find(({ time }) => shot.start <= time && time < shot.end) ?? null;
+      this.frames.push(frame);
+      news = frame.refer(reference) || !same || news;
+    }
+    return news;
   }
 
   removeReference({ name }) {

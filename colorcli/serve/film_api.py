@@ -96,7 +96,7 @@ class FilmApi:
         known = request.query_params.get("after", "0")
         if not known.isdecimal() or len(known) > 9:
             raise UsageError(f"after must be a number of shots, got {known[:20]!r}.")
-        version = request.query_params.get("version", "")
+        version = request.query_params.get("version")
         output = self._output(film)
         told = {"colored": named(output).name if is_there(output) else None, "run": self._run(film.key)}
         return JSONResponse({**film.progress(int(known), version), **told})

@@ -259,25 +259,26 @@ class OpenFilm:
             "settings": None if settings is None else msgspec.to_builtins(settings),
         }
 
-    def progress(self, known: int, version: str) -> dict[str, Any]:
+    def progress(self, known: int, version: str | None) -> dict[str, Any]:
         """Describe how far the search is, and what a page does not know yet.
 
         Args:
             known: how many shots it knows.
-            version: of the folder of references, that it knows; if that has changed, all is described.
+            version: that it knows; if that has changed, all is described. None if it does not mind.
 
         Raises:
             UsageError: the table of shots has been edited, and is wrong.
         """
         self.refresh()
         now = self.version
-        first = known if version == now else 0
+        same = version is None or version == now
+        first = known if same else 0
         duration, error = self.film.duration, self._search.error
         return {
             "version": now,
             "first": first,
             "shots": [each.describe() for each in self.shots[first:]],
-            "references": None if version == now else self._described_references(),
+            "references": None if same else self._described_references(),
             "complete": self.complete,
             "looked": None if not duration else min(1.0, float(self._search.looked / duration)),
             "problem": None if error is None else {"message": error.message, "hint": error.hint},

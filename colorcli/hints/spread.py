@@ -1,4 +1,8 @@
-"""Spreading hints over a prediction: what each hint changes flows to places of similar lightness around it."""
+"""Spreading hints over a prediction: what each hint changes flows to similar places around it.
+
+Places are similar if no edge of lightness lies between them, and if they are about as light and the model would color
+them alike: what it took for one thing is probably wrong in one way.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +31,9 @@ _FALLOFF = 4.0  # L*
 _EDGE = 8.0  # L* between neighbors that a hint's disc does not go across
 _REACHED = 2  # in masks, where 0 is free and 1 is not
 _PULL = 1e-4  # to the prediction, in units of the bond between equal neighbors
+_WIDTH = (20.0, 16.0, 16.0)  # standard deviations of the similarity, in L*, a and b
 _SOFTNESS = 0.01  # how far a place may stay from its hint
-_MOST_PLACES = 400  # that are solved for; what is painted beside them has its color anyway
+_MOST_PLACES = 150  # that are solved for; what is painted beside them has its color anyway
 _FAITHFUL = 0.9  # share of a hint's chroma that may be lost without saying so
 
 
@@ -108,17 +113,20 @@ class Spreader:
         wanted, painted = paint_hints(self._lightness, hints)
         asked = wanted - on_grid
         centers = [center_of(hint, self._lightness) for hint in hints]
-        difference = torch.where(painted, asked, self._spread(asked, _thinned(painted, centers, _MOST_PLACES)))
+        seen = torch.cat([self._lightness, on_grid], dim=1)
+        difference = torch.where(painted, asked, self._spread(asked, _thinned(painted, centers, _MOST_PLACES), seen))
         return enlarged + _enlarged(difference.to(ab.device), larger)
 
-    def _spread(self, asked: Tensor, pinned: Tensor) -> Tensor:
+    def _spread(self, asked: Tensor, pinned: Tensor, seen: Tensor) -> Tensor:
         """Spread differences (1, 2, H, W) from the places where they are pinned, (H, W) bool, to all.
 
         By Woodbury's formula, the one factorization serves any hints: it gives what a pull at a place does to the
-        picture, and the pulls are those that make the pinned places what they are asked to be.
+        picture, and the pulls are those that make the pinned places what they are asked to be. What a pull does is
+        less where the picture, `seen` as Lab (1, 3, H, W) before the hints, differs from the place. The product of two
+        such kernels is one, too, so that the pulls still exist.
         """
         places = pinned.flatten().nonzero()[:, 0]
-        responses = self._responses_to(places.tolist())  # (n, H * W)
+        responses = self._responses_to(places.tolist()).mul_(_alike(seen, places))  # (n, H * W)
         gram = responses[:, places].double()
         gram = (gram + gram.T) / 2 + _SOFTNESS * torch.eye(len(places), dtype=torch.float64)
         pulls = torch.linalg.solve(gram, asked.flatten(2)[0, :, places].double().T)  # (n, 2)
@@ -137,6 +145,14 @@ class Spreader:
             solved = self._system.solve(units.view(len(new), *self._lightness.shape[-2:]))
             self._responses |= zip(new, solved.flatten(1), strict=True)
         return torch.stack([self._responses[place] for place in places])
+
+
+def _alike(seen: Tensor, places: Tensor) -> Tensor:
+    """Return how similar a picture (1, 3, H, W) Lab is to some of its places, (n,): 0..1, (n, H * W)."""
+    scaled = seen.flatten(2)[0].T / torch.tensor(_WIDTH)  # (H * W, 3)
+    length = scaled.square().sum(dim=1) / 2
+    exponent = scaled[places] @ scaled.T
+    return exponent.sub_(length).sub_(length[places, None]).clamp_max_(0).exp_()
 
 
 def paint_hints(lightness: Tensor, hints: Sequence[Hint]) -> tuple[Tensor, Tensor]:

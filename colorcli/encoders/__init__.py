@@ -3,17 +3,16 @@
 from colorcli.encoders.decoder import Level, PyramidDecoder, convolution
 from colorcli.encoders.efficientnet_lite import EfficientNetLite
 from colorcli.encoders.gray import GrayEncoder
-from colorcli.encoders.learning import parameter_groups, start_encoder
+from colorcli.encoders.learning import EncoderTraining
 from colorcli.encoders.pretrained import give_weights, read_wheel
 
 __all__ = [
     "EfficientNetLite",
+    "EncoderTraining",
     "GrayEncoder",
     "Level",
     "PyramidDecoder",
     "convolution",
     "give_weights",
-    "parameter_groups",
     "read_wheel",
-    "start_encoder",
 ]

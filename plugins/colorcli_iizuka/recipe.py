@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
-from colorcli.encoders import parameter_groups, start_encoder
+from colorcli.encoders import EncoderTraining
 from colorcli.errors import DataError
 from colorcli.training.optimization import ChromaWeight, Optimization, Schedule, expect_one_of, learning_rate_factor
 from colorcli_iizuka.gray import lightness_to_luma
@@ -59,11 +59,9 @@ class IizukaRecipe(Recipe):
     ) -> None:
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, Schedule)
-        if min(alpha, chroma_weight, encoder_rate) < 0:
-            raise ValueError("alpha, chroma_weight and encoder_rate must be 0 or more")
-        self.pretrained = pretrained
-        self.encoder_rate = encoder_rate
-        self.encoder_stride = encoder_stride
+        if alpha < 0:
+            raise ValueError(f"alpha must be 0 or more, got {alpha}")
+        self.encoder = EncoderTraining(pretrained, encoder_rate, encoder_stride)
         self.alpha = alpha
         self.weight = ChromaWeight(chroma_weight)
         self.optimizer_name = optimizer
@@ -87,13 +85,13 @@ class IizukaRecipe(Recipe):
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
         self.space = network.space
         factor = partial(learning_rate_factor, self.schedule)
-        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0, finest=self.encoder_stride)
+        self.encoder.start(network)
         self.network = self.optimization.start(fabric, network, [self._optimizer(network)], factor, steps)
         return self.network
 
     def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         rate, decay = self.learning_rate, self.weight_decay
-        learned = parameter_groups(network, rate, self.encoder_rate)
+        learned = self.encoder.groups(network, rate)
         if self.optimizer_name == "adamw":
             return torch.optim.AdamW(learned, lr=rate, betas=self.betas, weight_decay=decay)
         return torch.optim.Adadelta(learned, lr=rate, weight_decay=decay)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
-from colorcli.encoders import start_encoder
+from colorcli.encoders import EncoderTraining
 from colorcli.training.optimization import ChromaWeight, Optimization, expect_one_of, learning_rate_factor
 from colorcli_koalarization.network import AB_REACH, KoalarizationNetwork
 from colorcli_koalarization.pretrained import give_weights
@@ -93,7 +93,7 @@ class KoalarizationRecipe(Recipe):
             if not network.extractor.given:
                 give_weights(network.extractor, self.pretrained)
         else:
-            start_encoder(network, self.pretrained, learns=False)
+            EncoderTraining(self.pretrained).start(network)
         self.network = self.optimization.start(fabric, network, [self._optimizer(network)], self._rate_factor, steps)
         return self.network
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
-from colorcli.encoders import parameter_groups, start_encoder
+from colorcli.encoders import EncoderTraining
 from colorcli.errors import UsageError
 from colorcli.training.optimization import ChromaWeight, Schedule, expect_one_of, learning_rate_factor
 from colorcli_pix2pix.discriminator import PatchDiscriminator
@@ -69,16 +69,12 @@ class GanRecipe(Recipe):
     ) -> None:
         expect_one_of("schedule", schedule, Schedule)
         expect_one_of("keep", keep, Keep)
-        if l1_weight < 0 or chroma_weight < 0 or discriminator_width < 1 or not 0 <= warm_up < 1:
-            raise ValueError(
-                "l1_weight and chroma_weight must be 0 or more, discriminator_width 1 or more, and warm_up in 0..1"
-            )
+        if l1_weight < 0 or discriminator_width < 1 or not 0 <= warm_up < 1:
+            raise ValueError("l1_weight must be 0 or more, discriminator_width 1 or more, and warm_up in 0..1")
         self.l1_weight = l1_weight
         self.weight = ChromaWeight(chroma_weight)
         self.learning_rate = learning_rate
-        self.pretrained = pretrained
-        self.encoder_rate = encoder_rate
-        self.encoder_stride = encoder_stride
+        self.encoder = EncoderTraining(pretrained, encoder_rate, encoder_stride)
         self.betas = betas
         self.schedule = schedule
         self.discriminator_width = discriminator_width
@@ -112,7 +108,7 @@ class GanRecipe(Recipe):
         self.network: nn.Module
         self.discriminator: nn.Module  # the judge, as Fabric wants it called where it learns
         self.optimizers: list[torch.optim.Optimizer] = []
-        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0, finest=self.encoder_stride)
+        self.encoder.start(network)
         self.network, optimizer = fabric.setup(network, self._adam(network))
         self.discriminator, other = fabric.setup(self.judge, self._adam(self.judge))
         self.optimizers = [optimizer, other]
@@ -122,7 +118,7 @@ class GanRecipe(Recipe):
         return self.network
 
     def _adam(self, network: nn.Module) -> torch.optim.Optimizer:
-        groups = parameter_groups(network, self.learning_rate, self.encoder_rate)
+        groups = self.encoder.groups(network, self.learning_rate)
         for group in groups:
             group["highest"] = group["lr"]
         return torch.optim.Adam(groups, betas=self.betas)

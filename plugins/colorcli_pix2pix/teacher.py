@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from colorcli.encoders import GrayEncoder, parameter_groups, start_encoder
+from colorcli.encoders import EncoderTraining, GrayEncoder
 from colorcli.training.optimization import Optimization, learning_rate_factor
 from colorcli_pix2pix.categories import CATEGORIES
 
@@ -46,14 +46,14 @@ class Teacher:
     """
 
     def __init__(self, encoder: str, pretrained: str) -> None:
-        self._pretrained = pretrained
+        self._encoder = EncoderTraining(pretrained, _ENCODER_RATE)
         self._classifier = Classifier(encoder)
         self._optimization = Optimization()
 
     def start(self, fabric: Fabric, steps: int) -> None:
         """Set up the training of the classifier, for a number of steps, and restore the state from `load`."""
-        start_encoder(self._classifier, self._pretrained, learns=True)
-        groups = parameter_groups(self._classifier, _RATE, _ENCODER_RATE)
+        self._encoder.start(self._classifier)
+        groups = self._encoder.groups(self._classifier, _RATE)
         optimizer = torch.optim.AdamW(groups, lr=_RATE, weight_decay=_DECAY)
         self._network = self._optimization.start(
             fabric, self._classifier, [optimizer], lambda progress: learning_rate_factor("cosine", progress), steps

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
-from colorcli.encoders import parameter_groups, start_encoder
+from colorcli.encoders import EncoderTraining
 from colorcli.training.optimization import ChromaWeight, Optimization, Schedule, expect_one_of, learning_rate_factor
 from colorcli_siggraph17.network import AB_REACH
 
@@ -66,8 +66,8 @@ class Siggraph17Recipe(Recipe):
         expect_one_of("schedule", schedule, Schedule)
         if not 0 < hint_chance <= 1 or not 0 <= revealed <= 1:
             raise ValueError("hint_chance must be in 0..1 and above 0, and revealed in 0..1")
-        if delta <= 0 or chroma_weight < 0 or encoder_rate < 0:
-            raise ValueError("delta must be above 0, and chroma_weight and encoder_rate 0 or more")
+        if delta <= 0:
+            raise ValueError(f"delta must be above 0, got {delta}")
         self.hint_chance = hint_chance
         self.revealed = revealed
         self.delta = delta
@@ -75,9 +75,7 @@ class Siggraph17Recipe(Recipe):
         self.learning_rate = learning_rate
         self.betas = betas
         self.weight_decay = weight_decay
-        self.pretrained = pretrained
-        self.encoder_rate = encoder_rate
-        self.encoder_stride = encoder_stride
+        self.encoder = EncoderTraining(pretrained, encoder_rate, encoder_stride)
         self.schedule = schedule
         self.optimization = Optimization()
 
@@ -87,8 +85,8 @@ class Siggraph17Recipe(Recipe):
         return {}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
-        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0, finest=self.encoder_stride)
-        groups = parameter_groups(network, self.learning_rate, self.encoder_rate)
+        self.encoder.start(network)
+        groups = self.encoder.groups(network, self.learning_rate)
         optimizer = torch.optim.AdamW(groups, betas=self.betas, weight_decay=self.weight_decay)
         factor = partial(learning_rate_factor, self.schedule)
         self.network = self.optimization.start(fabric, network, [optimizer], factor, steps)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from colorcli import Batch, Recipe
 from colorcli.color import rgb_to_lab
-from colorcli.encoders import start_encoder
+from colorcli.encoders import EncoderTraining
 from colorcli.training.optimization import Optimization, Schedule, expect_one_of, learning_rate_factor
 from colorcli_zhang.bins import (
     bin_centers,
@@ -104,11 +104,9 @@ class ZhangRecipe(Recipe):
         self.learning_rate = learning_rate
         self.betas = betas
         self.weight_decay = weight_decay
-        self.pretrained = pretrained
-        self.encoder_rate = encoder_rate
-        self.encoder_stride = encoder_stride
-        if not 0 <= color_rebalancing <= 1 or min(encoder_rate, color_weight, cast_weight, smoothness_weight) < 0:
-            raise ValueError("color_rebalancing must be in 0..1, and encoder_rate and all weights 0 or more")
+        self.encoder = EncoderTraining(pretrained, encoder_rate, encoder_stride)
+        if not 0 <= color_rebalancing <= 1 or min(color_weight, cast_weight, smoothness_weight) < 0:
+            raise ValueError("color_rebalancing must be in 0..1, and all weights 0 or more")
         self.color_weight = color_weight
         self.color_rebalancing = color_rebalancing
         self.cast_weight = cast_weight
@@ -135,7 +133,7 @@ class ZhangRecipe(Recipe):
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
         colors = circle_classes()[1] if self.gamut == "circle" else self.centers
         network.set_centers(colors)  # type: ignore[operator]
-        start_encoder(network, self.pretrained, learns=self.encoder_rate > 0, finest=self.encoder_stride)
+        self.encoder.start(network)
         factor = partial(learning_rate_factor, self.schedule)
         self.network = self.optimization.start(fabric, network, self._optimizers(network), factor, steps)
         self._move_tables(fabric.device)
@@ -145,7 +143,7 @@ class ZhangRecipe(Recipe):
         learned = {name: p for name, p in network.named_parameters() if p.requires_grad}
         trained = [learned.pop(name) for name in list(learned) if name.startswith("encoder.")]
         adamw_rate = self.learning_rate if self.optimizer == "adamw" else self.learning_rate / 10
-        fine = [self._adamw(trained, adamw_rate * self.encoder_rate)] if trained else []
+        fine = [self._adamw(trained, adamw_rate * self.encoder.rate)] if trained else []
         if self.optimizer == "adamw":
             return [self._adamw(learned.values(), self.learning_rate), *fine]
         ends = {"model1.0.weight", "model8.6.weight", "classifier.weight"}

@@ -203,8 +203,9 @@ def test_a_resumed_recipe_makes_the_same_steps(settings):
     [
         ({"optimizer": "sgd"}, "optimizer must be one of .* got 'sgd'"),
         ({"schedule": "linear"}, "schedule must be one of .* got 'linear'"),
-        ({"alpha": -1.0}, "alpha, chroma_weight and encoder_rate must be 0 or more"),
-        ({"chroma_weight": -1.0}, "alpha, chroma_weight and encoder_rate must be 0 or more"),
+        ({"alpha": -1.0}, "alpha must be 0 or more, got -1"),
+        ({"chroma_weight": -1.0}, "chroma_weight must be 0 or more, got -1"),
+        ({"encoder_rate": -1.0}, "encoder_rate must be 0 or more, got -1"),
     ],
 )
 def test_a_setting_that_cannot_be_is_an_error(settings, said):

@@ -6,7 +6,7 @@ import torch
 from lightning_fabric import Fabric
 
 from colorcli import Batch
-from colorcli.encoders import start_encoder
+from colorcli.encoders import EncoderTraining
 from colorcli.errors import WeightsNotFound
 from colorcli.training.recipes import read_recipe
 from colorcli_koalarization import Koalarization
@@ -333,7 +333,7 @@ def test_the_discarded_model_of_georgia_tech_has_no_extractor_and_needs_no_weigh
 def test_the_starter_stands_on_a_classifier_that_never_learns():
     recipe = paper("starter")
     network = Koalarization().build(**recipe.network)
-    start_encoder(network, "random", learns=False)
+    EncoderTraining("random").start(network)
     learned = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     assert not any(name.startswith("encoder.") for name in learned)
     assert sum(parameter.numel() for parameter in network.parameters()) <= 5e6

@@ -239,8 +239,9 @@ def assert_same(one, other):
     [
         ({"schedule": "linear"}, "schedule must be one of .* got 'linear'"),
         ({"keep": "none"}, "keep must be one of .* got 'none'"),
-        ({"l1_weight": -1.0}, "l1_weight and chroma_weight must be 0 or more"),
-        ({"chroma_weight": -1.0}, "l1_weight and chroma_weight must be 0 or more"),
+        ({"l1_weight": -1.0}, "l1_weight must be 0 or more"),
+        ({"chroma_weight": -1.0}, "chroma_weight must be 0 or more, got -1"),
+        ({"encoder_rate": -1.0}, "encoder_rate must be 0 or more, got -1"),
         ({"discriminator_width": 0}, "discriminator_width 1 or more"),
         ({"warm_up": 1.0}, "warm_up in 0..1"),
         ({"warm_up": -0.1}, "warm_up in 0..1"),

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -20,6 +21,30 @@ def modules_of_temporary_folders_are_forgotten(tmp_path_factory):
         file = getattr(sys.modules[name], "__file__", None)
         if file and Path(file).is_relative_to(tmp_path_factory.getbasetemp()):
             del sys.modules[name]
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A folder of installed distributions, empty at first."""
+    from tests.site_packages import SitePackages
+
+    site = SitePackages(tmp_path / "site")
+    monkeypatch.syspath_prepend(site.folder)
+    return site
+
+
+@pytest.fixture
+def unique():
+    """The name of a distribution that no other test has imported a module of."""
+    return f"plugin-{uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from tests.browser import chromium
+
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(params=["cpu", "cuda", "remote"])

@@ -5,19 +5,12 @@ from huggingface_hub import constants
 
 from colorcli import read_manifest
 from colorcli.cli import main
-from tests.site_packages import SitePackages, working
+from tests.site_packages import working
 
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "huggingface"))
-
-
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    site = SitePackages(tmp_path / "site")
-    monkeypatch.syspath_prepend(site.folder)
-    return site
 
 
 BUILT_IN = ["iizuka", "koalarization", "pix2pix", "siggraph17", "zhang"]

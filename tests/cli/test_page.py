@@ -8,12 +8,6 @@ from colorcli.cli import main
 from colorcli.pages import is_page
 from tests.evaluation.pictures import save_gray, save_photographs
 from tests.media.films.clips import make_clip
-from tests.tiny import write_tiny_weights
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return str(write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors"))
 
 
 @pytest.fixture

@@ -8,31 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorcli.cli import main
 from colorcli.media.pictures.provenance import read_provenance
-from tests.tiny import write_tiny_weights
 
 
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    return str(write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors"))
-
-
-@pytest.fixture
-def colorcli(weights, capsys, tmp_path, monkeypatch):
-    """Run the command beside two pictures: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def photos(tmp_path):
+    """Two pictures beside which the command is run."""
     chance = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
     for name in ("a.png", "b.jpg"):
         coarse = Image.fromarray(chance.integers(40, 200, (4, 5), np.uint8))
         coarse.resize((40, 32)).save(tmp_path / "photos" / name)
-
-    def run(*args):
-        code = main(["run", "--device", "cpu", "--weights", weights, *args])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def files(folder):

@@ -10,17 +10,10 @@ from PIL import Image
 
 from colorcli.cli import main
 from colorcli.testing import ColorizerSuite
-from tests.site_packages import SitePackages, working
+from tests.site_packages import working
 
 SUNSET = (Path(__file__).parents[1] / "third_party" / "colorcli-sunset" / "colorcli_sunset.py").read_text()
 PROMISES = [name.removeprefix("test_").replace("_", " ") for name in vars(ColorizerSuite) if name.startswith("test_")]
-
-
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    site = SitePackages(tmp_path / "site")
-    monkeypatch.syspath_prepend(site.folder)
-    return site
 
 
 @pytest.fixture

@@ -16,24 +16,6 @@ from colorcli.cli import main
 from colorcli.media.pictures.provenance import read_provenance
 from colorcli.weights import Header, write_state
 from tests.site_packages import SitePackages, working
-from tests.tiny import write_tiny_weights
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    return str(write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors"))
-
-
-@pytest.fixture
-def colorcli(weights, capsys, tmp_path, monkeypatch):
-    """Run the command in an empty folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*args):
-        code = main(["run", "--device", "cpu", "--weights", weights, *map(str, args)])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def process(*args, weights, **keywords):

@@ -10,16 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorcli.cli import main
 from colorcli.media.films import ffmpeg
 from colorcli.media.films.probe import probe
 from tests.media.films.clips import decoded, make_clip, run_ffmpeg
-from tests.tiny import write_tiny_weights
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return str(write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors"))
 
 
 @pytest.fixture(scope="module")
@@ -27,18 +20,6 @@ def clip(tmp_path_factory):
     """A film of eight frames with sound; tests copy it."""
     path = tmp_path_factory.mktemp("clip") / "film.mp4"
     return make_clip(path, frames=8, audio="aac").read_bytes()
-
-
-@pytest.fixture
-def colorcli(weights, capsys, tmp_path, monkeypatch):
-    """Run the command in an empty folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*args):
-        code = main(["run", "--device", "cpu", "--weights", weights, *map(str, args)])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -8,19 +8,7 @@ import pytest
 
 from colorcli.isolation.origin import Origin, digest, origin_of
 from colorcli.plugin.registry import Registry
-from tests.site_packages import SitePackages, working
-
-
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    site = SitePackages(tmp_path / "site")
-    monkeypatch.syspath_prepend(site.folder)
-    return site
-
-
-@pytest.fixture
-def unique():
-    return f"plugin-{uuid4().hex[:8]}"
+from tests.site_packages import working
 
 
 def test_a_colorizer_is_traced_to_its_distribution(site, unique):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from colorcli.pages.comparison import open_comparison
 from colorcli.pages.sheet import PictureVersions
-from tests.browser import chromium, needs_chromium, opened
+from tests.browser import needs_chromium, opened
 
 pytestmark = needs_chromium
 
@@ -23,12 +23,6 @@ ORIGINAL = {"original": (60, 200, 60)}
 def row(name, size, colors, note=""):
     """A picture whose versions are flat, so that a pixel tells which it is of."""
     return PictureVersions(name, {label: Image.new("RGB", size, color) for label, color in colors.items()}, note)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

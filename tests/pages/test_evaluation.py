@@ -6,7 +6,7 @@ import pytest
 
 from colorcli.evaluation.tables import Column, Comparison, Figure, Report, Section, Table
 from colorcli.pages.evaluation import to_html
-from tests.browser import chromium, needs_chromium, opened
+from tests.browser import needs_chromium, opened
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +29,6 @@ def path(report, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "table.html"
     path.write_text(to_html(report), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 def test_names_and_texts_are_escaped(path):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from colorcli.errors import UnwritableMedia
 from colorcli.pages import check_free, data_uri, is_page, open_page, page, picture
-from tests.browser import chromium, needs_chromium, opened
+from tests.browser import needs_chromium, opened
 
 NASTY = "<script>alert('a')</script> & \"b\" $body"
 
@@ -30,12 +30,6 @@ class Reader(HTMLParser):
 
     def named(self, name):
         return [attributes for tag, attributes in self.tags if tag == name]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 def test_titles_and_texts_are_escaped():

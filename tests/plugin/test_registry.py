@@ -4,7 +4,6 @@ import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from textwrap import dedent
-from uuid import uuid4
 
 import pytest
 
@@ -12,21 +11,12 @@ from colorcli import API_VERSION
 from colorcli.errors import ColorizerNotFound, PluginError, UsageError
 from colorcli.plugin.manager import PluginManager
 from colorcli.plugin.registry import Registry, split_name
-from tests.site_packages import SitePackages, working
+from tests.site_packages import working
 
 
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    site = SitePackages(tmp_path / "site")
-    monkeypatch.syspath_prepend(site.folder)
+@pytest.fixture(autouse=True)
+def all_plugins(monkeypatch):
     monkeypatch.delenv("COLORCLI_PLUGINS", raising=False)
-    return site
-
-
-@pytest.fixture
-def unique():
-    """A distribution that no other test has imported a module of."""
-    return f"plugin-{uuid4().hex[:8]}"
 
 
 def broken(name):

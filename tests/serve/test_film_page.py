@@ -7,18 +7,12 @@ import shlex
 import pytest
 
 from colorcli.cli import main
-from tests.browser import chromium, needs_chromium, opened
+from tests.browser import needs_chromium, opened
 from tests.media.films.clips import make_clip
 from tests.serve.running import running
 from tests.serve.test_page import DESK, PHONE, add_hint, command, give, settled
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from colorcli.cli import main
-from tests.browser import chromium, needs_chromium, opened
+from tests.browser import needs_chromium, opened
 from tests.serve.pictures import encoded, gray, in_color
 from tests.serve.running import running
 
@@ -29,12 +29,6 @@ DROP = """([files, type]) => {
     const make = type === "paste" ? ClipboardEvent : DragEvent;
     document.body.dispatchEvent(new make(type, { [name]: transfer, bubbles: true, cancelable: true }));
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 import pytest
-import torch
 
+from tests.threads import threads
 from tests.training.photographs import write_photographs, write_recipe
 
 
@@ -16,7 +16,5 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with threads(1):
+        yield

@@ -16,6 +16,7 @@ from colorcli.inference.device import choose
 from colorcli.inference.model import Model
 from colorcli.inference.pipeline import Pipeline
 from tests.media.films.clips import add_clean_aperture, make_clip, moving_pictures
+from tests.threads import threads
 
 OFF = FilmSettings(stabilize="off")
 FLOW = FilmSettings(stabilize="flow")
@@ -64,10 +65,8 @@ def pipeline_of(*colors, name="plain.test", network=None):
 @pytest.fixture(autouse=True)
 def one_thread():
     """Frames reach the network in order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with threads(1):
+        yield
 
 
 def still(color, frames=8, size=(64, 48)):

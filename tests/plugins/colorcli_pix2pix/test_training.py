@@ -12,6 +12,7 @@ from colorcli.training.loop import train
 from colorcli.training.recipes import read_recipe
 from colorcli_pix2pix import Pix2Pix
 from colorcli_pix2pix.categories import CATEGORIES
+from tests.threads import threads
 from tests.training.photographs import picture
 
 STAGES = "".join(
@@ -67,10 +68,8 @@ training = {{ epochs = 2, early_stopping = [2, 1.0] }}
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
     """Networks so small are quicker on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with threads(1):
+        yield
 
 
 @pytest.fixture(scope="module")

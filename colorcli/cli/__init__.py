@@ -32,14 +32,13 @@ from colorcli.cli.weights import weights
 from colorcli.errors import ColorcliError, UnwritableMedia, UsageError, did_you_mean
 from colorcli.files import shown
 from colorcli.settings import find_settings, is_users_own, read_settings
-from colorcli.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class _Commands(click.Group):
-    """The commands; files and folders in the place of a command are inputs of `run`."""
+    """The commands; files, folders and URLs in the place of a command are inputs of `run`."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -52,7 +51,7 @@ class _Commands(click.Group):
         word = args[0]
         if word in self.commands or word.startswith("-"):
             return super().resolve_command(ctx, args)
-        if os.path.lexists(word) or is_remote(word):
+        if os.path.lexists(word) or "://" in word:
             return super().resolve_command(ctx, ["run", *args])
         if "." in word or os.sep in word:
             raise UsageError(f"File, folder or command not found: {shown(word)}.")

@@ -41,7 +41,7 @@ message_options = option_group(
     [
         click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each picture and film."),
         click.option("-v", "--verbose", is_flag=True, help="Print a line for every file, with the colorizer's notes."),
-        click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+        click.option("-q", "--quiet", is_flag=True, help="Print only errors, and notes on the run as a whole."),
     ],
 )
 

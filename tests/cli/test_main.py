@@ -133,6 +133,12 @@ def test_a_word_that_is_no_command_and_no_file_is_an_error(word, answer, capsys,
     assert capsys.readouterr().err.startswith(answer)
 
 
+@pytest.mark.parametrize("url", ["https://example.org/a.jpg", "http://localhost/a.png", "ftp://host/film.mp4"])
+def test_a_url_in_the_place_of_a_command_is_an_input_that_has_to_be_downloaded(url, capsys):
+    assert main([url, "--offline", "--model", "zhang.starter"]) == 1
+    assert f"{url} is a URL, not a file.\nhint: Download it first" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_files_and_folders_in_the_place_of_a_command_are_colorized(options, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

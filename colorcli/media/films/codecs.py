@@ -11,6 +11,7 @@ from colorcli.errors import UsageError, did_you_mean
 from colorcli.media.films.captions import CAPTIONED
 from colorcli.media.films.encoder import settle_timing
 from colorcli.media.films.ffmpeg import encoders, run
+from colorcli.media.films.trial import check_reading_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,7 +140,8 @@ def choose_encoding(
         preset: the encoder's speed preset; None for a fast one.
 
     Raises:
-        UsageError: the encoder does not exist, lacks an option, or rejects its value.
+        UsageError: the encoder does not exist, lacks an option, or rejects its value; or it is unknown, and what it
+            writes cannot be read back.
         FfmpegMissing: ffmpeg is not available.
     """
     name = codec or {".webm": "libvpx-vp9", ".mxf": "dnxhd"}.get(suffix.lower(), "libx264")
@@ -175,7 +177,10 @@ def choose_encoding(
     if film.captions and encoders()[name] not in CAPTIONED:
         notes += (f"the closed captions within its video are lost, because {name} cannot carry them (libx264 does)",)
     color_range, more = _range(film, encoders()[name], suffix.lower())
-    return settle_timing(film, Encoding(name, options, pixel_format, alpha, color_range, notes=notes + more))
+    encoding = settle_timing(film, Encoding(name, options, pixel_format, alpha, color_range, notes=notes + more))
+    if name not in ENCODERS:
+        check_reading_back(film, encoding, suffix.lower())
+    return encoding
 
 
 _DEPTHS = {8: "", 10: "10le", 12: "12le"}

@@ -22,6 +22,9 @@ MATRICES = {
     8: "ycgco",
     9: "bt2020nc",
     10: "bt2020c",
+    11: "smpte2085",
+    12: "chroma-derived-nc",
+    13: "chroma-derived-c",
     14: "ictcp",
 }
 TRANSFERS = {
@@ -60,7 +63,7 @@ LUMA_MATRICES = {"bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"
 """The matrices that we support: Y, U and V are linear in R', G' and B'."""
 
 _HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
-_UNSUPPORTED = {"ycgco", "bt2020c", "ictcp"}
+_UNSUPPORTED = {"ycgco", "bt2020c", "smpte2085", "chroma-derived-nc", "chroma-derived-c", "ictcp"}
 _USUAL_PRIMARIES = {"bt709": "bt709", "bt2020nc": "bt2020", "bt470bg": "bt470bg", "smpte240m": "smpte240m"}
 _FULL_GRAY = {"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "mjpeg", "png", "jpeg2000", "jpegls", "dpx", "tiff"}
 _CONVERT = "Convert it first: ffmpeg -i FILM -vf scale=out_color_matrix=bt709 -crf 12 CONVERTED.mkv"

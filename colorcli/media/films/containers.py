@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _REFUSED = "Could not write header"
 _NO_PARAMETERS = " not set"  # "sample rate not set", "dimensions not set"
+_DROPPED = {"webm": {"attachment"}}
+"""The kinds of streams that ffmpeg's muxers accept and do not write."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,14 @@ def _unsupported(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stre
     """Return the streams that a container cannot hold, and why; None if it cannot even hold the video."""
     if muxer == "matroska":  # covers become attachments
         streams = tuple(each for each in streams if each.kind != "picture")
+    dropped = {each: "not written" for each in streams if each.kind in _DROPPED.get(muxer, ())}
+    streams = tuple(each for each in streams if each not in dropped)
     if _objection(film, muxer, encoding, streams) is None:
-        return {}
+        return dropped
     if _objection(film, muxer, encoding, ()) is not None:
         return None
     objections = {each: _objection(film, muxer, encoding, (each,)) for each in streams}
-    return {each: reason for each, reason in objections.items() if reason is not None}
+    return dropped | {each: reason for each, reason in objections.items() if reason is not None}
 
 
 def _objection(film: Film, muxer: str, encoding: Encoding, streams: tuple[Stream, ...]) -> str | None:

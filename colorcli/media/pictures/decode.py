@@ -301,7 +301,8 @@ def scaled(pixels: NDArray[Any], low: float, high: float) -> NDArray[Any]:
     rows = max(1, _STRIP * len(pixels) // max(1, pixels.size))
     for start in range(0, len(pixels), rows):
         part = pixels[start : start + rows]
-        values = np.nan_to_num(part.astype(np.float64), posinf=high, neginf=low)
+        with np.errstate(invalid="ignore"):  # signaling NaN
+            values = np.nan_to_num(part.astype(np.float64), posinf=high, neginf=low)
         levels[start : start + rows] = (np.clip((values - low) / (high - low), 0, 1) * 65535).round()
     return levels
 

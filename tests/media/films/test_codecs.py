@@ -6,6 +6,7 @@ import pytest
 
 from colorcli.errors import UsageError
 from colorcli.media.films.codecs import choose_encoding
+from colorcli.media.films.ffmpeg import encoders
 from colorcli.media.films.probe import probe
 from colorcli.media.films.provenance import read_provenance
 from colorcli.media.films.reader import read_frames
@@ -93,6 +94,14 @@ def test_what_the_trial_accepts_the_run_encodes(tmp_path, codec, suffix):
     times, true = [time for time, _ in decoded(written.path)], [time - film.start for time, _ in decoded(source)]
     assert len(times) == 6
     assert all(abs(time - wanted) < Fraction(1, 30) for time, wanted in zip(times, true, strict=True))
+
+
+@pytest.mark.parametrize("codec", ["libvvenc", "liboapv", "libxavs2"])
+def test_an_encoder_whose_frames_do_not_come_back_is_rejected(film, codec):
+    if codec not in encoders():
+        pytest.skip("this ffmpeg was built without it")
+    with pytest.raises(UsageError, match=f"{codec} cannot be used: of frames that were encoded for trial"):
+        choose_encoding(film, ".mkv", codec)
 
 
 def test_an_encoder_for_constant_rates_rejects_a_variable_one(tmp_path):

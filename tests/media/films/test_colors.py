@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from colorcli.errors import UnreadableMedia
 from colorcli.media.films import colors
 from colorcli.media.films.ffmpeg import run
 from colorcli.media.films.probe import probe
@@ -26,6 +27,16 @@ def test_a_film_in_any_transfer_characteristic_can_be_made_and_keeps_it(tmp_path
     source = make_clip(tmp_path / "source.mp4", 3, transfer=transfer)
     assert probe(source).transfer == transfer
     assert probe(rewritten(source, tmp_path / "film.mp4").path).transfer == transfer
+
+
+@pytest.mark.parametrize("matrix", ["ycgco", "bt2020c", "smpte2085", "chroma-derived-nc", "ictcp"])
+def test_a_matrix_that_is_not_supported_is_not_taken_for_another(tmp_path, matrix):
+    make_clip(tmp_path / "source.mkv", 2)
+    number = next(each for each, name in colors.MATRICES.items() if name == matrix)
+    tag = f"h264_metadata=matrix_coefficients={number}"
+    run_ffmpeg("-i", tmp_path / "source.mkv", "-c", "copy", "-bsf:v", tag, tmp_path / "tagged.h264")
+    with pytest.raises(UnreadableMedia, match=f"the color matrix {matrix} is not supported"):
+        probe(tmp_path / "tagged.h264")
 
 
 def test_a_pal_dvd_can_be_made(tmp_path):

@@ -31,6 +31,7 @@ def test_a_container_that_holds_everything_is_kept(tmp_path):
     [
         ({"subtitles": "srt"}, ".mp4", "stream 1 (subrip)"),
         ({"attachment": True}, ".mp4", "stream 1 (attachment)"),
+        ({"attachment": True}, ".webm", "stream 1 (attachment)"),
         ({"audio": "aac"}, ".webm", "stream 1 (aac)"),
     ],
 )

@@ -16,6 +16,7 @@ from colorcli.media.pictures.files import open_picture
 from tests.media.pictures.samples import HEIGHT, WIDTH, color, distance, gray, image, only_frame, rewritten
 
 FLOAT = (gray(16) / 65535).astype(np.float32)
+SIGNALING = np.array(0x7FA00000, np.uint32).view(np.float32)[()]  # NaN
 
 
 def read(pixels, **options):
@@ -34,8 +35,11 @@ def tag(number: int, kind: int, *values):
 # Ranges
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    "value", [1.02, -0.05, np.nan, np.inf, -np.inf, 3e38], ids=["over", "under", "nan", "inf", "-inf", "huge"]
+    "value",
+    [1.02, -0.05, np.nan, SIGNALING, np.inf, -np.inf, 3e38],
+    ids=["over", "under", "nan", "signaling", "inf", "-inf", "huge"],
 )
 def test_a_single_float_beyond_the_range_changes_no_other(value):
     pixels = FLOAT.copy()

@@ -29,13 +29,15 @@ def remark_on_gaps(data: bytes, *, apart_from: Iterable[bytes] = ()) -> str:
     return "a part of its data is zeros, so a part of the picture may be damaged"
 
 
-def remark_on_av1(data: bytes) -> str:
+def remark_on_av1(data: bytes, max_pixels: int) -> str:
     """Describe damage in the coded pixels of an AVIF; empty if there is none, or if it cannot be checked.
 
     Args:
         data: the file.
+        max_pixels: the most that a frame may have, to bound the memory: its data may state another size than the file.
     """
-    if _decodes(data, _STRICT) or not _decodes(data, {}):  # a file that ffmpeg cannot read says nothing
+    limit = {"max_pixels": str(max_pixels)}
+    if _decodes(data, limit | _STRICT) or not _decodes(data, limit):  # a file that ffmpeg cannot read says nothing
         return ""
     return "its data break the rules of AV1, so a part of the picture may be damaged"
 

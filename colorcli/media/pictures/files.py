@@ -210,7 +210,7 @@ class Picture:
                 metadata = (self.kept.exif, self.kept.xmp, self.kept.profile)
                 self._remark(damage.remark_on_gaps(self._data, apart_from=metadata))
             if self.format == "AVIF":
-                self._remark(damage.remark_on_av1(self._data))
+                self._remark(damage.remark_on_av1(self._data, self._max_pixels))
             profile = self._profile()
             if self.format == "JPEG":
                 if not profile and exif.is_adobe_rgb(self.kept.exif):

@@ -16,6 +16,7 @@ from colorcli.media.pictures.damage import remark_on_av1, remark_on_gaps
 from colorcli.media.pictures.files import open_picture
 
 NOISE = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+PIXELS = NOISE.shape[0] * NOISE.shape[1]
 DEEP = NOISE.astype(np.uint16) * 16
 
 
@@ -102,16 +103,23 @@ def animation() -> bytes:
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
 def test_a_changed_byte_of_an_avif_is_said(make, part):
     good = make()
-    assert not remark_on_av1(good)
+    assert not remark_on_av1(good, PIXELS)
     damaged = bytearray(good)
     start = good.index(b"mdat") + 4
     damaged[start + int((len(good) - start) * part)] ^= 0x55
-    assert "a part of the picture may be damaged" in remark_on_av1(bytes(damaged))
+    assert "a part of the picture may be damaged" in remark_on_av1(bytes(damaged), PIXELS)
+
+
+def test_an_avif_larger_than_allowed_is_not_decoded_to_be_judged():
+    damaged = bytearray(saved("AVIF"))
+    damaged[-2000] ^= 0x55
+    assert remark_on_av1(bytes(damaged), PIXELS)
+    assert not remark_on_av1(bytes(damaged), PIXELS - 1)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", saved("WEBP")[:50]])
 def test_what_ffmpeg_cannot_read_is_not_judged(data):
-    assert not remark_on_av1(data)
+    assert not remark_on_av1(data, PIXELS)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_what_another_run_wrote_in_the_meantime_is_left_unless_overwritten(tmp_p
     assert target.read_text() == "wanted"
 
 
-def test_a_file_system_without_links_is_no_obstacle(tmp_path, monkeypatch):
+def test_a_file_system_without_links_is_enough(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
 

@@ -74,7 +74,7 @@ def test_an_object_is_read_as_a_file_is(folder, stored):
         assert file.read() == b"bytes"
 
 
-def test_what_is_not_there_is_missing(folder):
+def test_a_missing_file_is_not_found(folder):
     path = folder / "nothing.jpg"
     assert not path.exists()
     assert not path.is_file()

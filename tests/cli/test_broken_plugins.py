@@ -61,7 +61,7 @@ def broken(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("how", BREAKS)
-def test_the_built_in_colorizers_go_on(how, broken, photo, tmp_path, capsys):
+def test_the_built_in_colorizers_still_work(how, broken, photo, tmp_path, capsys):
     broken(how)
     assert main(["models", "--json"]) == 0
     assert {model["name"] for model in json.loads(capsys.readouterr().out)} >= BUILT_IN

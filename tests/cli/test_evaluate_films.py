@@ -55,7 +55,7 @@ def test_every_film_in_a_folder_has_a_table_and_there_is_a_mean(capsys, folder, 
         assert mean["rows"]["gray"][name]["value"] == pytest.approx(np.mean(own))
 
 
-def test_without_stabilization_there_is_no_second_row(capsys, folder, weights):
+def test_a_table_without_stabilization_has_a_single_row(capsys, folder, weights):
     out = run(capsys, weights, make_clip(folder / "a.mp4", frames=3), "--stabilize", "off").out
     assert first_cells(out)[2:] == ROWS[:3]
 
@@ -84,7 +84,7 @@ def test_a_gray_film_is_named_and_skipped(capsys, folder, weights):
     assert first_cells(captured.out)[2:] == ROWS
 
 
-def test_films_of_which_none_is_in_color_are_an_error(capsys, folder, weights):
+def test_films_without_any_color_are_an_error(capsys, folder, weights):
     gray = np.full((3, 48, 64, 3), 128, np.uint8)
     captured = run(capsys, weights, make_clip(folder / "a.mp4", pictures=gray), code=1)
     assert "is gray" in captured.err

@@ -127,7 +127,7 @@ def test_a_wrong_command_line_exits_with_2_and_points_to_the_help(args, capsys):
         ("photos/", "error: File, folder or command not found: photos/.\n"),
     ],
 )
-def test_a_word_that_is_no_command_and_no_file_is_an_error(word, answer, capsys, tmp_path, monkeypatch):
+def test_a_word_that_is_neither_a_command_nor_a_file_is_an_error(word, answer, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main([word]) == 2
     assert capsys.readouterr().err.startswith(answer)

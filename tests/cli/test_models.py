@@ -29,7 +29,7 @@ def test_every_tag_is_listed_with_size_license_and_whereabouts(capsys):
     assert published.split(maxsplit=4) == ["zhang.eccv16", "129.0", "MB", "BSD-2-Clause", "downloaded when first used"]
 
 
-def test_weights_that_are_here_are_said_to_be_here(capsys, tmp_path):
+def test_local_weights_are_listed_as_local(capsys, tmp_path):
     published = read_manifest("zhang")["eccv16"]
     cached = tmp_path / "huggingface" / f"models--{published.repo.replace('/', '--')}"
     (cached / "refs").mkdir(parents=True)
@@ -60,7 +60,7 @@ def test_broken_plugins_are_mentioned_on_stderr_only(capsys, site):
     assert captured.err == "note: 1 of the plugins is broken; see `colorcli plugins`.\n"
 
 
-def test_no_colorizer_at_all_is_said_in_words(capsys, monkeypatch):
+def test_an_empty_list_of_colorizers_is_a_sentence(capsys, monkeypatch):
     monkeypatch.setenv("COLORCLI_PLUGINS", "")
     assert models(capsys).out == "No colorizers are installed.\n"
     assert models(capsys, "--json").out == "[]\n"

@@ -68,7 +68,7 @@ def test_json_has_the_records(capsys, site, args):
     }
 
 
-def test_no_plugin_at_all_is_said_in_words(capsys, monkeypatch):
+def test_an_empty_list_of_plugins_is_a_sentence(capsys, monkeypatch):
     monkeypatch.setenv("COLORCLI_PLUGINS", "")
     assert plugins(capsys) == "No plugins are installed.\n"
 
@@ -145,7 +145,7 @@ def test_every_promise_has_a_verdict(capsys, site, unique):
     assert captured.err == f"{len(rows)} promises kept, 0 broken\n"
 
 
-def test_a_broken_promise_is_told_with_the_reason_and_the_others_go_on(capsys, site, unique):
+def test_a_broken_promise_is_reported_with_its_reason_and_the_others_are_checked(capsys, site, unique):
     site.add(unique, SUNSET.replace("return warmth * ab", "return warmth * ab / 0"), "sunset")
     found = verdicts(capsys, "sunset", code=1)
     assert list(found)[1:] == PROMISES

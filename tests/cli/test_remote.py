@@ -112,7 +112,7 @@ def test_other_settings_and_bad_pictures_are_reported_and_do_not_stop_the_rest(p
     assert colorcli(f"{url}/sub", "-o", f"{url}-color/sub", "--strength", "0.5", "--overwrite")[0] == 0
 
 
-def test_a_missing_bucket_is_said_so(bucket, colorcli):
+def test_a_missing_bucket_is_reported(bucket, colorcli):
     code, _, err = colorcli("s3://nobody-has-this/photos")
     assert code == 1
     assert "not found: s3://nobody-has-this/photos" in err

@@ -322,7 +322,7 @@ def test_options_reach_the_colors(colorcli, photos, tmp_path):
         ("broken", "broken: broken link."),
     ],
 )
-def test_an_input_that_is_no_file_is_an_error_and_the_rest_are_done(colorcli, photos, tmp_path, name, message):
+def test_an_input_that_is_not_a_file_is_an_error_and_the_rest_are_done(colorcli, photos, tmp_path, name, message):
     os.mkfifo("named-pipe")
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "broken").symlink_to("nowhere")

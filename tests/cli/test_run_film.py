@@ -274,7 +274,7 @@ def test_an_unsuitable_ffmpeg_on_the_path_is_passed_over_and_v_tells_why(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have names in Unicode only")
 @pytest.mark.parametrize("name", [b"na\xefve.mp4", b"\xff\xfe.mkv", b"a\x80b.ts"])
-def test_names_that_are_not_utf_8_are_no_obstacle(colorcli, tmp_path, name):
+def test_names_that_are_not_utf_8_are_accepted(colorcli, tmp_path, name):
     path = tmp_path / os.fsdecode(name)
     make_clip(tmp_path / f"plain{path.suffix}", frames=3, audio="aac").rename(path)
     code, _, err = colorcli(path.name)

@@ -107,7 +107,7 @@ def test_results_are_scored_and_invalid_ones_are_named(make, score, here):
     assert told["models"]["zhang.small"]["rate"] == pytest.approx(1 / 6)
 
 
-def test_results_of_which_none_is_valid_are_an_error(make, score, here):
+def test_results_without_a_valid_one_are_an_error(make, score, here):
     make("--practice", "0")
     save(here / "a.json", "{}")
     code, out, err = score("a.json")

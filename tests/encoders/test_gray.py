@@ -35,7 +35,7 @@ def test_an_encoder_of_timms_gives_its_pyramid():
 
 
 @pytest.mark.parametrize("name", ["resnet", "timm/there-is-none"])
-def test_unknown_names_are_said(name):
+def test_unknown_names_are_reported(name):
     if name.startswith("timm"):
         pytest.importorskip("timm")
     with pytest.raises(ValueError, match="encoder"):

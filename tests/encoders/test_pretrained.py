@@ -31,7 +31,7 @@ def test_weights_come_from_a_colorizers_file_too(tmp_path):
         assert torch.equal(mine.state_dict()[key], value), key
 
 
-def test_a_file_without_an_encoder_is_said(tmp_path):
+def test_a_file_without_an_encoder_is_reported(tmp_path):
     write_state(tmp_path / "some.safetensors", {"head": torch.zeros(1)}, Header("zhang", "some", {}))
     with pytest.raises(UsageError, match="contains no encoder"):
         give_weights(GrayEncoder("efficientnet-lite0"), str(tmp_path / "some.safetensors"))

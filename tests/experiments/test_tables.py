@@ -45,7 +45,7 @@ def test_a_cell_of_the_paper_is_followed_by_ours(row, cells):
     assert table.beside
 
 
-def test_a_table_of_which_the_paper_prints_no_figure_has_ours_alone():
+def test_a_table_without_figures_in_the_paper_has_only_ours():
     table = filled(TableRow(name="L1", metric="l1", of=("baseline", "ensemble")), columns=("one", "other"))
     assert table.heading == ["", "one", "other"]
     assert table.rows == [["L1", "12.345 (11.000 to 13.500)", "-"]]

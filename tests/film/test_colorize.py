@@ -322,7 +322,7 @@ def test_a_film_records_what_made_its_colors(tmp_path):
     assert found == FilmSettings().provenance(pipeline_of())
 
 
-def test_a_changed_model_of_a_shot_makes_a_film_anew():
+def test_another_model_for_a_shot_colorizes_the_film_again():
     settings = FilmSettings(shots=(Shot(Fraction(0), Fraction(1), "other"),))
 
     def digest(fingerprint):

@@ -258,7 +258,7 @@ def test_several_stills_of_a_shot_share_it(tmp_path):
         (lambda still: (still * 0.6).astype(np.uint16), "of its frame"),
     ],
 )
-def test_what_does_not_fit_is_said(tmp_path, change, says):
+def test_what_does_not_fit_is_reported(tmp_path, change, says):
     gray, true = in_two(tmp_path, panning(1, 10))
     (shot,) = colored_stills(tmp_path / "stills", gray, true)
     path = tmp_path / "stills" / still_name(shot.time)

@@ -75,7 +75,7 @@ def test_many_problems_are_counted_and_not_listed(tmp_path):
         read_hints(write(tmp_path / "a.csv", rows))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"missing\.csv: No such file"):
         read_hints(tmp_path / "missing.csv")
 

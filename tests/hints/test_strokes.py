@@ -83,7 +83,7 @@ def test_noise_is_refused_within_seconds(tmp_path):
         read_strokes(tmp_path / "noise.png")
 
 
-def test_a_file_that_is_no_picture_is_refused(tmp_path):
+def test_a_file_that_is_not_a_picture_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("red")
     with pytest.raises(UnreadableMedia):
         read_hints(tmp_path / "notes.txt")

@@ -63,7 +63,7 @@ def test_what_is_in_color_is_copied_byte_by_byte(mixed, tmp_path):
     assert read_provenance(tmp_path / "out/gray.png") == pipeline_of().provenance
 
 
-def test_a_sepia_picture_is_colored_like_a_gray_one_and_said_to_be(mixed, tmp_path):
+def test_a_sepia_picture_is_colored_like_a_gray_one_and_reported(mixed, tmp_path):
     outcomes = run(mixed, tmp_path / "out")
     assert "tinted" in outcomes["sepia.png"].notes["tone"]
     assert "tone" not in outcomes["gray.png"].notes

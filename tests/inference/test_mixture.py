@@ -94,7 +94,7 @@ def test_certainty_counts_place_by_place():
     assert torch.allclose(ab[:, [0, 3]], expected.expand(4, 2), atol=0.3)
 
 
-def test_without_a_distribution_there_is_no_certainty():
+def test_a_mixture_without_a_distribution_has_no_certainty_option():
     mixed = mixture((Flat("warm", 40.0), 1.0), (Flat("cool", -20.0), 1.0))
     assert "certainty" not in {option.name for option in mixed.colorizer.options}
 

@@ -45,7 +45,7 @@ def test_no_output_replaces_an_input(here):
     assert "would replace an input" in problems("a.jpg", output=str(here.parent / f"{here.name}-link"))[0]
 
 
-def test_an_output_of_an_earlier_run_is_no_input_when_its_source_is_one(here):
+def test_an_output_of_an_earlier_run_is_not_an_input_if_its_source_is_one(here):
     image().save("a.jpg")
     picture = open_picture(Path("a.jpg"))
     write_picture(Path("a-color.jpg"), colored(picture), picture, provenance=PROVENANCE)

@@ -44,7 +44,7 @@ def test_what_earlier_runs_left_beside_their_inputs_is_not_colored_again(here):
     }
 
 
-def test_nor_is_what_they_left_in_another_format(here):
+def test_what_they_left_in_another_format_is_not_colored_again(here):
     touch("p/a.JPG", "p/a-color.png", "p/a-color/d.png", "p/b.tif", "p/b-color.jpg", "p/c-color.png")
     assert [Path(each).name for each in moves("p")] == ["d.png", "a.JPG", "b.tif", "c-color.png"]
 
@@ -65,7 +65,7 @@ def test_links_are_followed_but_not_in_circles(here):
     assert list(moves("p")) == ["p/a.jpg", "p/c.jpg", "p/linked/b.jpg"]
 
 
-def test_an_unreadable_folder_is_a_problem_and_the_rest_goes_on(here, monkeypatch):
+def test_an_unreadable_folder_is_a_problem_and_the_rest_is_planned(here, monkeypatch):
     touch("p/a.jpg", "p/locked/b.jpg", "p/z/c.jpg")
     real_scandir = os.scandir
 

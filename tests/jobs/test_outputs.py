@@ -20,7 +20,7 @@ def test_a_file_is_written_beside_itself(here):
     }
 
 
-def test_the_folder_one_stands_in_has_a_name_too(here, monkeypatch):
+def test_the_current_folder_has_a_name_too(here, monkeypatch):
     touch("p/a.jpg", "p/q/b.jpg")
     monkeypatch.chdir(here / "p")
     assert moves(".") == {

@@ -14,7 +14,7 @@ from colorcli.jobs import plan
 from tests.jobs.plans import moves, problems, touch
 
 
-def test_what_cannot_be_read_is_a_problem_and_the_rest_goes_on(here):
+def test_an_unreadable_input_is_a_problem_and_the_rest_is_planned(here):
     touch("p/a.jpg")
     (here / "p" / "dangling.jpg").symlink_to(here / "gone.jpg")
     found = plan([Path("p"), Path("missing.jpg")], None)
@@ -62,7 +62,7 @@ def test_shards_share_the_work_out_and_depend_on_nothing_but_paths(here):
         (["/"], None, {}),
     ],
 )
-def test_what_makes_no_sense_is_wrong_usage(here, inputs, output, options):
+def test_contradictory_and_invalid_options_are_usage_errors(here, inputs, output, options):
     touch("p/a.jpg", "p/b.jpg", "p/notes")
     with pytest.raises(UsageError):
         plan([Path(each) for each in inputs], Path(output) if output else None, **options)

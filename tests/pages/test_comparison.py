@@ -121,7 +121,7 @@ def test_names_are_text_whatever_is_in_them(shown):
     assert "broken.jpg: this is <no> picture." in shown.locator(".about").inner_text()
 
 
-def test_notes_problems_and_the_command_are_told(shown):
+def test_notes_problems_and_the_command_are_on_the_page(shown):
     assert shown.locator("#place").inner_text() == "1 of 3 · category people, probability 0.93"
     assert shown.get_by_role("link", name="not shown: 1").get_attribute("href") == "#problems"
     assert shown.locator(".about pre").inner_text() == "colorcli compare a b"

@@ -32,7 +32,7 @@ def test_a_gray_picture_has_no_original(zhang, tmp_path):
     assert list(row.versions) == ["gray", "zhang.small"]
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_goes_on(zhang, tmp_path):
+def test_an_unreadable_file_is_reported_and_the_rest_are_done(zhang, tmp_path):
     save_photographs(tmp_path, 2)
     (tmp_path / "00.png").write_bytes(b"no picture")
     problems = []

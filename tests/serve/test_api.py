@@ -177,7 +177,7 @@ def test_a_download_is_named_as_the_command_line_names_outputs(client):
         assert unquote(disposition) == f"attachment; filename*=UTF-8''{name}"
 
 
-def test_what_a_file_cannot_keep_is_said(client):
+def test_what_a_file_cannot_keep_is_reported(client):
     path = client.opened(tiff16(), "a.tif")
     remarks = json.loads(unquote(client.post(f"{path}/file", {"format": "jpeg"}).headers["colorcli-remarks"]))
     assert remarks == ["the output does not keep more than 8 bits per channel"]

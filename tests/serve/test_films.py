@@ -156,7 +156,7 @@ def test_films_that_differ_only_in_their_suffix_keep_their_references_apart(clie
     assert len(list(films.glob("film.m*-references/*.png"))) == 2
 
 
-def test_what_others_change_beside_an_open_film_is_told(client, films):
+def test_changes_beside_an_open_film_are_reported(client, films):
     path, told = opened(client)
     kept = client.post(f"{path}/references", {"time": told["shots"][0]["time"]}).json
     told = client.get(f"{path}?after=3&version={told['version']}").json
@@ -254,7 +254,7 @@ def test_references_are_remembered_with_their_settings_and_the_list_of_shots(wei
     assert [each.name for each in (films / "film.mp4-references").iterdir()] == ["shots.csv"]
 
 
-def test_a_still_by_somebody_else_is_neither_replaced_nor_removed(client, films):
+def test_a_still_made_by_another_program_is_neither_replaced_nor_removed(client, films):
     path, told = opened(client)
     kept = client.post(f"{path}/references", {"time": told["shots"][0]["time"]}).json
     still = films / "film.mp4-references" / kept["name"]

@@ -140,7 +140,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("content", "name", "message"), HOSTILE.values(), ids=HOSTILE)
-def test_a_file_that_is_no_picture_is_refused_with_a_reason(client, content, name, message):
+def test_a_file_that_is_not_a_picture_is_refused_with_a_reason(client, content, name, message):
     answer = client.add(content, name)
     assert answer.status == 422
     assert answer.error.startswith(message)

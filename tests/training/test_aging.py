@@ -56,7 +56,7 @@ def test_the_quantization_is_that_of_jpeg(tmp_path):
     assert (aged - expected).abs().mean() < 0.5 * (gray - expected).abs().mean()
 
 
-def test_sides_that_are_no_multiple_of_8_keep_their_last_pixels():
+def test_sides_that_are_not_multiples_of_8_keep_their_last_pixels():
     torch.testing.assert_close(
         aging._jpeg(pictures(side=36), strengths(1.0, 1.0))[:, :, 32:], pictures(side=36)[:, :, 32:]
     )

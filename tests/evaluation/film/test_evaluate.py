@@ -197,7 +197,7 @@ def test_nothing_is_compared_over_a_cut(tmp_path):
     assert evaluate_film([pipeline_of((0, 0))], clip, OFF).rows["true"]["cdc"] < 1e-3
 
 
-def test_every_frame_is_told_of(tmp_path):
+def test_every_frame_is_reported(tmp_path):
     told = []
     evaluate_film([pipeline_of((0, 0))], make_clip(tmp_path / "a.mp4", frames=5), OFF, watch=told.append)
     assert told == [1, 2, 3, 4, 5]
@@ -220,7 +220,7 @@ def test_a_stretch_without_a_frame_is_an_error(tmp_path):
         evaluate_film([pipeline_of((0, 0))], make_clip(tmp_path / "a.mp4"), FilmSettings(start=Fraction(100)))
 
 
-def test_what_is_no_film_is_an_error(tmp_path):
+def test_a_file_that_is_not_a_film_is_an_error(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"hello")
     with pytest.raises(UnreadableMedia, match=r"a\.mp4"):
         evaluate_film([pipeline_of((0, 0))], tmp_path / "a.mp4", OFF)

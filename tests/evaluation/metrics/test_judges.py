@@ -36,7 +36,7 @@ def test_a_network_gets_the_weights_of_a_local_file(tmp_path):
     assert not loaded[0].weight.requires_grad
 
 
-def test_what_torch_has_fetched_before_is_used_offline_too(hub):
+def test_what_torch_downloaded_before_is_used_offline(hub):
     state = save(hub / "net-0123abcd.pth")
     assert torch.equal(Judge("x", URL, offline=True).load(network())[0].weight, state["0.weight"])
 

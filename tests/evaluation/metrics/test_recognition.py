@@ -61,6 +61,6 @@ def test_a_picture_is_right_where_its_class_is_that_of_its_category(judge):
 
 
 @pytest.mark.parametrize("names", [["tench", "people"], ["tench", ""], ["cardigan"], []])
-def test_names_that_are_not_all_of_one_class_are_no_labels(judge, names):
+def test_names_that_are_not_all_of_one_class_are_not_labels(judge, names):
     """Two classes are called cardigan, a dog and what one wears."""
     assert Vgg16(judge, names).heading == "VGG-16 agreement %"

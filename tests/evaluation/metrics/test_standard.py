@@ -85,7 +85,7 @@ def test_a_metric_says_what_it_is(name):
     assert metric.definition.endswith(".")
 
 
-def test_what_is_asked_for_once_is_computed_once():
+def test_a_result_that_two_metrics_need_is_computed_once():
     asked = []
     picture = flat(0.1, 0.2, 0.3)
 

@@ -252,7 +252,7 @@ def test_no_tag_names_the_encoder_of_the_old_video(tmp_path, before, after):
 
 
 @pytest.mark.parametrize("angle", [45, 30, -60])
-def test_a_display_angle_that_is_no_right_angle_is_kept(tmp_path, angle):
+def test_a_display_angle_other_than_a_right_angle_is_kept(tmp_path, angle):
     plain = make_clip(tmp_path / "plain.mp4")
     run_ffmpeg("-display_rotation", angle, "-i", plain, "-c", "copy", tmp_path / "source.mp4")
     before, after = probe(tmp_path / "source.mp4"), probe(rewritten(tmp_path / "source.mp4", tmp_path / "f.mp4").path)

@@ -197,7 +197,7 @@ def test_a_section_without_frames_is_an_error(tmp_path, source):
     assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]
 
 
-def test_the_second_of_two_runs_on_one_output_is_told_so(tmp_path, source):
+def test_the_second_of_two_runs_with_one_output_is_an_error(tmp_path, source):
     film = probe(source)
     encoding = choose_encoding(film, ".mp4")
     destination = choose_destination(film, tmp_path / "film.mp4", encoding)

@@ -144,7 +144,7 @@ def test_an_embedded_profile_goes_before_the_numbers_of_an_avif():
 
 @pytest.mark.parametrize("make", [lambda *numbers: png(muted(16), cicp(*numbers)), avif, heic])
 @pytest.mark.parametrize(("transfer", "white", "half"), [(16, 0.581, 0.359), (18, 0.75, 0.5)])
-def test_high_dynamic_range_is_shown_up_to_white_and_said(make, transfer, white, half):
+def test_high_dynamic_range_is_clipped_at_white_and_reported(make, transfer, white, half):
     curve = color_tags._CURVES[transfer]
     assert curve(np.array([white]))[0] == pytest.approx(1, abs=0.02)  # 203 cd/m2, by ITU-R BT.2408
     assert curve(np.array([half]))[0] < 0.5

@@ -77,7 +77,7 @@ def remarks_on(data: bytes) -> list[str]:
         old_style_tiff,
     ],
 )
-def test_a_part_that_was_lost_is_said(make):
+def test_a_lost_part_is_reported(make):
     good = make()
     assert not remarks_on(good)
     assert "a part of the picture may be damaged" in remarks_on(with_gap(good))[0]
@@ -101,7 +101,7 @@ def animation() -> bytes:
     ids=["8 bits", "12 bits", "alpha", "animation"],
 )
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
-def test_a_changed_byte_of_an_avif_is_said(make, part):
+def test_a_changed_byte_in_an_avif_is_reported(make, part):
     good = make()
     assert not remark_on_av1(good, PIXELS)
     damaged = bytearray(good)
@@ -127,7 +127,7 @@ def test_what_ffmpeg_cannot_read_is_not_judged(data):
     [{"bitspersample": 12}, {"bitspersample": 12, "subsampling": "444"}, {"bitspersample": 12, "lossless": True}],
 )
 @pytest.mark.parametrize("pixels", [DEEP, DEEP[..., 0].copy()])
-def test_half_of_a_deep_or_lossless_jpeg_is_no_picture(options, pixels):
+def test_half_of_a_deep_or_lossless_jpeg_is_an_error(options, pixels):
     good = bytes(imagecodecs.jpeg8_encode(pixels, **options))
     picture = open_picture(io.BytesIO(good))
     assert next(picture.frames()).pixels.dtype == np.uint16

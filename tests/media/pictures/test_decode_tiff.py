@@ -50,7 +50,7 @@ def test_a_single_float_beyond_the_range_changes_no_other(value):
     assert np.abs(frame.pixels.astype(int) - gray(16))[others].max() <= 1
 
 
-def test_clipped_floats_are_said():
+def test_clipped_floats_are_reported():
     pixels = FLOAT.copy()
     pixels[:24] += 1
     picture, _ = read(pixels[:, :], photometric="minisblack")
@@ -58,7 +58,7 @@ def test_clipped_floats_are_said():
 
 
 @pytest.mark.parametrize(("scale", "top"), [(255, 255), (60000, 65535)])
-def test_floats_that_cannot_be_0_to_1_are_scaled_and_said(scale, top):
+def test_floats_that_cannot_be_0_to_1_are_scaled_and_reported(scale, top):
     picture, frame = read((FLOAT * 0.5 + 0.5) * scale, photometric="minisblack")
     assert np.abs(frame.pixels / 65535 - (FLOAT * 0.5 + 0.5) * scale / top).max() < 0.001
     assert f"0 to {top}" in picture.remarks[0]
@@ -172,7 +172,7 @@ def test_raw_data_below_a_thumbnail_is_found():
         open_picture(stream)
 
 
-def test_a_pyramid_is_no_raw_file():
+def test_a_pyramid_is_not_a_raw_file():
     stream = io.BytesIO()
     with tifffile.TiffWriter(stream) as tiff:
         tiff.write(color(), photometric="rgb", subifds=1, metadata=None)
@@ -195,7 +195,7 @@ def test_a_pyramid_is_no_raw_file():
         b"FOVb\0\0\3\0",
     ],
 )
-def test_raw_files_that_are_no_tiff_are_named(head):
+def test_raw_files_other_than_tiffs_are_named(head):
     with pytest.raises(UnreadableMedia, match=r"raw camera file.*Develop"):
         open_picture(io.BytesIO(head + bytes(500)))
 
@@ -243,7 +243,7 @@ def noise(*shape: int):
 
 @pytest.mark.parametrize("how", ["strips", "tiles", "tables"])
 @pytest.mark.parametrize("shape", [(200, 300), (200, 300, 3)])
-def test_half_of_a_damaged_jpeg_in_a_tiff_is_no_picture(how, shape):
+def test_half_of_a_damaged_jpeg_in_a_tiff_is_an_error(how, shape):
     good = of_jpegs(how, noise(*shape))
     assert distance(only_frame(open_picture(io.BytesIO(bytes(good)))).pixels, noise(*shape)) < 60
     with tifffile.TiffFile(io.BytesIO(bytes(good))) as tiff:
@@ -312,7 +312,7 @@ def test_cielab_of_floats_is_read():
 
 
 @pytest.mark.parametrize("number", [32809, 34661, 9999])
-def test_an_unknown_compression_is_no_damage(number):
+def test_an_unknown_compression_is_not_damage(number):
     stream = io.BytesIO()
     tifffile.imwrite(stream, gray(), metadata=None)
     data = bytearray(stream.getvalue())

@@ -73,7 +73,7 @@ def test_times_of_an_animation_that_a_format_cannot_keep_are_named(tmp_path, tar
     assert ("how often it repeats (3)" in "".join(notes)) is (target != "webp")
 
 
-def test_the_picture_that_hides_before_an_animation_is_no_frame_of_it(tmp_path):
+def test_the_hidden_picture_before_an_animation_is_not_one_of_its_frames(tmp_path):
     frames = [image().rotate(90 * n) for n in range(3)]
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], duration=100, default_image=True)
     picture = open_picture(tmp_path / "a.png")
@@ -231,7 +231,7 @@ def noisy_jpeg(**options) -> bytearray:
 
 @pytest.mark.parametrize("filling", [b"\0", b"\xff\xd9", b"\x55"])
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_jpeg_of_which_a_part_is_lost_is_damaged(filling, progressive):
+def test_a_jpeg_that_has_lost_a_part_is_damaged(filling, progressive):
     data = noisy_jpeg(progressive=progressive)
     middle = len(data) // 2
     data[middle:-2] = (filling * len(data))[: len(data) - 2 - middle]

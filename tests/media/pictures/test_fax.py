@@ -52,7 +52,7 @@ def test_a_good_fax_is_read_without_a_remark(coding, fields):
 
 @pytest.mark.parametrize("bits", [np.zeros((9, 3000), bool), np.ones((1, 5200), bool), np.eye(40, dtype=bool)])
 @pytest.mark.parametrize("coding", [*fax.CODINGS.values()])
-def test_long_runs_and_single_pixels_are_no_damage(coding, bits):
+def test_long_runs_and_single_pixels_are_not_damage(coding, bits):
     picture = open_picture(io.BytesIO(bytes(written(coding, {}, bits))))
     assert np.array_equal(only_frame(picture).pixels, np.where(bits, 255, 0))
     assert picture.remarks == []
@@ -61,7 +61,7 @@ def test_long_runs_and_single_pixels_are_no_damage(coding, bits):
 @pytest.mark.parametrize("filling", [b"\0", b"\x55", b"\xff"])
 @pytest.mark.parametrize("length", [8, 400])
 @pytest.mark.parametrize(("coding", "fields"), [*WRITTEN[:2], *WRITTEN[4:6], *WRITTEN[8:10], WRITTEN[13]])
-def test_a_damaged_fax_is_said(capfd, coding, fields, length, filling):
+def test_a_damaged_fax_is_reported(capfd, coding, fields, length, filling):
     data = written(coding, fields)
     start, size = data_of(bytes(data))
     middle, length = start + size // 2, min(length, size // 2 - 8)

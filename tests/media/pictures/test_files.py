@@ -266,7 +266,7 @@ def test_frames_with_and_without_holes_make_one_animation(tmp_path):
         assert distance(written[1].pixels[-20:], color()[-20:]) < 12
 
 
-def test_pages_of_several_sizes_are_no_animation(tmp_path):
+def test_pages_of_several_sizes_are_not_an_animation(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
         tiff.write(gray())
         tiff.write(gray()[:20])
@@ -576,7 +576,7 @@ def test_a_file_that_is_cut_off_is_an_error_and_never_half_a_picture(tmp_path, s
         (b"hello", "not a picture format"),
     ],
 )
-def test_what_is_no_picture_is_named_for_what_it_is(tmp_path, content, words):
+def test_a_file_that_is_not_a_picture_is_named_for_what_it_is(tmp_path, content, words):
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(UnreadableMedia, match=words):
         open_picture(tmp_path / "a.jpg")

@@ -109,7 +109,7 @@ def test_what_no_output_can_keep_is_named(data, words):
         gif(b"\x21\xff\x0bNETSCAPE2.0\3\1\0\0\0"),
     ],
 )
-def test_what_speaks_of_the_coding_alone_is_no_loss(data):
+def test_tags_about_the_coding_alone_are_not_a_loss(data):
     assert not [remark for remark in open_picture(io.BytesIO(data)).remarks if "not keep" in remark]
 
 

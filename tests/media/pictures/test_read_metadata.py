@@ -100,7 +100,7 @@ def test_extended_xmp_is_read_in_any_order_and_written(tmp_path, length, parts):
     assert ("mysource" + "s" * length).encode() in open_picture(tmp_path / "a.jpg").kept.xmp
 
 
-def test_extended_xmp_of_which_a_part_is_missing_is_named(tmp_path):
+def test_extended_xmp_with_a_missing_part_is_named(tmp_path):
     data, lost = output(extended(packet("mysource" + "s" * 900), 3, missing=1), tmp_path / "a.jpg")
     assert "second part of its XMP" in lost
     assert b"HasExtendedXMP" not in data

@@ -236,7 +236,7 @@ def test_the_width_scales_all_channels_to_multiples_of_8():
 # What comes out
 
 
-def test_without_classes_there_is_no_classifier():
+def test_a_network_without_classes_has_no_classifier():
     assert tiny()(luma())[1] is None
     assert not any(name.startswith("category") for name in tiny().state_dict())
 

@@ -106,7 +106,7 @@ def test_some_pictures_without_a_category_leave_the_others_theirs():
     assert one == pytest.approx(other / 2, rel=1e-5)
 
 
-def test_without_alpha_there_is_no_classifier_and_no_need_of_categories():
+def test_without_alpha_neither_a_classifier_nor_categories_are_needed():
     batch = toy()
     recipe = IizukaRecipe(alpha=0.0)
     network = started(recipe, batch, names=[])
@@ -208,7 +208,7 @@ def test_a_resumed_recipe_makes_the_same_steps(settings):
         ({"encoder_rate": -1.0}, "encoder_rate must be 0 or more, got -1"),
     ],
 )
-def test_a_setting_that_cannot_be_is_an_error(settings, said):
+def test_an_invalid_setting_is_an_error(settings, said):
     with pytest.raises(ValueError, match=said):
         IizukaRecipe(**settings)
 

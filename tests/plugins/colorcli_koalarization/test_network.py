@@ -176,7 +176,7 @@ def test_with_bins_the_network_gives_logits_for_a_and_for_b():
     assert network(pictures(32, 40)).shape == (2, 10, 16, 20)
 
 
-def test_sides_that_are_no_multiples_of_8_are_an_error():
+def test_sides_that_are_not_multiples_of_8_are_an_error():
     network = KoalarizationNetwork(0.1, extractor="none")
     with pytest.raises(UsageError, match="multiples of 8, got 40x36"):
         network(torch.zeros(1, 1, 36, 40))

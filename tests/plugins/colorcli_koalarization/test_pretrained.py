@@ -82,7 +82,7 @@ def test_a_file_of_another_network_is_an_error_that_says_what_to_set(tmp_path):
     assert "extractor_width" in caught.value.hint
 
 
-def test_a_file_that_is_not_there_is_an_error(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(WeightsNotFound, match=r"not found: .*router\.safetensors"):
         give_weights(extractor(), str(tmp_path / "router.safetensors"))
 

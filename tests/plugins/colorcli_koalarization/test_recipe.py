@@ -178,7 +178,7 @@ def test_the_extractor_does_not_learn():
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_every_learnt_weight_and_no_frozen_one_is_given_to_the_optimizer(optimizer):
+def test_every_learned_weight_and_no_frozen_one_is_given_to_the_optimizer(optimizer):
     recipe = KoalarizationRecipe(optimizer=optimizer, pretrained="random")
     network = started(recipe, toy(), **ROUTED)
     given = [id(p) for group in recipe.optimization.optimizers[0].param_groups for p in group["params"]]
@@ -186,7 +186,7 @@ def test_every_learnt_weight_and_no_frozen_one_is_given_to_the_optimizer(optimiz
     assert sorted(given) == sorted(learned)
 
 
-def test_the_learning_rate_is_halved_as_often_as_said():
+def test_the_learning_rate_is_halved_as_often_as_the_recipe_says():
     recipe = KoalarizationRecipe(schedule="halving", halvings=10, learning_rate=1e-3)
     batch = toy(1)
     started(recipe, batch, steps=60)  # 20 epochs of 3 steps
@@ -248,7 +248,7 @@ def test_a_run_that_starts_from_given_weights_keeps_their_extractor(router):
     assert all(value.equal(expected[name]) for name, value in network.extractor.model.state_dict().items())
 
 
-def test_weights_that_are_not_there_end_the_run_before_its_first_step(tmp_path):
+def test_missing_weights_end_the_run_before_its_first_step(tmp_path):
     with pytest.raises(WeightsNotFound, match="Weights file not found"):
         started(KoalarizationRecipe(pretrained=str(tmp_path / "none.safetensors")), toy(), **ROUTED)
 
@@ -264,7 +264,7 @@ def test_weights_that_are_not_there_end_the_run_before_its_first_step(tmp_path):
         ({"halvings": 0}, "halvings 1 or more"),
     ],
 )
-def test_a_setting_that_cannot_be_is_an_error(settings, said):
+def test_an_invalid_setting_is_an_error(settings, said):
     with pytest.raises(ValueError, match=said):
         KoalarizationRecipe(**settings)
 

@@ -191,7 +191,7 @@ def test_a_published_unet_is_loaded_from_its_bare_file(tmp_path):
         assert torch.allclose(model.predict(lightness), generator.eval()(lightness / 50 - 1) * 110, atol=1e-3)
 
 
-def test_what_is_no_unet_is_not_recognized():
+def test_other_networks_are_not_recognized_as_a_unet():
     for network in (DynamicUnet(4), Ensemble(**SMALL, router_width=4)):
         assert Pix2Pix().recognize(network.state_dict()) is None
 

@@ -41,6 +41,6 @@ def test_it_judges_gray_and_color_together():
     assert logits.min() < 0 or logits.max() > 1  # logits, not probabilities
 
 
-def test_a_width_that_cannot_be_is_an_error():
+def test_an_invalid_width_is_an_error():
     with pytest.raises(ValueError, match="must be 1 or more, got"):
         PatchDiscriminator(0)

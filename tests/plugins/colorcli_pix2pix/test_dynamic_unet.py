@@ -115,6 +115,6 @@ def test_the_four_pixels_that_one_becomes_begin_alike():
             assert weight[index::4].equal(weight[::4])
 
 
-def test_a_width_that_cannot_be_is_an_error():
+def test_an_invalid_width_is_an_error():
     with pytest.raises(ValueError, match="width must be 2 or more"):
         DynamicUnet(1)

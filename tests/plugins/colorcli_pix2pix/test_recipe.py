@@ -198,7 +198,7 @@ def test_the_dynamic_unet_learns_too():
     assert losses[-1]["l1"] < 0.6 * losses[0]["l1"]
 
 
-def test_a_resumed_gan_goes_on_with_both_networks_and_both_optimizers():
+def test_a_resumed_gan_continues_with_both_networks_and_both_optimizers():
     batch = toy()
     settings = {"schedule": "cosine", "chroma_weight": 1.0, "learning_rate": 1e-3}
     recipe, resumed = small_recipe(**settings), small_recipe(**settings)
@@ -247,7 +247,7 @@ def assert_same(one, other):
         ({"warm_up": -0.1}, "warm_up in 0..1"),
     ],
 )
-def test_a_setting_that_cannot_be_is_an_error(settings, said):
+def test_an_invalid_setting_is_an_error(settings, said):
     with pytest.raises(ValueError, match=said):
         GanRecipe(**settings)
 

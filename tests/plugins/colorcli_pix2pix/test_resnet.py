@@ -64,6 +64,6 @@ def test_a_quarter_of_the_width_is_as_deep():
 
 
 @pytest.mark.parametrize("arguments", [{"width": 0}, {"classes": 0}, {"size": 16}])
-def test_an_argument_that_cannot_be_is_an_error(arguments):
+def test_an_invalid_argument_is_an_error(arguments):
     with pytest.raises(ValueError, match="width and classes must be 1 or more and size 32 or more"):
         ResNet34(**arguments)

@@ -195,7 +195,7 @@ def test_data_with_other_categories_is_refused_with_what_is_missing(categories, 
         ({"label_smoothing": -0.1}, "label_smoothing must be in 0..1"),
     ],
 )
-def test_a_setting_that_cannot_be_is_an_error(settings, said):
+def test_an_invalid_setting_is_an_error(settings, said):
     with pytest.raises(ValueError, match=said):
         RouterRecipe(**settings)
 

@@ -62,7 +62,7 @@ def test_a_router_that_trusts_its_teacher_alone_never_sees_the_labels():
 
 
 @pytest.mark.parametrize("done", [1, 3])
-def test_what_is_interrupted_goes_on_as_if_it_had_not_been(done):
+def test_interrupted_teaching_resumes_as_if_it_had_not_been(done):
     straight, broken = RouterRecipe(**TAUGHT), RouterRecipe(**TAUGHT)
     routers = [started(recipe, steps=4) for recipe in (straight, broken)]
     for _ in range(done):

@@ -130,7 +130,7 @@ def test_the_router_is_judged_by_its_macro_f1_and_paints_nothing(trained):
     assert list((folder / "people" / "samples").glob("*.png"))
 
 
-def test_each_generator_goes_on_from_the_one_for_all_and_apart(trained):
+def test_each_generator_continues_separately_from_the_one_for_all(trained):
     folder, _ = trained
     states = {name: load_file(folder / name / "best.safetensors") for name in ("baseline", *CATEGORIES)}
     key = "model.model.0.weight"
@@ -141,7 +141,7 @@ def test_each_generator_goes_on_from_the_one_for_all_and_apart(trained):
 
 
 @pytest.mark.parametrize("yields", [3, 9, 14])
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(trained, photographs, file, tmp_path, yields):
+def test_an_interrupted_run_resumes_as_if_it_had_not_been(trained, photographs, file, tmp_path, yields):
     """In the router, in the warm-up of the GAN and in the game itself, with both optimizers."""
     straight, reports = trained
     assert len(run(photographs, file, tmp_path / "run", yields)) == yields

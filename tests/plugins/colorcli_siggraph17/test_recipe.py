@@ -52,7 +52,7 @@ def test_the_number_of_places_is_geometric_and_they_lie_about_the_center():
     assert share[24:40, 24:40].mean() > 4 * share[:8, :8].mean()
 
 
-def test_everything_is_revealed_of_the_share_that_is_asked_for():
+def test_everything_is_revealed_in_the_given_share_of_pictures():
     torch.manual_seed(0)
     truth = colors(400, 8)
     hints = random_hints(truth, 1.0, 0.1)
@@ -105,7 +105,7 @@ def test_it_learns_to_follow_hints():
 @pytest.mark.parametrize(
     "wrong", [{"hint_chance": 0.0}, {"revealed": 2.0}, {"delta": 0.0}, {"encoder_rate": -1.0}, {"schedule": "never"}]
 )
-def test_settings_that_cannot_be_are_refused(wrong):
+def test_invalid_settings_are_refused(wrong):
     with pytest.raises(ValueError, match="must be"):
         Siggraph17Recipe(**wrong)
 

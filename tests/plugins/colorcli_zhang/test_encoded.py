@@ -84,7 +84,7 @@ def test_rare_colors_count_more_in_the_distance_where_it_is_rebalanced():
     torch.testing.assert_close(rarer.color_weights, rarer.weights)
 
 
-def test_settings_that_cannot_be_are_refused():
+def test_invalid_settings_are_refused():
     for wrong in ({"color_rebalancing": 2.0}, {"color_weight": -1.0}, {"encoder_rate": -0.1}):
         with pytest.raises(ValueError, match="color_rebalancing"):
             ZhangRecipe(**wrong)

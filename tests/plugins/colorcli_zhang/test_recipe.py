@@ -174,7 +174,7 @@ def test_a_few_steps_teach_a_plain_color(optimizer, learning_rate):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_every_learnt_weight_is_given_to_exactly_one_optimizer(optimizer):
+def test_every_learned_weight_is_given_to_exactly_one_optimizer(optimizer):
     recipe = ZhangRecipe(optimizer=optimizer)
     network = started(recipe, colors((1, 2)))
     given = [id(p) for each in recipe.optimization.optimizers for group in each.param_groups for p in group["params"]]

@@ -29,7 +29,7 @@ SCHEMES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hf": "huggingface_hub", 
 
 _URL = re.compile(rf"({'|'.join(SCHEMES)}):/+")
 _CONDITIONAL = {"s3"}  # schemes whose storage refuses an upload where something is already
-_UNKNOWN = object()  # nobody has asked the storage yet
+_UNKNOWN = object()  # the storage has not been asked yet
 
 
 def is_remote(text: str) -> bool:

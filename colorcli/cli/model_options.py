@@ -153,7 +153,7 @@ class ModelOptions:
         return model
 
     def named_by_weights(self) -> str | None:
-        """Return the colorizer that a weights file names; None if the weights are no file, or the file names none."""
+        """Return the colorizer that a weights file names; None if they are not a file, or it names none."""
         if self.weights is None or not Path(self.weights).is_file():
             return None
         from colorcli.weights import read_header

@@ -113,7 +113,7 @@ def serve(
     from colorcli.serve import require_extra
 
     if frame_rate and not films:
-        raise UsageError("--fps applies to numbered pictures, but there is no folder of films.", "Add --films DIR.")
+        raise UsageError("--fps applies to numbered pictures, but no folder of films was given.", "Add --films DIR.")
     require_extra()
     from colorcli.serve import server
 

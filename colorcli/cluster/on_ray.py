@@ -66,7 +66,7 @@ class Hired:
 
 
 class WorkerEnded(Exception):
-    """A worker is no more.
+    """A worker has exited.
 
     Attributes:
         reason: a phrase.

@@ -23,13 +23,13 @@ class GrayEncoder(nn.Module):
 
     Args:
         name: of `colorcli.encoders.efficientnet_lite.VARIANTS`, or `timm/` and the name of a backbone of timm's.
-        embeds: whether it has what `embed` needs; timm's have not.
+        embeds: whether it has the layers that `embed` needs; timm's backbones do not.
 
     Attributes:
         channels: of the features at each stride, the finest first.
         strides: of the features.
         dimensions: of an embedding.
-        given: whether a state dict has brought the weights.
+        given: whether its weights were loaded from a state dict.
 
     Raises:
         ValueError: the name is unknown.
@@ -59,7 +59,7 @@ class GrayEncoder(nn.Module):
         return super().train(mode=False)
 
     def learn(self, *, enabled: bool, finest: int = STRIDES[0]) -> None:
-        """Let the weights learn, or none of them.
+        """Choose which of the weights learn.
 
         Args:
             enabled: whether any weights learn.

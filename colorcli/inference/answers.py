@@ -18,7 +18,7 @@ _WHAT = {CHROMA: "chroma", ENTROPY: "entropy", RGB: "RGB"}
 
 @dataclass(frozen=True)
 class Finite:
-    """Whether values are finite: known on the device, and asked for only when something else is downloaded, too.
+    """Whether values are finite: known on the device, and downloaded only along with something else.
 
     Attributes:
         flag: () bool on the device.

@@ -216,7 +216,7 @@ class _Group:
         return PictureOutcome(job, seconds, remarks=remarks, kind="copy", copied_to=target)
 
     def _until_stopped(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Stop within a file of many pages: nobody waits for the rest of them."""
+        """Stop within a file of many pages: the rest of them are not needed."""
         for frame in frames:
             if self._stop.is_set():
                 raise InterruptedError

@@ -32,7 +32,7 @@ _MOST_NOTED = 10  # hints in the notes of a picture
 class HintedPipeline(DerivedPipeline):
     """A pipeline that gives places the colors of hints and lets them spread over what it predicts.
 
-    The strength applies to the prediction only: a hint's color is what its user asked for.
+    The strength applies to the prediction only: a hint's color is the user's choice.
 
     Args:
         pipeline: model and settings.

@@ -53,7 +53,7 @@ def _is_large_and_gray(pixels: NDArray[Any]) -> bool:
 
 
 class _Scaled:
-    """Planes (1, 2, h, w), scaled bicubically to a height and a width as far as they are asked for."""
+    """Planes (1, 2, h, w), scaled bicubically to a height and a width, as many rows as are needed."""
 
     def __init__(self, planes: Tensor, height: int, width: int) -> None:
         before = planes.shape[-2:]

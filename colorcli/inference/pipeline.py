@@ -195,7 +195,7 @@ class Pipeline:
         return replace(planes, values=values)
 
     def _predict(self, lightness: Tensor, size: Sequence[int]) -> Planes:
-        """Predict lightness (B, 1, h, w), of which only `size`, its height and width, is no padding."""
+        """Predict lightness (B, 1, h, w), of which all but `size`, its height and width, is padding."""
         return self.model.predict_planes(lightness, **self.options)
 
     def join(self, frame: Frame, planes: Tensor) -> Frame:

@@ -64,7 +64,7 @@ def place(network: nn.Module, device: Device, step: int | None = None) -> nn.Mod
 
 
 def _wait(device: torch.device) -> None:
-    """Wait until weights are in place, as workers with streams of their own do not."""
+    """Wait until weights are in place, because workers with their own streams do not."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

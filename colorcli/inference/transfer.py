@@ -22,7 +22,7 @@ def as_tensor(pixels: NDArray[Any]) -> Tensor:
 
 
 def upload(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy a tensor of the CPU to a device. On CUDA, nobody waits for the copy; on the CPU, nothing is copied."""
+    """Copy a tensor of the CPU to a device. On CUDA, it does not wait for the copy; on the CPU, nothing is copied."""
     if device.type == "cuda":
         pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
         return pinned.copy_(tensor).to(device, non_blocking=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SET_BY_LIBRARIES = ("LD_", "QT_", "TORCH")  # variables that importing OpenCV or torch sets, which hurts nobody
+_SET_BY_LIBRARIES = ("LD_", "QT_", "TORCH")  # variables that importing OpenCV or torch sets, which does no harm
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 

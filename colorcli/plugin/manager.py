@@ -98,7 +98,7 @@ class Plugin:
         return f"The plugin {self.name} ({self.distribution} {self.version})".replace(" )", ")")
 
     def broken(self) -> PluginError:
-        """Make the error for someone who asked for this plugin."""
+        """Make the error of a command that needs this plugin."""
         error = PluginError(
             f"{self.title} is broken: {'; '.join(self.errors)}",
             "`colorcli --debug` shows the traceback; another version of the plugin may work.",

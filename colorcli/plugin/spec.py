@@ -52,5 +52,5 @@ def register_grays(register: Callable[[Gray], None]) -> None:
 def register_experiments(register: Callable[[Path], None]) -> None:
     """Register experiments for `colorcli paper NAME`: call `register(path)` with each TOML file.
 
-    Called right after `register_grays`, and must be as quick; the file is read when it is asked for.
+    Called right after `register_grays`, and must be as fast; the file is read when it is needed.
     """

@@ -144,7 +144,7 @@ class Album:
         return len(self._pictures)
 
     def add(self, name: str, content: bytes) -> str:
-        """Open a picture, and return the key that it can be asked for with.
+        """Open a picture, and return the key by which it can be requested.
 
         Raises:
             UnreadableMedia: it is not a picture, is damaged, or is too large.
@@ -179,7 +179,7 @@ class Album:
         self._pictures.pop(key, None)
 
     def release_idle(self) -> None:
-        """Let go of pictures that nobody has used for a while."""
+        """Drop the pictures that have not been used for a while."""
         now = self._clock()
         for key in [key for key, (_, used) in self._pictures.items() if now - used > _PATIENCE]:
             del self._pictures[key]

@@ -73,7 +73,7 @@ _STATUS: Sequence[tuple[type[ColorcliError], int]] = (
     (PluginError, 500),
 )
 _UPLOADS = 4  # of the largest size may arrive and wait at the same time
-_ROUND = 60.0  # seconds between looks for models and pictures that nobody uses
+_ROUND = 60.0  # seconds between searches for models and pictures that are no longer used
 _FORM = "For example: curl -F picture=@a.jpg -F 'settings={}' ..."
 _ROOM = Path(__file__).parent
 
@@ -186,7 +186,7 @@ class Server:
             self._turns.close()
 
     async def _go_round(self) -> None:
-        """Let go of what nobody uses, now and then."""
+        """Drop what is no longer used, now and then."""
 
         def release() -> None:
             self._studio.shelf.release_idle()
@@ -346,7 +346,7 @@ async def _timed_out(_request: Request, _error: TimeoutError) -> Response:
 
 
 async def _abandoned(_request: Request, _error: Abandoned | ClientDisconnect) -> Response:
-    return Response(status_code=499)  # which nobody reads
+    return Response(status_code=499)  # which no client is left to read
 
 
 async def _bug(_request: Request, error: Exception) -> Response:

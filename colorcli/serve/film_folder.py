@@ -1,6 +1,6 @@
 """The films that the page may open: those in a folder that was named on the command line.
 
-A film is asked for by a key that the server made, never by a path.
+A film is requested by a key that the server made, never by a path.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FilmFolder:
-    """The films in a folder, of which those that were asked for are open.
+    """The films in a folder, of which those that were requested are open.
 
     Args:
         path: the folder; None for no films at all.

@@ -43,7 +43,7 @@ class OpenFilm:
     """A film that the page works with.
 
     Args:
-        key: that it is asked for with.
+        key: by which it is requested.
         job: the film, and the output beside it.
         frame_rate: of numbered pictures; None for 24.
 
@@ -181,7 +181,7 @@ class OpenFilm:
         """Remove a reference that the page has written.
 
         Raises:
-            FilmNotFound: there is none of that name.
+            FilmNotFound: no film has that name.
             OutputExists: the page has not written it.
             UnwritableMedia: the disk refuses.
         """

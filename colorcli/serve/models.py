@@ -24,7 +24,7 @@ _PATIENCE = 300.0  # seconds that a model stays in memory after its last use
 
 @dataclass
 class _Lent:
-    """A model in memory, and when it was last asked for."""
+    """A model in memory, and when it was last requested."""
 
     model: Model
     used: float
@@ -71,7 +71,7 @@ class ModelShelf:
         return lent.model
 
     def release_idle(self) -> None:
-        """Let go of models that nobody has used for a while."""
+        """Drop the models that have not been used for a while."""
         now = self._clock()
         for name in [name for name, lent in self._lent.items() if now - lent.used > _PATIENCE]:
             self._release(name)
@@ -92,7 +92,7 @@ class ModelShelf:
 
 
 def describe_models(colorizers: Iterable[Colorizer], default: Model) -> list[dict[str, Any]]:
-    """Describe the models that can be asked for, the default one first.
+    """Describe the models that can be requested, the default one first.
 
     Returns:
         For each its `name`, `summary`, `license`, `bytes` of weights, the `page` where people download those that

@@ -21,7 +21,7 @@ class Busy(Exception):
 
 
 class Abandoned(Exception):
-    """The client is gone before the turn of its request."""
+    """The client left before its request had its turn."""
 
 
 class Turns:
@@ -42,15 +42,15 @@ class Turns:
 
         Args:
             work: may take a while.
-            is_gone: tells, when the turn has come, whether nobody waits for the result any more.
+            is_gone: returns, when the turn has come, whether the client has left.
 
         Returns:
             What `work` returned.
 
         Raises:
             Busy: too many are waiting already.
-            Abandoned: nobody waits for the result.
-            DeviceError: the work needs more memory than there is.
+            Abandoned: the client has left.
+            DeviceError: the work needs more memory than is available.
         """
         if self._count >= self._most:
             raise Busy

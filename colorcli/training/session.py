@@ -146,7 +146,7 @@ def open_fabric(device: str, precision: str, devices: int, nodes: int) -> Fabric
 
     Raises:
         DeviceError: the devices are not available, or do not support the precision.
-        UsageError: `device` is a single device, and several are asked for.
+        UsageError: `device` is a single device, and several were requested.
     """
     from lightning_fabric import Fabric
     from lightning_fabric.utilities.exceptions import MisconfigurationException

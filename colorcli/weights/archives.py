@@ -1,4 +1,4 @@
-"""Checks of a PyTorch file before PyTorch opens it: what kind of file it is, and that it does not unfold.
+"""Checks of a PyTorch file before PyTorch opens it: its kind, and whether it would expand without bounds.
 
 `torch.load(weights_only=True)` executes nothing, but it decompresses whatever a zip archive has, and builds whatever a
 pickle describes: a megabyte may become a terabyte, or a tuple that takes a lifetime to hash.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 100_000  # of a zip archive; PyTorch writes one for each tensor
 LARGEST_PICKLE = 16 * 1024 * 1024  # bytes; the tensors themselves are elsewhere in the file
-MOST_OBJECTS = 10_000_000  # that a pickle may describe, those that are used twice counted twice
+MOST_OBJECTS = 10_000_000  # that a pickle may describe; those that are used twice count twice
 _PICKLES = 5  # in a file of the kind before PyTorch 1.6
 _FORMATS = {
     b"\x1f\x8b": "a gzip file: unpack it first (gunzip, or tar xzf)",

@@ -86,7 +86,7 @@ class KoalarizationRecipe(Recipe):
 
         Raises:
             UsageError: the source of weights does not exist for this extractor.
-            WeightsNotFound: the extractor's weights cannot be had from here.
+            WeightsNotFound: the extractor's weights are not available.
             WeightsCorrupt: they are of another network.
         """
         if isinstance(network, KoalarizationNetwork):

@@ -118,7 +118,7 @@ def color(network: nn.Module, lightness: Tensor, category: str, *, blend: bool) 
     """Let a network of any kind color pictures, as `Ensemble` does.
 
     Raises:
-        UsageError: a lone generator is asked for a category, or a router for colors.
+        UsageError: a category is requested of a single generator, or colors of a router.
     """
     if isinstance(network, Ensemble):
         prediction: Prediction = network(lightness, category, blend=blend)

@@ -37,7 +37,7 @@ _AV1_METADATA, _AV1_T35 = 0x2A, 4
 class Captions:
     """The captions of a film, for its frames in the order in which they are decoded.
 
-    Reads the film once while they are asked for, and remembers only those of frames that are decoded later.
+    Reads the film once, as they are requested, and remembers only those of frames that are decoded later.
 
     Args:
         film: as probed.

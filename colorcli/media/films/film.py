@@ -1,4 +1,4 @@
-"""What there is to know about a film before its frames are read: its video, its timing and its streams."""
+"""The description of a film: its video, color coding, timing and streams."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Film:
         height: likewise.
         sample_aspect_ratio: width of a pixel divided by its height.
         rotation: degrees clockwise by which frames are rotated for display: 0, 90, 180 or 270.
-        tilt: further degrees clockwise, up to 45 in either direction, if that is no multiple of 90.
+        tilt: further degrees clockwise, up to 45 in either direction, if the angle is not a multiple of 90.
         mirrored: whether frames are mirrored horizontally after that.
         frame_rate: frames per second, on average if the rate is variable.
         variable: whether the duration of frames varies.

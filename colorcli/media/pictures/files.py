@@ -194,7 +194,7 @@ class Picture:
             raise UnreadableMedia(f"{self.name}: {error.strerror or error}.") from error
 
     def frames(self, share: float = 1.0) -> Iterator[Frame]:
-        """Decode frame by frame: only the one that was asked for last is in memory.
+        """Decode frame by frame: only the last one is in memory.
 
         Args:
             share: of the sides that is enough; JPEGs may then be decoded smaller, which is quicker.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Tone: TypeAlias = Literal["gray", "tinted", "color"]
 
-_SIDE = 96  # pixels that the longer side is reduced to: grain and the noise of JPEGs are no colors
+_SIDE = 96  # pixels that the longer side is reduced to: grain and the noise of JPEGs are not colors
 # Scanned gray prints have a mean chroma of up to 2.7.
 GRAY_CHROMA = 3.0
 """Mean chroma below which a picture is gray."""
@@ -56,7 +56,7 @@ def is_in_color(pixels: NDArray[Any]) -> bool:
 
 def _reduced(pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return L* (N,) and ab (N, 2) of a small version of a picture."""
-    step = max(1, max(pixels.shape[:2]) // (8 * _SIDE))  # the mean of every few is near enough, and quick
+    step = max(1, max(pixels.shape[:2]) // (8 * _SIDE))  # the mean of every few is close enough, and fast
     sampled = np.ascontiguousarray(pixels[::step, ::step]).astype(np.float32) / np.iinfo(pixels.dtype).max
     rgb = torch.from_numpy(sampled).permute(2, 0, 1)[None]
     scale = min(1.0, _SIDE / max(rgb.shape[-2:]))

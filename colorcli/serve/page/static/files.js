@@ -32,7 +32,7 @@ export function receiveFiles(add) {
   });
 }
 
-// The files of a dropped folder; what is no picture is left out, unless it was dropped itself.
+// The files of a dropped folder; files that are not pictures are left out, unless they were dropped themselves.
 async function filesIn(entry, inside = false) {
   if (entry.isFile) {
     if (inside && !PICTURE.test(entry.name)) return [];

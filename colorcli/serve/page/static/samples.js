@@ -15,7 +15,7 @@ export class Samples {
     at("show-samples").addEventListener("click", () => this.more());
   }
 
-  // Show the thumbnails of a photograph if they were asked for, with its settings.
+  // Show the thumbnails of a photograph if they were requested, with its settings.
   follow(photo) {
     if (photo !== this.photo) this.seeds = [];
     this.photo = photo;

@@ -31,6 +31,13 @@ class Zhang(Colorizer):
             minimum=0.0,
             maximum=2.0,
         ),
+        Option(
+            "smoothing",
+            0.0,
+            "change of lightness, in L*, that separates two surfaces; each gets one color; 0 for no smoothing",
+            minimum=0.0,
+            maximum=100.0,
+        ),
     )
     recipe_folder = Path(__file__).parent / "recipes"
 
@@ -43,19 +50,35 @@ class Zhang(Colorizer):
 
         return ZhangNetwork(**network)
 
-    def predict(self, network: ZhangNetwork | EncodedZhangNetwork, lightness: Tensor, *, temperature: float) -> Tensor:
+    def predict(
+        self,
+        network: ZhangNetwork | EncodedZhangNetwork,
+        lightness: Tensor,
+        *,
+        temperature: float,
+        smoothing: float = 0.0,
+    ) -> Tensor:
         from torch.nn import functional
 
         from colorcli_zhang.bins import annealed_mean
+        from colorcli_zhang.surfaces import agree
 
-        ab = annealed_mean(network(lightness), network.centers, temperature / network.folded_temperature)
+        logits = agree(network(lightness), lightness, smoothing)
+        ab = annealed_mean(logits, network.centers, temperature / network.folded_temperature)
         # As published, upsample four times bilinearly; the host does the rest.
         return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
 
-    def explain(self, network: ZhangNetwork | EncodedZhangNetwork, lightness: Tensor, *, temperature: float) -> Tensor:
+    def explain(
+        self,
+        network: ZhangNetwork | EncodedZhangNetwork,
+        lightness: Tensor,
+        *,
+        temperature: float,
+        smoothing: float = 0.0,
+    ) -> Tensor:
         from colorcli_zhang.bins import entropy
 
-        return entropy(network(lightness) * network.folded_temperature)
+        return entropy(self._logits(network, lightness, smoothing))
 
     def likely_colors(
         self,
@@ -64,26 +87,39 @@ class Zhang(Colorizer):
         place: tuple[float, float],
         *,
         temperature: float,
+        smoothing: float = 0.0,
     ) -> Tensor:
         import torch
 
         from colorcli_zhang.bins import distribution_at
 
-        probabilities = distribution_at(network(lightness) * network.folded_temperature, place)
+        probabilities = distribution_at(self._logits(network, lightness, smoothing), place)
         return torch.cat([network.centers.float(), probabilities[:, None]], dim=1)
 
     def sample(
-        self, network: ZhangNetwork | EncodedZhangNetwork, lightness: Tensor, seed: int, *, temperature: float
+        self,
+        network: ZhangNetwork | EncodedZhangNetwork,
+        lightness: Tensor,
+        seed: int,
+        *,
+        temperature: float,
+        smoothing: float = 0.0,
     ) -> Tensor:
         from torch.nn import functional
 
         from colorcli_zhang.bins import annealed_mean
         from colorcli_zhang.preferences import preference
 
-        logits = network(lightness).float() * network.folded_temperature
+        logits = self._logits(network, lightness, smoothing)
         tones = functional.interpolate(lightness, logits.shape[-2:], mode="area")
         ab = annealed_mean(logits + preference(tones, network.centers, seed), network.centers, temperature)
         return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
+
+    def _logits(self, network: ZhangNetwork | EncodedZhangNetwork, lightness: Tensor, smoothing: float) -> Tensor:
+        """Compute the logits (B, Q, h, w) of the distribution that the colors come from, at temperature 1."""
+        from colorcli_zhang.surfaces import agree
+
+        return agree(network(lightness).float() * network.folded_temperature, lightness, smoothing)
 
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_zhang.recipe import ZhangRecipe

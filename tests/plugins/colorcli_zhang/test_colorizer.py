@@ -39,7 +39,7 @@ def test_a_temperature_that_is_folded_in_already_is_not_applied_again():
 
 @pytest.mark.parametrize("text", ["-0.1", "-1", "3", "nan", "warm", ""])
 def test_an_invalid_temperature_is_an_error_that_names_its_bounds(text):
-    (option,) = Zhang.options
+    option = Zhang.options[0]
     with pytest.raises(UsageError, match=r"must be a number from 0 to 2, got"):
         option.parse(text)
 

@@ -33,7 +33,6 @@ HINTS = (
     *("29%,34%=#d8a088", "45%,32.5%=#d8a088", "62%,33.5%=#d8a088", "28.5%,49%=#c89078"),  # skin
     *("28%,70%=#f0a0b8@2%", "28%,45%=#304878", "44.5%,70%=#a02828@2%", "44.5%,52%=#a02828"),  # clothes
     *("62%,68%=#3a70c0", "66%,70%=#3a70c0"),
-    *("84%,30%=#8a6a50", "88%,55%=#8a6a50", "75%,90%=#706848", "20%,93%=#706848"),  # wood and earth
 )
 ON_THE_PAGE = ("buffalo_savings_bank_c1908.jpg", WOMEN, "saratoga_broadway_c1900.jpg", "migrant_mother_1936.jpg",
                "frederick_douglass_1879.jpg", "prokudin_gorskii_00172v.jpg")  # fmt: skip
@@ -82,7 +81,7 @@ def samples():
     draw = ImageDraw.Draw(sheet)
     for row, name in enumerate(("prokudin_gorskii_01788v.jpg", WOMEN)):
         with tempfile.TemporaryDirectory() as folder:
-            own = [f"--model={MODEL}", "--samples=4", "--explain", f"-o={folder}", "--quiet"]
+            own = [f"--model={MODEL}", "--samples=4", "--explain", "-o", folder, "--quiet"]
             assert run_colorcli(["run", *own, str(PHOTOGRAPHS / name)]) == 0
             stem = Path(folder, Path(name).stem)
             files = [PHOTOGRAPHS / name, f"{stem}-entropy.png", *(f"{stem}-{number}.jpg" for number in range(1, 5))]
@@ -146,13 +145,16 @@ def serve():
             page.set_input_files("#files", [PHOTOGRAPHS / each for each in ON_THE_PAGE])
             page.locator(".photo img").nth(len(ON_THE_PAGE) - 1).wait_for()
             settled(page)
-            page.click("#show-samples")
-            page.locator(".samples img").nth(4).wait_for()
             give_hint(page, 0.9, 0.62, "#6a4a3a")
             page.keyboard.press("Escape")
             give_hint(page, 0.70, 0.75, "#b8a890")
             page.keyboard.press("Escape")
             give_hint(page, 0.62, 0.25, "#9ab4d8")
+            page.keyboard.press("Escape")
+            page.click("#show-samples")
+            page.locator(".samples img").nth(5).wait_for()
+            page.locator(".mark").nth(2).click()
+            page.locator(".swatch").first.wait_for()
             desk = shot(page, folder, "desk.png")
         with opened(browser, address, **PHONE) as (page, _):
             page.set_default_timeout(300_000)

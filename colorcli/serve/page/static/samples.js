@@ -42,15 +42,23 @@ export class Samples {
     }
   }
 
+  // The thumbnails of the photograph: those on the page, as long as they are of it, so that none is blank meanwhile.
+  tiles() {
+    const shown = JSON.stringify([this.photo.key, this.seeds]);
+    if (shown === this.shown) return [...at("samples").children];
+    this.shown = shown;
+    for (const image of at("samples").querySelectorAll("img")) URL.revokeObjectURL(image.src);
+    at("samples").replaceChildren(...this.seeds.map((seed) => {
+      const label = seed === null ? text("usual") : text("sample", { number: seed + 1 });
+      return button({ class: "sample", "aria-label": label, onclick: () => this.heard.choose(seed) }, element("span", {}, seed === null ? label : seed + 1));
+    }));
+    return [...at("samples").children];
+  }
+
   async draw() {
     const turn = ++this.turn;
     const { photo } = this;
-    const made = this.seeds.map((seed) => {
-      const label = seed === null ? text("usual") : text("sample", { number: seed + 1 });
-      return button({ class: "sample", "aria-label": label, onclick: () => this.heard.choose(seed) }, element("span", {}, seed === null ? label : seed + 1));
-    });
-    for (const image of at("samples").querySelectorAll("img")) URL.revokeObjectURL(image.src);
-    at("samples").replaceChildren(...made);
+    const tiles = this.tiles();
     for (const [index, seed] of this.seeds.entries()) {
       const wanted = photo.wanted();
       delete wanted.seed;
@@ -58,7 +66,10 @@ export class Samples {
       try {
         const blob = await photo.blob(`preview?pixels=${PIXELS}`, { json: wanted });
         if (turn !== this.turn) return; // others are wanted by now
-        made[index].prepend(element("img", { src: URL.createObjectURL(blob), alt: "" }));
+        const [former] = tiles[index].getElementsByTagName("img");
+        if (former) URL.revokeObjectURL(former.src);
+        former?.remove();
+        tiles[index].prepend(element("img", { src: URL.createObjectURL(blob), alt: "" }));
       } catch (error) {
         this.heard.failed(error);
         return;

@@ -31,7 +31,7 @@ _FALLOFF = 4.0  # L*
 _EDGE = 8.0  # L* between neighbors that a hint's disc does not go across
 _REACHED = 2  # in masks, where 0 is free and 1 is not
 _PULL = 1e-4  # to the prediction, in units of the bond between equal neighbors
-_WIDTH = (20.0, 16.0, 16.0)  # standard deviations of the similarity, in L*, a and b
+_WIDTH = (30.0, 30.0, 30.0)  # standard deviations of the similarity, in L*, a and b
 _SOFTNESS = 0.01  # how far a place may stay from its hint
 _MOST_PLACES = 150  # that are solved for; what is painted beside them has its color anyway
 _FAITHFUL = 0.9  # share of a hint's chroma that may be lost without saying so
@@ -64,7 +64,7 @@ class FittedHint:
 
 
 class Spreader:
-    """Spreads hints over predictions for one picture. Build it once; another hint then takes some 50 ms.
+    """Spreads hints over predictions for one picture. Build it once; another hint then takes some 90 ms.
 
     The difference between the hints and the prediction is what spreads, so that a prediction stays as it is where no
     hint reaches, and an edge of lightness stops it. Everything is computed on the CPU, alike for every device.

@@ -3,7 +3,8 @@
     python tests/benchmarks/hints.py FOLDER [MODEL ...]
 
 FOLDER has color photographs. Random places of each get their true color as hints; RMSE is that of the ab distance
-over all pixels, with the photographs scaled to 160 pixels on the longer side.
+over all pixels, with the photographs scaled to 160 pixels on the longer side. In brackets: how many photographs get
+worse, and how many of them by more than 1.
 """
 
 from __future__ import annotations
@@ -119,8 +120,10 @@ def main(folder, names):
         pipeline = None if name == "gray" else Pipeline(colorcli.load(name, device="cpu"))
         found = errors(pipeline, photographs)
         rmse = [statistics.mean(found[count]) ** 0.5 for count in COUNTS]
-        worse = [sum(a > b for a, b in zip(found[count], found[0], strict=True)) for count in COUNTS]
-        cells = (f"{value:.1f} ({count})" for value, count in zip(rmse, worse, strict=True))
+        pairs = [list(zip(found[count], found[0], strict=True)) for count in COUNTS]
+        worse = [sum(a > b for a, b in each) for each in pairs]
+        much = [sum(a**0.5 > b**0.5 + 1 for a, b in each) for each in pairs]
+        cells = (f"{value:.1f} ({any_}, {more})" for value, any_, more in zip(rmse, worse, much, strict=True))
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
         if pipeline:
             like(pipeline, photographs)

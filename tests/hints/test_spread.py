@@ -33,6 +33,15 @@ def test_a_hint_on_the_edge_itself_colors_only_the_side_that_it_is_on():
     assert ab[..., 56:].norm(dim=1).max() < 0.1
 
 
+def test_a_hint_changes_what_the_model_colors_otherwise_less():
+    predicted = torch.zeros(1, 2, 64, 96)
+    predicted[:, 0, :, :48], predicted[:, 0, :, 48:] = 40, -40
+    ab = Spreader(torch.full((1, 1, 64, 96), 50.0)).spread(predicted, [Hint(0.2, 0.5, BLUE)])
+    change = (ab - predicted).norm(dim=1)[0]
+    assert change[32, 40] > 0.5 * change[32, 19]
+    assert change[32, 56] < 0.1 * change[32, 40]
+
+
 def test_without_hints_a_prediction_stays_as_it_is():
     predicted = torch.randn(1, 2, 20, 30)
     assert Spreader(halves()).spread(predicted, []) is predicted

@@ -206,6 +206,9 @@ def test_undo_and_redo_go_through_every_setting(page):
     page.locator("#option-temperature").fill("1.5")
     page.select_option("#model", "iizuka.starter")
     settled(page)
+    page.locator("#strength").fill("0.75")
+    page.keyboard.press("Control+z")  # in the slider itself
+    assert page.locator("#strength").input_value() == "0.5"
     assert command(page) == "colorcli run --model=iizuka.starter --strength=0.5 a.png"
     for _ in range(3):
         page.click("#undo")

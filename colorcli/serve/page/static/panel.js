@@ -37,7 +37,7 @@ export class Panel {
     const rebuild = at("model").value !== settings.model || !this.shown;
     at("model").value = settings.model;
     at("summary").textContent = model.here ? model.summary : `${model.summary} ${elsewhere(model)}`;
-    if (document.activeElement !== at("strength")) at("strength").value = settings.strength;
+    at("strength").value = settings.strength;
     at("strength-value").textContent = `${Math.round(100 * settings.strength)}\u2009%`;
     at("recoloring").hidden = info?.tone !== "color";
     at("recolor").checked = settings.recolor;
@@ -85,7 +85,7 @@ export class Panel {
   set(option, value) {
     const control = at(`option-${option.name}`);
     if (option.kind === "switch") control.checked = value;
-    else if (document.activeElement !== control || option.kind === "choice") control.value = value;
+    else control.value = value;
     const output = at(`option-${option.name}-value`);
     if (output) output.textContent = rounded(value);
   }

@@ -20,10 +20,10 @@ from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, complete_model, model_options
 from colorcli.cli.option_groups import option_group
 from colorcli.cli.outcomes import MessageOptions, OutcomeReporter, Tally, finish, message_options
-from colorcli.cli.page import open_report
 from colorcli.cli.passes import PassOptions, check_capabilities, pass_options, plan_passes
 from colorcli.cli.paths import PathOrURL
 from colorcli.cli.pipelines import PipelineMaker
+from colorcli.cli.report import open_report
 from colorcli.cli.shard import read_shard
 from colorcli.errors import UsageError
 from colorcli.files import user_data

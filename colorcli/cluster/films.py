@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from colorcli.cluster.on_ray import WorkerEnded
 from colorcli.errors import ClusterError
 from colorcli.files import shown
+from colorcli.film.distributed import ColoredPart, PlannedPart, SharedFilm
 from colorcli.film.remote import is_remote
-from colorcli.film.shared import ColoredPart, PlannedPart, SharedFilm
 from colorcli.inference.batch import explained
 from colorcli.inference.outcomes import FilmOutcome
 from colorcli.media.films.probe import probe

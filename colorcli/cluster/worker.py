@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorcli.film.colorize import FilmSettings
-    from colorcli.film.shared import ColoredPart, PlannedPart, SharedFilm
+    from colorcli.film.distributed import ColoredPart, PlannedPart, SharedFilm
     from colorcli.film.shot_list import Shot
     from colorcli.hints.files import HintSet
     from colorcli.inference.outcomes import FilmOutcome, PictureKind, PictureOutcome
@@ -140,7 +140,7 @@ class Worker:
         return replace(outcome, error=_portable(outcome.error))
 
     def _film(self, task: FilmTask) -> SharedFilm:
-        from colorcli.film.shared import SharedFilm
+        from colorcli.film.distributed import SharedFilm
 
         assert self._pipeline is not None
         return SharedFilm(self._pipeline, task.job, task.settings, self._own_pipelines(task))

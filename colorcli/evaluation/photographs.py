@@ -23,8 +23,8 @@ from colorcli.errors import ColorcliError, DataError, PluginError
 from colorcli.evaluation import bootstrap
 from colorcli.evaluation.metrics.standard import STANDARD
 from colorcli.evaluation.tables import BASELINES, ORIGINAL, Column, Comparison, Figure, Section, Table
-from colorcli.inference.answers import RGB
 from colorcli.inference.join import join
+from colorcli.inference.output_checks import RGB
 from colorcli.inference.transfer import download
 from colorcli.isolation.guard import is_interrupt, one_line, stdout_to_stderr
 from colorcli.media.photographs import read_square

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from colorcli.hints.files import HintSet
     from colorcli.hints.hint import Hint
-    from colorcli.inference.answers import Planes
+    from colorcli.inference.output_checks import Planes
     from colorcli.inference.pipeline import Notes
     from colorcli.jobs import Job
     from colorcli.media.pictures.files import Frame

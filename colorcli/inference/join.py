@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorcli.color import AB_LIMIT, lab_to_linear_in_gamut, linear_to_srgb
-from colorcli.inference.palette import SPARSE, Palette, to_cells
+from colorcli.inference.join_table import SPARSE, Palette, to_cells
 from colorcli.inference.preprocess import bicubic, look_up, strips
 from colorcli.inference.transfer import as_tensor, download
 

@@ -20,7 +20,7 @@ from colorcli.media.pictures.tone import is_in_color
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from colorcli.inference.answers import Planes
+    from colorcli.inference.output_checks import Planes
     from colorcli.media.pictures.files import Frame
 
 

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from colorcli.colorizer import Colorizer, Option, declares
 from colorcli.errors import UsageError
-from colorcli.inference.answers import Planes
 from colorcli.inference.model import Model
+from colorcli.inference.output_checks import Planes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

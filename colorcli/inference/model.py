@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from colorcli.colorizer import Prediction
 from colorcli.errors import DeviceError, UsageError, did_you_mean
-from colorcli.inference.answers import CHROMA, ENTROPY, RGB, Planes, checked_colors, checked_planes
 from colorcli.inference.device import Device, choose
+from colorcli.inference.output_checks import CHROMA, ENTROPY, RGB, Planes, checked_colors, checked_planes
 from colorcli.inference.placement import place
 from colorcli.inference.tracing import TracingNeeded, call_networks
 from colorcli.inference.transfer import Uploads, is_out_of_memory

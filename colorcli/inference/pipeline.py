@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from colorcli.errors import UsageError
-from colorcli.inference.answers import CHROMA
 from colorcli.inference.join import join
+from colorcli.inference.output_checks import CHROMA
 from colorcli.inference.preprocess import in_strips, small_lightness
 from colorcli.inference.taming import Taming, gray_share
 from colorcli.media.pictures.files import Frame, Provenance
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from colorcli.colorizer import OptionValue
-    from colorcli.inference.answers import Planes
     from colorcli.inference.model import Model
+    from colorcli.inference.output_checks import Planes
     from colorcli.inference.stopwatch import Stopwatch
 
 Notes: TypeAlias = "Mapping[str, str | float]"

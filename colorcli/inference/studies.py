@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorcli.gray import Gray
-    from colorcli.inference.answers import Planes
+    from colorcli.inference.output_checks import Planes
     from colorcli.media.pictures.files import Frame
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from colorcli.inference.answers import Planes
+    from colorcli.inference.output_checks import Planes
 
 BITS = 8.0  # of entropy get the brightest color: 256 equally likely colors
 

@@ -15,7 +15,7 @@ from colorcli.inference.batch import explained
 if TYPE_CHECKING:
     from colorcli.errors import ColorcliError
     from colorcli.jobs import Job
-    from colorcli.media.films.probe import Film
+    from colorcli.media.films.film import Film
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from colorcli import Recipe
-    from colorcli_iizuka.encoded import EncodedIizukaNetwork
+    from colorcli_iizuka.encoder_network import EncodedIizukaNetwork
     from colorcli_iizuka.network import IizukaNetwork
 
 
@@ -43,7 +43,7 @@ class Iizuka(Colorizer):
 
     def build(self, *, encoder: str = "", **network: Any) -> IizukaNetwork | EncodedIizukaNetwork:
         if encoder:
-            from colorcli_iizuka.encoded import EncodedIizukaNetwork
+            from colorcli_iizuka.encoder_network import EncodedIizukaNetwork
 
             return EncodedIizukaNetwork(encoder, **network)
         from colorcli_iizuka.network import IizukaNetwork

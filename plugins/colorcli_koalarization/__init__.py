@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from colorcli import Recipe
     from colorcli_koalarization.embedding import Embedding
-    from colorcli_koalarization.encoded import EncodedKoalarizationNetwork
+    from colorcli_koalarization.encoder_network import EncodedKoalarizationNetwork
     from colorcli_koalarization.network import KoalarizationNetwork
 
 
@@ -38,7 +38,7 @@ class Koalarization(Colorizer):
 
     def build(self, *, encoder: str = "", **network: Any) -> KoalarizationNetwork | EncodedKoalarizationNetwork:
         if encoder:
-            from colorcli_koalarization.encoded import EncodedKoalarizationNetwork
+            from colorcli_koalarization.encoder_network import EncodedKoalarizationNetwork
 
             return EncodedKoalarizationNetwork(encoder, **network)
         from colorcli_koalarization.network import KoalarizationNetwork

@@ -64,7 +64,7 @@ class Pix2Pix(Colorizer):
         from colorcli_pix2pix.network import KINDS
 
         if "encoder" in network and kind in {"generator", "ensemble"}:
-            from colorcli_pix2pix.encoded import EncodedEnsemble, EncodedGenerator
+            from colorcli_pix2pix.encoder_network import EncodedEnsemble, EncodedGenerator
 
             return (EncodedGenerator if kind == "generator" else EncodedEnsemble)(**network)
         if kind not in KINDS:

@@ -14,7 +14,7 @@ from colorcli.errors import UsageError
 from colorcli.training.optimization import ChromaWeight, Schedule, expect_one_of, learning_rate_factor
 from colorcli_pix2pix.discriminator import PatchDiscriminator
 from colorcli_pix2pix.dynamic_unet import DynamicUnet
-from colorcli_pix2pix.encoded import EncodedGenerator
+from colorcli_pix2pix.encoder_network import EncodedGenerator
 from colorcli_pix2pix.spaces import encode_color, encode_gray
 from colorcli_pix2pix.unet import UnetGenerator
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from colorcli import Recipe
-    from colorcli_siggraph17.encoded import EncodedSiggraph17Network
+    from colorcli_siggraph17.encoder_network import EncodedSiggraph17Network
     from colorcli_siggraph17.network import Siggraph17Network
 
     Network = Siggraph17Network | EncodedSiggraph17Network
@@ -29,7 +29,7 @@ class Siggraph17(Colorizer):
 
     def build(self, *, encoder: str = "", **network: Any) -> Network:
         if encoder:
-            from colorcli_siggraph17.encoded import EncodedSiggraph17Network
+            from colorcli_siggraph17.encoder_network import EncodedSiggraph17Network
 
             return EncodedSiggraph17Network(encoder, **network)
         from colorcli_siggraph17.network import Siggraph17Network

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from colorcli import Recipe
-    from colorcli_zhang.encoded import EncodedZhangNetwork
+    from colorcli_zhang.encoder_network import EncodedZhangNetwork
     from colorcli_zhang.network import ZhangNetwork
 
 
@@ -43,7 +43,7 @@ class Zhang(Colorizer):
 
     def build(self, *, encoder: str = "", **network: Any) -> ZhangNetwork | EncodedZhangNetwork:
         if encoder:
-            from colorcli_zhang.encoded import EncodedZhangNetwork
+            from colorcli_zhang.encoder_network import EncodedZhangNetwork
 
             return EncodedZhangNetwork(encoder, **network)
         from colorcli_zhang.network import ZhangNetwork

@@ -7,7 +7,7 @@ from colorcli.inference.device import choose
 from colorcli.inference.placement import place
 from colorcli_pix2pix import Pix2Pix
 from colorcli_pix2pix.categories import CATEGORIES
-from colorcli_pix2pix.encoded import EncodedEnsemble, EncodedGenerator
+from colorcli_pix2pix.encoder_network import EncodedEnsemble, EncodedGenerator
 from colorcli_pix2pix.recipe import GanRecipe
 
 WIDTHS = [8, 8, 8, 8, 8]

@@ -4,7 +4,7 @@ import torch
 
 from colorcli import Prediction
 from colorcli.errors import PluginError
-from colorcli.inference.answers import checked_colors, checked_planes
+from colorcli.inference.output_checks import checked_colors, checked_planes
 
 LIGHTNESS = torch.zeros(2, 1, 4, 4)
 CHROMA = torch.ones(2, 2, 4, 4)

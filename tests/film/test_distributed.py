@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from colorcli.film.shared import SharedFilm
+from colorcli.film.distributed import SharedFilm
 from colorcli.jobs import Job
 from tests.film.test_colorize import (
     STOPPED,

@@ -139,6 +139,10 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self._send(200, hub.page, {"Content-Type": "text/html"})
             elif hub.status != 200 or (hub.get_status != 200 and self.command == "GET"):
                 self._send(hub.status if hub.status != 200 else hub.get_status, headers=hub.headers)
+            elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/revision/main\?expand=xetEnabled", self.path):
+                self._send_json(
+                    200, {"id": match[1], "xetEnabled": False}
+                )  # asked by clients before 1.0
             elif self.command in {"HEAD", "GET"}:
                 self._resolve()
             else:
@@ -221,7 +225,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             known = repo in hub.commits
             if not known:
                 hub.commits[repo] = COMMIT
-                if wanted.get("visibility") == "private":
+                if wanted.get("visibility") == "private" or wanted.get("private"):  # as clients before 1.0 say it
                     hub.private.add(repo)
             self._send_json(409 if known else 200, {"url": f"{hub.endpoint}/{repo}"})
 

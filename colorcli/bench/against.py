@@ -66,7 +66,7 @@ def read_others(path: Path) -> Others:
         others = msgspec.convert(read_json(path), Others)
     except OSError as error:
         raise UnreadableMedia(f"{shown(path)}: {error.strerror or error}.") from error
-    except (ValueError, msgspec.ValidationError) as error:
+    except ValueError as error:
         raise UsageError(
             f"{shown(path)} must hold measurements of `colorcli bench --json`: {error}.",
             "Measure on the other machine: colorcli bench MODEL --json > other.json",

@@ -125,8 +125,10 @@ def publish(bundle: ReleaseBundle, *, private: bool = False) -> str:
     Raises:
         ColorcliError: the Hub cannot be reached, or refuses.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub import CommitOperationAdd, HfApi, constants
 
+    if constants.HF_HUB_OFFLINE:
+        raise ColorcliError("HF_HUB_OFFLINE forbids uploads.", "Run once without it.")
     api = HfApi()
     try:
         api.create_repo(bundle.repo, private=private or None, exist_ok=True)
@@ -142,8 +144,6 @@ def _refused(repo: str, error: Exception) -> ColorcliError:
     login = "Log in with `hf auth login`, or set HF_TOKEN to a token with write access."
     reason = f"{error}".strip().splitlines()[-1] if str(error).strip() else type(error).__name__
     match error:
-        case errors.OfflineModeIsEnabled():
-            return ColorcliError("HF_HUB_OFFLINE forbids uploads.", "Run once without it.")
         case errors.HfHubHTTPError(response=response) if response.status_code in {401, 403, 404}:
             return ColorcliError(f"The Hub denied write access to {repo}: status {response.status_code}.", login)
         case errors.HfHubHTTPError(response=response):

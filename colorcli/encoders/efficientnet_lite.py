@@ -83,13 +83,13 @@ class EfficientNetLite(nn.Module):
         self._ends.append(len(self.blocks) - 1)
         self.channels: Sequence[int] = [self.blocks[end].channels for end in self._ends]  # type: ignore[misc]
         if embeds or classes:
-            self.conv_head = nn.Conv2d(channels, DIMENSIONS, 1)
+            self.conv_head = SameConv2d(channels, DIMENSIONS, 1)
         if classes:
             self.fc = nn.Linear(DIMENSIONS, classes)
 
     def features(self, picture: Tensor) -> list[Tensor]:
         """Compute features at 1/2 to 1/32 of the sides of pictures (B, inputs, H, W) of (0..255 - 127) / 128."""
-        x = functional.relu6(self.conv_stem(picture), inplace=True)
+        x = self.conv_stem(picture)
         pyramid = []
         for index, block in enumerate(self.blocks):
             x = block(x)
@@ -105,7 +105,7 @@ class EfficientNetLite(nn.Module):
 
     def embed(self, deepest: Tensor) -> Tensor:
         """Compute the features that the classifier uses, (B, DIMENSIONS), from those of the largest stride."""
-        head: Tensor = functional.relu6(self.conv_head(deepest), inplace=True)
+        head: Tensor = self.conv_head(deepest)
         return head.mean(dim=(2, 3))
 
     def forward(self, picture: Tensor) -> Tensor:
@@ -128,23 +128,26 @@ class Block(nn.Module):
         self.skips = stride == 1 and before == after
         self.expands = expansion > 1
         if self.expands:
-            self.expand_conv = nn.Conv2d(before, wide, 1)
+            self.expand_conv = SameConv2d(before, wide, 1)
         self.depthwise_conv = SameConv2d(wide, wide, kernel, stride, groups=wide)
         self.project_conv = nn.Conv2d(wide, after, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute (B, after, H / stride, W / stride) from (B, before, H, W)."""
-        wide = functional.relu6(self.expand_conv(x), inplace=True) if self.expands else x
-        wide = functional.relu6(self.depthwise_conv(wide), inplace=True)
-        out: Tensor = self.project_conv(wide)
+        wide = self.expand_conv(x) if self.expands else x
+        out: Tensor = self.project_conv(self.depthwise_conv(wide))
         return out + x if self.skips else out
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution with TensorFlow's padding `SAME`: with a stride of 2, one more after the picture than before."""
+    """A convolution with TensorFlow's padding `SAME`, then ReLU6.
 
-    def __init__(self, before: int, after: int, kernel: int, stride: int, groups: int = 1) -> None:
+    With a stride of 2, `SAME` pads one more after the picture than before it.
+    """
+
+    def __init__(self, before: int, after: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(before, after, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups)
+        self.activation = nn.ReLU6(inplace=True)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Compute (B, after, H / stride, W / stride), rounded up, from (B, before, H, W)."""
@@ -154,10 +157,11 @@ class SameConv2d(nn.Conv2d):
         return self._convolve(input)
 
     def _convolve(self, input: Tensor) -> Tensor:  # noqa: A002
-        if self.stride[0] == 1:
-            return super().forward(input)
-        (top, bottom), (left, right) = (_padding(side, self.kernel_size[0]) for side in input.shape[-2:])
-        return super().forward(functional.pad(input, (left, right, top, bottom)))
+        if self.stride[0] > 1:
+            (top, bottom), (left, right) = (_padding(side, self.kernel_size[0]) for side in input.shape[-2:])
+            input = functional.pad(input, (left, right, top, bottom))  # noqa: A001
+        out: Tensor = self.activation(super().forward(input))
+        return out
 
 
 def _padding(side: int, kernel: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from colorcli.inference.openvino import serve
+from colorcli.inference.packing import pack, unpack
 
 if TYPE_CHECKING:
     from colorcli.inference.device import Device
@@ -37,8 +38,9 @@ def _arrive(part: nn.Module, _arguments: tuple[Any, ...]) -> None:
         return
     with _placing:
         if isinstance(place := part.awaited, tuple):  # not yet by another thread
-            _convert(part, *place)
-            _wait(place[0])
+            device, dtype, packs = place
+            _convert(part, device, dtype, packs=packs)
+            _wait(device)
             part.awaited = None  # type: ignore[assignment]
 
 
@@ -56,7 +58,7 @@ def place(network: nn.Module, device: Device, step: int | None = None) -> nn.Mod
         _settle(network, device, step)
         _wait(device.device)
         return network
-    _convert(network, device.device, device.dtype)
+    _convert(network, device.device, device.dtype, packs=device.engine == "torch")
     for part in parts:
         _settle(part, device, step)
     _wait(device.device)
@@ -72,23 +74,31 @@ def _wait(device: torch.device) -> None:
 def _settle(part: nn.Module, device: Device, step: int | None) -> None:
     """Convert a network, at once or, if it is deferred, on its first call, and choose the engine."""
     vars(part).pop("forward", None)  # set for another engine
-    dtype = device.dtype
+    dtype, packs = device.dtype, device.engine == "torch"
     if device.engine == "openvino":
         dtype = torch.float32  # for the export
-        serve(part, device, step, give_up=lambda: _convert(part, device.device, device.dtype))
+        serve(part, device, step, give_up=lambda: _convert(part, device.device, device.dtype, packs=True))
     if getattr(part, "deferred", False):
-        part.awaited = device.device, dtype  # type: ignore[assignment]
+        part.awaited = device.device, dtype, packs  # type: ignore[assignment]
     else:
-        _convert(part, device.device, dtype)
+        _convert(part, device.device, dtype, packs=packs)
 
 
-def _convert(module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-    """Convert the weights of a module, except those of deferred parts in it."""
+def _convert(module: nn.Module, device: torch.device, dtype: torch.dtype, *, packs: bool) -> None:
+    """Convert the weights of a module, except those of deferred parts in it.
+
+    Args:
+        module: in eval mode.
+        device: to move it to.
+        dtype: of its convolutions and matrix products.
+        packs: whether convolutions may compute by other means than torch's, which cannot be exported.
+    """
+    unpack(module)
     if type(module) is nn.Sequential:
         _fold_batch_norm(module)
     for part in module.children():
         if not getattr(part, "deferred", False):
-            _convert(part, device, dtype)
+            _convert(part, device, dtype, packs=packs)
     own = dtype if isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)) else torch.float32
 
     def converted(tensor: Tensor) -> Tensor:
@@ -96,6 +106,8 @@ def _convert(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Non
         return tensor.to(device, own if tensor.is_floating_point() else None, memory_format=channels_last)
 
     module._apply(converted, recurse=False)  # type: ignore[no-untyped-call]
+    if packs:
+        pack(module)
 
 
 def _fold_batch_norm(layers: nn.Sequential) -> None:

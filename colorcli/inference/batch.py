@@ -140,7 +140,7 @@ class _Group:
 
     def colorize(self, jobs: Sequence[Job]) -> list[PictureOutcome]:
         """Return what became of each job; nothing if all is to stop."""
-        outcomes: dict[Job, PictureOutcome] = {}
+        outcomes: dict[int, PictureOutcome] = {}  # by id: paths keep their hashes, and there may be millions
         together: list[_Opened] = []
         for job in jobs:
             try:
@@ -148,7 +148,7 @@ class _Group:
             except Exception as error:  # a faulty file must not stop the others
                 opened = self._failed(job, error)
             if isinstance(opened, PictureOutcome):
-                outcomes[job] = opened
+                outcomes[id(job)] = opened
             elif opened.pipeline is not self._pipeline:
                 outcomes |= self._colorize_together([opened])
             else:
@@ -159,7 +159,7 @@ class _Group:
             if self._stop.is_set():
                 return []
         outcomes |= self._colorize_together(together)
-        return [outcomes[job] for job in jobs]
+        return [outcomes[id(job)] for job in jobs]
 
     def _open(self, job: Job) -> _Opened | PictureOutcome:
         """Decode a picture of one frame; or do all that there is to do."""
@@ -167,7 +167,8 @@ class _Group:
         exists, pipeline = job.target.exists(), self._pipeline_of(job)
         if not settings.overwrite:
             if settings.kind == "color" and not settings.recolor:
-                for target in dict.fromkeys((job.target, _copy_of(job))):
+                copy = _copy_of(job)
+                for target in [job.target, *([copy] if copy != job.target else [])]:
                     if is_copy(job.source, target):
                         return PictureOutcome(job, done_before=True, kind="copy", copied_to=target)
             if is_done(job.source, job.target, read_provenance, pipeline.provenance):
@@ -222,7 +223,8 @@ class _Group:
                 raise InterruptedError
             yield frame
 
-    def _colorize_together(self, together: Sequence[_Opened]) -> dict[Job, PictureOutcome]:
+    def _colorize_together(self, together: Sequence[_Opened]) -> dict[int, PictureOutcome]:
+        """Return what became of opened pictures, by the ids of their jobs."""
         if not together:
             return {}
         start = time.perf_counter()
@@ -230,11 +232,11 @@ class _Group:
             predicted = list(together[0].pipeline.predict([opened.frame for opened in together]))
         except Exception as error:
             if len(together) > 1:  # one by one shows which of them it is
-                return {opened.job: self._colorize_together([opened])[opened.job] for opened in together}
-            return {together[0].job: self._failed(together[0].job, error)}
+                return {key: each for opened in together for key, each in self._colorize_together([opened]).items()}
+            return {id(together[0].job): self._failed(together[0].job, error)}
         shared = (time.perf_counter() - start) / len(together)
         return {
-            opened.job: self._finish(opened, chroma, notes, opened.seconds + shared)
+            id(opened.job): self._finish(opened, chroma, notes, opened.seconds + shared)
             for opened, (chroma, notes) in zip(together, predicted, strict=True)
         }
 
@@ -321,7 +323,7 @@ def is_copy(source: Path, target: Path) -> bool:
     if isinstance(source, RemotePath) or isinstance(target, RemotePath):
         same_size = target.is_file() and target.stat().st_size == source.stat().st_size
         return same_size and target.read_bytes() == source.read_bytes()
-    return target.is_file() and filecmp.cmp(source, target, shallow=False)
+    return target.is_file() and filecmp.cmp(str(source), str(target), shallow=False)
 
 
 def is_done(

@@ -55,7 +55,7 @@ def pack(module: nn.Module) -> None:
             module.activation = nn.Identity()
         elif before:
             own = before.activation
-        module._conv_forward = _Packed(module, own, is_used=_is_supported(module))  # type: ignore[method-assign]
+        module._conv_forward = _Packed(module, own, is_used=_is_supported(module))  # type: ignore[assignment]
 
 
 def unpack(module: nn.Module) -> None:
@@ -92,7 +92,8 @@ class _Packed:
         if not (self.is_used and usable and torch.backends.mkldnn.enabled):
             plain = functional.conv2d(x, weight, bias, stride, padding, dilation, groups)
             return self.activation.in_torch(plain) if self.activation.in_torch else plain
-        x = x.to(weight.dtype)
+        if x.dtype != weight.dtype:
+            x = x.to(weight.dtype)
         if self._weights is None:  # two threads may do it at once, with the same result
             layout = torch.ops.mkldnn._reorder_convolution_weight(weight, *self._settings, x.shape)
             self._weights = layout, None if bias is None else bias.to(weight.dtype)
@@ -114,9 +115,10 @@ def _fuse_chain(layers: nn.Sequential) -> None:
         packed, activation = _packed(layers[first]), _activation(layers[second])
         if packed is None or activation == _NONE or packed.activation != _NONE or layers[first]._forward_hooks:
             continue
+        activated = copy.copy(packed)
+        activated.activation = activation
         fused = copy.copy(layers[first])  # which may be part of another chain, too
-        fused._conv_forward = copy.copy(packed)
-        fused._conv_forward.activation = activation
+        fused._conv_forward = activated  # type: ignore[assignment]
         layers[first], layers[second] = fused, nn.Identity()
 
 
@@ -148,7 +150,7 @@ def _is_supported(module: nn.Conv2d) -> bool:
 @cache
 def _is_supported_dtype(dtype: torch.dtype) -> bool:
     on_x86 = platform.machine() in {"x86_64", "AMD64"}  # the only ones where this was measured
-    if not (on_x86 and torch.backends.mkldnn.is_available()):
+    if not (on_x86 and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
         return False
     if not all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS):  # they are not public
         return False

@@ -131,7 +131,7 @@ def annealed_mean(logits: Tensor, centers: Tensor, temperature: float) -> Tensor
         if temperature == 0:
             return centers.float()[logits.argmax(dim=1)].movedim(-1, 1)
         distribution = (_bins_last(logits) / temperature).softmax(dim=-1)
-        return (distribution @ centers.float()).movedim(-1, 1)
+        return (distribution @ centers.float()).movedim(-1, 1).contiguous()  # two planes are scaled faster than pairs
 
 
 def entropy(logits: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import heapq
-import io
+import os
 import pickle
 import random
 import resource
@@ -129,13 +129,14 @@ def print_memory(pictures: int) -> None:
     reporter = OutcomeReporter(SimpleNamespace(model=model), MessageOptions(as_json=True, verbose=False, quiet=True))
     schedule = Schedule(jobs, 64)
     began, reported = time.perf_counter(), 0
-    while schedule:
-        with contextlib.redirect_stdout(io.StringIO()):
-            for job in pickle.loads(pickle.dumps(schedule.take())):  # as they come back from a worker
-                reporter(PictureOutcome(job, 0.5, notes={"category": "people"}))
-                reported += 1
-        if reported % (pictures // 10) < 32:
-            print(f"  {reported:,} reported: {_megabytes() - planned:+.1f} MB")
+    with Path(os.devnull).open("w") as nowhere:  # one for all: click remembers every stream that it has written to
+        while schedule:
+            with contextlib.redirect_stdout(nowhere):
+                for job in pickle.loads(pickle.dumps(schedule.take())):  # as they come back from a worker
+                    reporter(PictureOutcome(job, 0.5, notes={"category": "people"}))
+                    reported += 1
+            if reported % (pictures // 10) < 32:
+                print(f"  {reported:,} reported: {_megabytes() - planned:+.1f} MB")
     seconds = time.perf_counter() - began
     print(f"  {seconds / reported * 1e6:.0f} microseconds each, {reported / seconds:,.0f} pictures/s")
 

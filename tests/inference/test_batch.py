@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,14 +14,11 @@ from PIL import Image
 from colorcli.errors import OutputExists
 from colorcli.inference import batch
 from colorcli.inference.batch import colorize_files
-from colorcli.jobs import plan
+from colorcli.jobs import Job, plan
 from colorcli.media.pictures.files import open_picture
 from colorcli.media.pictures.provenance import read_provenance
 from tests.inference.test_pipeline import pipeline_of
 from tests.media.pictures.samples import color
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def ramp() -> np.ndarray:
@@ -183,3 +181,24 @@ def test_a_source_from_the_future_is_done_once(mixed, tmp_path, days):
         os.utime(path, (time.time() + days * 86_400,) * 2)
     run(mixed, tmp_path / "out")
     assert all(outcome.done_before for outcome in run(mixed, tmp_path / "out").values())
+
+
+class Watched(type(Path())):
+    """A path that lists which ones were hashed: each then keeps its hash, and there may be millions."""
+
+    hashed: ClassVar[list[str]] = []
+
+    def __hash__(self) -> int:
+        self.hashed.append(self.name)
+        return super().__hash__()
+
+
+def test_a_run_leaves_nothing_in_the_paths_of_its_jobs(mixed, tmp_path):
+    jobs = [
+        Job(Watched(mixed / name), Watched(tmp_path / "out" / name), name)
+        for name in ("gray.png", "sepia.png", "color.jpg", "missing.png")
+    ]
+    Watched.hashed.clear()
+    outcomes = [*colorize_files(pipeline_of(), jobs), *colorize_files(pipeline_of(batch_size=4), jobs)]
+    assert [outcome.job.relative for outcome in outcomes] == [job.relative for job in jobs] * 2
+    assert not [name for name in Watched.hashed if name in {job.relative for job in jobs}]

@@ -128,8 +128,17 @@ def test_what_another_machine_has_written_in_the_meantime_stays(folder, stored):
     assert path.read_bytes() == b"theirs"
 
 
-def test_a_scheme_whose_package_is_missing_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "adlfs", None)
-    with pytest.raises(UsageError, match="az:// needs the package adlfs") as error:
-        as_path("az://container/a.jpg").exists()
-    assert error.value.hint == "Install it with: pip install adlfs"
+@pytest.mark.parametrize(
+    ("url", "package", "installed_by"),
+    [
+        ("s3://bucket/a.jpg", "s3fs", '"colorcli[remote]"'),
+        ("gs://bucket/a.jpg", "gcsfs", "gcsfs"),
+        ("az://container/a.jpg", "adlfs", "adlfs"),
+        ("hf://datasets/owner/name/a.jpg", "huggingface_hub", "huggingface_hub"),
+    ],
+)
+def test_a_scheme_whose_package_is_missing_says_what_to_install(monkeypatch, url, package, installed_by):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UsageError, match=f"needs the package {package},") as error:
+        as_path(url).exists()
+    assert error.value.hint == f"Install it with: pip install {installed_by}"

@@ -89,7 +89,7 @@ class _Packed:
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         padding, stride, dilation, groups = self._settings
         usable = x.ndim == 4 and x.numel() and x.shape[1] == weight.shape[1] * groups and not x.requires_grad
-        if not (self.is_used and usable and torch.backends.mkldnn.enabled):
+        if not (self.is_used and usable):
             plain = functional.conv2d(x, weight, bias, stride, padding, dilation, groups)
             return self.activation.in_torch(plain) if self.activation.in_torch else plain
         if x.dtype != weight.dtype:
@@ -144,11 +144,12 @@ def _is_plain(module: nn.Conv2d) -> bool:
 
 def _is_supported(module: nn.Conv2d) -> bool:
     weight = module.weight
-    return weight.device.type == "cpu" and _is_supported_dtype(weight.dtype)
+    return weight.device.type == "cpu" and is_packing_supported(weight.dtype)
 
 
 @cache
-def _is_supported_dtype(dtype: torch.dtype) -> bool:
+def is_packing_supported(dtype: torch.dtype = torch.float32) -> bool:
+    """Return whether convolutions of a type can be packed on this machine."""
     on_x86 = platform.machine() in {"x86_64", "AMD64"}  # the only ones where this was measured
     if not (on_x86 and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
         return False

@@ -1,6 +1,6 @@
 """Print the whole table of speeds on a GPU.
 
-    python tests/benchmarks/gpu.py [--device cuda] [--quick]
+    python tests/benchmarks/gpu.py [--device cuda] [--model zhang.starter] [--quick]
 
 Folders of 500x375 and of 12 megapixels, and films of 1080p and 4K, with every bundled model and with Zhang's network
 at full width and random weights, which take the same time as trained ones. Beside each figure: the network alone, and
@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import torch
@@ -26,6 +27,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import film_speed
 from photographs import LARGE, SMALL, random_weights
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 STARTERS = ("zhang.starter", "iizuka.starter", "koalarization.starter", "pix2pix.starter")
 FILMS = {"1080p": (1920, 1080), "4K": (3840, 2160)}
 
@@ -33,8 +37,9 @@ FILMS = {"1080p": (1920, 1080), "4K": (3840, 2160)}
 @click.command()
 @click.option("--device", default="cuda", show_default=True)
 @click.option("--rounds", default=3, show_default=True, help="Of which the median is taken.")
+@click.option("--model", "wanted", multiple=True, help="One of them; may be repeated. [default: all]")
 @click.option("--quick", is_flag=True, help="Few and small pictures and one model, to see that it runs.")
-def main(device: str, rounds: int, quick: bool) -> None:
+def main(device: str, rounds: int, wanted: tuple[str, ...], quick: bool) -> None:
     """Print a Markdown table."""
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise click.ClickException("CUDA is not available here; --device cpu --quick tries the script.")
@@ -46,8 +51,9 @@ def main(device: str, rounds: int, quick: bool) -> None:
         folder = Path(temporary)
         weights = str(random_weights(folder / "full.safetensors"))
         models: list[tuple[str, str | None]] = [("zhang", weights), *((each, None) for each in STARTERS)]
-        for what, source in sources(folder, quick).items():
-            for model, own in models[1:2] if quick else models:
+        models = [each for each in models if each[0] in wanted] if wanted else models[1:2] if quick else models
+        for what, source in sources(folder, quick):
+            for model, own in models:
                 settings = [Setting(model, own, device=device, offline=True, way=way) for way in ("colorcli", "floor")]
                 try:
                     speed, floor = measure(settings, source, folder / "out", rounds=rounds)
@@ -57,18 +63,17 @@ def main(device: str, rounds: int, quick: bool) -> None:
                 report(what, speed, floor)
 
 
-def sources(folder: Path, quick: bool) -> dict[str, Path]:
-    """Make the folders and films."""
-    found = {}
+def sources(folder: Path, quick: bool) -> Iterator[tuple[str, Path]]:
+    """Make the folders and films, each when it is needed, so that the first figures appear at once."""
     pictures = {"folder of 500x375": (SMALL, 256), "folder of 12 MP": (LARGE, 32)}
     for what, (size, count) in pictures.items():
-        found[what] = folder / what.replace(" ", "-")
+        source = folder / what.replace(" ", "-")
         for number in range(2 if quick else count):
-            make_photograph(found[what] / f"{number:03}.jpg", SMALL if quick else size, number)
+            make_photograph(source / f"{number:03}.jpg", SMALL if quick else size, number)
+        yield what, source
     for what, size in FILMS.items():
         film_speed.SIZE = (320, 180) if quick else size
-        found[f"film of {what}"] = film_speed.make_clip(folder / f"{what}.mp4", None, 12 if quick else 250)
-    return found
+        yield f"film of {what}", film_speed.make_clip(folder / f"{what}.mp4", None, 12 if quick else 250)
 
 
 def report(what: str, speed: Speed, floor: Speed) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "SMOOTHING",
     "Batch",
     "ColorcliError",
     "Colorizer",
@@ -64,6 +65,7 @@ _MODULES = {  # of the public names, imported on first use: writing a plugin nee
     "Prediction": "colorcli.colorizer",
     "Recipe": "colorcli.recipe",
     "Registry": "colorcli.plugin.registry",
+    "SMOOTHING": "colorcli.colorizer",
     "Weights": "colorcli.colorizer",
     "defer": "colorcli.inference.placement",
     "fetch": "colorcli.weights",

@@ -130,6 +130,15 @@ class Weights:
         return not self.repo and not self.page
 
 
+SMOOTHING = Option(
+    "smoothing",
+    0.0,
+    "change of lightness, in L*, that separates two surfaces; each gets one color; 0 for no smoothing",
+    minimum=0.0,
+    maximum=100.0,
+)  # for `colorcli.surfaces.smooth_surfaces`
+
+
 @dataclass(frozen=True)
 class Prediction:
     """Chroma with notes about each picture, such as the category that a router chose.

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorcli import Colorizer, Gray, Weights, hookimpl, read_manifest
+from colorcli import SMOOTHING, Colorizer, Gray, Weights, hookimpl, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +28,7 @@ class Iizuka(Colorizer):
     # size share a batch, take the same time, and have the scale that the network was trained on.
     size = 256
     multiple_of = 8
+    options = (SMOOTHING,)
     recipe_folder = Path(__file__).parent / "recipes"
     elsewhere = (
         Weights(
@@ -50,13 +51,18 @@ class Iizuka(Colorizer):
 
         return IizukaNetwork(**network)
 
-    def predict(self, network: IizukaNetwork | EncodedIizukaNetwork, lightness: Tensor) -> Tensor:
+    def predict(
+        self, network: IizukaNetwork | EncodedIizukaNetwork, lightness: Tensor, *, smoothing: float = 0.0
+    ) -> Tensor:
+        from colorcli.surfaces import smooth_surfaces
         from colorcli_iizuka.gray import lightness_to_luma
 
         color, _ = network(lightness_to_luma(lightness))
-        return network.to_ab(color)
+        return smooth_surfaces(network.to_ab(color), lightness, smoothing)
 
-    def paint(self, network: IizukaNetwork | EncodedIizukaNetwork, lightness: Tensor) -> Tensor:
+    def paint(
+        self, network: IizukaNetwork | EncodedIizukaNetwork, lightness: Tensor, *, smoothing: float = 0.0
+    ) -> Tensor:
         """Paint the picture that a network with RGB output predicts; its lightness is its own.
 
         Raises:

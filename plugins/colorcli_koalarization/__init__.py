@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorcli import Colorizer, Option, hookimpl, read_manifest
+from colorcli import SMOOTHING, Colorizer, Option, hookimpl, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ class Koalarization(Colorizer):
             "embedding of the whole picture that the decoder gets: its own, zeroed, or with shuffled dimensions",
             choices=("own", "zeroed", "shuffled"),
         ),
+        SMOOTHING,
     )
     recipe_folder = Path(__file__).parent / "recipes"
 
@@ -51,13 +52,16 @@ class Koalarization(Colorizer):
         lightness: Tensor,
         *,
         embedding: Embedding = "own",
+        smoothing: float = 0.0,
     ) -> Tensor:
+        from colorcli.surfaces import smooth_surfaces
+
         if embedding != "own":
             from colorcli_koalarization.embedding import with_embedding
 
             changed: Any = with_embedding(network, embedding)
             network = changed
-        return network.to_ab(network(lightness))
+        return smooth_surfaces(network.to_ab(network(lightness)), lightness, smoothing)
 
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_koalarization.recipe import KoalarizationRecipe

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from colorcli import Colorizer, Metric, Option, Prediction, hookimpl, read_manifest
+from colorcli import SMOOTHING, Colorizer, Metric, Option, Prediction, hookimpl, read_manifest
 from colorcli_pix2pix.categories import CATEGORIES
 from colorcli_pix2pix.metrics import SpaceL1
 
@@ -46,6 +46,7 @@ class Pix2Pix(Colorizer):
             minimum=0,
             maximum=2**31 - 1,
         ),
+        SMOOTHING,
     )
     recipe_folder = Path(__file__).parent / "recipes"
 
@@ -93,14 +94,34 @@ class Pix2Pix(Colorizer):
         return {"kind": "generator", "width": len(generator["model.model.0.weight"]), "levels": levels}
 
     def predict(
-        self, network: Any, lightness: Tensor, *, category: str, blend: bool, noise: int = 0
+        self,
+        network: Any,
+        lightness: Tensor,
+        *,
+        category: str,
+        blend: bool,
+        noise: int = 0,
+        smoothing: float = 0.0,
     ) -> Tensor | Prediction:
+        from colorcli.surfaces import smooth_surfaces
         from colorcli_pix2pix.network import color
         from colorcli_pix2pix.noise import with_noise
 
-        return color(with_noise(network, noise) if noise else network, lightness, category, blend=blend)
+        predicted = color(with_noise(network, noise) if noise else network, lightness, category, blend=blend)
+        if isinstance(predicted, Prediction):
+            return Prediction(smooth_surfaces(predicted.ab, lightness, smoothing), predicted.notes)
+        return smooth_surfaces(predicted, lightness, smoothing)
 
-    def paint(self, network: Any, lightness: Tensor, *, category: str, blend: bool, noise: int = 0) -> Tensor:
+    def paint(
+        self,
+        network: Any,
+        lightness: Tensor,
+        *,
+        category: str,
+        blend: bool,
+        noise: int = 0,
+        smoothing: float = 0.0,
+    ) -> Tensor:
         """Paint the picture that a network in YUV predicts: its U and V with the Y' of the gray picture.
 
         Raises:
@@ -112,7 +133,7 @@ class Pix2Pix(Colorizer):
 
         from colorcli_pix2pix.spaces import paint
 
-        predicted = self.predict(network, lightness, category=category, blend=blend, noise=noise)
+        predicted = self.predict(network, lightness, category=category, blend=blend, noise=noise, smoothing=smoothing)
         ab = (predicted.ab if isinstance(predicted, Prediction) else predicted).float()
         if ab.shape[-2:] != lightness.shape[-2:]:
             ab = functional.interpolate(ab, lightness.shape[-2:], mode="bicubic")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorcli import Colorizer, Option, hookimpl, read_manifest
+from colorcli import SMOOTHING, Colorizer, Option, hookimpl, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +31,7 @@ class Zhang(Colorizer):
             minimum=0.0,
             maximum=2.0,
         ),
-        Option(
-            "smoothing",
-            0.0,
-            "change of lightness, in L*, that separates two surfaces; each gets one color; 0 for no smoothing",
-            minimum=0.0,
-            maximum=100.0,
-        ),
+        SMOOTHING,
     )
     recipe_folder = Path(__file__).parent / "recipes"
 
@@ -60,10 +54,10 @@ class Zhang(Colorizer):
     ) -> Tensor:
         from torch.nn import functional
 
+        from colorcli.surfaces import smooth_surfaces
         from colorcli_zhang.bins import annealed_mean
-        from colorcli_zhang.surfaces import agree
 
-        logits = agree(network(lightness), lightness, smoothing)
+        logits = smooth_surfaces(network(lightness), lightness, smoothing)
         ab = annealed_mean(logits, network.centers, temperature / network.folded_temperature)
         # As published, upsample four times bilinearly; the host does the rest.
         return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
@@ -117,9 +111,9 @@ class Zhang(Colorizer):
 
     def _logits(self, network: ZhangNetwork | EncodedZhangNetwork, lightness: Tensor, smoothing: float) -> Tensor:
         """Compute the logits (B, Q, h, w) of the distribution that the colors come from, at temperature 1."""
-        from colorcli_zhang.surfaces import agree
+        from colorcli.surfaces import smooth_surfaces
 
-        return agree(network(lightness).float() * network.folded_temperature, lightness, smoothing)
+        return smooth_surfaces(network(lightness).float() * network.folded_temperature, lightness, smoothing)
 
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_zhang.recipe import ZhangRecipe

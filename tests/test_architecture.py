@@ -27,6 +27,7 @@ PUBLIC = {
     "colorcli.color",
     "colorcli.encoders",
     "colorcli.errors",
+    "colorcli.surfaces",
     "colorcli.testing",
     "colorcli.training.optimization",
 }

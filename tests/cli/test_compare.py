@@ -101,7 +101,7 @@ def test_a_page_has_every_version_of_every_picture_and_how_they_were_made(capsys
     assert captured.out == f"{tmp_path / 'page.html'}\n"
     assert versions(text) == ["gray", "zhang.small", "original"] * 2
     assert re.findall(r'data-name="([^"]+)"', text) == ["00.png", "01.png"]
-    assert "network at 256x256, temperature=0.2, cpu" in text
+    assert "network at 256x256, temperature=0.2, smoothing=0.0, cpu" in text
     assert f"colorcli compare --weights {weights} -p temperature=0.2 --device cpu -o" in text
 
 

@@ -90,7 +90,7 @@ def test_options_reach_the_ensemble():
 
 
 def test_a_category_is_one_of_the_six_or_auto():
-    category, blend, noise = Pix2Pix.options
+    category, blend, noise, _ = Pix2Pix.options
     assert category.choices == ("auto", "animals", "city", "nature", "others", "people", "scenery")
     assert blend.parse("true") is True
     assert noise.parse("7") == 7

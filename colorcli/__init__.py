@@ -4,15 +4,15 @@
     model.colorize(picture)
 
 A plugin implements a `Colorizer` and registers it with `hookimpl`; see `docs/writing-a-plugin.md`. The public modules
-besides this one are `colorcli.color`, `colorcli.encoders`, `colorcli.errors`, `colorcli.testing` and
-`colorcli.training.optimization`; everything else may change without notice.
+besides this one are `colorcli.color`, `colorcli.encoders`, `colorcli.errors`, `colorcli.surfaces`, `colorcli.testing`
+and `colorcli.training.optimization`; everything else may change without notice.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from colorcli.colorizer import Colorizer, Option, Prediction, Weights
+    from colorcli.colorizer import SMOOTHING, Colorizer, Option, Prediction, Weights
     from colorcli.errors import ColorcliError
     from colorcli.gray import Gray
     from colorcli.hints.hint import Hint

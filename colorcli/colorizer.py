@@ -136,7 +136,8 @@ SMOOTHING = Option(
     "change of lightness, in L*, that separates two surfaces; each gets one color; 0 for no smoothing",
     minimum=0.0,
     maximum=100.0,
-)  # for `colorcli.surfaces.smooth_surfaces`
+)
+"""The option of colorizers that pass their chroma, or their logits, through `colorcli.surfaces.smooth_surfaces`."""
 
 
 @dataclass(frozen=True)

@@ -140,9 +140,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             elif hub.status != 200 or (hub.get_status != 200 and self.command == "GET"):
                 self._send(hub.status if hub.status != 200 else hub.get_status, headers=hub.headers)
             elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/revision/main\?expand=xetEnabled", self.path):
-                self._send_json(
-                    200, {"id": match[1], "xetEnabled": False}
-                )  # asked by clients before 1.0
+                self._send_json(200, {"id": match[1], "xetEnabled": False})  # asked by clients before 1.0
             elif self.command in {"HEAD", "GET"}:
                 self._resolve()
             else:

@@ -9,6 +9,7 @@ import colorcli
 def test_the_public_names_are_exactly_these():
     assert colorcli.__all__ == [
         "API_VERSION",
+        "SMOOTHING",
         "Batch",
         "ColorcliError",
         "Colorizer",
@@ -21,7 +22,6 @@ def test_the_public_names_are_exactly_these():
         "Prediction",
         "Recipe",
         "Registry",
-        "SMOOTHING",
         "Weights",
         "defer",
         "fetch",

@@ -80,9 +80,10 @@ class FilmApi:
 
     async def films(self, request: Request) -> Response:
         """List the films."""
-        listed = await self._take(request, self._films.listed)
+        listed, left_out = await self._take(request, lambda: (self._films.listed(), self._films.left_out()))
         films = [{**film, "run": self._run(film["key"])} for film in listed]
-        return JSONResponse({"folder": None if self._films.path is None else str(self._films.path), "films": films})
+        folder = None if self._films.path is None else str(self._films.path)
+        return JSONResponse({"folder": folder, "films": films, "left_out": left_out})
 
     async def open(self, request: Request) -> Response:
         """Open a film, and begin to look for its shots."""

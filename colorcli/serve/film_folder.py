@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from colorcli.errors import UnreadableMedia
 from colorcli.jobs import Job, plan
+from colorcli.media.films import SUFFIXES
 from colorcli.media.films.sequences import RECORD, find_sequence, is_pattern
 from colorcli.serve.films import FilmNotFound, OpenFilm, named, references_of
 
 if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
+
+    from colorcli.jobs import Plan
 
 
 class FilmFolder:
@@ -36,7 +39,7 @@ class FilmFolder:
         """Find the films, and the output beside each of them, as `colorcli run FILM` writes it; by key."""
         if self.path is None:
             return {}
-        films = plan([self.path], None, sequences=self._frame_rate is not None).films
+        films = self._plan(self.path).films
         references = {references_of(job.source) for job in films}  # stills have numbers in their names, too
         found = {}
         for job in films:
@@ -45,6 +48,15 @@ class FilmFolder:
             if own is not None and job.source.parent not in references:
                 found[key] = Job(job.source, own.target, job.relative, film=True)
         return found
+
+    def _plan(self, path: Path) -> Plan:
+        return plan([path], None, sequences=self._frame_rate is not None)
+
+    def left_out(self) -> list[str]:
+        """Return why films are not offered, such as two that would be written to one file."""
+        if self.path is None:
+            return []
+        return [str(error) for path, error in self._plan(self.path).problems if path.suffix.lower() in SUFFIXES]
 
     def listed(self) -> list[dict[str, Any]]:
         """Describe the films for the page."""

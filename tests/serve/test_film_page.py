@@ -109,6 +109,21 @@ def test_what_was_changed_is_kept_with_the_film_and_can_be_corrected_after_a_rel
     assert [path.name for path in (films / "film.mp4-references").iterdir()] == ["shots.csv"]
 
 
+def test_a_list_of_shots_that_was_edited_shows_when_the_page_has_the_focus_again(page, films):
+    choose(page)
+    page.locator(".photo").nth(2).click()
+    page.locator("#moment").fill("1.2")
+    page.keyboard.press("k")
+    page.locator("#keep:disabled", has_text="Kept").wait_for()
+    (films / "film.mp4-references" / "shots.csv").write_text("start,end\n0,0.96\n0.96,1.44\n")
+    page.evaluate("() => dispatchEvent(new Event('focus'))")
+    page.locator("#film-shots", has_text="2 shots, 1 with a reference").wait_for()
+    page.locator(".photo img").nth(1).wait_for()
+    assert page.locator(".photo").count() == 2
+    assert page.locator(".photo").nth(1).get_attribute("aria-current") == "true"
+    assert page.locator("#moment-value").inner_text() == "0:00:01.200"
+
+
 def test_the_keyboard_alone_leads_to_a_film_and_back_to_photographs(page):
     page.locator("#films").focus()
     page.keyboard.press("Enter")

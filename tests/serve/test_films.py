@@ -81,9 +81,19 @@ def test_the_films_of_the_folder_are_listed_without_those_in_color(client, films
     ]
 
 
+def test_a_film_whose_output_is_that_of_another_is_not_offered_and_the_reason_is_told(client, films):
+    shutil.copy(films / "film.mp4", films / "tape.avi")
+    shutil.copy(films / "film.mp4", films / "tape.mpg")
+    found = client.get("/api/films").json
+    assert [film["name"] for film in found["films"]] == ["film.mp4", "tape.avi"]
+    (reason,) = found["left_out"]
+    assert "tape.mpg" in reason
+    assert "tape.avi" in reason
+
+
 def test_without_a_folder_no_film_can_be_opened(weights):
     with running(weights) as client:
-        assert client.get("/api/films").json == {"folder": None, "films": []}
+        assert client.get("/api/films").json == {"folder": None, "films": [], "left_out": []}
         assert client.post("/api/films/0123456789abcdef", {}).status == 404
 
 

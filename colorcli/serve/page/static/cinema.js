@@ -36,7 +36,8 @@ export class Cinema {
   // Choosing
 
   async choose() {
-    const { folder, films } = await Film.list();
+    const { folder, films, left_out: leftOut } = await Film.list();
+    at("film-left-out").replaceChildren(...leftOut.map((reason) => element("p", {}, reason)));
     at("film-folder").textContent = text(films.length ? "films_in" : "no_films", { folder });
     at("film-entries").replaceChildren(...films.map((film) => element("li", {}, button(
       { class: "wide", onclick: () => { at("film-list").close(); this.open(film.key).catch(this.page.report); } },

@@ -118,6 +118,8 @@ def _elements(file: BinaryIO, start: int, end: int) -> Iterator[_Element]:
         if width > 4 or len(head) <= width or not head[width]:
             return
         length = 9 - head[width].bit_length()
+        if len(head) < width + length:
+            return
         size = int.from_bytes(head[width : width + length], "big") - (1 << 7 * length)
         content = start + width + length
         unknown = size == (1 << 7 * length) - 1

@@ -77,8 +77,11 @@ ALIASES = {
     "prores": "prores_ks",
 }
 _HOLDS_ODD_420 = {"libvpx-vp9", "libaom-av1", "libsvtav1", "ffv1", "av1_nvenc"}
-_MARKS_RANGE = {"h264", "hevc", "vp9", "av1", "mjpeg"}
+_MARKS_RANGE = {"h264", "hevc", "vp9", "av1", "mjpeg", "magicyuv"}
 """Codecs that record full range in their own stream; others need a container that does."""
+
+_REJECTED = {"libvpx-vp9": {f"yuva{each}p{bits}le" for each in (420, 422, 444) for bits in (10, 12)}}
+"""Pixel formats that encoders list and reject."""
 
 _LIMITED_RANGE = {"mpeg1video", "mpeg2video", "prores", "dvvideo", "dnxhd"}
 """Codecs whose decoders assume limited range, whatever the container says."""
@@ -206,7 +209,7 @@ def _pixel_format(film: Film, codec: str, suffix: str) -> tuple[str, tuple[str, 
     layouts = ["444p", "422p", "420p"] if odd and codec not in _HOLDS_ODD_420 else ["420p", "422p", "444p"]
     deeper = sorted(_DEPTHS, key=lambda bits: (bits < film.depth, abs(bits - film.depth)))
     semi = {"yuv420p": "nv12", "yuv420p10le": "p010le", "yuv420p12le": "p012le", "yuv444p10le": "yuv444p16le"}
-    taken = _pixel_formats(codec) - {"vaapi"} or {"nv12", "p010le"}
+    taken = _pixel_formats(codec) - _REJECTED.get(codec, {"vaapi"}) or {"nv12", "p010le"}
     wanted = [f"yuv{each}{_DEPTHS[bits]}" for bits in deeper for each in layouts]
     keeps_alpha = suffix in {".webm", ".mkv"} if codec == "libvpx-vp9" else encoders()[codec] != "hevc"
     if film.alpha and keeps_alpha:  # ffmpeg does not decode that of H.265
@@ -220,7 +223,8 @@ def _pixel_format(film: Film, codec: str, suffix: str) -> tuple[str, tuple[str, 
                     notes.append(f"{size} is odd, so it is written as 4:4:4, which some players do not support")
                 bits = next(bits for bits, name in _DEPTHS.items() if each.endswith(f"p{name}"))
                 if bits < film.depth:
-                    notes.append(f"{codec} supports only {bits} bits, so its {film.depth} bits become {bits}")
+                    what = f"{bits} bits with transparency" if "yuva" in form else f"{bits} bits"
+                    notes.append(f"{codec} supports only {what}, so its {film.depth} bits become {bits}")
                 return form, tuple(notes)
     raise UsageError(f"{codec} does not support YUV pixel formats.", "Choose another --codec, such as libx264.")
 

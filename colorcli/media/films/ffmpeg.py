@@ -289,7 +289,8 @@ def opened(path: Path, options: Mapping[str, str] | None = None) -> Iterator[Any
         if isinstance(path, RemotePath) or not _is_utf8(str(path)):
             file = nameless(stack.enter_context(path.open("rb")))
         others = dict(options or {})
-        yield stack.enter_context(av.open(file, format=others.pop("f", None), options=others))
+        form = others.pop("f", None)
+        yield stack.enter_context(av.open(file, format=form, options=others, metadata_errors="replace"))
 
 
 def side_data(frame: Any, kind: str) -> bytes | None:

@@ -111,7 +111,7 @@ def read_stills(film: Film, numbers: Sequence[int]) -> Iterator[NDArray[np.uint1
         with (
             FfmpegProcess(command(output), reads=True) as process,
             contextlib.suppress(av.error.FFmpegError),
-            av.open(pipe(process.stdout), format="nut") as container,
+            av.open(pipe(process.stdout), format="nut", metadata_errors="replace") as container,
         ):
             for packet in container.demux(video=0):
                 if packet.size:

@@ -206,7 +206,7 @@ def _with_cropped_size(film: Film) -> Film:
         "pipe:1", format="nut", vcodec="rawvideo", **{"frames:v": 1}
     )
     try:
-        with av.open(io.BytesIO(run(command(output)))) as container:
+        with av.open(io.BytesIO(run(command(output))), metadata_errors="replace") as container:
             frame = container.streams.video[0]
             width, height = frame.width, frame.height
     except (FfmpegFailed, av.error.FFmpegError, IndexError):  # damaged from the start, which reading will tell

@@ -143,14 +143,18 @@ class FrameReader:
         film = self._film
         count = 0
         shifted = round(shift(film) / film.time_base) * film.time_base
+        tick = film.time_base
         clock = Clock(1 / film.frame_rate) if film.jumps else None
+        last: Fraction | None = None
         filters = _color_filters(film) if self._rgb else _filters(film, alpha=self._alpha)
         with FfmpegProcess(_arguments(film, near, filters), reads=True) as process:
             self._running = process
             # A pipe that ends too early is not an error here: ffmpeg tells why.
             with contextlib.suppress(av.error.FFmpegError):
                 container: Any
-                with av.open(pipe(process.stdout), format="nut", buffer_size=_BUFFER) as container:
+                with av.open(
+                    pipe(process.stdout), format="nut", buffer_size=_BUFFER, metadata_errors="replace"
+                ) as container:
                     for packet in container.demux(video=0):
                         if packet.size:  # the last packet is empty
                             ticks = (packet.pts + _EPOCH // 2) % _EPOCH - _EPOCH // 2
@@ -158,6 +162,10 @@ class FrameReader:
                             if clock:
                                 time = clock.continuous(time)
                                 self.jumps = tuple(clock.jumps)
+                            time = round(time / tick) * tick
+                            if last is not None and time <= last:  # timestamps that repeat, or go back a little
+                                time = last + tick
+                            last = time
                             yield self._frame(packet, time, count)
                             count += 1
             if not self._closed:

@@ -45,7 +45,7 @@ def frame_rate(stream: Any, times: Sequence[Fraction]) -> tuple[Fraction, bool]:
     tolerance = mean / 2 if variable else max(mean / 100, tick / len(gaps))
     candidates = [*declared, *(() if variable else _STANDARD)]
     rate = next((each for each in candidates if abs(1 / each - mean) <= tolerance), None)
-    return rate or (1 / mean).limit_denominator(1001), variable
+    return rate or (1 / mean).limit_denominator(1001) or Fraction(1, 1001), variable
 
 
 @lru_cache(maxsize=1)

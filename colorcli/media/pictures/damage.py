@@ -47,7 +47,7 @@ def _decodes(data: bytes, options: dict[str, str]) -> bool:
 
     container: Any
     try:
-        with av.open(io.BytesIO(data)) as container:
+        with av.open(io.BytesIO(data), metadata_errors="replace") as container:
             for stream in container.streams.video:
                 stream.codec_context.options = dict(options)
                 stream.codec_context.thread_count = 1  # others lose the errors of the last frames

@@ -89,6 +89,12 @@ def test_films_without_chapters_have_no_languages(tmp_path, suffix):
     assert probe(path).chapter_languages == {}
 
 
+@pytest.mark.parametrize("head", [b"\x1a\x45\xdf\xa3\x08\x80", b"\x1a\x45\xdf\xa3\x01\xff\xff"])
+def test_a_size_that_is_cut_off_ends_the_search(tmp_path, head):
+    (tmp_path / "film.mkv").write_bytes(head)
+    assert chapter_languages(tmp_path / "film.mkv") == []
+
+
 @pytest.mark.parametrize("kept", [3, 60, 300, 500, 700])
 def test_a_truncated_film_ends_the_search(tmp_path, kept):
     path = in_languages(tmp_path / "film.mkv", "fre", "ger")

@@ -110,7 +110,7 @@ def test_an_encoder_for_constant_rates_rejects_a_variable_one(tmp_path):
         choose_encoding(film, ".mkv", "mpeg2video")
 
 
-@pytest.mark.parametrize("codec", ["libx264", "ffv1", "utvideo", "huffyuv", "mpeg4", "libx265"])
+@pytest.mark.parametrize("codec", ["libx264", "ffv1", "utvideo", "huffyuv", "mpeg4", "libx265", "magicyuv"])
 def test_full_range_is_kept_in_matroska(tmp_path, codec):
     source = make_clip(tmp_path / "source.mkv", 2, full_range=True)
     film = probe(source)
@@ -153,6 +153,15 @@ def test_transparency_is_kept_by_encoders_that_support_it(tmp_path, codec, suffi
     with av.open(written.path) as container:
         assert len(list(container.decode(video=0))) == 5
         assert any(each.lower() == "alpha_mode" for each in container.streams.video[0].metadata) == ("vp9" in codec)
+
+
+def test_transparency_of_10_bits_is_kept_in_8_where_vp9_needs_it(tmp_path):
+    inputs = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.2,format=rgba,colorchannelmixer=aa=0.5"]
+    run_ffmpeg(*inputs, "-c:v", "prores_ks", "-pix_fmt", "yuva444p10le", tmp_path / "source.mov")
+    encoding = choose_encoding(probe(tmp_path / "source.mov"), ".webm")
+    assert encoding.notes == ("libvpx-vp9 supports only 8 bits with transparency, so its 10 bits become 8",)
+    written = probe(rewritten(tmp_path / "source.mov", tmp_path / "film.webm", encoding).path)
+    assert abs(alpha_of(written).mean() - 127.5) < 3
 
 
 @pytest.mark.parametrize(

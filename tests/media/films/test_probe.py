@@ -297,3 +297,14 @@ def test_frames_are_cropped_to_the_clean_aperture_of_quicktime(tmp_path, codec, 
     assert np.array_equal(next(read_frames(film)).luma, whole[top : top + height, left : left + width])
     written = probe(rewritten(film.path, tmp_path / "out.mov").path)
     assert (written.width, written.height) == aperture
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mp4", "mkv"])
+def test_tags_that_are_not_utf_8_are_no_obstacle(tmp_path, suffix):
+    """As old programs wrote them in the code page of their country."""
+    path = make_clip(tmp_path / f"film.{suffix}", codec="mpeg4", metadata={"title": "Der XXfer"})
+    path.write_bytes(path.read_bytes().replace(b"XX", "ä".encode("latin-1") + b"u"))
+    assert "title" in probe(path).tags
+    assert (
+        b"Der \xe4ufer" in rewritten(path, tmp_path / f"out.{'mkv' if suffix == 'avi' else suffix}").path.read_bytes()
+    )

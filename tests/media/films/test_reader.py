@@ -10,6 +10,7 @@ from colorcli.errors import UnreadableMedia
 from colorcli.media.films.probe import probe
 from colorcli.media.films.reader import read_frames
 from tests.media.films.clips import decoded, make_clip, moving_pictures, run_ffmpeg, truncated
+from tests.media.films.films import rewritten
 
 
 def assert_same(read, truth, start=0):
@@ -44,6 +45,18 @@ def test_luma_and_times_are_exactly_those_of_the_decoder(tmp_path, options):
     read = list(read_frames(probe(path)))
     assert_same(read, decoded(path))
     assert [frame.number for frame in read] == list(range(len(read)))
+
+
+def test_times_increase_even_if_timestamps_repeat(tmp_path):
+    make_clip(tmp_path / "plain.mkv", 10)
+    shuffled = "setts=pts=DTS:dts=DTS"  # which ignores that frames are reordered
+    run_ffmpeg("-i", tmp_path / "plain.mkv", "-c", "copy", "-bsf:v", shuffled, tmp_path / "film.mkv")
+    film = probe(tmp_path / "film.mkv")
+    times = [frame.time for frame in read_frames(film)]
+    assert len(times) == 10
+    assert times == sorted(set(times))
+    assert all((time / film.time_base).denominator == 1 for time in times)
+    assert len(decoded(rewritten(film.path, tmp_path / "out.mkv").path)) == 10
 
 
 def test_times_are_relative_to_the_start_of_the_film(tmp_path):

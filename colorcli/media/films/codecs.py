@@ -77,13 +77,13 @@ ALIASES = {
     "prores": "prores_ks",
 }
 _HOLDS_ODD_420 = {"libvpx-vp9", "libaom-av1", "libsvtav1", "ffv1", "av1_nvenc"}
-_MARKS_RANGE = {"h264", "hevc", "vp9", "av1", "mjpeg", "magicyuv"}
+_MARKS_RANGE = {"h264", "hevc", "vp9", "av1", "mjpeg"}
 """Codecs that record full range in their own stream; others need a container that does."""
 
 _REJECTED = {"libvpx-vp9": {f"yuva{each}p{bits}le" for each in (420, 422, 444) for bits in (10, 12)}}
 """Pixel formats that encoders list and reject."""
 
-_LIMITED_RANGE = {"mpeg1video", "mpeg2video", "prores", "dvvideo", "dnxhd"}
+_LIMITED_RANGE = {"mpeg1video", "mpeg2video", "prores", "dvvideo", "dnxhd", "magicyuv"}
 """Codecs whose decoders assume limited range, whatever the container says."""
 
 

@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from colorcli.inference.device import choose
 from colorcli.inference.packing import pack, unpack
@@ -26,9 +27,9 @@ def chain(*, inplace=True):
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace), nn.Conv2d(4, 2, 1, bias=False))
 
 
-def computed(network, picture=PICTURE, dtype=torch.float32):
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=dtype != torch.float32):
-        return network(picture)
+def computed(network, picture=PICTURE):
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        return network(picture).float()
 
 
 def packed_layers(network):
@@ -37,7 +38,7 @@ def packed_layers(network):
 
 
 needs_packing = pytest.mark.skipif(
-    not vars(place(nn.Conv2d(1, 1, 1), FP32)).get("_conv_forward"), reason="convolutions are not packed on this CPU"
+    not vars(place(nn.Conv2d(1, 1, 1), BF16)).get("_conv_forward"), reason="convolutions are not packed on this CPU"
 )
 
 
@@ -52,11 +53,11 @@ needs_packing = pytest.mark.skipif(
 )
 def test_a_packed_convolution_computes_what_torch_does(convolution):
     expected = computed(convolution)
-    assert torch.allclose(computed(placed := place(convolution, FP32)), expected, atol=1e-5)
+    assert torch.allclose(computed(placed := place(convolution, BF16)), expected, atol=0.05)
     assert packed_layers(placed)
     for shape in ((1, 3, 16, 5), (4, 3, 8, 8)):  # not those that the weights were laid out for
         picture = torch.rand(shape)
-        assert torch.allclose(computed(placed, picture), computed(unpacked(placed), picture), atol=1e-5)
+        assert torch.allclose(computed(placed, picture), computed(unpacked(placed), picture), atol=0.05)
 
 
 def unpacked(convolution):
@@ -66,12 +67,11 @@ def unpacked(convolution):
 
 
 @needs_packing
-@pytest.mark.parametrize(("device", "tolerance"), [(FP32, 1e-5), (BF16, 0.05)])
 @pytest.mark.parametrize("make", [chain, Clipped])
-def test_an_activation_in_place_joins_its_convolution(make, device, tolerance):
+def test_an_activation_in_place_joins_its_convolution(make):
     network = make().eval()
     expected = computed(network)
-    assert torch.allclose(computed(place(network, device), dtype=device.dtype).float(), expected, atol=tolerance)
+    assert torch.allclose(computed(place(network, BF16)), expected, atol=0.05)
     assert packed_layers(network)
     assert not any(isinstance(layer, (nn.ReLU, nn.ReLU6)) for layer in network.modules())
 
@@ -81,18 +81,18 @@ def test_an_activation_in_place_joins_its_convolution(make, device, tolerance):
 def test_a_network_may_be_placed_again_and_copied(make):
     network = make().eval()
     expected = computed(network)
-    for device in (FP32, BF16, FP32):
-        computed(place(network, device), dtype=device.dtype)
-    assert torch.allclose(computed(copy.deepcopy(network)), expected, atol=0.05)  # its weights were bf16 meanwhile
+    for device in (BF16, FP32, BF16):
+        assert torch.allclose(computed(place(network, device)), expected, atol=0.1)
+    assert torch.allclose(computed(copy.deepcopy(network)), expected, atol=0.1)
     for layer in network.modules():
         unpack(layer)
     assert not packed_layers(network)
-    assert torch.allclose(computed(network), expected, atol=0.05)
+    assert torch.allclose(computed(network), expected, atol=0.1)
 
 
 def test_an_activation_stays_where_its_input_can_be_seen():
     for network in (chain(inplace=False), watched(chain(), 0), watched(chain(), 2)):
-        place(network, FP32)
+        place(network, BF16)
         assert type(network[2]) is nn.ReLU
 
 
@@ -107,8 +107,8 @@ def test_a_convolution_in_two_chains_is_activated_only_where_it_should_be():
     shared = nn.Conv2d(3, 3, 1)
     first, second = nn.Sequential(shared, nn.ReLU(inplace=True)), nn.Sequential(shared)
     expected = computed(nn.Sequential(copy.deepcopy(first), copy.deepcopy(second)))
-    both = place(nn.Sequential(first, second), FP32)
-    assert torch.allclose(computed(both), expected, atol=1e-5)
+    both = place(nn.Sequential(first, second), BF16)
+    assert torch.allclose(computed(both), expected, atol=0.1)
     assert computed(both).min() < 0
 
 
@@ -118,18 +118,18 @@ def test_convolutions_that_do_more_than_torchs_are_left_alone():
             return super()._conv_forward(x, weight * 2, bias)
 
     normalized = torch.nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))
-    for convolution in (Own(3, 4, 3), nn.Conv2d(3, 4, 3, padding="same"), normalized, nn.Conv2d(3, 4, 3).half()):
-        pack(convolution)
+    for convolution in (Own(3, 4, 3), nn.Conv2d(3, 4, 3, padding="same"), normalized):
+        pack(convolution.bfloat16())
         assert "_conv_forward" not in vars(convolution)
 
 
 def test_gradients_and_pictures_without_a_batch_are_computed_as_by_torch():
-    convolution = nn.Conv2d(3, 4, 3).requires_grad_(requires_grad=False)
-    expected = convolution(PICTURE[0])
-    place(convolution, FP32)
-    assert torch.allclose(convolution(PICTURE[0]), expected, atol=1e-6)
-    picture = PICTURE.clone().requires_grad_()
+    convolution = place(nn.Conv2d(3, 4, 3), BF16)
+    picture = PICTURE.bfloat16()
+    expected = functional.conv2d(picture[0], convolution.weight, convolution.bias)
+    assert torch.allclose(convolution(picture[0]), expected, atol=0.05)
+    picture.requires_grad_()
     convolution(picture).sum().backward()
     assert picture.grad.abs().sum() > 0
     with pytest.raises(RuntimeError, match="channels"):
-        convolution(PICTURE[:, :2])
+        convolution(PICTURE[:, :2].bfloat16())

@@ -1,8 +1,8 @@
 """Make the pictures of the documentation that show colors of zhang.starter, from docs/photographs/.
 
-    python tests/benchmarks/pictures.py [hints] [samples] [serve] [serve-film]
+    python tests/benchmarks/pictures.py [hints] [samples] [compare] [serve] [serve-film]
 
-They are written to docs/images/. `serve` and `serve-film` need Chromium and Playwright.
+They are written to docs/images/. `compare`, `serve` and `serve-film` need Chromium and Playwright.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from tests.browser import chromium, opened
 DOCS = Path(__file__).parents[2] / "docs"
 PHOTOGRAPHS = DOCS / "photographs"
 MODEL = "zhang.starter"
+STARTERS = (MODEL, "iizuka.starter", "koalarization.starter", "pix2pix.starter")
 WOMEN = "prokudin_gorskii_01043v.jpg"
 HINTS = (
     *("29%,34%=#d8a088", "45%,32.5%=#d8a088", "62%,33.5%=#d8a088", "28.5%,49%=#c89078"),  # skin
@@ -98,6 +99,23 @@ def samples():
     draw.text((2, bottom - 3), "entropy  0 bits", "white", font)
     draw.text((488, bottom - 3), "8 bits and more", "white", font)
     save(sheet, "samples.jpg")
+
+
+def compare():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "page.html")
+        assert run_colorcli(["compare", *STARTERS, str(PHOTOGRAPHS), "-o", str(path)]) == 0
+        with chromium() as browser:
+            with opened(browser, path.as_uri(), viewport={"width": 1200, "height": 777}) as (page, _):
+                page.wait_for_timeout(2000)
+                desk = shot(page, folder, "desk.png")
+            with opened(browser, path.as_uri(), **{**PHONE, "viewport": {"width": 387, "height": 777}}) as (page, _):
+                page.keyboard.press("ArrowRight")
+                page.get_by_role("button", name="Side by side").click()
+                page.wait_for_timeout(2000)
+                phone = shot(page, folder, "phone.png")
+    both = side_by_side([desk, phone], 13)
+    save(both.resize((1200, round(1200 * both.height / both.width)), Image.Resampling.LANCZOS), "compare.jpg")
 
 
 @contextlib.contextmanager
@@ -212,6 +230,6 @@ def serve_film():
 
 
 if __name__ == "__main__":
-    makers = {"hints": hints, "samples": samples, "serve": serve, "serve-film": serve_film}
+    makers = {"hints": hints, "samples": samples, "compare": compare, "serve": serve, "serve-film": serve_film}
     for wanted in sys.argv[1:] or makers:
         makers[wanted]()

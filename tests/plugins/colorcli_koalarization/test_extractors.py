@@ -160,3 +160,12 @@ def test_only_a_state_dict_gives_it_its_weights():
     assert not network.extractor.given
     network.load_state_dict(KoalarizationNetwork(**ROUTED).state_dict())
     assert network.extractor.given
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "resnet34-grey"])
+def test_lightness_in_bf16_is_scaled_too(name):
+    """In training with mixed precision, that is what an extractor gets."""
+    extractor = settle(Extractor(name, width=2, size=32))
+    lightness = torch.full((1, 1, 64, 64), 40.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert extractor(lightness.bfloat16()).equal(extractor(lightness))

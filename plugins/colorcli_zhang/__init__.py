@@ -27,7 +27,7 @@ class Zhang(Colorizer):
         Option(
             "temperature",
             0.38,
-            "0 for the most likely color, vivid and patchy; 1 for the mean color, calm and pale",
+            "0 for the most likely color, vivid and patchy; 1 for the mean color, calm; above 1, paler still",
             minimum=0.0,
             maximum=2.0,
         ),

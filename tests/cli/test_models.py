@@ -132,12 +132,12 @@ def test_json_has_the_options_with_the_default_of_each_tag(capsys, site):
 
 
 def test_the_defaults_of_a_built_in_colorizer_are_those_in_use(capsys):
-    assert "default 0.38 (eccv16), 1.4 (starter)" in models(capsys, "zhang").out
-    assert models(capsys, "zhang.starter").out.rstrip().endswith("default 1.4")
+    assert "default 0.38 (eccv16), 1 (starter)" in models(capsys, "zhang").out
+    assert "a number from 0 to 2; default 1\n" in models(capsys, "zhang.starter").out
 
 
 def test_a_colorizer_without_options_is_described_too(capsys):
-    assert models(capsys, "iizuka").out.endswith("\nIt has no options.\n")
+    assert models(capsys, "siggraph17").out.endswith("\nIt has no options.\n")
 
 
 @pytest.mark.parametrize(

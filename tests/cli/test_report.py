@@ -47,7 +47,7 @@ def test_a_report_shows_every_picture_before_and_after(run, photos):
 def test_a_report_has_settings_counts_and_command(run, photos, weights):
     _, _, text = run("--strength", "0.5", "-p", "temperature=0.2")
     assert "<dt>Done</dt><dd>1 colorized, 1 copied</dd>" in text
-    assert "temperature=0.2, strength=0.5, cpu" in text
+    assert "temperature=0.2, smoothing=0.0, strength=0.5, cpu" in text
     assert f"colorcli run --weights {weights} -p temperature=0.2 --device cpu --strength 0.5 --report" in text
 
 

@@ -97,7 +97,10 @@ def test_the_options_of_a_recipe_become_those_of_its_weights(run):
 
     header = read_header(run / "best.safetensors")
     assert (header.colorizer, header.tag, header.options) == ("zhang", "tiny", {"temperature": 0.5})
-    assert load("zhang", weights=run / "best.safetensors", device="cpu").options({}) == {"temperature": 0.5}
+    assert load("zhang", weights=run / "best.safetensors", device="cpu").options({}) == {
+        "temperature": 0.5,
+        "smoothing": 0.0,
+    }
 
 
 def test_ctrl_c_stops_after_the_current_step_and_the_run_resumes_exactly(photographs, tmp_path, capfd):

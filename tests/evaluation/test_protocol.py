@@ -11,7 +11,8 @@ def zhang(tmp_path):
 
 def test_a_description_names_size_options_device_and_weights(zhang):
     assert describe(zhang) == (
-        f"network at 256x256, temperature=0.2, {zhang.model.device}, weights {zhang.model.fingerprint[:12]}"
+        f"network at 256x256, temperature=0.2, smoothing=0.0, {zhang.model.device}, "
+        f"weights {zhang.model.fingerprint[:12]}"
     )
 
 

@@ -54,11 +54,9 @@ class Zhang(Colorizer):
     ) -> Tensor:
         from torch.nn import functional
 
-        from colorcli.surfaces import smooth_surfaces
         from colorcli_zhang.bins import annealed_mean
 
-        logits = smooth_surfaces(network(lightness), lightness, smoothing)
-        ab = annealed_mean(logits, network.centers, temperature / network.folded_temperature)
+        ab = annealed_mean(self._logits(network, lightness, smoothing), network.centers, temperature)
         # As published, upsample four times bilinearly; the host does the rest.
         return functional.interpolate(ab, scale_factor=4, mode="bilinear", align_corners=False)
 
@@ -113,7 +111,7 @@ class Zhang(Colorizer):
         """Compute the logits (B, Q, h, w) of the distribution that the colors come from, at temperature 1."""
         from colorcli.surfaces import smooth_surfaces
 
-        return smooth_surfaces(network(lightness).float() * network.folded_temperature, lightness, smoothing)
+        return smooth_surfaces(network(lightness), lightness, smoothing).float() * network.folded_temperature
 
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_zhang.recipe import ZhangRecipe

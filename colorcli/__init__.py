@@ -51,7 +51,8 @@ __all__ = [
     "read_manifest",
 ]
 
-_MODULES = {  # of the public names, imported on first use: writing a plugin needs no torch, --help none of them
+# Modules of the public names, imported on first use: writing a plugin needs no torch, --help none of them.
+_MODULES = {
     "API_VERSION": "colorcli.plugin.spec",
     "Batch": "colorcli.recipe",
     "ColorcliError": "colorcli.errors",

@@ -40,11 +40,11 @@ _XYZ_TO = {
 }
 _DELTA = 6 / 29  # CIE 15: below its cube, lightness is linear
 _AB_TO_XZ = (1 / 500, -1 / 200)
-_TOLERANCE = 1e-4  # of linear light, a third of the smallest 8-bit step
+_TOLERANCE = 1e-4  # in linear light: a third of the smallest 8-bit step
 _BISECTIONS = 10  # for a thousandth of the chroma
 
 AB_LIMIT = 128.0
-LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]  # of linear red, green and blue
+LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]  # weights of linear red, green and blue
 Matrix = Literal["bt601", "bt709", "bt2020", "fcc", "smpte240m"]
 Range = Literal["full", "limited"]
 Primaries = Literal["srgb", "display-p3", "bt2020"]
@@ -86,8 +86,8 @@ def gray_rgb(
 
     Args:
         lightness: in 0..100.
-        mean: of each channel, subtracted; ImageNet's are (0.485, 0.456, 0.406).
-        std: of each channel, divided by; ImageNet's are (0.229, 0.224, 0.225).
+        mean: mean of each channel, which is subtracted; ImageNet's are (0.485, 0.456, 0.406).
+        std: standard deviation of each channel, by which it is divided; ImageNet's are (0.229, 0.224, 0.225).
 
     Returns:
         R'G'B' in 0..1, or what normalization makes of it.
@@ -126,7 +126,7 @@ def lab_to_linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     RGB instead would change the lightness.
     """
     linear = lab_to_linear(lightness, ab)
-    if linear.device.type != "cpu":  # where asking whether there are any would wait for the device
+    if linear.device.type != "cpu":  # checking whether there are any would wait for the device
         outside = (linear.amin(-3, keepdim=True) < -_TOLERANCE) | (linear.amax(-3, keepdim=True) > 1 + _TOLERANCE)
         return torch.where(outside, _most_chroma(lightness, ab), linear).clamp_(0, 1)
     lowest, highest = linear.aminmax()
@@ -184,8 +184,8 @@ def luma_to_lightness(luma: Tensor, ab: Tensor, matrix: Matrix, primaries: Prima
     Args:
         luma: (..., 1, H, W), Y in 0..1 (full range).
         ab: (..., 2, H, W).
-        matrix: that defines Y.
-        primaries: of R'G'B', whose transfer function is that of sRGB.
+        matrix: the matrix that defines Y.
+        primaries: primaries of R'G'B', whose transfer function is that of sRGB.
 
     Returns:
         (..., 1, H, W), L* in 0..100.
@@ -204,8 +204,8 @@ def lab_to_uv(luma: Tensor, lightness: Tensor, ab: Tensor, matrix: Matrix, prima
         luma: (..., 1, H, W), Y in 0..1 (full range).
         lightness: (..., 1, H, W), L* in 0..100, of `luma_to_lightness`.
         ab: (..., 2, H, W).
-        matrix: that defines Y, U and V.
-        primaries: of R'G'B', whose transfer function is that of sRGB.
+        matrix: the matrix that defines Y, U and V.
+        primaries: primaries of R'G'B', whose transfer function is that of sRGB.
 
     Returns:
         (..., 2, H, W), U and V in -0.5..0.5 (full range).

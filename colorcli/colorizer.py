@@ -108,8 +108,8 @@ class Weights:
     """
 
     file: str  # path inside the repository; a bundled file's is absolute, and relative to the manifest in a manifest
-    sha256: str  # of the file; verified before anything opens it; "first-use" to record what the Hub has then
-    size: int  # of the file, in bytes; about, for "first-use"
+    sha256: str  # sha256 of the file, verified before anything opens it; "first-use" to record what the Hub has then
+    size: int  # size of the file in bytes; approximate for "first-use"
     license: str  # SPDX identifier
     source: str  # where they come from: a URL, or the command that trained them
     trained_on: str  # the data, in a sentence
@@ -118,7 +118,7 @@ class Weights:
     page: str = ""  # URL from which users download the file themselves, if it is not on the Hub
     revision: str = ""  # pinned commit; may be empty, as the sha256 is the stronger promise
     format: str = "safetensors"  # safetensors or torch; torch7 in `Colorizer.elsewhere`
-    parameters: int = 0  # of the network
+    parameters: int = 0  # number of parameters of the network
     input_size: int | None = None  # the square they were trained for, if it is not the colorizer's own
     network: Mapping[str, Any] = field(default_factory=dict)  # hyperparameters for Colorizer.build
     options: Mapping[str, Any] = field(default_factory=dict)  # defaults of predict's options that suit these weights
@@ -198,7 +198,7 @@ class Colorizer(ABC):
     weights: ClassVar[Mapping[str, Weights]] = {}  # tag -> weights, the best first
     elsewhere: ClassVar[tuple[Weights, ...]] = ()  # files to fetch by hand and import, with license
     options: ClassVar[tuple[Option, ...]] = ()
-    recipe_folder: ClassVar[Path | None] = None  # with its recipe files (TOML), for `colorcli train`
+    recipe_folder: ClassVar[Path | None] = None  # folder with its recipe files (TOML), for `colorcli train`
 
     @abstractmethod
     def build(self, *args: Any, **network: Any) -> nn.Module:

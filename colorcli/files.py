@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _HINT = "Check the disk and its permissions, or choose another folder."
 _TEMPORARY = re.compile(r"\.colorcli-([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.part")
 _swept: set[Path] = set()
-_temporaries: set[Path] = set()  # that this process is writing
+_temporaries: set[Path] = set()  # files that this process is writing
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -173,7 +173,7 @@ def sweep(folder: Path) -> None:
 
 def keep_newer(target: Path, source: Path) -> None:
     """Date a file no earlier than the one it was made from, which may be dated in the future."""
-    if isinstance(target, RemotePath):  # whose storage keeps its own time
+    if isinstance(target, RemotePath):  # object storage sets times itself
         return
     with contextlib.suppress(OSError):
         made_from = source.stat()
@@ -239,12 +239,12 @@ def _is_running(process: int) -> bool:
     if sys.platform == "win32":
         import ctypes
 
-        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, process)  # to query, no more
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, process)  # access right: query only
         return bool(handle and ctypes.windll.kernel32.CloseHandle(handle))
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it runs, as another user
+    except OSError:  # it is running as another user
         return True
     return True

@@ -34,7 +34,7 @@ USERS_OWN = frozenset(
         "films",
     }
 )
-_MOST_PROBLEMS = 20  # that a message lists
+_MOST_PROBLEMS = 20  # problems that a message lists
 _KINDS: dict[type[click.ParamType[Any]], tuple[type, ...]] = {
     click.types.BoolParamType: (bool,),
     click.types.IntParamType: (int,),

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_REACH = 0.2  # of the width or height, after which a neighbor's weight falls to 1/e on a flat surface
+_REACH = 0.2  # distance, as a share of width or height, at which a neighbor's weight falls to 1/e on a flat surface
 
 
 def smooth_surfaces(values: Tensor, lightness: Tensor, contrast: float) -> Tensor:

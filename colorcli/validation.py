@@ -31,7 +31,7 @@ def find_problems(table: object, kind: type[msgspec.Struct], path: str) -> list[
         table: what was read from the file.
         kind: the fields, with their types and bounds. The description of a field's `msgspec.Meta`, such as "a positive
             integer", is what the message says the value must be. Nested Structs are checked field by field, too.
-        path: of the table inside the file, such as `eccv16`; empty for the whole file.
+        path: path of the table inside the file, such as `eccv16`; empty for the whole file.
 
     Returns:
         A line for each problem, such as `eccv16.size must be a positive integer, got 0`, at most `MOST_PROBLEMS` of a

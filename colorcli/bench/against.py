@@ -35,7 +35,7 @@ class Others(msgspec.Struct):
     Attributes:
         source: a description of its pictures.
         speeds: its rows.
-        name: of the file.
+        name: name of the file.
     """
 
     source: str

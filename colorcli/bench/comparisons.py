@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Pipeline
     from colorcli.jobs import Job
 
-_DEMO_FRAMES = 8  # of each film: it takes seconds for each at full size
+_DEMO_FRAMES = 8  # frames of each film: the demo takes seconds for each at full size
 _GRAY = 50.0
 
 

@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from colorcli.jobs import Job
 
 _EVERY_FRAME = FilmSettings()
-_INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")  # those that affect the speed of networks
+_INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")  # instruction sets that affect the speed of networks
 
 
 class Measurement:
     """A pipeline, and the pictures or films to measure it with.
 
     Args:
-        setting: of the pipeline.
+        setting: setting of the pipeline.
         source: pictures or films.
         output: a folder for the outputs.
 
@@ -192,7 +192,7 @@ class Measurement:
         from torch.utils.flop_counter import FlopCounterMode
 
         pipeline = self._load(device="cpu", precision="fp32", engine="torch")
-        with FlopCounterMode(display=False) as counter:  # it misses packed convolutions, which fp32 has none of
+        with FlopCounterMode(display=False) as counter:  # does not count packed convolutions, which fp32 does not have
             pipeline.predict_lightness(torch.full((1, 1, *self._side()), 50.0))
         return int(counter.get_total_flops())
 

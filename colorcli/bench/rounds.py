@@ -32,7 +32,7 @@ def measure(
     """Measure settings in turn, after a warm-up round.
 
     Args:
-        settings: to measure.
+        settings: settings to measure.
         source: pictures or films.
         output: a folder for the outputs.
         rounds: number of measurements.

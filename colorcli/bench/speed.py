@@ -75,7 +75,7 @@ class Speed:
         rounds: all measurements.
         cold_start: seconds from the start of the process to the first picture.
         note: for the user, if the weights are not the best ones.
-        way: in which the model was used.
+        way: way in which the model was used.
     """
 
     facts: Facts

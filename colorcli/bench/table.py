@@ -33,7 +33,7 @@ def markdown(speeds: Sequence[Speed], source: str, command: str, others: Others 
     """Write speeds and their protocol as Markdown.
 
     Args:
-        speeds: of each setting.
+        speeds: speed of each setting.
         source: a description of the pictures.
         command: the command that makes this table.
         others: measurements of another machine to compare with.

@@ -73,7 +73,7 @@ class ClusterOptions:
         """Start the workers, and end them on leaving; None without --on.
 
         Args:
-            maker: of the workers' pipelines.
+            maker: maker of the workers' pipelines.
             pipeline: the one on this machine.
 
         Raises:
@@ -101,8 +101,8 @@ class Cluster:
     """The workers of a run, with what they need to know of it.
 
     Attributes:
-        workers: on the machines of the cluster.
-        maker: of their pipelines.
+        workers: workers on the machines of the cluster.
+        maker: maker of their pipelines.
         batch: pictures that go through the network of a worker together.
     """
 

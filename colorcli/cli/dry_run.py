@@ -46,8 +46,8 @@ def show_plan(
     Args:
         planned: films, and what cannot be done.
         passes: over the pictures.
-        settings: of the films; None if there are none.
-        hints: of the pictures.
+        settings: settings for the films; None if there are no films.
+        hints: hints for the pictures.
         max_pixels: the most that a picture may have.
         options: what to print.
         load: loads the model without the network. Only its weights tell whether an existing output is up to date, so

@@ -240,12 +240,12 @@ def colorize_films(
     """Colorize films one by one, with a progress bar for each.
 
     Args:
-        pipeline: of the run.
+        pipeline: pipeline of the run.
         jobs: films.
-        settings: of all of them, except for the hints.
+        settings: settings for all films, except for the hints.
         load_other: loads the model that a given shot has of its own.
-        hints: of the run.
-        cluster: that shares the work; None for this machine.
+        hints: hints of the run.
+        cluster: the cluster that shares the work; None for this machine.
         overwrite: replace existing outputs.
         quiet: show no progress.
         verbose: describe ffmpeg.
@@ -258,7 +258,7 @@ def colorize_films(
     from colorcli.media.films.ffmpeg import describe_ffmpeg
 
     if verbose and jobs:
-        with contextlib.suppress(FfmpegMissing):  # which the outcome of each film reports
+        with contextlib.suppress(FfmpegMissing):  # the outcome of each film reports it
             click.echo(describe_ffmpeg(), err=True)
     own_pipelines = pipelines_of_shots(settings.shots, pipeline, load_other)
     colorize = cluster.colorize_film if cluster else colorize_film

@@ -34,7 +34,7 @@ def stream_film(pipeline: Pipeline, settings: FilmSettings, source: Path | None 
 
     Args:
         pipeline: the model, strength and options.
-        settings: of the film.
+        settings: settings of the film.
         source: the film; None for standard input.
 
     Raises:

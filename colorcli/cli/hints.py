@@ -47,7 +47,7 @@ class HintOptions:
         """Read the hints and check that each is for one of the jobs.
 
         Args:
-            jobs: of the run.
+            jobs: jobs of the run.
             complete: whether these are all jobs; those of another machine may have hints, too.
 
         Raises:

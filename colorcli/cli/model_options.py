@@ -183,7 +183,7 @@ class ModelArgument:
 
     Attributes:
         label: the name of the model's row; empty for the model's own name.
-        name: of the colorizer, with or without a tag; or of a mixture.
+        name: name of the colorizer, with or without a tag; or of a mixture.
         weights: a tag, a file, a file on the Hub, or the folder of a training run; None for none.
     """
 

@@ -50,12 +50,12 @@ class Tally:
     """Counts outcomes without keeping them, as there may be millions.
 
     Attributes:
-        count: of all outcomes.
+        count: number of outcomes.
         failed: how many have an error.
         done_before: how many an earlier run had made.
         left_out: how many are left out with a remark.
         kinds: how many this run made, by kind.
-        folders: of the outputs.
+        folders: folders of the outputs.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class OutcomeReporter:
         options: what to print.
 
     Attributes:
-        tally: of the jobs so far.
+        tally: tally of the jobs so far.
         page: adds an outcome and its notes to the page of --report; None without one.
     """
 

@@ -17,7 +17,7 @@ def output_files(suffixes: Sequence[str], text: str) -> Callable[[Command], Comm
     """Add `-o FILE`, which may be repeated, as the argument `outputs`, and `--overwrite`.
 
     Args:
-        suffixes: in lower case, one of which each file must have.
+        suffixes: allowed suffixes, in lower case.
         text: the help of `-o`.
     """
 

@@ -61,8 +61,8 @@ class Pass:
 
     Attributes:
         jobs: what to read and where to write.
-        kind: of the outputs.
-        seed: of sampled colorings; None for the usual one.
+        kind: kind of the outputs.
+        seed: seed of sampled colorings; None for the usual one.
     """
 
     jobs: list[Job]
@@ -108,7 +108,7 @@ def check_capabilities(members: Sequence[Colorizer], options: PassOptions) -> No
 
     Args:
         members: the colorizer, or those of a mixture.
-        options: of the run.
+        options: options of the run.
 
     Raises:
         UsageError: it has no `sample`, or no `explain`, which mixtures never have.

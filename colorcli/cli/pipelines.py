@@ -16,9 +16,9 @@ class PipelineMaker:
     """Loads the model of a run and makes its pipeline; can be sent to other machines.
 
     Attributes:
-        name: of the model.
-        model: which weights, on which device.
-        hints: with the photograph to take colors from.
+        name: name of the model.
+        model: options that choose the weights and the device.
+        hints: hint options, including the photograph to take colors from.
         strength: amount of color, 0..1.
         shadows: how much chroma to hold back in the darkest tones, 0..1.
         splashes: how much of splashes, 0..1.

@@ -26,7 +26,7 @@ def pipes_as_files(inputs: Sequence[Path], output: Path | None) -> Iterator[list
 
     Args:
         inputs: files, folders and pipes.
-        output: of the run; the name of a pipe is not suitable.
+        output: output of the run; the name of a pipe is not suitable.
 
     Yields:
         The inputs, with files in the places of pipes.

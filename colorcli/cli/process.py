@@ -35,7 +35,7 @@ def reserve_stdout() -> None:
     stream = sys.stdout
     try:
         own = os.dup(stream.fileno())
-    except (OSError, ValueError):  # it is closed, or is not a file
+    except (OSError, ValueError):  # standard output is closed, or is not a file
         return
     try:
         os.dup2(sys.stderr.fileno(), stream.fileno())

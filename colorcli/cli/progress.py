@@ -26,7 +26,7 @@ class Progress:
         what: the text before the bar, such as `colorizing`.
         total: how many items there are; None if that is unknown.
         done: how many of them were done before.
-        unit: of the rate, such as `pictures/s`; `bytes` shows sizes.
+        unit: unit of the rate, such as `pictures/s`; `bytes` shows sizes.
         quiet: show no progress, only what `note` and `result` print.
         clock: gives the time in seconds.
     """

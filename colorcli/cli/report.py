@@ -57,7 +57,7 @@ def open_report(
                 return
             try:
                 page.add(before_and_after(source, target, pipeline.name, note, max_pixels=max_pixels))
-            except ColorcliError as error:  # it went away, or changed, since it was written
+            except ColorcliError as error:  # the output was removed or changed after it was written
                 page.problems.append(str(error))
 
         yield add

@@ -7,7 +7,7 @@ import os
 import click
 
 _SLURM = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
-_KUBERNETES = "JOB_COMPLETION_INDEX"  # from 0; no variable says how many there are
+_KUBERNETES = "JOB_COMPLETION_INDEX"  # counts from 0; no variable contains the number of pods
 
 
 def read_shard(text: str) -> tuple[int, int]:

@@ -35,12 +35,12 @@ def train_run(
     """Train a colorizer, or resume its run, and show the progress.
 
     Args:
-        colorizer: to train.
+        colorizer: colorizer to train.
         file: its recipe.
         data: folder of color photographs.
         run: folder of the run.
         start: weights to start from; None for random ones.
-        hardware: to train on.
+        hardware: hardware to train on.
 
     Returns:
         The exit code: 0 for a complete run, that of the signal for one that was interrupted.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from colorcli.film.shot_list import Shot
     from colorcli.inference.pipeline import Pipeline
 
-_TRIES = 3  # of one piece of work, before a film has failed
+_TRIES = 3  # attempts at one piece of work before a film has failed
 
 
 def colorize_film(
@@ -44,8 +44,8 @@ def colorize_film(
     as numbered pictures, is colored by one worker.
 
     Args:
-        cluster: with its workers.
-        pipeline: of this machine, which only says what the output will record.
+        cluster: cluster that shares the work.
+        pipeline: pipeline of this machine, which only says what the output will record.
         task: the film.
         own_pipelines: as for `film.colorize.colorize_film`.
         on_start: as there.

@@ -85,13 +85,13 @@ class RayCluster:
     Args:
         address: HOST:PORT of the head of a cluster, on one of whose machines this runs; empty for the one of this
             machine, or else for one that is started here and ends with the run.
-        size: of each worker.
+        size: resources of each worker.
         make: loads the model on a worker.
         provenance: what the outputs of this machine's model would record; a worker's must be equal.
 
     Raises:
-        UsageError: on entering, if ray is not installed.
-        ClusterError: on entering, if the cluster cannot be reached.
+        UsageError: ray is not installed; raised on entering.
+        ClusterError: the cluster cannot be reached; raised on entering.
     """
 
     def __init__(self, address: str, size: WorkerSize, make: Callable[[], Pipeline], provenance: Provenance) -> None:
@@ -174,9 +174,9 @@ class RayCluster:
         """Let a worker do something.
 
         Args:
-            worker: that waits for work.
+            worker: a worker that is waiting for work.
             work: what it is, for the caller to find in `Hired.work` until the worker waits again.
-            method: of `Worker`.
+            method: name of a method of `Worker`.
             values: its arguments.
             several: whether it yields several values.
         """
@@ -281,7 +281,7 @@ def _start(address: str) -> Any:
         raise UsageError(
             "--on ray needs the package ray, which is not installed.", 'Install it with: pip install "colorcli[ray]"'
         ) from error
-    worker.print_to_stdstream = lambda *_, **__: None  # it prints about every end of a worker to standard output
+    worker.print_to_stdstream = lambda *_, **__: None  # it would print to standard output every time a worker ends
     with _own_signals():
         try:
             ray.init(address or None, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)

@@ -31,7 +31,7 @@ def colorize_files(
     Each job is reported once. One whose worker ends is done again by another; one that ends two workers has failed.
 
     Args:
-        cluster: with its workers.
+        cluster: cluster that shares the work.
         jobs: what to read and where to write, which all machines must be able to.
         task: what to do with them.
         batch: pictures that go through the network of a worker together.

@@ -76,14 +76,15 @@ class Worker:
     """A process on some machine of a cluster, which has a model.
 
     Args:
-        folder: that the run was started in, which relative paths refer to; another if this machine has no such folder.
+        folder: the folder that the run was started in, which relative paths refer to; another one if this machine does
+            not have it.
     """
 
     def __init__(self, folder: str) -> None:
         with contextlib.suppress(OSError):
             os.chdir(folder)
         self._pipeline: Pipeline | None = None
-        self._others: dict[str, Pipeline] = {}  # of shots with models of their own
+        self._others: dict[str, Pipeline] = {}  # pipelines of shots with models of their own
         self._stop = Event()
 
     def load(self, make: Callable[[], Pipeline]) -> Provenance:

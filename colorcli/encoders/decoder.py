@@ -17,12 +17,12 @@ class PyramidDecoder(nn.Module):
     """Goes up from the deepest features, stride by stride, and joins in those of the encoder (U-Net, 2015).
 
     Args:
-        channels: of the encoder's features, the finest first; the decoder ends at the stride of the finest that it
-            has a width for.
-        widths: of the decoder at each stride, the deepest first: `len(channels)` of them at most.
+        channels: channels of the encoder's features, the finest first; the decoder ends at the stride of the finest
+            that it has a width for.
+        widths: channels of the decoder at each stride, the deepest first; at most `len(channels)` of them.
 
     Attributes:
-        channels: of what comes out.
+        channels: number of channels of the output.
     """
 
     def __init__(self, channels: Sequence[int], widths: Sequence[int]) -> None:

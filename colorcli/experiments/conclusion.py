@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from colorcli.training.report import RunLosses
 
 RUNS = "runs"  # folder of the runs in the folder of an experiment
-_HEIGHT = 200  # of the pictures on a sheet, in pixels
+_HEIGHT = 200  # height of the pictures on a sheet, in pixels
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ def conclude(
     """Evaluate the models of an experiment whose runs are trained, and write its page.
 
     Args:
-        experiment: at its scale.
-        folder: of the experiment.
+        experiment: experiment at its scale.
+        folder: folder of the experiment.
         place: where the models run.
         problems: the runs that could not be trained.
-        command: that makes the page.
+        command: the command that makes the page.
         watch: passes on photographs, and may report progress under a title.
 
     Raises:

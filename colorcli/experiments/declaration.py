@@ -32,11 +32,11 @@ class TrainingRun(_Table, frozen=True):
     """A run to train, an entry of `[[runs]]`.
 
     Attributes:
-        name: of the run and its folder.
-        colorizer: to train.
+        name: name of the run and its folder.
+        colorizer: colorizer to train.
         recipe: name of one of its recipes, or a TOML file relative to the experiment's.
         training: settings in [training] that replace those of the recipe, at every scale.
-        scales: at which it is trained; all if empty.
+        scales: scales at which it is trained; all if empty.
     """
 
     name: _Name
@@ -51,14 +51,14 @@ class Variant(_Table, frozen=True):
 
     Attributes:
         name: in tables and on sheets.
-        run: whose weights it has; empty for published ones.
-        weights: of the run: those with the lowest validation loss, or the last ones.
+        run: the run whose weights it has; empty for published ones.
+        weights: which weights of the run: those with the lowest validation loss, or the last ones.
         model: the published weights, such as `iizuka.starter`; empty for those of a run.
         file: weights for the model, in the folder of the experiment; the variant is left out without it.
-        options: of the colorizer.
+        options: options of the colorizer.
         gray: how its pictures become gray, by name; empty for their own lightness.
         shown: `joined` with the lightness of the gray picture, or as the network `painted` the whole picture.
-        scales: at which it is evaluated; all if empty.
+        scales: scales at which it is evaluated; all if empty.
     """
 
     name: _Text
@@ -76,7 +76,7 @@ class TableRow(_Table, frozen=True):
     """A row of a paper's table: what is in its cells, and the figures that the paper prints.
 
     Attributes:
-        name: of the row.
+        name: name of the row.
         loss: name of a loss in the logs of the runs, such as `validation l1`; `epoch` for the number of the epoch.
         metric: name of a metric; several for one in each column. Without a loss or a metric, the row is the paper's
             alone, such as answers of people.
@@ -84,7 +84,7 @@ class TableRow(_Table, frozen=True):
             of the table if empty.
         at: the epoch of the loss.
         printed: the paper's figures, one for each column; none if it prints none.
-        decimals: to show.
+        decimals: number of decimals to show.
     """
 
     name: _Text
@@ -120,7 +120,7 @@ class Curves(_Table, frozen=True):
     Attributes:
         title: such as "Figure 3".
         runs: `RUN` or `RUN/STAGE`.
-        losses: to draw of each.
+        losses: losses to draw for each run.
         note: below the curves.
     """
 
@@ -174,13 +174,13 @@ class Stopping(_Table, frozen=True):
     """What rules for when to stop would have chosen, an entry of `[[stopping]]`.
 
     Attributes:
-        title: of the study.
-        run: that keeps the weights of every epoch (`keep_epochs`).
+        title: title of the study.
+        run: the run that keeps the weights of every epoch (`keep_epochs`).
         losses: each watched by GL / P_k, such as `generator` and `adversarial`.
         k: number of epochs of the training progress.
         limit: mu, of GL / P_k.
         epochs: the most epochs to evaluate, evenly spaced.
-        pictures: on the sheet.
+        pictures: number of pictures on the sheet.
         note: below the study.
     """
 
@@ -207,13 +207,13 @@ class Scale(_Table, frozen=True):
 
     Attributes:
         summary: a phrase.
-        input_size: of all weights.
+        input_size: input size of all weights.
         network: replaces hyperparameters that a recipe gives.
         recipe: replaces settings in [recipe] that a recipe gives.
         training: replaces settings in [training], or adds them.
         runs: what is replaced in single runs, by their names.
         limit: the most photographs to evaluate on.
-        judge: of `[[classes]]`.
+        judge: classifier for `[[classes]]`.
     """
 
     summary: str = ""
@@ -262,8 +262,8 @@ class Experiment:
     """An experiment at one scale.
 
     Attributes:
-        name: of its file, without the suffix.
-        path: of its file.
+        name: name of its file, without the suffix.
+        path: path of its file.
         scale_name: such as `short`.
         scale: what is smaller than in the paper.
         file: everything else.

@@ -41,7 +41,7 @@ def load_variants(experiment: Experiment, runs: Path, place: Place) -> tuple[lis
     """Load the models of an experiment; those whose weights are not available are left out.
 
     Args:
-        experiment: at its scale.
+        experiment: experiment at its scale.
         runs: the folder of the runs, in that of the experiment.
         place: where the models run.
 
@@ -119,9 +119,9 @@ def measure(
     """Evaluate the models of an experiment, or read the figures again if neither models nor photographs have changed.
 
     Args:
-        experiment: at its scale.
+        experiment: experiment at its scale.
         pipelines: its models.
-        photographs: to evaluate on.
+        photographs: photographs to evaluate on.
         kept: the JSON file that keeps the figures.
         metrics: beside the standard ones.
         offline: do not download the networks of metrics.

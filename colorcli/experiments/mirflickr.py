@@ -36,8 +36,8 @@ def write_manifest(photographs: Path, annotations: Path, *, overwrite: bool = Fa
     """Write `manifest.csv`, with the category of each picture, into the folder of the pictures.
 
     Args:
-        photographs: with im1.jpg to im25000.jpg, in any subfolder.
-        annotations: with animals.txt, baby.txt, bird.txt and so on.
+        photographs: folder with im1.jpg to im25000.jpg, in any subfolder.
+        annotations: folder with animals.txt, baby.txt, bird.txt and so on.
         overwrite: replace a manifest that is there.
 
     Returns:

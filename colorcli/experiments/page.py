@@ -43,16 +43,16 @@ class Result:
     """Everything on the page.
 
     Attributes:
-        title: of the experiment.
+        title: title of the experiment.
         source: the paper.
-        question: that the experiment asks.
+        question: the question that the experiment asks.
         facts: about the scale and the data, by heading.
         tables: the paper's, in form.
         pictures: curves and sheets.
         report: the whole evaluation; None if no model could be evaluated.
         problems: models that were left out, and why.
         notes: where the experiment differs from the paper's.
-        command: that makes the page.
+        command: the command that makes the page.
     """
 
     title: str

@@ -35,8 +35,8 @@ class Course:
     Attributes:
         columns: values by epoch, by their heading.
         choices: the epoch that each rule chooses, by the rule's name.
-        alike: of a rule that chooses the best figure of photographs, the epochs whose figures may be as good: the 95 %
-            interval of the difference does not exclude 0.
+        alike: for rules that choose the best figure of photographs, the epochs whose figures may be as good, because
+            the 95 % interval of the difference does not exclude 0; by the rule's name.
     """
 
     columns: Mapping[str, Mapping[int, float]]

@@ -26,11 +26,11 @@ class FilledTable:
     """A table of a paper with its figures.
 
     Attributes:
-        title: of the table.
+        title: title of the table.
         heading: above the columns; the first one is empty.
         rows: cells as text, the row's name first: for each column the paper's figure, then ours.
         note: below the table.
-        chance: which differences between columns are larger than chance.
+        chance: statement about which differences between columns are larger than chance.
         is_measured: whether any figure was measured here.
         beside: whether each of the paper's figures is followed by ours.
         left: how many columns are text.
@@ -60,7 +60,7 @@ class Figures:
     """Everything that the cells of tables refer to.
 
     Args:
-        losses: of the runs, by `RUN` or `RUN/STAGE`.
+        losses: losses of the runs, by `RUN` or `RUN/STAGE`.
         report: the evaluation of the variants; None if none could be evaluated.
     """
 

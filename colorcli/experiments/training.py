@@ -73,8 +73,8 @@ def photographs_of(experiment: Experiment, folders: Sequence[Path], part: Part) 
     """List the photographs of a split, evenly chosen if the scale limits their number.
 
     Args:
-        experiment: whose runs share their splits.
-        folders: of its trained runs, in order; those of recipes with stages have a folder for each stage.
+        experiment: the experiment whose runs share their splits.
+        folders: folders of its trained runs, in order; a recipe with stages has a folder for each stage.
         part: the split.
 
     Raises:

@@ -44,7 +44,7 @@ class Coding:
 
     Attributes:
         matrix: from R'G'B' to Y, U and V.
-        primaries: of R'G'B'.
+        primaries: primaries of R'G'B'.
         full_range: whether Y uses all codes rather than 16..235 (in 8 bits).
         depth: 8 or 10 bits.
     """
@@ -82,7 +82,7 @@ def small_lightness(luma: NDArray[Any] | Tensor, size: tuple[int, int], coding: 
     Args:
         luma: (H, W), uint8 or uint16, the Y plane: an array, or a tensor on the device to compute on.
         size: (h, w) of the network input.
-        coding: that of the film.
+        coding: coding of the film's pixels.
 
     Returns:
         (1, 1, h, w) float32, L* in 0..100, on that device.
@@ -118,7 +118,7 @@ def chroma_planes(
     Args:
         luma: (H, W), uint8 or uint16, the Y plane: an array, or a tensor on the device to compute on.
         ab: (2, h, w) of any size, an array or on that device; resized bicubically and clamped.
-        coding: that of the film.
+        coding: coding of the film's pixels.
         strip: pixels of chroma that are converted at a time.
 
     Returns:

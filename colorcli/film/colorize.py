@@ -76,7 +76,7 @@ class FilmSettings:
         hints: colors of places at times, each of which colors its shot like a corrected frame.
         stills: a folder of frames in color, whose names tell their times; None for none.
         shots: the shots, with models and strengths of their own; empty to detect them.
-        frame_rate: of a sequence of pictures; None for 24.
+        frame_rate: frame rate of a sequence of pictures; None for 24.
         luma_md5: write the checksums of the luma of the film and of the output.
     """
 
@@ -108,8 +108,8 @@ class FilmSettings:
         """Return the provenance that the output records; its `settings` is a digest of everything that affects it.
 
         Args:
-            pipeline: of the film.
-            own: those of given shots that have another, in order.
+            pipeline: pipeline of the film.
+            own: the pipelines of given shots that have a model or strength of their own, in order.
         """
         deciding = [
             *(pipeline.provenance.settings, self.codec, self.crf, self.preset, str(self.start), str(self.end)),
@@ -144,7 +144,7 @@ def colorize_film(
         pipeline: the model, strength and options.
         job: what to read and where to write.
         settings: the options of the film.
-        own_pipelines: those of given shots that have a model or strength of their own.
+        own_pipelines: the pipelines of given shots that have a model or strength of their own.
         overwrite: replace an existing output.
         reserved: files that other jobs write.
         on_search: called, while the shots of references are looked for, with the time of every frame, in seconds.

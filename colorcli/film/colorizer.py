@@ -77,7 +77,7 @@ class FilmColorizer:
         self._coding = Coding.of(film)
         self._threads = torch.get_num_threads()
         self._uploads = pipelines.usual.model.uploads
-        self._device = self._uploads.device  # of chroma, even if the model should leave it
+        self._device = self._uploads.device  # device of the chroma, even if the model should leave it
 
     def with_chroma_planes(self, found: Generator[PreparedFrame]) -> Generator[tuple[PreparedFrame, ChromaPlanes]]:
         """Yield every written frame with its U and V planes."""

@@ -62,7 +62,7 @@ class ColoredPart:
     Attributes:
         part: as it was planned.
         predicted: how many frames went through the network.
-        shots: that begin in it.
+        shots: the shots that begin in the part.
     """
 
     part: PlannedPart
@@ -77,7 +77,7 @@ class SharedFilm:
         pipeline: the model, strength and options.
         job: what to read and where to write.
         settings: the options of the film.
-        own_pipelines: those of given shots that have a model or strength of their own.
+        own_pipelines: the pipelines of given shots that have a model or strength of their own.
 
     Raises:
         MediaError: the film cannot be read, or its output cannot be written as wished.

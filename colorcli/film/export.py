@@ -105,7 +105,7 @@ def _rgb(planes: list[NDArray[Any]], coding: Coding) -> Planes:
         for each in planes[1:]
     )
     rgb = yuv_to_rgb(torch.from_numpy(np.stack((y, u, v))), coding.matrix).permute(1, 2, 0).numpy()
-    apart = rgb - y[..., None]  # from gray of the same luma
+    apart = rgb - y[..., None]  # difference from gray of the same luma
     room = np.where(apart > 0, 1 - y[..., None], y[..., None])
     kept = np.minimum(1, (room / np.maximum(np.abs(apart), np.float32(1e-6))).min(axis=-1))
     fitted: Planes = (y[..., None] + kept[..., None] * apart).clip(0, 1)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     Plane = NDArray[np.float32]
 
-_PIXELS = 8_000  # of the pictures that are searched; larger ones cost more and lose fast motion
+_PIXELS = 8_000  # number of pixels in which motion is searched; larger pictures cost more and lose fast motion
 _MIN_SIDE = 16  # dense inverse search needs this much for its patches
-_RELATIVE, _ABSOLUTE = 0.01, 0.5  # of squared pixels
+_RELATIVE, _ABSOLUTE = 0.01, 0.5  # in squared pixels
 _MARGIN = 0.5  # pixels: the flow of still pixels at the border sometimes points slightly out of the picture
 _SIMILAR = np.float32(5 * 2.55)  # 8-bit steps: 5 L*
 _MIN_CONFIDENCE = np.float32(0.1)  # pixels that the flow loses keep the best color available and do not flicker

@@ -27,7 +27,7 @@ MAX_NEW = 0.15
 """The share of the picture that may be new since the last key frame before another one is needed."""
 
 _EPSILON = np.float32(1e-9)  # avoids a division by 0
-_DECAY = 0.95  # of a color's weight, per frame
+_DECAY = 0.95  # decay of a color's weight per frame
 
 
 class Keyframes:

@@ -20,9 +20,9 @@ class ShotPipelines:
     """The pipeline of each shot.
 
     Attributes:
-        usual: that of most shots.
-        settings: with the given shots.
-        own: those of given shots that have another.
+        usual: the pipeline of most shots.
+        settings: settings of the film, including the given shots.
+        own: the pipelines of given shots that have a model or strength of their own.
     """
 
     usual: Pipeline
@@ -51,8 +51,8 @@ def pipelines_of_shots(
     """Return the pipelines of the shots that have a model or a strength of their own.
 
     Args:
-        shots: of the film.
-        usual: that of the run.
+        shots: shots of the film.
+        usual: the pipeline of the run.
         load: loads another model.
 
     Raises:

@@ -46,7 +46,7 @@ class Reference:
 
     Attributes:
         path: the picture.
-        time: of the frame in the film, in seconds.
+        time: time of the frame in the film, in seconds.
         must_fit: whether it is an error if it does not belong to the film or is gray; otherwise it is left out.
         picture: (H, W, 3) uint8 or uint16, if it is not in a file; then the path is that of the film.
     """

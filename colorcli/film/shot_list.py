@@ -153,7 +153,7 @@ def write_edl(path: Path, shots: Sequence[Shot], frame_rate: Fraction, clip: str
     Args:
         path: the file.
         shots: in order.
-        frame_rate: of the film; timecodes count frames without dropping numbers.
+        frame_rate: frame rate of the film; timecodes count frames without dropping numbers.
         clip: the name of the film.
 
     Raises:

@@ -41,7 +41,7 @@ class ShotDetector:
         self._changes: deque[float] = deque(maxlen=2 * DELAY + 2)
         self._waiting = 0
         self._plain = 0  # consecutive plain frames up to the last decided one
-        self._length = 0  # of the current shot, in frames
+        self._length = 0  # length of the current shot, in frames
 
     def push(self, lightness: Plane) -> list[bool]:
         """Add the next frame: (1, h, w) L* in 0..100, of any size.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FIELDS = ("picture", "x", "y", "color", "radius", "time")
 _LARGEST = 16 * 2**20  # bytes
-_MOST_PROBLEMS = 10  # that a message lists
+_MOST_PROBLEMS = 10  # problems that a message lists
 
 _Length: TypeAlias = Annotated[
     Annotated[str, Meta(pattern=r"^\d+(\.\d+)?%?\Z", max_length=30)]
@@ -52,7 +52,7 @@ class HintSet:
     """The hints of a run.
 
     Attributes:
-        rows: by the name of the picture, as it is in a file of hints; "" for hints without one.
+        rows: hints by the name of their picture, as in the hint file; "" for hints without one.
     """
 
     rows: Mapping[str, tuple[WrittenHint, ...]] = field(default_factory=dict)
@@ -136,7 +136,7 @@ def write_hints(path: Path, hints: Mapping[str, Iterable[Hint]]) -> None:
 
     Args:
         path: its suffix is .json or .csv.
-        hints: by the name of their picture, "" for none.
+        hints: hints by the name of their picture, "" for none.
 
     Raises:
         UsageError: the suffix is another.

@@ -29,8 +29,8 @@ class Hint:
     """The color of a disc in a picture.
 
     Attributes:
-        x: of its center, as a fraction of the upright picture's width, 0..1 from the left.
-        y: of its center, as a fraction of the height, 0..1 from the top.
+        x: horizontal position of its center, as a fraction of the upright picture's width, 0..1 from the left.
+        y: vertical position of its center, as a fraction of the height, 0..1 from the top.
         rgb: sRGB, 0..255 each. Only its hue and chroma count: the lightness is the picture's own.
         radius: as a fraction of the longer side, 0..1; the place at the center always counts.
 
@@ -108,11 +108,11 @@ class WrittenHint:
     """A hint as people write it, before the size of its picture is known: in pixels or percent.
 
     Attributes:
-        x: of its center, from the left.
-        y: of its center, from the top.
+        x: horizontal position of its center, from the left.
+        y: vertical position of its center, from the top.
         rgb: sRGB, 0..255 each.
         radius: None for the default; percent are of the longer side.
-        seconds: of the film, where it is a hint for one; None for a picture.
+        seconds: time in the film, in seconds; None for a hint for a picture.
         drawn_on: width and height of the picture that it was drawn on, whose proportions are then required.
     """
 

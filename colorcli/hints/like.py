@@ -9,8 +9,8 @@ from torch.nn import functional
 SIDE = 32
 """Pixels of the square at which a reference is studied."""
 
-_CELLS = 12  # of the table, for lightness, a and b each
-_AB_REACH = 64.0  # of the table; colors beyond it count as those at its border
+_CELLS = 12  # cells of the table along each of lightness, a and b
+_AB_REACH = 64.0  # largest ab in the table; colors beyond it count as those at its border
 _WIDTH = (10.0, 12.0, 12.0)  # standard deviations of the similarity, in L*, a and b
 _DOUBT = 0.1  # share of a reference that must be alike for half of its difference to count
 _FARTHEST = 30.0  # ab that a color may move

@@ -12,7 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))  # to half of the 8 neighbors: right, below, and below to either side
+# Half of the 8 neighbors: right, below, and diagonally below to either side.
+_OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
 class GridSystem:

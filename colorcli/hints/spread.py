@@ -30,10 +30,10 @@ LONGEST_SIDE = 256
 _FALLOFF = 4.0  # L*
 _EDGE = 8.0  # L* between neighbors that a hint's disc does not go across
 _REACHED = 2  # in masks, where 0 is free and 1 is not
-_PULL = 1e-4  # to the prediction, in units of the bond between equal neighbors
+_PULL = 1e-4  # pull toward the prediction, in units of the bond between equal neighbors
 _WIDTH = (30.0, 30.0, 30.0)  # standard deviations of the similarity, in L*, a and b
 _SOFTNESS = 0.01  # how far a place may stay from its hint
-_MOST_PLACES = 150  # that are solved for; what is painted beside them has its color anyway
+_MOST_PLACES = 150  # places to solve for; what is painted beside them has its color anyway
 _FAITHFUL = 0.9  # share of a hint's chroma that may be lost without saying so
 
 
@@ -44,7 +44,7 @@ class FittedHint:
     Attributes:
         hint: as given.
         rgb: sRGB 0..255 that the place gets: of the picture's lightness there, in gamut.
-        lightness: of the picture there, L* in 0..100.
+        lightness: lightness of the picture at that place, L* in 0..100.
         kept: share of the hint's chroma that is left, 0..1.
     """
 

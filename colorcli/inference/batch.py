@@ -267,7 +267,7 @@ class _Group:
         Args:
             job: where.
             frames: in color.
-            picture: that they were made from.
+            picture: the picture that they were made from.
             provenance: what made them.
             replaces: whether there was an output that may be replaced; one that appears later may not.
         """
@@ -291,7 +291,7 @@ def color_pages(pipeline: Pipeline, pages: Iterable[Frame], kept: list[None], *,
 
     Args:
         pipeline: model and settings.
-        pages: of one file.
+        pages: pages of one file.
         kept: gets an item for each page that is already in color and stays as it is.
         recolor: recolor those pages, too.
     """
@@ -366,7 +366,7 @@ def _maker(found: Provenance) -> str:
 def explained(job: Job, error: Exception) -> ColorcliError:
     """Convert an exception about a file to an error for the user; --debug shows the exception as its cause."""
     name = shown(job.source)
-    if isinstance(error, PluginError):  # which knows nothing of the file
+    if isinstance(error, PluginError):  # which does not name the file
         named = type(error)(f"{name}: {error.message}", error.hint)
         named.__cause__ = error
         return named

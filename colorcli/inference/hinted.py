@@ -95,7 +95,7 @@ def pipeline_for(job: Job, pipeline: Pipeline, hints: HintSet, *, max_pixels: in
     Args:
         job: a picture.
         pipeline: model and settings.
-        hints: of the run.
+        hints: hints of the run.
         max_pixels: the most pixels that a frame may have.
 
     Raises:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CODES = 2**14 - 1
-_DTYPES = {1: torch.uint8, 2: torch.uint16}  # by bytes
+_DTYPES = {1: torch.uint8, 2: torch.uint16}  # by bytes per sample
 _LOOKED_UP = 2**20  # pixels from which it is quicker to look up colors than to compute those of each pixel
 
 
@@ -68,7 +68,7 @@ class _Scaled:
         """Return some rows: (1, 2, n, W)."""
         if not self._is_needed:
             return self._wide[:, :, rows]
-        used = self._reach[rows].any(dim=0).nonzero()  # of (n, h) weights, zero except in a few columns
+        used = self._reach[rows].any(dim=0).nonzero()  # columns of the (n, h) weights that are not all zero
         first, last = int(used[0]), int(used[-1]) + 1
         return self._down[rows, first:last] @ self._wide[:, :, first:last]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_STEP = 0.5  # of a and b
+_STEP = 0.5  # step of a and b
 _CELLS = int(2 * AB_LIMIT / _STEP)  # along a and b each
 _GRAYS = 256
 _RUN = 16  # grays whose colors are computed together

@@ -43,7 +43,7 @@ class Mixture(Model):
     proportional to that. The share of other models is multiplied by the mean of these factors over the picture.
 
     Args:
-        members: at least two.
+        members: members of the mixture, at least two.
 
     Raises:
         UsageError: a model is given twice.

@@ -44,7 +44,7 @@ class Model:
 
     Attributes:
         colorizer: the plugin's object.
-        tag: of the weights, or the name of their file; empty for a colorizer without weights.
+        tag: tag of the weights, or the name of their file; empty for a colorizer without weights.
         fingerprint: changes whenever the weights change.
         size: side of the square that the network works at, in pixels; None for the picture's own size.
         note: a line for the user if better weights were not available, else empty.
@@ -133,7 +133,7 @@ class Model:
 
         Args:
             lightness: (B, 1, H, W), L* in 0..100, at the network's size, on any device.
-            **options: of the colorizer, such as `temperature`.
+            **options: options of the colorizer, such as `temperature`.
 
         Returns:
             (B, 2, h, w) float32 ab, on the model's device.
@@ -174,7 +174,7 @@ class Model:
         Args:
             lightness: (B, 1, H, W), L* in 0..100, at the network's size, on any device.
             seed: decides which one.
-            **options: of the colorizer.
+            **options: options of the colorizer.
 
         Returns:
             (B, 2, h, w) float32 ab, on the model's device.
@@ -195,7 +195,7 @@ class Model:
 
         Args:
             lightness: (B, 1, H, W), L* in 0..100, at the network's size, on any device.
-            **options: of the colorizer.
+            **options: options of the colorizer.
 
         Returns:
             (B, 1, h, w) float32 entropy in bits, 0 or more, on the model's device.
@@ -225,7 +225,7 @@ class Model:
         Args:
             lightness: (1, 1, H, W), L* in 0..100, at the network's size, on any device.
             place: x and y in the picture, 0..1 from the left and from the top.
-            **options: of the colorizer.
+            **options: options of the colorizer.
 
         Returns:
             (n, 3) float32 on the CPU: a and b of each color, and its probability, the most likely first.
@@ -256,7 +256,7 @@ class Model:
             return self._call(method, device, network, inputs, options, channels)
         except (RuntimeError, MemoryError) as error:
             with self._moving:
-                moved = self._place is not place  # by another thread, while this one was using it
+                moved = self._place is not place  # moved by another thread while this one was using it
             if not moved and not is_out_of_memory(error):
                 raise failure(self.colorizer, method, error) from error
         if moved:
@@ -336,7 +336,7 @@ class Model:
             image: a PIL image, an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16, or an iterable of these.
             strength: factor for the predicted chroma, 0..1.
             hints: colors of places, which spread over the picture; of a stream, over each picture.
-            **options: of the colorizer, such as `temperature`.
+            **options: options of the colorizer, such as `temperature`.
 
         Returns:
             The same kind, in color, of the same size and lightness; for an iterable an iterator, in order.

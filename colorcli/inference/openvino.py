@@ -253,7 +253,7 @@ def _folder() -> Path:
 def _keep(model: Any, path: Path) -> None:
     """Save an export atomically; an export that another process saved first is just as good."""
     path.parent.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(path.parent, ignore_errors=True)  # it may be damaged
+    shutil.rmtree(path.parent, ignore_errors=True)  # the export may be damaged
     with tempfile.TemporaryDirectory(dir=path.parent.parent, ignore_cleanup_errors=True) as name:
         folder = Path(name) / "whole"
         folder.mkdir()

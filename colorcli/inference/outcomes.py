@@ -21,10 +21,10 @@ class Outcome:
 
     Attributes:
         job: the input, and the output that was planned.
-        seconds: of work. Pictures that share a pass through the network share its time.
+        seconds: seconds of work. Pictures that share a pass through the network share its time.
         done_before: an earlier run with the same model and settings made the output.
         error: why the output is missing; None if it was made.
-        hints: that the colors follow, as they are written on the command line.
+        hints: the hints that the colors follow, as they are written on the command line.
         remarks: sentences for the user without their final period, such as what the output could not keep.
     """
 
@@ -50,7 +50,7 @@ class PictureOutcome(Outcome):
             was already in color and was copied, "skipped" for one that is left out, as an output of an earlier run is.
         notes: what the colorizer reports about the picture, such as the category that a router chose.
         copied_to: where a copy is; its format, and so its suffix, is that of the input.
-        seed: of the sampled coloring; None for the usual one.
+        seed: seed of the sampled coloring; None for the usual one.
     """
 
     kind: PictureKind = "color"

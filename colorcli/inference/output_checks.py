@@ -69,7 +69,7 @@ def checked_planes(name: str, returned: object, lightness: Tensor, channels: int
     """Check what `predict`, `sample`, `explain` or `paint` returned.
 
     Args:
-        name: of the model, for errors.
+        name: name of the model, for errors.
         returned: a tensor, or a Prediction.
         lightness: (B, 1, H, W), what the colorizer was given.
         channels: the number of planes expected: CHROMA, ENTROPY or RGB.
@@ -111,7 +111,7 @@ def checked_colors(name: str, returned: object) -> Tensor:
     """Check what `likely_colors` returned.
 
     Args:
-        name: of the model, for errors.
+        name: name of the model, for errors.
         returned: (n, 3): a, b and the probability of each color.
 
     Returns:

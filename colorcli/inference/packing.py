@@ -68,8 +68,8 @@ class _Packed:
     """Replaces the `_conv_forward` of a convolution, which may be used where packing is not supported, too.
 
     Args:
-        convolution: with its weights.
-        activation: to apply to the result.
+        convolution: convolution, with its weights.
+        activation: activation to apply to the result.
         is_used: whether weights are packed; else torch computes.
     """
 
@@ -117,7 +117,7 @@ def _fuse_chain(layers: nn.Sequential) -> None:
             continue
         activated = copy.copy(packed)
         activated.activation = activation
-        fused = copy.copy(layers[first])  # which may be part of another chain, too
+        fused = copy.copy(layers[first])  # the layer may be part of another chain, too
         fused._conv_forward = activated  # type: ignore[assignment]
         layers[first], layers[second] = fused, nn.Identity()
 
@@ -152,6 +152,6 @@ def _is_available() -> bool:
     on_x86 = platform.machine() in {"x86_64", "AMD64"}  # the only ones where this was measured
     if not (on_x86 and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
         return False
-    if not all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS):  # they are not public
+    if not all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS):  # these operators are not public
         return False
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

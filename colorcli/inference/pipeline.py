@@ -41,10 +41,10 @@ class Pipeline:
     """A model with its settings: strength, options, batch size.
 
     Args:
-        model: with its weights, on its device.
+        model: model, with its weights, on its device.
         strength: factor for the chroma, 0..1.
         taming: holds back chroma in shadows and splashes; nothing if None.
-        options: of the colorizer, by name.
+        options: options of the colorizer, by name.
         batch_size: pictures per batch; None for a size that suits the device.
         name: for tables and pages; the model's name if empty.
         stopwatch: times the stages, for `colorcli bench`.
@@ -232,4 +232,4 @@ class DerivedPipeline(Pipeline):
 
 @cache
 def _version() -> str:
-    return version("colorcli")  # which reads and parses a file
+    return version("colorcli")  # reads and parses a file

@@ -48,7 +48,7 @@ def place(network: nn.Module, device: Device, step: int | None = None) -> nn.Mod
     """Prepare a network for inference on a device.
 
     Args:
-        network: with its weights.
+        network: network, with its weights.
         device: device, precision and engine.
         step: for networks that take pictures of any size, the number that their sides are multiples of; else None.
     """
@@ -89,8 +89,8 @@ def _convert(module: nn.Module, device: torch.device, dtype: torch.dtype, *, pac
 
     Args:
         module: in eval mode.
-        device: to move it to.
-        dtype: of its convolutions and matrix products.
+        device: device to move it to.
+        dtype: data type of its convolutions and matrix products.
         packs: whether convolutions may compute by other means than torch's, which cannot be exported.
     """
     unpack(module)

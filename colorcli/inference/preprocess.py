@@ -74,7 +74,7 @@ def in_strips(work: Callable[[torch.device, int], Result], device: torch.device,
 
     Args:
         work: takes the device and the pixels of a strip.
-        device: to try first.
+        device: device to try first.
         uploads: frames on it, which make room.
     """
     strip = strip_pixels(device)

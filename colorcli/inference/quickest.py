@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from colorcli.inference.model import Model
 
 _ROUNDS = 5
-_SIDE = 256  # of a picture for networks of any size
+_SIDE = 256  # side of the test picture for networks of any size
 _NAMES = {"torch": "torch", "openvino": "OpenVINO"}
 _log = logging.getLogger("colorcli")
 

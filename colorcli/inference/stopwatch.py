@@ -20,7 +20,7 @@ class Stopwatch:
         clock: gives the time in seconds.
 
     Attributes:
-        seconds: of each stage, summed over all threads.
+        seconds: seconds of each stage, summed over all threads.
     """
 
     def __init__(

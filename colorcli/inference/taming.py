@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _DARK = 25.0  # L* below which tones are dark
-_QUANTILE = 0.9  # of the chroma of a picture, below which it is ordinary
+_QUANTILE = 0.9  # quantile of a picture's chroma below which chroma is ordinary
 _REACH = 1.5  # times the ordinary chroma is left as it is
 _LEAST = 20.0  # ab; chroma below this is never a splash
 _GRAY = 3.0  # ab; chroma below this looks gray

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from colorcli.inference.output_checks import Planes
 
-BITS = 8.0  # of entropy get the brightest color: 256 equally likely colors
+BITS = 8.0  # bits of entropy that get the brightest color: 256 equally likely colors
 
 
 class SamplingPipeline(DerivedPipeline):

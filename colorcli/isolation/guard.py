@@ -35,7 +35,7 @@ def guard(colorizer: Colorizer, task: str, *, passing: Callable[[BaseException],
     """Run a method of a colorizer.
 
     Args:
-        colorizer: whose method it is.
+        colorizer: the colorizer whose method it is.
         task: the method, for the message: `predict`.
         passing: tells which errors are not the plugin's fault and pass unchanged, such as running out of memory.
 
@@ -91,7 +91,7 @@ def install_command(module: str, distribution: str) -> str:
 
     Args:
         module: as it is imported, `spandrel_extra_arches.architectures`.
-        distribution: that imports it; may be empty or unknown.
+        distribution: the distribution that imports it; may be empty or unknown.
     """
     top = module.partition(".")[0]
     try:
@@ -153,7 +153,7 @@ class _Redirected:
 
 _inside = _Inside()
 _lock = threading.Lock()
-_guards = 0  # of all threads
+_guards = 0  # guards of all threads together
 
 
 @contextmanager

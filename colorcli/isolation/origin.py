@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from colorcli.colorizer import Colorizer
 
-GROUP = "colorcli"  # of the entry points
+GROUP = "colorcli"  # group of the entry points
 _UNNAMED = "a distribution without a name"
 
 

@@ -29,7 +29,7 @@ class ProcessState:
     streams: tuple[Any, Any]
     search_path: tuple[str, ...]
     recursion_limit: int
-    handlers: dict[int, Any]  # of signals
+    handlers: dict[int, Any]  # signal handlers
     dtype: Any  # torch's default; None before torch is imported
 
     @classmethod

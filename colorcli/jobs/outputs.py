@@ -116,7 +116,7 @@ def sequence_job(pattern: Path, output: Path | None) -> Job:
 def is_film_file(path: Path) -> bool:
     """Return whether a file is a film, by its name, or by its first bytes if its name does not tell."""
     suffix = path.suffix.lower()
-    if suffix in SUFFIXES and suffix != ".ts":  # which is also TypeScript
+    if suffix in SUFFIXES and suffix != ".ts":  # .ts is also TypeScript
         return True
     return suffix not in formats.BY_SUFFIX and is_film(path)
 

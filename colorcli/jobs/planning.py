@@ -68,7 +68,7 @@ def plan(
             found.jobs.append(file_job(each, output, kind))
         else:
             found.jobs += folder_jobs(each, root, kind, outputs, found.problems, sequences=sequences)
-    listing = Listing()  # of the folders of remote outputs, which saves a question about each of them
+    listing = Listing()  # folders of remote outputs, so that the storage is not asked about each output
     for job in found.jobs:
         listing.inform(job.target)
     found.jobs = list(without_clashes(found))

@@ -11,7 +11,7 @@ class Format:
 
     Attributes:
         name: what people call it.
-        suffixes: those of its files, the usual one first.
+        suffixes: suffixes of its files, the usual one first.
         holds_many: several frames or pages.
         holds_sizes: pages of different sizes.
         holds_xmp: metadata, and with it the provenance.
@@ -146,7 +146,7 @@ _PICTURES = {
 }
 # Of Fujifilm, Olympus, Panasonic, Sigma, Minolta and old Canon; the others are told from a TIFF by their fields.
 _RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR")
-_RAW_AFTER_HEAD = (b"CR", b"IIII", b"MMMM")  # of Canon and Phase One
+_RAW_AFTER_HEAD = (b"CR", b"IIII", b"MMMM")  # raw files of Canon and Phase One
 _OTHERS = {
     b"<!doctype html": "a web page",
     b"<html": "a web page",

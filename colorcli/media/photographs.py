@@ -63,7 +63,7 @@ def read_square(
     Large JPEGs are decoded at a fraction of their size, which is still four times what is needed or more.
 
     Args:
-        photograph: to decode; of several pages the first.
+        photograph: photograph to decode; if it has several pages, the first is used.
         size: side of the square in pixels.
         choose_box: chooses a crop of a picture of a given (width, height); None to scale the whole picture to a
             square.

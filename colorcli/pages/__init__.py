@@ -46,7 +46,7 @@ def render(template: str, values: Mapping[str, object]) -> Markup:
 
     Args:
         template: the name of its file.
-        values: by name; everything but `Markup` is escaped.
+        values: values by name; everything but `Markup` is escaped.
     """
     templates = environment("colorcli", "pages")
     return Markup(templates.get_template(template).render(values))  # noqa: S704 - rendered with autoescape
@@ -68,7 +68,7 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
     """Make a page: a heading, a switch between dark and light, and the body below.
 
     Args:
-        title: of the window and the heading.
+        title: title of the window and the heading.
         body: `Markup`; a plain text is escaped.
         style: CSS that follows the shared style sheet; `page.css` defines the colors as variables.
         script: JavaScript that runs once the whole body is there.
@@ -137,9 +137,9 @@ def picture(image: Image.Image, alt: str, *, quality: int = 85, lazy: bool = Fal
     """Make an <img> element that contains the picture, as WebP.
 
     Args:
-        image: of a mode that WebP supports: L, LA, RGB or RGBA.
+        image: image in a mode that WebP supports: L, LA, RGB or RGBA.
         alt: a description for people who cannot see the picture.
-        quality: of the WebP, 1 to 100.
+        quality: quality of the WebP, 1 to 100.
         lazy: let the browser wait until the picture is about to be seen.
     """
     stream = io.BytesIO()
@@ -154,7 +154,7 @@ def data_uri(content: bytes, media_type: str) -> str:
     """Make a data URI of a file's content.
 
     Args:
-        content: of the file.
+        content: content of the file.
         media_type: such as image/webp.
     """
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"

@@ -24,7 +24,7 @@ class Bar:
     Attributes:
         label: beside it.
         rate: pictures or frames a second.
-        share: of the longest bar, in percent.
+        share: length in percent of the longest bar.
         kind: "colorcli", "demo", "floor" or "other", for its color.
         remarks: what it is compared with.
     """

@@ -35,7 +35,7 @@ class ComparisonPage:
         facts: about the pictures and how they were made, by heading.
         problems: messages about pictures that are missing.
         command: the command that makes this page.
-        count: of the pictures on the page.
+        count: number of pictures on the page.
     """
 
     file: TextIO
@@ -79,9 +79,9 @@ def open_comparison(
 
     Args:
         path: the file.
-        title: of the page.
+        title: title of the page.
         max_side: the longest side that a picture may have, in pixels.
-        quality: of the pictures, 1 to 100.
+        quality: quality of the pictures, 1 to 100.
 
     Raises:
         UnwritableMedia: the file cannot be written.

@@ -38,7 +38,7 @@ def write_sheet(path: Path, rows: Iterable[PictureVersions], *, height: int = 22
     Args:
         path: the file to write.
         rows: the pictures; only one is in memory at full size.
-        height: of each picture, in pixels.
+        height: height of each picture, in pixels.
         columns: number of rows next to each other.
 
     Raises:

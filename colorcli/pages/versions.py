@@ -68,7 +68,7 @@ def before_and_after(source: Path, target: Path, label: str, note: str, *, max_p
     Args:
         source: the picture.
         target: its output.
-        label: of the output.
+        label: label of the output.
         note: about the picture.
         max_pixels: the largest number of pixels that a frame may have.
 

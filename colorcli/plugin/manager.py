@@ -66,13 +66,13 @@ class Plugin:
     """An entry point, and what its module has registered once it is loaded.
 
     Attributes:
-        name: of the entry point.
-        distribution: that declares it.
-        version: of the distribution; empty if the plugin is not installed.
-        module: of the entry point.
-        colorizers: by name, those whose every attribute is valid.
-        metrics: by name, likewise.
-        grays: by name, likewise.
+        name: name of the entry point.
+        distribution: the distribution that declares it.
+        version: version of the distribution; empty if the plugin is not installed.
+        module: module of the entry point.
+        colorizers: valid colorizers by name.
+        metrics: valid metrics by name.
+        grays: valid ways of making gray by name.
         experiments: files by name, likewise.
         errors: what is wrong with the plugin, one sentence each.
         cause: the exception that stopped it, for the traceback; None if there is none.
@@ -169,7 +169,7 @@ class PluginManager:
     def __init__(self, unpacked: Sequence[EntryPoint] = ()) -> None:
         self._pluggy = pluggy.PluginManager(GROUP)
         self._pluggy.add_hookspecs(spec)
-        self._loaded: dict[Plugin, object] = {}  # to the module or object; None if it did not load
+        self._loaded: dict[Plugin, object] = {}  # plugin to its module or object; None if it did not load
         here = [Plugin(each) for each in unpacked]
         replaced = {plugin.module for plugin in here}
         found = [Plugin(each) for each in installed()]

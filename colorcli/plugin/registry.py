@@ -31,7 +31,7 @@ _KINDS = {"metrics": "a metric", "grays": "a gray", "experiments": "an experimen
 class PluginRecord:
     """A plugin as `colorcli plugins` lists it."""
 
-    name: str  # of the entry point
+    name: str  # name of the entry point
     distribution: str
     version: str
     colorizers: tuple[str, ...]  # names of those it provides

@@ -20,7 +20,7 @@ def write_plugin(name: str, folder: Path, *, trainable: bool = False, metric: bo
     """Write a project with a colorizer that works at once.
 
     Args:
-        name: of the colorizer: what people type after --model.
+        name: name of the colorizer, which people type after --model.
         folder: where to write; it may exist and contain other files.
         trainable: write a package with a recipe and a folder for weights, instead of a single module.
         metric: write a package with a metric.
@@ -71,7 +71,7 @@ def _files(values: dict[str, Any]) -> dict[str, str]:
 def _rendered(template: str, values: dict[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(  # noqa: S701  # of Python, TOML and Markdown, nothing is to be escaped
+    environment = Environment(  # noqa: S701  # nothing needs escaping in Python, TOML and Markdown
         loader=FileSystemLoader(_TEMPLATES),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -220,7 +220,7 @@ def _arguments(colorizer: Colorizer) -> list[str]:
             except TypeError as error:
                 taken = ", ".join(["network", "lightness", *arguments])
                 found.append(f"{method} must take the arguments {taken}: {error}")
-            except ValueError:  # it has no signature that Python can see
+            except ValueError:  # the method has no signature that Python can see
                 continue
     return found
 

@@ -33,7 +33,7 @@ PREVIEW_PIXELS = 2_000_000
 _PATIENCE = 1800.0  # seconds that a picture stays after its last use
 _CHROMA_BUDGET = 24 * 2**20  # bytes of predicted chroma of a picture
 _LONGEST_NAME = 200
-_LONGEST_SIDE = 16_383  # of a preview: what JPEG and WebP hold
+_LONGEST_SIDE = 16_383  # longest side of a preview that JPEG and WebP allow
 
 
 class PictureGone(ColorcliError):
@@ -44,8 +44,8 @@ class OpenPicture:
     """A picture in memory: its file, a preview, and what was predicted for it.
 
     Args:
-        name: of its file, for messages and downloads.
-        content: of its file.
+        name: name of its file, for messages and downloads.
+        content: content of its file.
         max_pixels: the most pixels that a frame may have.
 
     Raises:

@@ -72,7 +72,7 @@ _STATUS: Sequence[tuple[type[ColorcliError], int]] = (
     (DeviceError, 507),
     (PluginError, 500),
 )
-_UPLOADS = 4  # of the largest size may arrive and wait at the same time
+_UPLOADS = 4  # uploads of the largest size that may arrive and wait at the same time
 _ROUND = 60.0  # seconds between searches for models and pictures that are no longer used
 _FORM = "For example: curl -F picture=@a.jpg -F 'settings={}' ..."
 _ROOM = Path(__file__).parent
@@ -83,8 +83,8 @@ class Limits:
     """What requests may ask for.
 
     Attributes:
-        max_pixels: of a frame.
-        max_bytes: of a file.
+        max_pixels: largest frame, in pixels.
+        max_bytes: largest file, in bytes.
         most_waiting: requests that wait for their turn; more are refused.
         memory: bytes of the pictures that are kept for the page, but for the one in use.
     """
@@ -100,8 +100,8 @@ class Access:
     """Who may use the server.
 
     Attributes:
-        token: that requests must bring.
-        names: that the server may be called by.
+        token: the token that requests must contain.
+        names: the names that the server may be called by.
         any_address: whether any IP address is one of them.
     """
 
@@ -123,11 +123,11 @@ class Server:
 
     Args:
         shelf: the models.
-        colorizers: those of all plugins, which the page offers.
+        colorizers: the colorizers of all plugins, which the page offers.
         limits: what requests may ask for.
         access: who may ask.
         films: the folder of films that the page may open; None for none.
-        frame_rate: of numbered pictures among them; None for 24.
+        frame_rate: frame rate of numbered pictures among them; None for 24.
     """
 
     def __init__(
@@ -346,7 +346,7 @@ async def _timed_out(_request: Request, _error: TimeoutError) -> Response:
 
 
 async def _abandoned(_request: Request, _error: Abandoned | ClientDisconnect) -> Response:
-    return Response(status_code=499)  # which no client is left to read
+    return Response(status_code=499)  # no client is left to read it
 
 
 async def _bug(_request: Request, error: Exception) -> Response:

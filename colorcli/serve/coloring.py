@@ -45,7 +45,7 @@ class ColoredFile:
 
     Attributes:
         name: for a download.
-        media_type: of the content.
+        media_type: media type of the content.
         content: its bytes.
         remarks: sentences without their final period, such as what the file could not keep.
     """

@@ -19,7 +19,7 @@ def command_line(picture: OpenPicture, pipeline: Pipeline, settings: ColoringSet
 
     Args:
         picture: the file, named as the client named it.
-        pipeline: of the settings.
+        pipeline: pipeline with these settings.
         settings: how it is colored.
     """
     words = _model_words(pipeline, settings)
@@ -46,10 +46,10 @@ def film_command_line(
 
     Args:
         film: the file, or the pattern of numbered pictures.
-        frame_rate: of numbered pictures; None for the default.
+        frame_rate: frame rate of numbered pictures; None for the default.
         stills: the folder of its references, if there are any.
         shots: the table of its shots, if there is one.
-        pipeline: of the settings.
+        pipeline: pipeline with these settings.
         settings: how it is colored.
     """
     words = _model_words(pipeline, settings)

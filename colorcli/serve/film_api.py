@@ -40,11 +40,11 @@ class FilmApi:
     """The routes of films.
 
     Args:
-        folder: with the films; None for none.
-        frame_rate: of numbered pictures; None for 24.
+        folder: folder of the films; None for none.
+        frame_rate: frame rate of numbered pictures; None for 24.
         studio: colors frames.
         album: keeps frames.
-        turns: of requests.
+        turns: turns that requests take.
     """
 
     def __init__(

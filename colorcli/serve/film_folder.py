@@ -26,8 +26,8 @@ class FilmFolder:
 
     Args:
         path: the folder; None for no films at all.
-        frame_rate: of numbered pictures. With it, pictures that might be photographs are films, too, if they are
-            numbered; None for 24.
+        frame_rate: frame rate of numbered pictures. With it, pictures that might be photographs are films, too, if
+            they are numbered; None for 24.
     """
 
     def __init__(self, path: Path | None, frame_rate: Fraction | None = None) -> None:

@@ -34,8 +34,8 @@ class FilmRun:
     Args:
         job: the film and its output.
         pipeline: the model, strength and options.
-        own_pipelines: those of shots that have others.
-        settings: with the references and shots.
+        own_pipelines: the pipelines of shots that have a model or strength of their own.
+        settings: settings of the film, including references and shots.
         overwrite: replace an output that is there.
 
     Attributes:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from colorcli.serve.album import Album
     from colorcli.serve.coloring import ColoredFile
 
-_QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]  # of frames that stay in memory
+_QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]  # for frames that stay in memory
 
 
 class FilmNotFound(ColorcliError):
@@ -43,9 +43,9 @@ class OpenFilm:
     """A film that the page works with.
 
     Args:
-        key: by which it is requested.
+        key: key by which requests name the film.
         job: the film, and the output beside it.
-        frame_rate: of numbered pictures; None for 24.
+        frame_rate: frame rate of numbered pictures; None for 24.
 
     Attributes:
         film: as probed.
@@ -264,7 +264,8 @@ class OpenFilm:
 
         Args:
             known: how many shots it knows.
-            version: that it knows; if that has changed, all is described. None if it does not mind.
+            version: the version that the page already has; if it has changed, everything is described. None describes
+                everything.
 
         Raises:
             UsageError: the table of shots has been edited, and is wrong.

@@ -49,9 +49,9 @@ class Guard:
     """Refuses requests of strangers, and tells browsers what the page may do.
 
     Args:
-        app: that answers the others.
-        token: that requests must bring.
-        names: that the server may be called by in a Host header, in lower case.
+        app: the app that handles allowed requests.
+        token: the token that requests must contain.
+        names: the names that the server may be called by in a Host header, in lower case.
         any_address: whether it may also be called by any IP address, as it is where it listens on all of them.
     """
 
@@ -113,7 +113,7 @@ def refused(status: int, message: str, hint: str = "") -> JSONResponse:
     """Make the answer to a request that is refused or failed.
 
     Args:
-        status: of HTTP.
+        status: HTTP status.
         message: a sentence.
         hint: what to do; empty if there is nothing.
     """

@@ -36,7 +36,7 @@ def names_of(host: str, more: tuple[str, ...]) -> frozenset[str]:
     """Return what a server may be called by in a Host header, in lower case.
 
     Args:
-        host: that it listens on.
+        host: the address that it listens on.
         more: names that the user allows.
     """
     own = {f"[{host}]" if ":" in host else host}
@@ -84,7 +84,7 @@ class HttpServer(uvicorn.Server):
     """Answers requests until the process is interrupted, and finishes those in progress: `run([listening])`.
 
     Args:
-        app: that answers.
+        app: the app that answers requests.
         started: called once, when requests are answered.
     """
 
@@ -92,7 +92,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                access_log=False,  # it would contain the token
+                access_log=False,  # the log would contain the token
                 log_level="error",
                 server_header=False,
                 ws="none",

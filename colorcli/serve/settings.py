@@ -20,7 +20,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         model: COLORIZER or COLORIZER.TAG; empty for the server's default.
         strength: factor for the chroma, 0..1.
-        options: of the colorizer, by name, as `-p` sets them.
+        options: options of the colorizer, by name, as `-p` sets them.
     """
 
     model: Annotated[str, msgspec.Meta(max_length=200, description="the name of a model")] = ""
@@ -32,10 +32,10 @@ class ColoringSettings(ModelSettings, frozen=True, kw_only=True):
     """What `colorcli run` has options for.
 
     Attributes:
-        seed: of a sampled coloring, as `--samples 1 --seed N` draws it; None for the usual one.
+        seed: seed of a sampled coloring, as `--samples 1 --seed N` draws it; None for the usual one.
         recolor: recolor a picture that is already in color; otherwise it is returned as it is.
         hints: colors of places, as `--hint` takes them: `30%,45%=#b03020`.
-        format: of the file, such as `png`; None for that of the picture.
+        format: format of the file, such as `png`; None for that of the picture.
     """
 
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] | None = None
@@ -70,7 +70,7 @@ class ReferenceSettings(ColoringSettings, frozen=True, kw_only=True):
     """How a frame is colored that is kept as a reference of its shot.
 
     Attributes:
-        time: of the frame, in seconds.
+        time: time of the frame, in seconds.
     """
 
     time: Annotated[float, msgspec.Meta(ge=0, le=10**6, description="seconds")]

@@ -25,7 +25,7 @@ class FoundShot:
     Attributes:
         start: where it begins, in seconds.
         end: where it ends.
-        time: of the frame.
+        time: time of the frame.
     """
 
     start: Fraction
@@ -45,7 +45,7 @@ class ShotSearch(threading.Thread):
     """Finds the shots of a film in a thread of its own, while the page works with those that are found.
 
     Args:
-        job: with the film.
+        job: job of the film.
         film: as probed.
 
     Attributes:
@@ -67,7 +67,7 @@ class ShotSearch(threading.Thread):
 
     def run(self) -> None:
         """Find them."""
-        torch.set_num_threads(1)  # of this thread; the other cores belong to previews
+        torch.set_num_threads(1)  # for this thread; the other cores are for previews
         try:
             for each in representatives(self._film, self._look):
                 self.shots.append(FoundShot(each.start, each.end, each.time))

@@ -34,10 +34,10 @@ _METRIC_PROMISES = [name for name in vars(MetricSuite) if name.startswith("test_
 class Verdict:
     """Whether one promise is kept."""
 
-    name: str  # of the colorizer or metric; of the plugin for promises about the plugin as a whole
+    name: str  # name of the colorizer or metric; of the plugin for promises about the plugin as a whole
     promise: str  # a sentence
     kept: bool
-    why: str  # it is broken; empty if it is kept
+    why: str  # why it is broken; empty if it is kept
 
 
 class Check:
@@ -45,8 +45,8 @@ class Check:
 
     Args:
         what: the name of an installed plugin, colorizer or metric, or the path of a module, package or project.
-        side: of the squares that networks are tried on, rounded up to a multiple of the colorizer's `multiple_of`;
-            None = that of the weights, or else of the colorizer.
+        side: side of the squares that networks are tried on, rounded up to a multiple of the colorizer's
+            `multiple_of`; None = that of the weights, or else of the colorizer.
 
     Raises:
         UsageError: the plugin was not found.

@@ -36,7 +36,7 @@ class ImportReport:
     """What an import took.
 
     Attributes:
-        module: that was imported.
+        module: the module that was imported.
         seconds: until it was imported, after colorcli; on Linux without those in which it waited for a processor.
         slow: modules that it imported and that take long.
         printed: what it wrote to standard output.

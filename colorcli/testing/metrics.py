@@ -21,7 +21,7 @@ class MetricSuite:
     """Inherit, set `metric`, and let pytest collect it."""
 
     metric: ClassVar[Metric]
-    categories: ClassVar[tuple[str, ...]] = ("city", "people", "")  # of the pictures that it is tried on
+    categories: ClassVar[tuple[str, ...]] = ("city", "people", "")  # categories of the pictures that it is tried on
 
     def test_every_field_of_the_metric_is_valid(self) -> None:
         """Name, heading, decimals, better, definition, alone and additive."""

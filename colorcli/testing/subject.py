@@ -22,9 +22,9 @@ class Subject:
 
     colorizer: ClassVar[Colorizer]
     small: ClassVar[Mapping[str, Any]] = {}  # hyperparameters of a network that is fast to run
-    side: ClassVar[int | None] = None  # of the squares it is tried on, if its own size takes long
+    side: ClassVar[int | None] = None  # side of the squares it is tried on, if its own size takes long
     settings: ClassVar[Mapping[str, Any]] = {}  # the table [recipe] that its recipe is tried with
-    categories: ClassVar[Sequence[str]] = ("city", "people")  # of the data that its recipe is tried on
+    categories: ClassVar[Sequence[str]] = ("city", "people")  # categories of the data that its recipe is tried on
 
     def _network(self) -> nn.Module:
         import torch
@@ -108,5 +108,5 @@ class Subject:
         return [
             noise,
             torch.cat([torch.zeros_like(noise), noise, torch.full_like(noise, 100)]),
-            torch.cat([ramp / 2, noise, 100 - ramp / 4]),  # whose means and extremes differ
+            torch.cat([ramp / 2, noise, 100 - ramp / 4]),  # means and extremes differ
         ]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*")
 _SIZES = ((1, 1), (5, 70), (47, 33))  # height and width of pictures that fit no network
 _PATIENCE = 1.0  # seconds that the import of a module may take
-_TOLERANCE = 1e-3  # of the chroma's range: what a batch, a thread or a file may change by rounding
+_TOLERANCE = 1e-3  # share of the chroma's range that a batch, a thread or a file may change by rounding
 
 
 class ColorizerSuite(Subject):

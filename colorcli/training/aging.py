@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 _BLUR = 1.4  # standard deviation in pixels, at most
-_REACH = 3  # of the blur, in pixels
+_REACH = 3  # reach of the blur, in pixels
 _GRAIN = 7.0  # standard deviation in L*, at most
 _FADED = 18.0  # L* of the deepest black, at most
 _DIMMED = 12.0  # loss of L* at the brightest white, at most
@@ -18,7 +18,7 @@ _GAMMA = 0.35  # natural logarithm of the gamma of the tones, at most
 _VIGNETTE = 0.45  # share of lightness lost in the corners, at most
 _JPEG = 1.0  # factor of the quantization below, at most; 1 is a quality of 50
 
-_QUANTIZATION = (  # of luma, ITU-T T.81, table K.1
+_QUANTIZATION = (  # quantization of luma, ITU-T T.81, table K.1
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
     (14, 13, 16, 24, 40, 57, 69, 56),
@@ -85,7 +85,7 @@ def _blur(lightness: Tensor, strength: Tensor) -> Tensor:
 def _grain(lightness: Tensor, strength: Tensor) -> Tensor:
     noise = torch.randn(lightness.shape).to(lightness.device)
     coarse = 1.7 * functional.avg_pool2d(noise, 3, 1, 1)  # grain is larger than a pixel
-    midtones = 0.4 + 2.4 * (lightness / 100) * (1 - lightness / 100)  # where it is most visible
+    midtones = 0.4 + 2.4 * (lightness / 100) * (1 - lightness / 100)  # where grain is most visible
     return lightness + strength * _GRAIN * midtones * (noise + coarse) / math.sqrt(2)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("step", "epoch", "loss", "value")
 _FEW = 50  # points, which are marked: a line of one point could not be seen
-_SMOOTHING = 0.98  # of training losses, from step to step
+_SMOOTHING = 0.98  # smoothing of training losses, from step to step
 
 
 def read_log(path: Path) -> list[dict[str, str]]:
@@ -34,7 +34,7 @@ def draw_curves(path: Path, rows: Iterable[Mapping[str, str]], title: str) -> No
 
     Args:
         path: the file.
-        rows: of the log.
+        rows: rows of the log.
         title: above the curves.
     """
     curves: dict[str, tuple[list[float], list[float]]] = {}

@@ -48,7 +48,7 @@ class GuardedRecipe:
         """Make optimizers and schedules, and return the network as `fabric.setup` gave it.
 
         Raises:
-            TypeError, ValueError, IndexError: by optimizers, for invalid settings.
+            TypeError, ValueError, IndexError: an optimizer rejects a setting.
         """
         with self._guard("start", lambda error: isinstance(error, (TypeError, ValueError, IndexError))):
             wrapped = self._recipe.start(network, fabric, steps)

@@ -33,8 +33,8 @@ def held_out(folder: Path, part: Part) -> list[Photograph]:
     """List the photographs of one of a run's splits, as `find_photographs` does.
 
     Args:
-        folder: of the run.
-        part: which split.
+        folder: folder of the run.
+        part: name of the split.
 
     Raises:
         DataError: the photographs of the run cannot be read.

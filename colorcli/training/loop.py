@@ -55,7 +55,7 @@ def train(
     returning True from `stop`, writes a checkpoint from which the next call resumes exactly.
 
     Args:
-        colorizer: that provides the recipe and the network.
+        colorizer: the colorizer that provides the recipe and the network.
         file: the recipe file.
         data: a folder of color photographs; tar files in it are read as folders.
         folder: for checkpoint, log, curves, samples and weights; a recipe with stages has a subfolder for each.

@@ -90,9 +90,9 @@ class Optimization:
 
         Args:
             fabric: manages device, precision and processes.
-            network: to train.
-            optimizers: of its parameters, with their highest learning rates.
-            factor: of the learning rates, at a point of the run in 0..1.
+            network: network to train.
+            optimizers: optimizers of its parameters, with their highest learning rates.
+            factor: factor of the learning rates as a function of the progress of the run, 0..1.
             steps: number of steps in the whole run.
 
         Returns:
@@ -169,8 +169,8 @@ def expect_one_of(name: str, value: object, kind: object) -> None:
     """Check that a setting has one of the values of a `typing.Literal`.
 
     Args:
-        name: of the setting, for the message.
-        value: of the setting.
+        name: name of the setting, for the message.
+        value: value of the setting.
         kind: the Literal.
 
     Raises:

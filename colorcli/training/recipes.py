@@ -52,7 +52,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         stop_on: the loss that early stopping watches; empty for the one that decides which weights are best.
         keep_epochs: whether the weights of every epoch are kept, for studies.
         workers: processes that decode photographs; None to choose automatically.
-        seed: of all random numbers.
+        seed: seed of all random numbers.
     """
 
     epochs: _Positive
@@ -119,14 +119,14 @@ class RecipeFile:
     """A recipe file.
 
     Attributes:
-        name: of the file, without its suffix; the tag of the weights.
+        name: name of the file, without its suffix; the tag of the weights.
         source: the paper, or the purpose.
         network: hyperparameters for `Colorizer.build`.
         recipe: settings for `Colorizer.recipe`.
         training: settings of the training loop.
         options: defaults of the colorizer's options for the resulting weights.
         input_size: side of the square at which the resulting weights work; None for the colorizer's own.
-        stages: of a network whose parts are trained one after another.
+        stages: stages of a network whose parts are trained one after another.
     """
 
     name: str
@@ -144,7 +144,7 @@ class Stage:
     """One of several runs that train a network together.
 
     Attributes:
-        name: of the stage, and of its run's folder.
+        name: name of the stage, and of its run's folder.
         file: its settings.
         part: prefix of its weights in the state dict of the network; empty if they are not part of it.
         start: the earlier stage from whose best weights it starts; empty for none.

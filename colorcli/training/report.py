@@ -23,9 +23,9 @@ class RunLosses:
     """The losses of one run.
 
     Attributes:
-        name: of the run.
-        losses: by the name of the loss and the epoch, from 1: training losses are means over the epoch's steps; names
-            that start with "validation " or "test " are of those splits.
+        name: name of the run.
+        losses: losses by the name of the loss and the epoch, from 1: training losses are means over the epoch's steps;
+            names that start with "validation " or "test " are of those splits.
     """
 
     name: str

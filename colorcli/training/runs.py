@@ -39,7 +39,7 @@ class Checkpoint:
     """Everything that is needed to resume an interrupted run exactly.
 
     Attributes:
-        hyperparameters: of the network.
+        hyperparameters: hyperparameters of the network.
         step: number of steps done.
         validated: the step of the last validation.
         best: the lowest validation loss.
@@ -48,7 +48,7 @@ class Checkpoint:
         recipe: state of the recipe.
         epoch_total: sum of the loss that early stopping watches over the steps of the current epoch.
         training: mean of that loss in each epoch.
-        validation: that loss in each validation.
+        validation: value of that loss in each validation.
         over: whether early stopping has ended the run.
         unusable: names of photographs that are gray or cannot be read.
         photographs: fingerprint of all other photographs.
@@ -218,7 +218,7 @@ class Run:
         """Export a network that was trained in parts.
 
         Args:
-            name: of the exported files, without suffix.
+            name: name of the exported files, without suffix.
             parts: weights files by their prefix in the network.
 
         A part that is all of the network has an empty prefix.

@@ -175,8 +175,8 @@ def chosen_by(settings: TrainingSettings, usable: Sequence[Photograph]) -> list[
     is never learned from in another.
 
     Args:
-        settings: of the run.
-        usable: of the candidates.
+        settings: settings of the run.
+        usable: the usable ones among the candidates, in this order.
 
     Raises:
         DataError: no photograph has the category.

@@ -60,8 +60,8 @@ class TrainingProgress:
     Attributes:
         step: number of steps done.
         steps: number of steps in the run.
-        epoch: of the last step, from 0.
-        losses: of the last step, or of the validation.
+        epoch: epoch of the last step, from 0.
+        losses: losses of the last step, or of the validation.
         validated: whether this follows a validation.
         over: whether early stopping has ended the run.
         stage: name of the stage; empty for a run without stages.
@@ -86,8 +86,8 @@ class Session:
     """The state of a run in memory: what a checkpoint restores, and the data.
 
     Attributes:
-        run: on disk.
-        recipe: that makes the steps.
+        run: the run on disk.
+        recipe: the recipe that makes the steps.
         fabric: manages device, precision and processes.
         network: as returned by `fabric.setup`.
         average: the averaged network, if there is one.

@@ -43,7 +43,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         data: name of the set of photographs.
         made_by: versions of the packages.
         command: the command that made the test.
-        pictures: by name.
+        pictures: pictures by name.
     """
 
     format: str

@@ -100,7 +100,7 @@ def interval_by_person(shares: Sequence[Share]) -> tuple[float, float] | None:
     fixed seed.
 
     Args:
-        shares: of each person.
+        shares: share of each person.
 
     Returns:
         None for fewer than two people.

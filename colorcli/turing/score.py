@@ -50,7 +50,7 @@ class Score:
     """The score of a test.
 
     Attributes:
-        key: of the test.
+        key: key of the test.
         participants: number of people whose answers count.
         real: answers to real photographs.
         models: answers to the pictures of each model, by its name.

@@ -34,7 +34,7 @@ DEFAULT_SECONDS = 1.0  # as in Zhang 2016
 DEFAULT_MAX_SIDE = 512
 
 _QUALITY = 90
-_DIGITS = 12  # of random names
+_DIGITS = 12  # length of random names
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from colorcli.errors import WeightsCorrupt
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOST_ENTRIES = 100_000  # of a zip archive; PyTorch writes one for each tensor
+MOST_ENTRIES = 100_000  # entries of a zip archive; PyTorch writes one for each tensor
 LARGEST_PICKLE = 16 * 1024 * 1024  # bytes; the tensors themselves are elsewhere in the file
-MOST_OBJECTS = 10_000_000  # that a pickle may describe; those that are used twice count twice
+MOST_OBJECTS = 10_000_000  # objects that a pickle may describe; those that are used twice count twice
 _PICKLES = 5  # in a file of the kind before PyTorch 1.6
 _FORMATS = {
     b"\x1f\x8b": "a gzip file: unpack it first (gunzip, or tar xzf)",

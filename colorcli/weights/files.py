@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LARGEST_HEADER = 64 * 1024  # characters of JSON
 _HEADER_KEY = "colorcli"
-_MOST_VALUES = 1000  # of hyperparameters: a network is built from them before its weights can be compared
+_MOST_VALUES = 1000  # hyperparameters: a network is built from them before its weights can be compared
 _LARGEST_NUMBER = 65_536
 
 

@@ -61,7 +61,7 @@ def build_network(
     Args:
         colorizer: the colorizer whose network to build.
         state: tensors by name, in the network's layout or a published one.
-        hyperparameters: of the network.
+        hyperparameters: hyperparameters of the network.
         path: the file that the tensors were read from, for the error message.
 
     Raises:
@@ -101,7 +101,7 @@ def check_fit(
     except (
         NotImplementedError,
         RuntimeError,
-    ):  # it computes with numbers, which meta tensors lack, or imports a module that does
+    ):  # the network computes with numbers, which meta tensors lack, or imports a module that does
         return
     except Exception as error:
         raise WeightsCorrupt(

@@ -58,7 +58,7 @@ def check_environment() -> str:
     before = {name: os.environ[name] for name in replaced}
     os.environ.update(replaced)
     try:
-        import huggingface_hub.constants  # noqa: F401  # it reads the variables now, once
+        import huggingface_hub.constants  # noqa: F401  # reads the variables now, once
     finally:
         os.environ.update(before)
     return problem
@@ -118,7 +118,7 @@ class RemoteFile:
     location: HubFile
     size: int | None  # in bytes, if the Hub says so
     etag: str  # the sha256 for files in the Hub's large-file storage
-    commit: str  # that has the file
+    commit: str  # commit that has the file
 
 
 def is_offline() -> bool:
@@ -144,7 +144,7 @@ def look_up(location: HubFile, guard: Guard | None = None) -> RemoteFile:
     """Ask the Hub about a file without downloading it; without a network this takes seconds, not minutes.
 
     Args:
-        location: of the file.
+        location: location of the file.
         guard: limits; PATIENCE seconds if None.
 
     Raises:
@@ -187,7 +187,7 @@ def download(remote: RemoteFile, progress: ProgressCallback | None = None, guard
     partial = PartialFiles(remote)
     partial.delete_abandoned()
     guard = guard or Guard(DOWNLOAD_PATIENCE)
-    if remote.size is not None:  # with room for a server that starts over where it should resume
+    if remote.size is not None:  # leaves room for a server that starts over where it should resume
         guard.largest = 2 * remote.size + 1_000_000
 
     options: dict[str, Any] = {}

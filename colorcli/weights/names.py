@@ -14,7 +14,8 @@ TAG = r"[A-Za-z0-9_-]{1,64}"  # also a key in TOML that needs no quotes, and par
 ETAG = r"(?!\.+\Z)[A-Za-z0-9._+=-]{1,128}"  # the client names a file in its cache after it
 _LONGEST_REPO = 96  # characters, as on the Hub
 _LONGEST_PATH = 512
-_NOT_IN_PATHS = re.compile(r'[\x00-\x1f\x7f-\x9f\\:*?"<>|]')  # nor on Windows, whose caches get them too
+# Including characters that Windows forbids, as its caches get these names, too.
+_NOT_IN_PATHS = re.compile(r'[\x00-\x1f\x7f-\x9f\\:*?"<>|]')
 
 
 def is_repo(text: str) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _NUMBER, _STRING, _TABLE, _OBJECT, _BOOLEAN = 1, 2, 3, 4, 5
 _FUNCTIONS = {6, 7, 8}
 _DEEPEST = 100  # tables within tables
-_MOST_ENTRIES = 100_000  # of all tables together
+_MOST_ENTRIES = 100_000  # entries of all tables together
 _LONGEST_TEXT = 1024 * 1024  # bytes
 _MOST_DIMENSIONS = 8
 _TYPES = {

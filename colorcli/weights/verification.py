@@ -134,7 +134,7 @@ class VerificationRecord:
 
     sha256: str
     file: Path  # with all links resolved, at that time
-    path: Path  # of the record itself
+    path: Path  # path of the record itself
 
 
 def verification_records() -> Iterator[VerificationRecord]:

@@ -51,7 +51,7 @@ class DDColor(Colorizer):
             num_queries=100,
             num_output_channels=2,
             last_norm="Spectral",
-            input_size=(64, 64),  # of a first trial that finds the shapes; any multiple of 32 can follow
+            input_size=(64, 64),  # size of a first trial that finds the shapes; any multiple of 32 can follow
         )
         network.train()(torch.rand(1, 3, 64, 64))  # spectral norms divide by what they have seen: see something
         return network.eval()

@@ -14,7 +14,7 @@ from colorcli.errors import UsageError
 Output = Literal["sigmoid", "relu"]
 Space = Literal["lab", "rgb"]
 AB_REACH = 100.0  # the published network's 0..1 stands for ab in -100..100
-_MEAN_LUMA = 0.44505388568813414  # of the pictures that the published network was trained on
+_MEAN_LUMA = 0.44505388568813414  # mean luma of the pictures that the published network was trained on
 
 
 class IizukaNetwork(nn.Module):
@@ -31,11 +31,11 @@ class IizukaNetwork(nn.Module):
     * classification, 2 fully connected: `category.0.0`, `.1`
 
     Args:
-        width: of every layer, relative to the published one; channels are multiples of 8.
+        width: width of every layer, relative to the published one; channels are multiples of 8.
         global_size: side of the square copy for the global features: 224 as published, 112 in the Utrecht paper.
         output: `sigmoid` as published, or `relu` as in the Utrecht paper.
         fusion_kernel: 3 as in the published network, or 1 as in the paper's equation.
-        classes: of the classifier that helps to train the global features; 0 for none.
+        classes: number of classes of the classifier that helps to train the global features; 0 for none.
         space: `lab` predicts ab; `rgb` predicts the whole picture, of which the lightness is not used.
         norm: batch norm between each layer and its ReLU instead of a bias; the published network was trained with it
             and has it folded into its weights.

@@ -31,7 +31,7 @@ class IizukaRecipe(Recipe):
             data, so that saturated colors, which are rare, count; 0 is the paper's.
         optimizer: `adadelta` as published, or `adamw`.
         learning_rate: the highest; 1 is Adadelta's own.
-        betas: of AdamW.
+        betas: betas of AdamW.
         weight_decay: decoupled with AdamW.
         pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
             them, see `colorcli.encoders.give_weights`.

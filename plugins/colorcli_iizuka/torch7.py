@@ -35,7 +35,7 @@ def hyperparameters(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
     if low is None or global_ is None or len(global_) < 5:
         return None
     width = len(low[0]) / 64
-    side = round((global_[4][0].numel() / len(global_[3])) ** 0.5)  # of what the first fully connected layer sees
+    side = round((global_[4][0].numel() / len(global_[3])) ** 0.5)  # size of what the first fully connected layer sees
     return {
         "width": width,
         "global_size": 32 * side,
@@ -51,7 +51,7 @@ def converted(state: Mapping[str, Tensor], network: Mapping[str, Any]) -> dict[s
     """Rename the tensors of a published file to their names in `IizukaNetwork`.
 
     Args:
-        state: by place in the file, as `colorcli weights import` reads it.
+        state: tensors by their place in the file, as `colorcli weights import` reads them.
         network: hyperparameters.
 
     Raises:

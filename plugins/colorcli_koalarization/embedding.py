@@ -7,18 +7,18 @@ import torch
 from torch import Tensor, nn
 
 Embedding = Literal["own", "zeroed", "shuffled"]
-_SEED = 0  # of the order of a shuffled embedding
+_SEED = 0  # seed for the order of a shuffled embedding
 
 
 def with_embedding(network: nn.Module, embedding: Embedding) -> nn.Module:
     """Return a network with the same weights and another embedding; the network itself stays as it is.
 
     Args:
-        network: of either kind.
+        network: network of either kind.
         embedding: `zeroed`, or `shuffled`: its dimensions are in a random but fixed order.
     """
     same = copy.copy(network)
-    vars(same).pop("forward", None)  # of another engine, which would not see the change
+    vars(same).pop("forward", None)  # set by another engine, which would not see the change
     parts = dict(network.named_children())
     if "extractor" in parts:
         parts["extractor"] = _Extractor(parts["extractor"], embedding)

@@ -22,8 +22,8 @@ ExtractorName = Literal[
     "resnet34-grey",
     "none",
 ]
-_SEED = 0  # of the selection of dimensions
-_CATEGORIES = 6  # of the router on whose features `resnet34-grey` is based
+_SEED = 0  # seed for the selection of dimensions
+_CATEGORIES = 6  # categories of the router on whose features `resnet34-grey` is based
 
 
 class Extractor(nn.Module):
@@ -41,7 +41,7 @@ class Extractor(nn.Module):
             None for all.
 
     Attributes:
-        dimensions: of the embedding.
+        dimensions: length of the embedding.
         model: the classifier; None without one.
         given: whether its weights were loaded from a state dict.
 

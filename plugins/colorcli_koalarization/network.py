@@ -25,7 +25,7 @@ class KoalarizationNetwork(nn.Module):
     The published network ends with nearest-neighbor upsampling by 2; here the host upsamples, more smoothly.
 
     Args:
-        width: of encoder, fusion and decoder, relative to the published one; channels are multiples of 8.
+        width: width of encoder, fusion and decoder, relative to the published one; channels are multiples of 8.
         norm: batch norm between each convolution and its ReLU instead of a bias, for faster training; the published
             network has none.
         bins: 0 to regress ab with tanh, as published; otherwise, number of equal bins of -127..127 for a, and likewise

@@ -13,15 +13,16 @@ from colorcli_koalarization.extractors import Extractor
 
 _HUB_FILE = "timm/inception_resnet_v2.tf_in1k/model.safetensors"
 _SUFFIXES = {".safetensors", ".pth", ".pt"}
-_PREFIXES = ("router.", "extractor.model.")  # of the same network in the weights of pix2pix and of koalarization
-_UNUSED = "AuxLogits."  # of Inception-v3, used only in its training
+# Prefixes of the same network in the weights of pix2pix and of koalarization.
+_PREFIXES = ("router.", "extractor.model.")
+_UNUSED = "AuxLogits."  # part of Inception-v3 that is used only in training
 
 
 def give_weights(extractor: Extractor, source: str) -> None:
     """Load the pretrained weights of an extractor.
 
     Args:
-        extractor: to load into; nothing is loaded for the extractor `none`.
+        extractor: extractor to load into; nothing is loaded for the extractor `none`.
         source: `published` (downloaded from torchvision or the Hugging Face Hub, or from an installed package); a
             file, safetensors or a torch state dict, with keys that may start with `router.` or `extractor.model.`;
             the name of a colorcli model with a router, such as `pix2pix.starter`; or `random`, which keeps the

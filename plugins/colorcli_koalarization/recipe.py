@@ -36,10 +36,11 @@ class KoalarizationRecipe(Recipe):
             have them, see `colorcli_koalarization.pretrained.give_weights`.
         optimizer: `adam` as published, or `adamw`.
         learning_rate: the highest.
-        betas: of the optimizer.
+        betas: betas of the optimizer.
         weight_decay: decoupled with AdamW.
         schedule: `constant`; `halving`; or `cosine` after a short warm-up.
-        halvings: with `halving`, how many of them a run has, the last at its end: 10 in 20 epochs is every 2 epochs.
+        halvings: for the schedule `halving`: number of halvings in a run, the last at its end; 10 in 20 epochs is
+            every 2 epochs.
 
     Raises:
         ValueError: a setting is invalid.

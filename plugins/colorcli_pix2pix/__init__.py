@@ -90,7 +90,7 @@ class Pix2Pix(Colorizer):
         generator = self.adapt(state, {})
         if "model.model.0.weight" not in generator:
             return None
-        levels = 1 + sum(key.endswith(".model.1.weight") for key in generator)  # but the outermost, which is above
+        levels = 1 + sum(key.endswith(".model.1.weight") for key in generator)  # except for the outermost level
         return {"kind": "generator", "width": len(generator["model.model.0.weight"]), "levels": levels}
 
     def predict(

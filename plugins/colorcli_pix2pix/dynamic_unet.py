@@ -94,7 +94,7 @@ class _Up(nn.Module):
     """Upsamples the features from below, and combines them with the skip connection.
 
     Attributes:
-        channels: of the output.
+        channels: number of channels of the output.
     """
 
     def __init__(self, below: int, across: int, *, last: bool = False) -> None:

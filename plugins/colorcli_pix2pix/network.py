@@ -23,7 +23,7 @@ class Ensemble(nn.Module):
     `router.` and `generators.CATEGORY.`.
 
     Args:
-        width: of the generators, see `UnetGenerator`.
+        width: width of the generators, see `UnetGenerator`.
         levels: likewise.
         space: likewise.
         router_width: see `ResNet34`.
@@ -51,7 +51,7 @@ class Ensemble(nn.Module):
 
         Args:
             lightness: (B, 1, H, W), L* in 0..100.
-            category: of all pictures; `auto` asks the router for each one's.
+            category: category of all pictures; with `auto`, the router chooses one for each picture.
             blend: mix all generators' colors by the router's probabilities, where it is asked.
 
         Returns:

@@ -11,7 +11,7 @@ class SeededDropout(nn.Module):
 
     Args:
         p: share of the values that become 0.
-        seed: of the mask.
+        seed: seed of the mask.
     """
 
     def __init__(self, p: float, seed: int) -> None:
@@ -34,6 +34,6 @@ def with_noise(network: nn.Module, seed: int) -> nn.Module:
     if isinstance(network, nn.Dropout):
         return SeededDropout(network.p, seed)
     same = copy.copy(network)
-    vars(same).pop("forward", None)  # of another engine, which would not see the change
+    vars(same).pop("forward", None)  # set by another engine, which would not see the change
     vars(same)["_modules"] = {name: with_noise(part, seed) for name, part in network.named_children()}
     return same

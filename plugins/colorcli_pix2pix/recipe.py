@@ -40,7 +40,7 @@ class GanRecipe(Recipe):
             them, see `colorcli.encoders.give_weights`.
         encoder_rate: the encoder's learning rate, as a share of that of all else; 0 keeps it frozen.
         encoder_stride: the stride at which the encoder starts to learn; the layers of finer strides stay frozen.
-        betas: of Adam, likewise.
+        betas: betas of Adam, likewise.
         schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
         discriminator_width: channels of its first layer.
         warm_up: share of the run at its beginning in which the generator learns by its distance alone and the

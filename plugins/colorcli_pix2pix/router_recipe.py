@@ -22,8 +22,8 @@ class RouterRecipe(Recipe):
 
     Args:
         learning_rate: the highest.
-        momentum: of SGD.
-        weight_decay: of SGD, added to the gradient.
+        momentum: momentum of SGD.
+        weight_decay: weight decay of SGD, added to the gradient.
         schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
         label_smoothing: share of the truth that is spread over all categories in training.
         teacher: the encoder of a classifier that the router learns from, see `colorcli_pix2pix.teacher`; empty: none.

@@ -19,8 +19,8 @@ class EncodedSiggraph17Network(nn.Module):
 
     Args:
         encoder: as `colorcli.encoders.GrayEncoder` has it.
-        widths: of the decoder at strides 32, 16, 8, 4 and 2; the finest may be left out.
-        hint_widths: of the hints' encoder at strides 2, 4, 8, 16 and 32.
+        widths: widths of the decoder at strides 32, 16, 8, 4 and 2; the finest may be left out.
+        hint_widths: widths of the hints' encoder at strides 2, 4, 8, 16 and 32.
     """
 
     def __init__(

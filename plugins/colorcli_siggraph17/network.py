@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 AB_REACH = 110.0
 """The ab of 1 in the network's inputs and outputs."""
 
-_CLASSES = 529  # of a head that the published file has for training, and that no color depends on
+_CLASSES = 529  # classes of a head that the published file has for training, and that colors do not depend on
 
 
 class Siggraph17Network(nn.Module):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 _LARGEST_PATCH = 9  # pixels, the smallest is 1 (Zhang 2017, section 3.3)
-_LIKELY_DISTANCE = 0.25  # of a place from the picture's center, of the sides: the standard deviation
+_LIKELY_DISTANCE = 0.25  # standard deviation of a place's distance from the picture's center, as a share of the sides
 
 
 class Siggraph17Recipe(Recipe):
@@ -37,7 +37,7 @@ class Siggraph17Recipe(Recipe):
         chroma_weight: a pixel's loss counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data; 0 is
             the paper's.
         learning_rate: the highest.
-        betas: of AdamW.
+        betas: betas of AdamW.
         weight_decay: decoupled; 0 is the paper's Adam.
         pretrained: where an encoder's weights come from, see `colorcli.encoders.give_weights`.
         encoder_rate: the encoder's learning rate as a share of the decoder's; 0 keeps it frozen.
@@ -128,7 +128,7 @@ def random_hints(ab: Tensor, chance: float, revealed: float, generator: torch.Ge
         ab: (B, 2, H, W), the truth.
         chance: the probability that no further place is revealed.
         revealed: share of the pictures of which everything is revealed.
-        generator: of the random numbers, on the CPU; None for torch's own.
+        generator: generator of the random numbers, on the CPU; None for torch's own.
 
     Returns:
         (B, 3, H, W): ab of the revealed places, else 0, and where they are.

@@ -46,17 +46,18 @@ class ZhangRecipe(Recipe):
         optimizer: `adamw` for all, or `muon` for the weights between the first and the last layer, which learns
             faster.
         learning_rate: the highest; under `muon` AdamW's is a tenth of it.
-        betas: of AdamW.
+        betas: betas of AdamW.
         weight_decay: decoupled, as in AdamW; 0 is Adam.
         pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
             them, see `colorcli.encoders.give_weights`.
         encoder_rate: the encoder's learning rate under AdamW, as a share of the decoder's; 0 keeps it frozen.
         encoder_stride: the stride at which the encoder starts to learn; the layers of finer strides stay frozen.
-        color_weight: of the distance in tens of ab between the mean color and the truth, the mean of both channels,
-            added to the loss.
+        color_weight: weight of the distance in tens of ab between the mean color and the truth, the mean of both
+            channels, added to the loss.
         color_rebalancing: lambda of the pixels' weights in that distance; 1 lets all count alike.
-        cast_weight: of the distance between the mean colors of whole pictures, likewise: no cast of any color.
-        smoothness_weight: of the differences in tens of ab between neighbors whose lightness is the same.
+        cast_weight: weight of the distance between the mean colors of whole pictures, likewise; it prevents color
+            casts.
+        smoothness_weight: weight of the differences in tens of ab between neighbors whose lightness is the same.
         schedule: `constant`, `steps` (to a third after 200 of every 450 steps and to a tenth after 375, as in Zhang
             2016), or `cosine` after a short warm-up.
 

@@ -85,7 +85,7 @@ def evaluate_film(
         path: a film in color.
         settings: `start`, `end`, `stabilize` and `keyframes` are used; a model whose colors are stabilized has a
             second row, for frames colorized one by one.
-        size: of the longer side at which frames are compared, in pixels; smaller films keep their size.
+        size: length of the longer side at which frames are compared, in pixels; smaller films keep their size.
         watch: called after every frame with the number of frames so far.
 
     Raises:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Plane = NDArray[np.float32]
 
 _APART = (1, 2, 4)  # frames
-_RELATIVE, _ABSOLUTE = 0.01, 0.5  # of squared pixels (Sundaram, Brox and Keutzer 2010)
+_RELATIVE, _ABSOLUTE = 0.01, 0.5  # in squared pixels (Sundaram, Brox and Keutzer 2010)
 _LIGHTNESS = 8.0  # L*: points that differ more do not match
 
 

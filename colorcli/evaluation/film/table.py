@@ -60,7 +60,7 @@ def evaluate_films(
         films: in color; others and unreadable ones are skipped.
         settings: how colors are stabilized.
         folder: the folder that the films' names are relative to.
-        size: of the longer side at which frames are compared, in pixels.
+        size: length of the longer side at which frames are compared, in pixels.
         watch: called with the film's name after every frame.
 
     Raises:

@@ -120,7 +120,7 @@ def ssim(predicted: Tensor, true: Tensor, moments: Moments | None = None) -> flo
     Args:
         predicted: sRGB in 0..1.
         true: sRGB in 0..1.
-        moments: of `true`, if they are already computed.
+        moments: moments of `true`, if they are already computed.
 
     Raises:
         ValueError: the shapes differ, or a side is shorter than 11 pixels.

@@ -21,10 +21,10 @@ class Judge:
     """Loads the weights of a pretrained network when they are first needed.
 
     Args:
-        name: of the metric, for messages.
-        url: of the weights, written by `torch.save`; the file name ends with the first digits of its sha256.
+        name: name of the metric, for messages.
+        url: URL of the weights, written by `torch.save`; the file name ends with the first digits of its sha256.
         file: a local weights file; None for torch's cache, filled from `url` if necessary.
-        device: to compute on, in float32.
+        device: device to compute on, in float32.
         offline: do not download anything.
     """
 
@@ -47,7 +47,7 @@ class Judge:
         """Load all weights into a network, and prepare it for inference.
 
         Args:
-            network: of the published architecture; its parameters may be on the `meta` device.
+            network: network of the published architecture; its parameters may be on the `meta` device.
             rename: prefixes of names in the file, and what they are in this network. Without it, names are the same.
 
         Raises:

@@ -35,8 +35,8 @@ def choose(
         asked: names of metrics beside the standard ones: `fid`, or `fid=FILE` for a local weights file;
             `recognition` adds two.
         plugins: returns the metrics of plugins by name; called for names that are not built in.
-        categories: of the photographs.
-        device: on which pretrained networks run.
+        categories: categories of the photographs.
+        device: device on which pretrained networks run.
         offline: do not download anything.
 
     Raises:

@@ -13,7 +13,7 @@ _HEADER, _SEGMENT, _CHAPTERS = 0x1A45DFA3, 0x18538067, 0x1043A770
 _EDITION, _CHAPTER, _DISPLAY, _TITLE, _LANGUAGE, _CHECKSUM = 0x45B9, 0xB6, 0x80, 0x85, 0x437C, 0xBF
 _UNSAID = b"eng"  # the language of titles that name none
 _UNKNOWN = b"und"
-_MAX_BYTES = 1 << 24  # of all chapters
+_MAX_BYTES = 1 << 24  # all chapters together
 
 
 class _Element(NamedTuple):

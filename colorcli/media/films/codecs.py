@@ -136,7 +136,7 @@ def choose_encoding(
 
     Args:
         film: as probed.
-        suffix: that of the output. VP9 is the default for `.webm` and DNxHR for `.mxf`; `.mp4` and `.mov` record
+        suffix: suffix of the output. VP9 is the default for `.webm` and DNxHR for `.mxf`; `.mp4` and `.mov` record
             full range only for codecs that do so themselves.
         codec: an ffmpeg encoder, or h264, h265, av1, vp9; None for the default, libx264.
         crf: the quality on the encoder's own scale; None for one that is hard to tell from the source.
@@ -171,7 +171,7 @@ def choose_encoding(
     pixel_format, notes = _pixel_format(film, name, suffix.lower())
     alpha = film.alpha and pixel_format.startswith("yuva")
     if alpha and name == "libvpx-vp9":
-        options["auto-alt-ref"] = 0  # which it does not support together
+        options["auto-alt-ref"] = 0  # not supported together
     if name == "dnxhd":
         options["profile"] = "dnxhr_hqx" if "10" in pixel_format else "dnxhr_hq"
     if film.alpha and not alpha:

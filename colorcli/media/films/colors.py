@@ -102,7 +102,7 @@ def picture_colors(frame: Any, notes: list[str]) -> ColorTags:
     rgb = bool(frame.format.is_rgb or frame.format.has_palette)
     if rgb:
         notes.append("its RGB is converted to YUV in bt709")
-    matrix = "smpte170m" if frame.format.name.startswith("yuv") else "bt709"  # that of JPEG
+    matrix = "smpte170m" if frame.format.name.startswith("yuv") else "bt709"  # the matrix of JPEG
     return ColorTags(matrix, "pc", "iec61966-2-1", "bt709", rgb=rgb)
 
 

@@ -18,7 +18,7 @@ _MARKS_FIELDS = {"h264", "hevc", "mpeg1video", "mpeg2video", "vc1", "wmv3", "dvv
 """Codecs that mark interlaced frames themselves; for others, what the container declares counts."""
 
 _FIELD_ORDERS = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}  # AVFieldOrder: the field displayed first
-_MATROSKA_ORDERS = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}  # where 4 and 5 stand for fields stored line by line
+_MATROSKA_ORDERS = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}  # 4 and 5 stand for fields stored line by line
 
 
 def interlacing(

@@ -215,7 +215,7 @@ class FfmpegProcess:
             FfmpegFailed: it exited with an error.
         """
         if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):  # it exited first; its exit code tells why
+            with contextlib.suppress(BrokenPipeError):  # ffmpeg exited first; its exit code tells why
                 self._process.stdin.close()
         code = self._process.wait()
         self._drain.join()
@@ -279,7 +279,7 @@ def opened(path: Path, options: Mapping[str, str] | None = None) -> Iterator[Any
 
     Args:
         path: the film.
-        options: those of ffmpeg for an input; `f` is the format.
+        options: ffmpeg's options for an input; `f` is the format.
 
     Raises:
         FFmpegError: it cannot be read.

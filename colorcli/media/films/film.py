@@ -48,7 +48,7 @@ class Film:
     Attributes:
         path: the file.
         index: the number of the video stream that is colorized.
-        width: of the frames as stored, before rotation.
+        width: width of the frames as stored, before rotation.
         height: likewise.
         sample_aspect_ratio: width of a pixel divided by its height.
         rotation: degrees clockwise by which frames are rotated for display: 0, 90, 180 or 270.

@@ -68,7 +68,7 @@ def join(
         pieces: the files written by `FilmEncoder`, in order.
         destination: the output.
         provenance: what made the colors.
-        timing: that of all frames in the pieces.
+        timing: timing of all frames in the pieces.
 
     Raises:
         UnwritableMedia: the disk is full or not writable, or a piece is damaged.
@@ -85,7 +85,7 @@ def join(
         arguments = _arguments(film, temporary, muxer, destination, xmp, timing, attached, copied)
         try:
             with FfmpegProcess(arguments, writes=True) as process:
-                with contextlib.suppress(BrokenPipeError):  # it exited first, and tells why
+                with contextlib.suppress(BrokenPipeError):  # ffmpeg exited first, and tells why
                     send_pieces(process, film, pieces, destination)
                 process.finish()
         except FfmpegFailed as error:
@@ -172,7 +172,7 @@ def _arguments(
         else (subtitles if each.kind == "subtitle" else source)[str(places.get(each.index, each.index))]
         for each in kept
     ]
-    number = 0 if kept[0].index != film.index else 1  # of the source among the inputs, in mapping order
+    number = 0 if kept[0].index != film.index else 1  # number of the source among the inputs, in mapping order
     if continuous or not copied:
         number = len({each.node for each in streams})
         source = ffmpeg.input(url(film.path), **film.input_options, **_cut(film.start, destination.start))
@@ -184,7 +184,8 @@ def _arguments(
         **{f"map_metadata:s:{index}": f"{number}:s:{each.index}" for index, each in enumerate(kept)},
         **{f"disposition:{index}": each.disposition for index, each in enumerate(kept)},
         f"bsf:{place}": _duration_filter(timing, destination, film),
-        f"time_base:{place}": str(film.time_base),  # that of the filter, which would be the frame rate
+        # Otherwise the time base of the filter, which would be the frame rate.
+        f"time_base:{place}": str(film.time_base),
         f"color_range:{place}": destination.range,
         "fflags": "+bitexact",
         "strict": -1,

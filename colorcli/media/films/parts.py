@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MIN_PART_SECONDS = Fraction(10)
 """The minimum duration of a part, which then extends to the end of the shot."""
 
-_MAX_NAME_BYTES = 255  # of most file systems
+_MAX_NAME_BYTES = 255  # limit of most file systems
 _LAYOUT = 2  # version of the manifest and the pieces
 
 
@@ -69,7 +69,7 @@ class Parts:
             machines write the others; None to write all of them.
 
     Raises:
-        UnwritableMedia: on entering, if another run is writing the film, or the folder cannot be created.
+        UnwritableMedia: another run is writing the film, or the folder cannot be created; raised on entering.
         FfmpegMissing: ffmpeg is not available.
     """
 
@@ -215,7 +215,7 @@ class Parts:
         """Join all parts into the film, and delete them.
 
         Args:
-            jumps: those that the reader found in the timestamps of a recording.
+            jumps: the jumps that the reader found in the timestamps of a recording.
 
         Raises:
             UnwritableMedia: the disk is full or not writable, or no frame was written. The parts stay.

@@ -49,7 +49,7 @@ def probe(path: Path, deinterlace: Deinterlace = "auto", frame_rate: Fraction | 
     Args:
         path: the film, or the pattern of a sequence of pictures.
         deinterlace: deinterlace interlaced frames ("auto"), all frames ("on") or none ("off").
-        frame_rate: of a sequence; None for 24.
+        frame_rate: frame rate of a sequence; None for 24.
 
     Raises:
         UnreadableMedia: the file cannot be read, is not a film, has no video stream, or one that is encrypted, damaged

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from colorcli.media.films.film import Film
 
-_WEIGHTS = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # of R', G' and B', in bt709
+_WEIGHTS = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # weights of R', G' and B' in bt709
 _LINEAR = "gbrpf32le"
 
 

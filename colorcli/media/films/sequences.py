@@ -89,7 +89,7 @@ def pattern_among(folder: Path, names: Collection[str], *, film: bool) -> Path |
 
     Args:
         folder: where they are.
-        names: of the visible files in it.
+        names: names of the visible files in it.
         film: whether pictures that might be photographs are a sequence.
     """
     if not film and not any(name.lower().endswith(tuple(FILM_ONLY)) for name in names):  # quick for many photographs

@@ -27,9 +27,9 @@ def check_reading_back(film: Film, encoding: Encoding, suffix: str) -> None:
     """Encode a few frames, copy them to the container of the output, and decode them.
 
     Args:
-        film: whose frames will be encoded.
+        film: the film whose frames will be encoded.
         encoding: how.
-        suffix: that of the output; if its container cannot hold them, Matroska is tried, as in `choose_destination`.
+        suffix: suffix of the output; if its container cannot hold them, Matroska is tried, as in `choose_destination`.
 
     Raises:
         UsageError: not all frames come back, at their times.
@@ -75,4 +75,4 @@ def _times(piece: Path, copy: Path, muxer: str, kind: str) -> list[Fraction]:
     lines = run(command(listed)).decode().splitlines()
     tick = next((Fraction(each.split()[-1]) for each in lines if each.startswith("#tb 0:")), Fraction(1))
     times = [int(each.split(",")[2]) * tick for each in lines if not each.startswith("#")]
-    return [each - min(times) for each in times]  # they begin where the container lets them
+    return [each - min(times) for each in times]  # frames begin where the container lets them

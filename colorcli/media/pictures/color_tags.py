@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Point: TypeAlias = "tuple[float, float]"  # chromaticity x, y
-Points: TypeAlias = "tuple[Point, Point, Point, Point]"  # of red, green, blue and white
+Points: TypeAlias = "tuple[Point, Point, Point, Point]"  # red, green, blue and white
 Curve: TypeAlias = "Callable[[NDArray[Any]], NDArray[Any]]"  # from codes in 0..1 to light, of which white is 1
 
 _D65, _C = (0.3127, 0.3290), (0.310, 0.316)
@@ -42,9 +42,9 @@ _PRIMARIES = {
 PQ, HLG = 16, 18
 """Curves of high dynamic range."""
 _WHITE = 203.0  # cd/m2 of paper under both, by ITU-R BT.2408
-_STEPS = 4096  # of a curve
+_STEPS = 4096  # samples of a curve
 _BMP_4, _BMP_5 = 108, 124  # sizes of the headers of BMP that state colors
-_ROUNDING = 0.002  # of chromaticities, by those who write sRGB's
+_ROUNDING = 0.002  # rounding of chromaticities by programs that write sRGB's
 _BOXES = 1 << 20  # bytes in which the boxes before the pixels are looked for
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 256  # zero bytes in a row, half a sector; good codes look like noise
 _ZEROS = bytes(_LONGEST)
-_STRICT = {"strict": "1"}  # of dav1d: where a tile ends, its arithmetic decoder must have arrived at the padding
+_STRICT = {"strict": "1"}  # dav1d: at the end of a tile, its arithmetic decoder must be at the padding
 
 
 def remark_on_gaps(data: bytes, *, apart_from: Iterable[bytes] = ()) -> str:

@@ -87,7 +87,7 @@ def _heif_opener() -> Callable[[BinaryIO], ImageFile.ImageFile]:
 # JPEG ------------------------------------------------------------------------------------------------------------
 
 _LOSSLESS = 0xC3  # the marker of its frame
-_COLORS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
+_COLORS = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by number of components
 _STRIP = 2**20  # numbers that are scaled at a time
 _HARMLESS = 64  # bytes between the picture and the next marker, which some writers leave
 
@@ -99,7 +99,7 @@ def decode_jpeg(data: bytes, frame: containers.JpegFrame, profile: bytes, share:
         data: the file.
         frame: what it states about its pixels.
         profile: ICC profile, b"" for sRGB.
-        share: of the sides that is enough.
+        share: share of the width and height that is enough.
 
     Raises:
         ValueError: it is damaged, or of a kind that cannot be decoded.

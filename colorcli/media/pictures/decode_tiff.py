@@ -30,7 +30,7 @@ _SMIN, _SMAX = 340, 341
 _WHITE_POINT, _PRIMARIES = 318, 319
 _DOT_RANGE, _COEFFICIENTS, _SUBSAMPLING, _REFERENCE = 336, 529, 530, 532
 _RAW_COLORS = {32803, 34892}  # a color filter array, and linear raw
-_RAW_COMPRESSIONS = {32767, 34713, 65000, 65535}  # of Sony, Nikon, Kodak and Pentax
+_RAW_COMPRESSIONS = {32767, 34713, 65000, 65535}  # used by Sony, Nikon, Kodak and Pentax
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _OLD_JPEG, _JPEG = 6, 7
 _SILENT = {22610, 33003, 33004, 33005, 34712, 34927, 34934, 50001}  # JPEG XR, JPEG 2000 and WebP
@@ -119,7 +119,7 @@ def is_for_tifffile(page: tifffile.TiffPage) -> bool:
     colors, bits = int(page.photometric), page.bitspersample
     if page.compression == _OLD_JPEG:  # as it was before 1995
         return False
-    if bits == 1 and page.compression in fax.CODINGS:  # of which libtiff prints what is damaged
+    if bits == 1 and page.compression in fax.CODINGS:  # libtiff only prints what is damaged in these
         return True
     if bits == 1 and colors in {0, 1} and page.samplesperpixel == 1:
         return len(page.dataoffsets) > 0 and page.imagewidth * page.imagelength > 0

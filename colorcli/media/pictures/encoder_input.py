@@ -21,7 +21,7 @@ class PageDescription(NamedTuple):
     """What describes one page of a TIFF.
 
     Attributes:
-        fields: by tag, such as its name and description.
+        fields: fields by tag, such as its name and description.
         dpi: horizontal and vertical pixels per inch.
     """
 
@@ -50,7 +50,7 @@ class EncodeRequest:
         quality: 1 to 100, for lossy formats.
         lossless: for formats that leave the choice.
         bits: per channel of the source.
-        total_pixels: of all frames.
+        total_pixels: number of pixels in all frames.
         lost: what the encoder could not keep, in words; it adds to the list.
     """
 

@@ -167,7 +167,7 @@ class Description:
     """The fields that describe a picture, by where they lie.
 
     Attributes:
-        main: of the first directory.
+        main: fields of the first directory.
         below: the directories that hang on it, by `EXIF_IFD` and `GPS_IFD`.
         interop: the directory that hangs on that of EXIF.
     """

@@ -82,9 +82,9 @@ class Picture:
         size: width and height of the first, upright.
         kept: its metadata.
         bits: per channel.
-        quality: to write at in a lossy format, 1 to 100.
+        quality: quality to write at in a lossy format, 1 to 100.
         lossless: whether a WebP is.
-        total_pixels: of all frames.
+        total_pixels: number of pixels in all frames.
         remarks: what is odd about the file or cannot be kept, in words; decoding may add to them.
     """
 
@@ -197,7 +197,8 @@ class Picture:
         """Decode frame by frame: only the last one is in memory.
 
         Args:
-            share: of the sides that is enough; JPEGs may then be decoded smaller, which is quicker.
+            share: share of the width and height that is enough; JPEGs may then be decoded at a smaller size, which is
+                quicker.
 
         Raises:
             UnreadableMedia: the file is damaged, cut off, or a page is larger than allowed.
@@ -271,7 +272,7 @@ class Picture:
                 self._remark(decode_tiff.old_jpeg_oddity(stream, page))
                 image = image or decode.open_image(again, self._kind)
                 image.seek(index)
-                image.load()  # which turns it upright
+                image.load()  # turns the picture upright
                 yield self._frame(decode.decode_image(image), 1, page=description)
 
     def _frame(

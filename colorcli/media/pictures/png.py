@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from colorcli.media.pictures.metadata import Metadata
 
 _LEVEL = 3  # level 1 saves a third of the time, for files that are a tenth larger
-_COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
+_COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels
 _LEFT, _ABOVE = 1, 2  # filters: what is coded is the difference to the pixel there
 _SAMPLE = 16  # rows, of which one shows which filter is better
 _LONGEST_CHUNK = 2**30  # bytes

@@ -137,5 +137,5 @@ def _is_srgb(profile: bytes) -> bool:
     try:
         converted = _transform(colors, profile, "rgb")
     except imagecodecs.CmsError:
-        return True  # it cannot be used
+        return True  # the profile cannot be used
     return int(np.abs(converted.astype(np.int64) - colors).max()) <= 128

@@ -34,7 +34,7 @@ def read_metadata(image: Image.Image | None, data: bytes, name: str) -> Metadata
     Args:
         image: the opened file; None for a JPEG.
         data: the whole file.
-        name: of its format.
+        name: name of its format.
     """
     readers: dict[str, Callable[[bytes], Metadata]] = {
         "JPEG": _of_jpeg,

@@ -18,8 +18,8 @@ def render_page(models: Sequence[Mapping[str, Any]], max_bytes: int, *, films: b
     """Render the page.
 
     Args:
-        models: that it offers, as `describe_models` describes them.
-        max_bytes: of a file that may be sent.
+        models: the models that it offers, as `describe_models` describes them.
+        max_bytes: largest file that may be sent, in bytes.
         films: whether films may be chosen.
     """
     template = environment("colorcli.serve", "page").get_template("index.html")

@@ -28,7 +28,7 @@ class Option:
 
     Attributes:
         name: an argument of `predict`.
-        default: unless the weights bring another.
+        default: its value, unless the weights set another.
         help: a phrase for `colorcli models NAME`.
         minimum: the smallest number allowed.
         maximum: the largest number allowed; of text, the largest number of characters.
@@ -154,7 +154,7 @@ class Prediction:
 
     @classmethod
     def from_rgb(cls, rgb: Tensor, lightness: Tensor) -> Prediction:
-        """Take the chroma of pictures whose lightness a network changed, and note by how much it did.
+        """Take the chroma of pictures whose lightness a network changed, and note how much it changed.
 
         For networks that edit RGB, such as image editors. The host joins the chroma with the picture's own lightness;
         the note `lightness drift` is the mean difference of L* between the two, in 0..100.
@@ -194,7 +194,7 @@ class Colorizer(ABC):
     summary: ClassVar[str]  # one line for `colorcli models`
     size: ClassVar[int | None] = 256  # side of the square that the network works at; None = the picture's own size
     multiple_of: ClassVar[int] = 1  # if size is None: sides are padded to a multiple of this
-    longest_side: ClassVar[int | None] = None  # if size is None: larger pictures are shown to the network at this size
+    longest_side: ClassVar[int | None] = None  # if size is None: larger pictures are reduced to this size
     weights: ClassVar[Mapping[str, Weights]] = {}  # tag -> weights, the best first
     elsewhere: ClassVar[tuple[Weights, ...]] = ()  # files to fetch by hand and import, with license
     options: ClassVar[tuple[Option, ...]] = ()

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: the one place where outputs are written under a temporary name."""
+"""Files that appear complete or not at all: the one place where outputs are written under a temporary name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def user_data(name: str) -> Path:
-    """Return the path of a file in the user's data folder, which colorcli remembers things in."""
+    """Return the path of a file in the user's data folder, where colorcli keeps its records."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "colorcli" / name
 
 
@@ -64,8 +64,8 @@ def temporary_beside(target: Path) -> Path:
 def replacing(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary path whose file takes the target's name at the end, or is removed after an error.
 
-    The target's folder is made if need be, and what killed processes have left there is removed. What is written to
-    object storage is first written to a file here, and uploaded when it is whole.
+    The target's folder is created if necessary, and what killed processes have left there is removed. What is written
+    to object storage is first written to a local file, and uploaded when it is complete.
 
     Args:
         target: the file to write.
@@ -141,7 +141,7 @@ def unwritable(target: Path, reason: str) -> UnwritableMedia:
 def temporary_folder(target: Path) -> Iterator[Path]:
     """Make a folder beside a target for files that take their names at the end; it is removed with what is left in it.
 
-    The target's folder is made if need be, and what killed processes have left there is removed.
+    The target's folder is created if necessary, and what killed processes have left there is removed.
 
     Raises:
         UnwritableMedia: the disk refuses.
@@ -196,7 +196,7 @@ def _rename_to_new(temporary: Path, target: Path) -> None:
 
 
 def _upload(temporary: Path, target: RemotePath, *, overwrite: bool) -> None:
-    """Give a file to object storage, unless another machine has written the target and it must not be replaced."""
+    """Upload a file to object storage, unless another machine has written the target and it must not be replaced."""
     try:
         target.upload(temporary, overwrite=overwrite)
     except FileExistsError:

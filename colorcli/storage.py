@@ -110,7 +110,7 @@ class RemotePath(_Path):
         self._status = None
 
     def iterdir(self) -> Generator[RemotePath]:
-        """Yield what is in a folder, with what the listing says of it; nothing where nothing is."""
+        """Yield the contents of a folder, with what the listing says about each; nothing if it does not exist."""
         try:
             listed = _call(self, "ls", detail=True, refresh=True)
         except FileNotFoundError:
@@ -122,7 +122,7 @@ class RemotePath(_Path):
             yield (self / name).known(_status(str(self / name), info))
 
     def known(self, status: os.stat_result | None) -> RemotePath:
-        """Return this path, which remembers its status from now on; None for one where nothing is."""
+        """Return this path, which remembers its status from now on; None for a path where nothing exists."""
         self._status = status
         return self
 
@@ -160,25 +160,25 @@ class RemotePath(_Path):
             OSError: the storage refuses.
         """
         create = not overwrite and self.scheme in _CONDITIONAL
-        if not overwrite and not create and asked_again(self).exists():
+        if not overwrite and not create and refreshed(self).exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self))
         _call(self, "put_file", str(source), **({"mode": "create"} if create else {}))
         self._status = _UNKNOWN
 
 
-def asked_again(path: Path) -> Path:
-    """Return a path that knows nothing of earlier listings, since other machines may have written in the meantime."""
+def refreshed(path: Path) -> Path:
+    """Return a path without the results of earlier listings, since other machines may have written in the meantime."""
     return RemotePath(str(path)) if isinstance(path, RemotePath) else path
 
 
 class Listing:
-    """What remote folders hold, one folder at a time: paths come in the order of their folders."""
+    """The contents of remote folders, one folder at a time: paths come in the order of their folders."""
 
     def __init__(self) -> None:
         self._folders: dict[str, dict[str, os.stat_result]] = {}
 
     def inform(self, path: Path) -> None:
-        """Let a remote path know its status from the listing of its folder."""
+        """Give a remote path its status from the listing of its folder."""
         if not isinstance(path, RemotePath):
             return
         folder = str(path.parent)

@@ -29,7 +29,7 @@ needs_chromium = pytest.mark.skipif(
 
 @dataclass
 class Heard:
-    """What a page said and asked for while it was open."""
+    """What a page logged and requested while it was open."""
 
     console: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)

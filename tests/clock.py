@@ -1,10 +1,10 @@
-"""A clock for tests of what takes how long."""
+"""A clock for tests that measure time."""
 
 import threading
 
 
 class Clock:
-    """Goes on only when told to, in each thread for itself."""
+    """A clock that only advances when told to, separately in each thread."""
 
     def __init__(self):
         self._of_thread = threading.local()

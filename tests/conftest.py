@@ -1,4 +1,4 @@
-"""What every test needs."""
+"""Fixtures for all tests."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # workers share the cores; this c
 
 @pytest.fixture(autouse=True)
 def modules_of_temporary_folders_are_forgotten(tmp_path_factory):
-    """A module that a test wrote and imported would stand in for another test's module of the same name."""
+    """Otherwise a module that a test wrote and imported would shadow another test's module of the same name."""
     before = set(sys.modules)
     yield
     for name in sys.modules.keys() - before:

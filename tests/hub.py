@@ -1,6 +1,6 @@
-"""A Hub on loopback that speaks as much of the protocol as the real client needs to fetch and to publish files.
+"""A Hub on loopback that implements as much of the protocol as the real client needs to download and publish files.
 
-It can also misbehave in the ways that real ones, and what stands between them and us, do.
+It can also misbehave as real Hubs and the proxies in front of them do.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _RESOLVE = re.compile(r"/(?P<repo>(spaces/)?[^/]+/[^/]+)/resolve/(?P<revision>[^
 
 
 class Hub:
-    """What is served, how it misbehaves, and what was asked for."""
+    """What is served, how it misbehaves, and what was requested."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}  # by `owner/name/file`, or `spaces/owner/name/file`
         self.commits: dict[str, str] = {}  # newest commit by repository, where it is not COMMIT
-        self.private: set[str] = set()  # repositories that only who has TOKEN may see
-        self.gated: set[str] = set()  # files likewise, but everybody knows of them
-        self.closed: set[str] = set()  # repositories that nobody may see any more
+        self.private: set[str] = set()  # repositories that only clients with TOKEN may see
+        self.gated: set[str] = set()  # files likewise, but their existence is public
+        self.closed: set[str] = set()  # repositories that nobody may see anymore
         self.moved: dict[str, str] = {}  # repositories by their old name
         self.large: tuple[str, ...] = ()  # suffixes of files that are uploaded as large ones
         self.requests: list[str] = []  # `HEAD path`, `GET path`, `GET path bytes=7-`
@@ -58,12 +58,12 @@ class Hub:
         self.status = 200  # anything else is answered to everybody
         self.page: bytes = b""  # a proxy answers everybody with this web page
         self.instead: dict[str, bytes] = {}  # what is sent for a file, which HEAD describes as it should be
-        self.cuts: list[int] = []  # the next answers to GET end after so many bytes
+        self.cuts: list[int] = []  # the next answers to GET end after this number of bytes
         self.resets: list[int] = []  # likewise, by a reset of the connection
         self.pause = 0.0  # seconds after each CHUNK
         self.drip = False  # bodies are sent a byte a second
         self.headers: dict[str, str] = {}  # instead of, or beside, those of files
-        self.head_only = 0  # so many answers to HEAD are honest before `headers` are sent
+        self.head_only = 0  # number of honest answers to HEAD before `headers` are sent
         self.get_status = 200  # likewise `status`, but for files themselves
         self.lock = Lock()
         self.uploaded: dict[str, bytes] = {}  # large files by their sha256
@@ -74,11 +74,11 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def shutdown_request(self, request: Any) -> None:
-        """Close, and no more: a shutdown before it would be polite, and no reset of the connection."""
+        """Only close: a shutdown first would not reset the connection."""
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that have gone."""
+        """Do not report clients that have disconnected."""
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         def _answer(self) -> None:
             body = self._body()
             asked = self.headers.get("Range")
-            if "/api/agent-harnesses" in self.path:  # small talk of the client's
+            if "/api/agent-harnesses" in self.path:  # telemetry of the client
                 self._refuse(404, "EntryNotFound")
                 return
             hub.requests.append(f"{self.command} {self.path}" + (f" {asked}" if asked else ""))
@@ -281,14 +281,14 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
 
 @contextmanager
 def connected(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Hub]:
-    """Serve, and turn the client in this process to it: what is kept is kept in a folder, and there is no token."""
+    """Serve, and point the client in this process to it, with its cache in a folder and without a token."""
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
@@ -313,7 +313,7 @@ def turn_to(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def environment(hub: Hub, folder: Path, **more: str) -> dict[str, str]:
-    """Give the environment of a process whose client is turned to the Hub, by the client's own variables."""
+    """Return the environment of a process whose client uses this Hub, by the client's own variables."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING", "XDG_"))}
     kept = {"HF_HOME": folder / "home", "XDG_CACHE_HOME": folder / "cache", "XDG_DATA_HOME": folder / "data"}
     return clean | {"HF_ENDPOINT": hub.endpoint} | {key: str(value) for key, value in kept.items()} | more

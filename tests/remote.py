@@ -48,7 +48,7 @@ if IS_POSSIBLE:
 
 
 class RemoteTensor(torch.Tensor):
-    """A tensor that says it is on the device, and may only be used while a `Remote` is active."""
+    """A tensor that claims to be on the device, and may only be used while a `Remote` is active."""
 
     @staticmethod
     def __new__(cls, here):

@@ -30,7 +30,7 @@ def test_every_colorizer_of_ours_has_a_manifest_and_every_manifest_a_colorizer()
     assert sorted(MANIFESTS) == sorted(name for plugin in ours for name in plugin.colorizers)
 
 
-def test_colorizers_work_without_a_network_connection_but_for_those_that_say_so():
+def test_colorizers_work_without_a_network_connection_unless_they_declare_otherwise():
     """DDColor is too large to bundle, and the weights of siggraph17 are the user's to bring."""
     bundled = {name for name, manifest in MANIFESTS.items() if any(weights.bundled for weights in manifest.values())}
     assert MANIFESTS.keys() - bundled == {"ddcolor", "siggraph17"}
@@ -43,7 +43,7 @@ def test_the_parameters_are_those_of_the_network(name, tag, weights):
 
 
 @for_each(EVERY)
-def test_every_field_says_something_that_can_be(name, tag, weights):
+def test_every_field_is_plausible(name, tag, weights):
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", weights.license), "an SPDX identifier"
     assert weights.source.startswith((f"colorcli train {name} ", "https://"))
     assert len(weights.trained_on.split()) > 3, "the data, in a sentence"

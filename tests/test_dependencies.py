@@ -115,7 +115,7 @@ def test_the_constraints_of_the_floor_are_those_of_pyproject():
 
 @pytest.fixture
 def core(tmp_path):
-    """Run colorcli in a process of its own in which no module of an extra can be imported."""
+    """Run colorcli in a separate process in which no module of an extra can be imported."""
     Image.linear_gradient("L").resize((60, 80)).save(tmp_path / "photo.png")
     write_tiny_weights(tmp_path / "tiny.safetensors")
 

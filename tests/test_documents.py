@@ -59,7 +59,7 @@ def test_hostile_json_is_refused(tmp_path, text):
 
 
 @pytest.mark.parametrize("read", [read_toml, read_json])
-def test_files_of_editors_on_windows_are_read(tmp_path, read):
+def test_files_from_windows_editors_are_read(tmp_path, read):
     text = '{"a": 1}' if read is read_json else "a = 1\r\n"
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbf" + text.encode())
     assert read(tmp_path / "a") == {"a": 1}

@@ -19,7 +19,7 @@ def drawn_tree():
     return re.findall(r"(?:^    |─ )([A-Z]\w+)\s+(?:exit code )?(\d)", errors.__doc__, flags=re.MULTILINE)
 
 
-def test_the_drawing_shows_every_error_with_its_exit_code():
+def test_the_tree_in_the_docstring_shows_every_error_with_its_exit_code():
     assert dict(drawn_tree()) == {name: str(error.exit_code) for name, error in CLASSES.items()}
 
 

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and what killed processes leave is removed."""
+"""Files appear complete or not at all, and what killed processes leave is removed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def left_by(process: int, target: Path) -> Path:
     return path
 
 
-def test_a_file_is_there_only_at_the_end(tmp_path):
+def test_a_file_appears_only_at_the_end(tmp_path):
     with replacing(tmp_path / "new" / "a.txt") as temporary:
         temporary.write_text("whole")
         assert not (tmp_path / "new" / "a.txt").exists()

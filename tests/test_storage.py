@@ -9,7 +9,7 @@ import pytest
 
 from colorcli.errors import OutputExists, UnwritableMedia, UsageError
 from colorcli.files import replacing
-from colorcli.storage import Listing, RemotePath, as_path, asked_again, is_remote
+from colorcli.storage import Listing, RemotePath, as_path, is_remote, refreshed
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def stored(tmp_path):
     def store(path, data=b"data", *, overwrite=True):
         (tmp_path / "file").write_bytes(data)
         path.upload(tmp_path / "file", overwrite=overwrite)
-        return asked_again(path)
+        return refreshed(path)
 
     return store
 
@@ -42,7 +42,7 @@ def test_a_url_of_object_storage_is_a_remote_path_that_keeps_its_form(text):
 @pytest.mark.parametrize(
     "text", ["a.jpg", "/s3/a.jpg", "s3", "s3:a.jpg", "https://example.org/a.jpg", "file:///a.jpg"]
 )
-def test_other_texts_are_not(text):
+def test_other_texts_are_local_paths(text):
     assert not is_remote(text)
     assert not isinstance(as_path(text), RemotePath)
 
@@ -83,16 +83,16 @@ def test_a_missing_file_is_not_found(folder):
     assert list(path.iterdir()) == []
 
 
-def test_a_path_remembers_what_it_was_told_until_it_is_asked_again(folder, stored):
+def test_a_path_remembers_its_status_until_it_is_refreshed(folder, stored):
     path = folder / "a.txt"
     assert not path.exists()
     stored(folder / "a.txt")
     assert not path.exists()
     assert not pickle.loads(pickle.dumps(path)).exists()
-    assert asked_again(path).exists()
+    assert refreshed(path).exists()
 
 
-def test_a_listing_tells_paths_what_is_there(folder, stored):
+def test_a_listing_sets_the_status_of_paths(folder, stored):
     stored(folder / "a.txt", b"12345")
     listing = Listing()
     there, missing = folder / "a.txt", folder / "b.txt"
@@ -104,11 +104,11 @@ def test_a_listing_tells_paths_what_is_there(folder, stored):
     assert sorted(each.name for each in folder.iterdir()) == ["a.txt", "b.txt"]
 
 
-def test_a_file_appears_when_it_is_whole(folder):
+def test_a_file_appears_when_it_is_complete(folder):
     path = folder / "a.txt"
     with replacing(path) as temporary:
         temporary.write_bytes(b"half")
-        assert not asked_again(path).exists()
+        assert not refreshed(path).exists()
     assert path.read_bytes() == b"half"
     assert not temporary.exists()
 
@@ -116,7 +116,7 @@ def test_a_file_appears_when_it_is_whole(folder):
 def test_a_file_that_was_not_finished_is_not_uploaded(folder):
     with pytest.raises(UnwritableMedia), replacing(folder / "a.txt") as temporary:
         temporary.with_name("nothing").read_bytes()
-    assert not asked_again(folder / "a.txt").exists()
+    assert not refreshed(folder / "a.txt").exists()
 
 
 def test_what_another_machine_has_written_in_the_meantime_stays(folder, stored):

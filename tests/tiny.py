@@ -1,4 +1,4 @@
-"""Small networks with random weights, for tests that need a model and no colors to be proud of."""
+"""Small networks with random weights, for tests that need a model but no good colors."""
 
 from pathlib import Path
 

@@ -29,7 +29,7 @@ class OtherSpeed(msgspec.Struct):
     way: str = "colorcli"
 
 
-class Others(msgspec.Struct):
+class OtherMeasurements(msgspec.Struct):
     """Measurements of another machine.
 
     Attributes:
@@ -55,7 +55,7 @@ class Others(msgspec.Struct):
         return next(iter(same or alike or (rows if len(rows) == 1 else [])), None)
 
 
-def read_others(path: Path) -> Others:
+def read_others(path: Path) -> OtherMeasurements:
     """Read what `colorcli bench --json` wrote.
 
     Raises:
@@ -63,21 +63,21 @@ def read_others(path: Path) -> Others:
         UsageError: it is something else.
     """
     try:
-        others = msgspec.convert(read_json(path), Others)
+        others = msgspec.convert(read_json(path), OtherMeasurements)
     except OSError as error:
         raise UnreadableMedia(f"{shown(path)}: {error.strerror or error}.") from error
     except ValueError as error:
         raise UsageError(
-            f"{shown(path)} must hold measurements of `colorcli bench --json`: {error}.",
+            f"{shown(path)} must contain measurements from `colorcli bench --json`: {error}.",
             "Measure on the other machine: colorcli bench MODEL --json > other.json",
         ) from error
     if not others.speeds:
-        raise UsageError(f"{shown(path)} must hold measurements of `colorcli bench --json`, got none.")
+        raise UsageError(f"{shown(path)} must contain measurements from `colorcli bench --json`, got none.")
     others.name = path.name
     return others
 
 
-def relative(speed: Speed, speeds: Sequence[Speed], others: Others | None) -> dict[str, str]:
+def relative(speed: Speed, speeds: Sequence[Speed], others: OtherMeasurements | None) -> dict[str, str]:
     """Compare a row with the demo, the floor, and the other machine, as far as they were measured.
 
     Returns:

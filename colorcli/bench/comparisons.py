@@ -1,4 +1,4 @@
-"""What a speed is compared with: the way demos do it, and the floor, from which nothing can be left out.
+"""What a speed is compared with: what published demos do, and the floor, the least that any program must do.
 
 The demo does what the published demo of Zhang 2016 does, with any model: Pillow or PyAV, scikit-image's Lab at full
 size, the network in float32 one picture at a time, PNG or H.264. The floor is decoding, the network, and encoding, in

@@ -124,7 +124,7 @@ class Measurement:
         return frames
 
     def _compared(self, jobs: list[Job]) -> int:
-        """Do what a demo does, or what nothing can be left out of, and return the number of pictures or frames."""
+        """Do what a demo or the floor does, and return the number of pictures or frames."""
         shutil.rmtree(self._output, ignore_errors=True)
         if self._setting.way == "demo":
             demo = comparisons.demo_films if self._films else comparisons.demo_pictures

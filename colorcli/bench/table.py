@@ -12,7 +12,7 @@ from colorcli.evaluation.markdown import table as markdown_table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from colorcli.bench.against import Others
+    from colorcli.bench.against import OtherMeasurements
     from colorcli.bench.speed import Facts, Speed
 
 _DEFINITIONS = (
@@ -29,7 +29,7 @@ _COMPARED = (
 )
 
 
-def markdown(speeds: Sequence[Speed], source: str, command: str, others: Others | None = None) -> str:
+def markdown(speeds: Sequence[Speed], source: str, command: str, others: OtherMeasurements | None = None) -> str:
     """Write speeds and their protocol as Markdown.
 
     Args:
@@ -54,7 +54,7 @@ def unit_of(speeds: Sequence[Speed]) -> str:
     return "pictures" if speeds[0].facts["sizes"] else "frames"
 
 
-def protocol(speeds: Sequence[Speed], source: str, command: str, others: Others | None) -> list[str]:
+def protocol(speeds: Sequence[Speed], source: str, command: str, others: OtherMeasurements | None) -> list[str]:
     """Say how the figures were made; see `markdown`."""
     facts = speeds[0].facts
     rounds = len(speeds[0].rounds)

@@ -62,7 +62,7 @@ def _ways(_context: click.Context, _parameter: click.Parameter, text: str) -> tu
     default="",
     metavar="demo,floor",
     callback=_ways,
-    help="Measure beside it what demos do, and the floor: decoding, network and encoding alone.",
+    help="Also measure what demos do, and the floor: decoding, network and encoding alone.",
 )
 @click.option(
     "--against",

@@ -38,7 +38,7 @@ def _address(text: str) -> str:
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Which cluster does the work, and what a worker takes of a machine."""
+    """Which cluster does the work, and the resources that each worker takes."""
 
     on: str | None
     gpus_per_worker: float
@@ -56,11 +56,9 @@ class ClusterOptions:
                 ("--cpus-per-worker", self.cpus_per_worker),
             ):
                 if given:
-                    raise UsageError(f"{name} is for a cluster.", "Name one with --on ray, or leave it out.")
+                    raise UsageError(f"{name} needs a cluster.", f"Choose one with --on ray, or leave out {name}.")
         elif maker.model.device.startswith("cuda") and not self.gpus_per_worker:
-            raise UsageError(
-                f"--device {maker.model.device} needs workers with a GPU.", "Give them one with --gpus-per-worker 1."
-            )
+            raise UsageError(f"--device {maker.model.device} needs workers with a GPU.", "Add --gpus-per-worker 1.")
 
     def local(self, maker: PipelineMaker) -> PipelineMaker:
         """Return what loads the model on this machine, which colorizes nothing itself if a cluster does."""

@@ -108,7 +108,7 @@ def evaluate(
         models = (*models, *([data] if data else [])) or (f"{colorizer_of(run_folder)}:{run_folder}",)
         found_data = _Data(f"{run_folder.resolve().name}, {part} split", held_out(run_folder, part))
     elif data is None:
-        raise UsageError("No DATA given.", "Give a folder of color photographs, or a training run with --run.")
+        raise UsageError("No DATA given.", "Choose a folder of color photographs, or a training run with --run.")
     else:
         found_data = _find_data(Path(data))
     photographs = found_data.photographs[:limit]
@@ -157,7 +157,7 @@ def _find_data(path: Path) -> _Data:
     films = find_films(path)
     photographs = find_photographs(path) if path not in films else []
     if not photographs and not films:
-        raise DataError(f"{path}: no photographs or films found.", "Give a folder of color photographs.")
+        raise DataError(f"{path}: no photographs or films found.", "Choose a folder of color photographs.")
     return _Data(path.resolve().name, photographs, films, path if path.is_dir() else path.parent)
 
 

@@ -165,7 +165,7 @@ class FilmOptions:
         if self.end is not None and self.end <= (self.start or 0):
             start, end = float(self.start or 0), float(self.end)
             raise UsageError(
-                f"--end must be after --start, got --start {start:g} --end {end:g}.", "Give times as 90 or 1:30."
+                f"--end must be after --start, got --start {start:g} --end {end:g}.", "Write times as 90 or 1:30."
             )
         if self.keyframes is not None and self.stabilize != "flow":
             raise UsageError(

@@ -29,7 +29,7 @@ _PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _ENGINES = ("torch", "openvino")
 
 
-class Several(_Text):
+class CommaSeparated(_Text):
     """Values separated by commas, each of which is checked; the text stays as it is.
 
     Args:
@@ -93,7 +93,7 @@ _engine_option = click.option(
     type=click.Choice([*_ENGINES, "auto"]),
     default="torch",
     show_default=True,
-    help="Inference engine; openvino is an extra, for CPUs; auto measures once which is quicker.",
+    help="Inference engine; openvino is an extra, for CPUs; auto measures once which is faster.",
 )
 _swept_pairs_option = click.option(
     "-p",
@@ -104,15 +104,17 @@ _swept_pairs_option = click.option(
     help="Option of the colorizers; each of several values gets a row of its own.",
 )
 _SEVERAL_OF_EACH = (
-    click.option("--device", type=Several(), default="auto", show_default=True, help="Devices to run on."),
+    click.option("--device", type=CommaSeparated(), default="auto", show_default=True, help="Devices to run on."),
     click.option(
         "--precision",
-        type=Several(_PRECISIONS),
+        type=CommaSeparated(_PRECISIONS),
         default="auto",
         show_default=True,
         help="Numeric precisions to run in.",
     ),
-    click.option("--engine", type=Several(_ENGINES), default="torch", show_default=True, help="Inference engines."),
+    click.option(
+        "--engine", type=CommaSeparated(_ENGINES), default="torch", show_default=True, help="Inference engines."
+    ),
 )
 
 
@@ -230,7 +232,8 @@ class ModelArgument:
             return replace(options, weights=self.weights).load(self.name)
         if not (best := weights / "best.safetensors").is_file():
             raise UsageError(
-                f"{weights} has no best.safetensors.", "Give the folder of a training run that has completed an epoch."
+                f"{weights} has no best.safetensors.",
+                "Choose the folder of a training run that has completed an epoch.",
             )
         return replace(options, weights=str(best)).load(self.name)
 
@@ -298,7 +301,7 @@ def load_pipelines(models: Sequence[str], options: ModelOptions) -> tuple[list[P
     if options.weights is not None and len(models) > 1:
         raise UsageError(
             f"--weights {options.weights} is for one MODEL, got {len(models)}.",
-            "Give each its tag, as in zhang.starter zhang.eccv16.",
+            "Write each with its tag, as in zhang.starter zhang.eccv16.",
         )
     pipelines: dict[str, Pipeline] = {}
     problems: list[ColorcliError] = []

@@ -121,7 +121,7 @@ class OutcomeReporter:
     def report_repeated(self) -> None:
         """Report how many more outputs exist, after all outcomes."""
         if self._existing > 1:
-            click.echo(error_text(f"{self._existing - 1} more outputs exist already. List them with -v."), err=True)
+            click.echo(error_text(f"{self._existing - 1} more outputs already exist. List them with -v."), err=True)
 
 
 def finish(tally: Tally, planned: Plan, options: MessageOptions) -> int:

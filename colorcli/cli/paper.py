@@ -75,7 +75,7 @@ def paper(
     from colorcli.experiments.block import replace_block, split_page
     from colorcli.experiments.conclusion import conclude
     from colorcli.experiments.declaration import read_experiment
-    from colorcli.experiments.measured import Place
+    from colorcli.experiments.measured import RunOptions
 
     experiment = read_experiment(_find(name), scale)
     if markdown:
@@ -85,8 +85,8 @@ def paper(
     problems: list[ColorcliError] = []
     if stopped := _train(experiment, data, folder, Hardware(device, precision), problems):
         return stopped
-    place = Place(device, precision, offline)
-    done = conclude(experiment, folder, place=place, problems=problems, command=command_line(ctx), watch=tracked)
+    options = RunOptions(device, precision, offline)
+    done = conclude(experiment, folder, options=options, problems=problems, command=command_line(ctx), watch=tracked)
     if markdown:
         replace_block(markdown, experiment.name, done.result)
     for problem in done.problems:

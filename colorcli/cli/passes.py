@@ -91,7 +91,9 @@ def plan_passes(planned: Plan, options: PassOptions) -> list[Pass]:
     films = planned.films
     if films and (options.samples or options.explain):
         option = "--samples" if options.samples else "--explain"
-        raise UsageError(f"{option} is for pictures, but {shown(films[0].source)} is a film.", "Give pictures only.")
+        raise UsageError(
+            f"{option} is for pictures, but {shown(films[0].source)} is a film.", "Use it with pictures only."
+        )
     pictures = [job for job in planned.jobs if not job.film]
     passes = [
         Pass([numbered(job, number + 1) for job in pictures], seed=options.seed + number)

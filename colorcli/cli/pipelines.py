@@ -20,8 +20,8 @@ class PipelineMaker:
         model: options that choose the weights and the device.
         hints: hint options, including the photograph to take colors from.
         strength: amount of color, 0..1.
-        shadows: how much chroma to hold back in the darkest tones, 0..1.
-        splashes: how much of splashes, 0..1.
+        shadows: how much chroma to remove from the darkest tones, 0..1.
+        splashes: how much to dim splashes, 0..1.
         batch_size: pictures per batch; None for what suits the device.
     """
 

@@ -92,7 +92,7 @@ def check(what: str, side: int | None, as_json: bool) -> int:
     """Check whether a plugin keeps the promises of every colorizer and metric.
 
     NAME is an installed plugin, PATH a module, a package, or a folder with a pyproject.toml. Networks are tried
-    untrained, with the hyperparameters of the first available weights. A large one takes minutes.
+    untrained, with the hyperparameters of the first available weights. Large networks take minutes.
     """
     from colorcli.cli.progress import Progress
     from colorcli.testing.check import Check

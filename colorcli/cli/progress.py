@@ -116,7 +116,7 @@ class _Display:
         """Remove what is shown."""
 
     def update(self, done: int, seconds: float, rate: float, detail: str) -> None:
-        """Show how many items are done, after so many seconds."""
+        """Show how many items are done after this number of seconds."""
 
     def print_above(self, text: str) -> None:
         """Print a line on standard error."""

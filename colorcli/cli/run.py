@@ -114,7 +114,7 @@ _output_options = option_group(
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
-    help="Amount of color to take out of the darkest tones, 0 to 1.",
+    help="Amount of color to remove from the darkest tones, 0 to 1.",
 )
 @click.option(
     "--tame-splashes",
@@ -336,7 +336,7 @@ def _default_model(*, quiet: bool) -> str:
     """Return the name of the model for runs that name none; the first time, on a terminal, mention a better one."""
     mentioned = user_data("ddcolor-mentioned")
     if sys.stderr.isatty() and not quiet and not mentioned.exists():
-        report_note(f"Using {DEFAULT_MODEL}. The best colors are those of `--model ddcolor`, a download of 220 MB.")
+        report_note(f"Using {DEFAULT_MODEL}. `--model ddcolor` has better colors, and downloads 220 MB.")
         with contextlib.suppress(OSError):
             mentioned.parent.mkdir(parents=True, exist_ok=True)
             mentioned.touch()

@@ -48,7 +48,7 @@ def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on. Others than this computer can then reach the page, unencrypted; only the token"
+    help="Address to listen on. Other computers can then reach the page, unencrypted; only the token"
     " protects it. 0.0.0.0 is every address.",
 )
 @click.option(
@@ -62,7 +62,7 @@ def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     envvar="COLORCLI_TOKEN",
     show_envvar=True,
     callback=_token,
-    help="Token that requests must carry. [default: a new one each time]",
+    help="Token that requests must contain. [default: a new one each time]",
 )
 @click.option(
     "--films",
@@ -129,12 +129,12 @@ def serve(
         from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS
         from colorcli.plugin.registry import Registry
         from colorcli.serve.app import Access, Limits, Server
-        from colorcli.serve.models import ModelShelf
+        from colorcli.serve.models import ModelCache
 
         limits = Limits(max_pixels or DEFAULT_MAX_PIXELS, max_upload * 10**6, max_waiting)
         access = Access(token, server.names_of(host, allow_host), server.is_everywhere(host))
         app = Server(
-            ModelShelf(default, load),
+            ModelCache(default, load),
             Registry().colorizers().values(),
             limits,
             access,

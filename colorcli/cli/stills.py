@@ -89,7 +89,7 @@ def shots(path: Path, folder: Path | None, edl: Path | None, overwrite: bool, qu
     """Find the shots of a film, and save a still of each, and a list of them, shots.csv.
 
     The still is a 16-bit PNG of a sharp, typical frame, named by its time. Color the stills with this or another
-    program, edit shots.csv if need be, and pass both to `colorcli run FILM --references DIR --shots DIR/shots.csv`.
+    program, edit shots.csv if necessary, and pass both to `colorcli run FILM --references DIR --shots DIR/shots.csv`.
     """
     import imageio.v3 as iio
 

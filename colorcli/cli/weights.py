@@ -102,7 +102,7 @@ def pull(names: tuple[str, ...], everything: bool, accept_license: bool, offline
     from colorcli.weights import licenses, locate
 
     if bool(names) == everything:
-        raise UsageError("Give MODEL names or --all.", "`colorcli weights list` shows them.")
+        raise UsageError("MODEL or --all is required.", "`colorcli weights list` lists the models.")
     on_hub = (each for each in _all_weights() if not each[2].page)
     wanted = list(on_hub) if everything else [_named(name) for name in names]
     failed = 0
@@ -138,7 +138,7 @@ def _bar(name: str, size: int) -> Iterator[ProgressCallback]:
 def verify(names: tuple[str, ...]) -> int:
     """Compare the weights on this machine with their manifests.
 
-    All of them, or only each MODEL.
+    Verifies every file, or only those of each MODEL.
     """
     from colorcli.weights.resolver import local_path
     from colorcli.weights.verification import verify as verify_file
@@ -167,7 +167,7 @@ def verify(names: tuple[str, ...]) -> int:
 def prune(yes: bool) -> None:
     """Delete downloads that are no longer needed.
 
-    Deletes downloads that no manifest names any more, and the remains of interrupted ones. Files that other programs
+    These are downloads that no manifest names anymore, and leftovers of interrupted ones. Files that other programs
     downloaded are kept.
     """
     from colorcli.weights.cache import find_unused

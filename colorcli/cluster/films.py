@@ -85,7 +85,7 @@ class _Work:
     def __init__(self, cluster: RayCluster, task: FilmTask) -> None:
         self._cluster = cluster
         self._name = shown(task.job.source)
-        self._task = cluster.share(task)
+        self._task = cluster.store(task)
         self._tries: Counter[object] = Counter()
 
     def color(self, on_frame: OnFrame) -> list[ColoredPart]:
@@ -96,13 +96,13 @@ class _Work:
         planned = planning = False
         frames = shots = 0
         while not planned or len(colored) < len(known):
-            self._cluster.hire(len(waiting) + 1)
+            self._cluster.start_workers(len(waiting) + 1)
             for worker in self._cluster.idle:
                 if not planned and not planning:
-                    self._cluster.give(worker, "plan", "plan_film", self._task, several=True)
+                    self._cluster.assign(worker, "plan", "plan_film", self._task, several=True)
                     planning = True
                 elif waiting:
-                    self._cluster.give(worker, waiting[0], "color_part", self._task, waiting.popleft())
+                    self._cluster.assign(worker, waiting[0], "color_part", self._task, waiting.popleft())
             for worker in self._cluster.ready():
                 work = worker.work
                 try:
@@ -132,9 +132,9 @@ class _Work:
         """Let a worker do what is left: to join the parts, or to color the whole film."""
         outcome: FilmOutcome | None = None
         while outcome is None:
-            self._cluster.hire(1)
-            if self._cluster.idle and not self._cluster.is_working:
-                self._cluster.give(self._cluster.idle[0], "join", "join_film", self._task)
+            self._cluster.start_workers(1)
+            if self._cluster.idle and not self._cluster.has_work:
+                self._cluster.assign(self._cluster.idle[0], "join", "join_film", self._task)
             for worker in self._cluster.ready():
                 try:
                     outcome = self._cluster.receive(worker)

@@ -1,7 +1,7 @@
 """Workers on the machines of a Ray cluster.
 
-One actor for each worker loads the model and gets groups of paths; pictures never pass through Ray. Actors are not
-restarted by Ray, which would do so without end for a picture that ends its process.
+One actor for each worker loads the model and gets groups of paths; pictures never pass through Ray. Ray does not
+restart actors: it would do so endlessly for a picture that ends its process.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.pictures.metadata import Provenance
 
-_HIRE_SECONDS = 5.0  # between two looks at which machines there are
+_LOOK_SECONDS = 5.0  # between two looks at which machines there are
 _STOP_SECONDS = 30.0  # for the pictures that are being worked on when a run is stopped
-_MOST_DEATHS = 3  # workers that end while they load the model, one after the other
+_MOST_FAILED_STARTS = 3  # workers that end while they load the model, one after the other
 
 
 @dataclass(frozen=True)
 class WorkerSize:
-    """What a worker takes of a machine.
+    """The resources of a machine that a worker takes.
 
     Attributes:
         cpus: cores.
@@ -49,18 +49,18 @@ class WorkerSize:
 
 
 @dataclass(eq=False)
-class Hired:
+class WorkerHandle:
     """A worker.
 
     Attributes:
         actor: Ray's handle.
-        awaited: what Ray will have next, such as the loaded model; None for one that waits for work.
+        pending: what Ray will have next, such as the loaded model; None for one that waits for work.
         loaded: whether it has the model.
         work: what it was given, for whoever gave it; None for nothing.
     """
 
     actor: Any
-    awaited: Any
+    pending: Any
     loaded: bool = False
     work: Any = None
 
@@ -99,9 +99,9 @@ class RayCluster:
         self._size = size
         self._make = make
         self._provenance = provenance
-        self._hired: list[Hired] = []
+        self._workers: list[WorkerHandle] = []
         self._looked = 0.0
-        self._deaths = 0
+        self._failed_starts = 0
 
     def __enter__(self) -> Self:
         self._ray = _start(self._address)
@@ -110,21 +110,21 @@ class RayCluster:
             self._ray.shutdown()
             gpus = f" and {self._size.gpus:g} GPUs" if self._size.gpus else ""
             raise ClusterError(
-                f"No machine of the cluster has the {self._size.cpus} CPUs{gpus} that a worker takes.",
+                f"No machine of the cluster has the {self._size.cpus} CPUs{gpus} that a worker needs.",
                 "Change --cpus-per-worker or --gpus-per-worker.",
             )
         return self
 
     def __exit__(self, *_: object) -> None:
-        busy = [each for each in self._hired if each.loaded and each.awaited is not None]
+        busy = [each for each in self._workers if each.loaded and each.pending is not None]
         with contextlib.suppress(self._ray.exceptions.RayError):
             for each in busy:
                 each.actor.stop.remote()
-            awaited, until = [each.awaited for each in busy], time.monotonic() + _STOP_SECONDS
-            while awaited and time.monotonic() < until:
-                ready, awaited = self._ray.wait(awaited, timeout=1.0, fetch_local=False)
-                awaited += [each for each in ready if _continues(each)]
-        for each in self._hired:
+            pending, until = [each.pending for each in busy], time.monotonic() + _STOP_SECONDS
+            while pending and time.monotonic() < until:
+                ready, pending = self._ray.wait(pending, timeout=1.0, fetch_local=False)
+                pending += [each for each in ready if _continues(each)]
+        for each in self._workers:
             self._ray.kill(each.actor)
         self._ray.shutdown()
 
@@ -134,30 +134,30 @@ class RayCluster:
         return self._room
 
     @property
-    def is_working(self) -> bool:
+    def has_work(self) -> bool:
         """Whether a worker has work."""
-        return any(each.work is not None for each in self._hired)
+        return any(each.work is not None for each in self._workers)
 
     @property
-    def idle(self) -> list[Hired]:
+    def idle(self) -> list[WorkerHandle]:
         """The workers that wait for work."""
-        return [each for each in self._hired if each.loaded and each.awaited is None]
+        return [each for each in self._workers if each.loaded and each.pending is None]
 
-    def share(self, value: object) -> Any:
-        """Give Ray a value that many workers will get."""
+    def store(self, value: object) -> Any:
+        """Store a value in Ray that many workers will get."""
         return self._ray.put(value)
 
-    def hire(self, waiting: int) -> None:
+    def start_workers(self, waiting: int) -> None:
         """Start as many workers as the machines have room for and there is work for; look at most every few seconds.
 
         Args:
             waiting: pieces of work that no worker has yet.
         """
-        if self._looked and time.monotonic() - self._looked < _HIRE_SECONDS:
+        if self._looked and time.monotonic() - self._looked < _LOOK_SECONDS:
             return
         self._looked = time.monotonic()
         self._room = max(1, self._count_room())
-        busy = sum(each.work is not None for each in self._hired)
+        busy = sum(each.work is not None for each in self._workers)
         actor = self._ray.remote(Worker).options(
             num_cpus=self._size.cpus,
             num_gpus=self._size.gpus,
@@ -166,74 +166,74 @@ class RayCluster:
             max_concurrency=2,  # its work, and `stop`
             scheduling_strategy="SPREAD",
         )
-        for _ in range(min(self._room, busy + waiting) - len(self._hired)):
+        for _ in range(min(self._room, busy + waiting) - len(self._workers)):
             handle = actor.remote(os.getcwd())  # noqa: PTH109
-            self._hired.append(Hired(handle, handle.load.remote(self._make)))
+            self._workers.append(WorkerHandle(handle, handle.load.remote(self._make)))
 
-    def give(self, worker: Hired, work: object, method: str, *values: object, several: bool = False) -> None:
-        """Let a worker do something.
+    def assign(self, worker: WorkerHandle, work: object, method: str, *values: object, several: bool = False) -> None:
+        """Assign work to a worker.
 
         Args:
             worker: a worker that is waiting for work.
-            work: what it is, for the caller to find in `Hired.work` until the worker waits again.
+            work: what it is, for the caller to find in `WorkerHandle.work` until the worker waits again.
             method: name of a method of `Worker`.
             values: its arguments.
             several: whether it yields several values.
         """
         called = getattr(worker.actor, method)
         worker.work = work
-        worker.awaited = (called.options(num_returns="streaming") if several else called).remote(*values)
+        worker.pending = (called.options(num_returns="streaming") if several else called).remote(*values)
 
-    def ready(self) -> list[Hired]:
+    def ready(self) -> list[WorkerHandle]:
         """Wait a few seconds for workers that have something to receive.
 
         Raises:
             ColorcliError: a worker cannot load the model.
             ClusterError: workers end again and again while they load it.
         """
-        waited = {each.awaited: each for each in self._hired if each.awaited is not None}
+        waited = {each.pending: each for each in self._workers if each.pending is not None}
         if not waited:
             return []
-        ready, _ = self._ray.wait([*waited], num_returns=1, timeout=_HIRE_SECONDS, fetch_local=False)
+        ready, _ = self._ray.wait([*waited], num_returns=1, timeout=_LOOK_SECONDS, fetch_local=False)
         found = [waited[each] for each in ready]
         for each in [each for each in found if not each.loaded]:
             self._finish_loading(each)
         return [each for each in found if each.work is not None]
 
-    def receive(self, worker: Hired) -> Any:
+    def receive(self, worker: WorkerHandle) -> Any:
         """Return what a worker has ready: the next value; None at the end of several, when it waits for work again.
 
         Raises:
-            WorkerEnded: instead; its work is still in `Hired.work`.
+            WorkerEnded: instead; its work is still in `WorkerHandle.work`.
             ColorcliError: the worker raised it.
         """
         exceptions = self._ray.exceptions
         try:
-            if isinstance(worker.awaited, self._ray.ObjectRefGenerator):
-                return self._ray.get(next(worker.awaited))
-            value, worker.awaited, worker.work = self._ray.get(worker.awaited), None, None
+            if isinstance(worker.pending, self._ray.ObjectRefGenerator):
+                return self._ray.get(next(worker.pending))
+            value, worker.pending, worker.work = self._ray.get(worker.pending), None, None
         except StopIteration:
-            worker.awaited = worker.work = None
+            worker.pending = worker.work = None
             return None
         except exceptions.RayTaskError as error:
-            worker.awaited = worker.work = None
+            worker.pending = worker.work = None
             raise self._cause(error) from None
         except exceptions.RayError as error:
-            self._dismiss(worker)
+            self._remove(worker)
             reason = _reason(error)
             lost = isinstance(error, exceptions.ActorUnavailableError) or "node" in reason
             raise WorkerEnded(reason, machine_lost=lost) from None
         return value
 
-    def _finish_loading(self, worker: Hired) -> None:
+    def _finish_loading(self, worker: WorkerHandle) -> None:
         try:
-            provenance = self._ray.get(worker.awaited)
+            provenance = self._ray.get(worker.pending)
         except self._ray.exceptions.RayTaskError as error:
             raise self._cause(error) from None
         except self._ray.exceptions.RayError as error:
-            self._dismiss(worker)
-            self._deaths += 1
-            if self._deaths >= _MOST_DEATHS:
+            self._remove(worker)
+            self._failed_starts += 1
+            if self._failed_starts >= _MOST_FAILED_STARTS:
                 raise ClusterError(
                     f"Workers end while they load the model: {_reason(error)}.",
                     "A worker may need more memory than a machine has; raise --cpus-per-worker.",
@@ -244,7 +244,7 @@ class RayCluster:
                 "A worker has other weights, or another version of colorcli or of a plugin.",
                 "Install the same versions on every machine, and pull the weights there: colorcli weights pull",
             )
-        worker.loaded, worker.awaited, self._deaths = True, None, 0
+        worker.loaded, worker.pending, self._failed_starts = True, None, 0
 
     def _cause(self, error: Any) -> Exception:
         """Return what a worker raised, if this process can read it."""
@@ -252,12 +252,12 @@ class RayCluster:
         if not isinstance(cause, self._ray.exceptions.RayError):
             return cause
         return ClusterError(
-            f"A worker cannot read what it is given: {' '.join(str(cause).split())[:200]}.",
+            f"A worker cannot read what it was sent: {' '.join(str(cause).split())[:200]}.",
             "Install the same versions of colorcli and its plugins on every machine.",
         )
 
-    def _dismiss(self, worker: Hired) -> None:
-        self._hired.remove(worker)
+    def _remove(self, worker: WorkerHandle) -> None:
+        self._workers.remove(worker)
         self._looked = 0.0  # another may be started at once
         with contextlib.suppress(self._ray.exceptions.RayError):
             self._ray.kill(worker.actor)  # one that cannot be reached may still run
@@ -308,10 +308,10 @@ def _own_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _continues(awaited: Any) -> bool:
-    """Drop what a worker that is to stop has ready; return whether it may have more."""
+def _continues(pending: Any) -> bool:
+    """Drop the results of a worker that is to stop; return whether it may have more."""
     try:
-        next(awaited)
+        next(pending)
     except (StopIteration, TypeError):  # or a single value
         return False
     return True

@@ -13,12 +13,12 @@ from colorcli.cluster.schedule import Schedule
 from colorcli.errors import ClusterError
 from colorcli.files import shown
 from colorcli.inference.outcomes import PictureOutcome
-from colorcli.storage import asked_again
+from colorcli.storage import refreshed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from colorcli.cluster.on_ray import Hired, RayCluster
+    from colorcli.cluster.on_ray import RayCluster, WorkerHandle
     from colorcli.cluster.worker import PictureTask
     from colorcli.jobs import Job
 
@@ -41,20 +41,20 @@ def colorize_files(
     """
     began = int(time.time())
     schedule = Schedule(jobs, cluster.room, batch)
-    task_for_all = cluster.share(task)
-    while schedule or cluster.is_working:
-        cluster.hire(schedule.groups)
+    task_for_all = cluster.store(task)
+    while schedule or cluster.has_work:
+        cluster.start_workers(schedule.groups)
         for worker in cluster.idle:
             if group := schedule.take():
-                given = [_asked_again(job) if schedule.is_again(job) else job for job in group]
-                cluster.give(worker, deque(group), "colorize", given, task_for_all, several=True)
+                given = [_refreshed(job) if schedule.is_again(job) else job for job in group]
+                cluster.assign(worker, deque(group), "colorize", given, task_for_all, several=True)
         for worker in cluster.ready():
             for outcome in _received(cluster, worker, schedule):
                 made_now = outcome.done_before and schedule.is_again(outcome.job) and _is_newer(outcome, began)
                 yield replace(outcome, done_before=False) if made_now else outcome
 
 
-def _received(cluster: RayCluster, worker: Hired, schedule: Schedule) -> Iterator[PictureOutcome]:
+def _received(cluster: RayCluster, worker: WorkerHandle, schedule: Schedule) -> Iterator[PictureOutcome]:
     """Take what a worker has ready: outcomes, the end of its group, or its own end."""
     unreported: deque[Job] = worker.work  # workers report in order
     try:
@@ -75,12 +75,12 @@ def _received(cluster: RayCluster, worker: Hired, schedule: Schedule) -> Iterato
         schedule.machine_lost(unreported)
 
 
-def _asked_again(job: Job) -> Job:
-    return replace(job, target=asked_again(job.target))
+def _refreshed(job: Job) -> Job:
+    return replace(job, target=refreshed(job.target))
 
 
 def _is_newer(outcome: PictureOutcome, began: int) -> bool:
     """Return whether an output was written since the run began, by a worker that ended before it could say so."""
     with contextlib.suppress(OSError):
-        return asked_again(outcome.output).stat().st_mtime >= began
+        return refreshed(outcome.output).stat().st_mtime >= began
     return False

@@ -1,4 +1,4 @@
-"""Which jobs a worker gets next, and what becomes of those of a worker that ends. Knows nothing of Ray."""
+"""Which jobs a worker gets next, and what becomes of those of a worker that ends. Independent of Ray."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Schedule:
     are.
 
     Args:
-        jobs: all of them.
-        workers: how many there will be, about.
+        jobs: all jobs.
+        workers: approximate number of workers.
         batch: pictures that go through the network together; groups are whole batches.
     """
 
@@ -47,7 +47,7 @@ class Schedule:
 
     @property
     def groups(self) -> int:
-        """How many groups wait, about: more workers than that are not needed."""
+        """The approximate number of groups that wait: more workers than that are not needed."""
         return len(self._again) + -(-(len(self._jobs) - self._next) // self._size)
 
     def take(self) -> list[Job]:

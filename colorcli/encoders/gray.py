@@ -68,7 +68,7 @@ class GrayEncoder(nn.Module):
                 change least, stay as they are.
 
         Raises:
-            UsageError: the encoder does not have such a stride, or is one of timm's, which learn as a whole.
+            UsageError: the encoder does not have the stride, or is one of timm's, which learn as a whole.
         """
         self.requires_grad_(requires_grad=enabled)
         if not enabled or finest == STRIDES[0]:
@@ -85,7 +85,7 @@ class GrayEncoder(nn.Module):
         return self.of_luma(lightness_to_luma(lightness))
 
     def of_luma(self, luma: Tensor) -> tuple[Tensor, ...]:
-        """Do as `forward` does with sRGB-encoded gray (B, 1, H, W) in 0..1."""
+        """Compute the features of `forward` from sRGB-encoded gray (B, 1, H, W) in 0..1."""
         if isinstance(self.model, EfficientNetLite):
             return tuple(self.model.features((luma * 255 - 127) / 128))
         return tuple(self.model((luma - 0.449) / 0.226))

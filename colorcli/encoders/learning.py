@@ -35,7 +35,7 @@ class EncoderTraining:
         self._stride = stride
 
     def start(self, network: nn.Module) -> None:
-        """Load pretrained weights into the encoder, unless it has some, and choose what of it learns.
+        """Load pretrained weights into the encoder, unless it has some, and choose which part of it learns.
 
         Raises:
             UsageError: the encoder does not have the stride, or the source of its weights does not exist.

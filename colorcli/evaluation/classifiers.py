@@ -18,7 +18,7 @@ CLASSIFIERS = {"lite2": "EfficientNet-Lite2", "vgg16": "VGG-16"}  # by the name 
 
 
 def classifier(name: str, device: str = "auto", *, offline: bool = False) -> Callable[[Colors], tuple[str, float]]:
-    """Return a function that gives the likeliest of the 1,000 classes of ImageNet and its probability in 0..1.
+    """Return a function that returns the likeliest of the 1,000 classes of ImageNet and its probability in 0..1.
 
     Args:
         name: `vgg16`, as in the Rome paper, or `lite2`, EfficientNet-Lite2, whose weights come with a package.

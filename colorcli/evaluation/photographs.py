@@ -107,24 +107,24 @@ def evaluate(
         raise DataError(
             f"No photograph is in color: of {len(photographs)}, {len(survey.gray)} are gray and "
             f"{len(survey.unreadable)} cannot be read.",
-            "Give a folder of color photographs.",
+            "Choose a folder of color photographs.",
         )
     baselines = [torch.zeros(2), survey.mean.float()]
-    board = _Board(metrics)
+    measurements = _Measurements(metrics)
     failed: dict[Pipeline, PluginError] = {}
     stream = iter(watch("evaluating", survey.color))
     while batch := [_Truth.of(photograph, size) for photograph in itertools.islice(stream, _BATCH)]:
         for row, colored in _colored(batch, baselines, pipelines, failed):
             for truth, colors in zip(batch, colored, strict=True):
-                board.add(row, colors, truth.colors)
+                measurements.add(row, colors, truth.colors)
         for truth in batch:
-            board.add(ORIGINAL, truth.colors, truth.colors)
+            measurements.add(ORIGINAL, truth.colors, truth.colors)
     categories = [photograph.category for photograph in survey.color] if by_category else []
     for pipeline in failed:
-        board.remove(pipeline.name)
+        measurements.remove(pipeline.name)
     names = [pipeline.name for pipeline in pipelines if pipeline not in failed]
-    sections, comparisons = board.summarize(categories, ["mean color", *names])
-    table = Table("Photographs", board.columns(), sections, comparisons, _protocol(survey, metrics, size))
+    sections, comparisons = measurements.summarize(categories, ["mean color", *names])
+    table = Table("Photographs", measurements.columns(), sections, comparisons, _protocol(survey, metrics, size))
     return Evaluation(table, survey.gray, survey.unreadable, list(failed.values()))
 
 
@@ -207,7 +207,7 @@ class _Truth:
         return Colors(_rgb(join(self.pixels, ab)), _scaled(ab.float(), self.pixels.shape[:2]), self.colors.category)
 
 
-class _Board:
+class _Measurements:
     """Measurements by metric, row and picture. A metric that fails is dropped; the others continue."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:

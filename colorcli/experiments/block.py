@@ -1,4 +1,4 @@
-"""The figures of an experiment inside a Markdown page of somebody, between two comments that stay there."""
+"""The figures of an experiment inside a user's Markdown page, between two comments that stay there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def replace_block(page: Path, name: str, result: Result) -> None:
-    """Replace what a Markdown page says about an experiment: its tables in form, and the figures of all metrics.
+    """Replace the part of a Markdown page about an experiment: the paper's tables, and the figures of all metrics.
 
     Args:
         page: page with the comments `<!-- NAME: written by colorcli paper -->` and `<!-- end of NAME -->`.

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from colorcli.experiments.declaration import Classes
-    from colorcli.experiments.measured import Place
+    from colorcli.experiments.measured import RunOptions
     from colorcli.pages.sheet import PictureVersions
 
 
-def recognize(declared: Classes, rows: Iterable[PictureVersions], judge: str, place: Place) -> FilledTable:
+def recognize(declared: Classes, rows: Iterable[PictureVersions], judge: str, options: RunOptions) -> FilledTable:
     """Make a table: class and confidence of each version of each picture, and a summary of all of them.
 
     Args:
         declared: the labels, and the paper's printed rows.
         rows: the versions of pictures, such as `colorcli.pages.versions.versions` yields.
         judge: `vgg16` or `lite2`.
-        place: where the classifier runs.
+        options: device and precision, and whether downloads are allowed.
 
     Raises:
         WeightsError: the weights of the classifier are not available.
         UsageError: the package with its weights is not installed.
     """
-    classify = classifier(judge, place.device, offline=place.offline)
+    classify = classifier(judge, options.device, offline=options.offline)
     labels = {"original": declared.original, **declared.variants, "gray": declared.gray}
     confidences: dict[str, list[float]] = {}
     agreements: dict[str, list[bool]] = {}

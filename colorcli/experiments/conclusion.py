@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from colorcli.errors import ColorcliError
 from colorcli.experiments.classes import recognize
 from colorcli.experiments.declaration import FULL
-from colorcli.experiments.measured import Place, load_epochs, load_variants, measure
+from colorcli.experiments.measured import RunOptions, load_epochs, load_variants, measure
 from colorcli.experiments.page import Picture, Result, write_result
-from colorcli.experiments.stopping import METRICS, course, kept_epochs, rules_by_epoch
+from colorcli.experiments.stopping import METRICS, kept_epochs, rules_by_epoch, study_epochs
 from colorcli.experiments.tables import Figures
 from colorcli.experiments.training import first_run, photographs_of
 from colorcli.files import replacing
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from colorcli.evaluation.tables import Report
     from colorcli.experiments.declaration import Curves, Experiment, Sheet, Stopping
-    from colorcli.experiments.stopping import Course
+    from colorcli.experiments.stopping import EpochStudy
     from colorcli.experiments.tables import FilledTable
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.photographs import Photograph
@@ -56,7 +56,7 @@ def conclude(
     experiment: Experiment,
     folder: Path,
     *,
-    place: Place,
+    options: RunOptions,
     problems: Iterable[ColorcliError] = (),
     command: str = "",
     watch: Callable[[str, Sequence[Photograph]], Iterable[Photograph]] = lambda _, all_: all_,
@@ -66,7 +66,7 @@ def conclude(
     Args:
         experiment: experiment at its scale.
         folder: folder of the experiment.
-        place: where the models run.
+        options: device and precision, and whether downloads are allowed.
         problems: the runs that could not be trained.
         command: the command that makes the page.
         watch: passes on photographs, and may report progress under a title.
@@ -77,15 +77,15 @@ def conclude(
         UnwritableMedia: a file cannot be written.
     """
     study = _Study(experiment, folder, list(problems), watch)
-    pipelines, left_out = load_variants(experiment, folder / RUNS, place)
+    pipelines, left_out = load_variants(experiment, folder / RUNS, options)
     study.problems += left_out
-    report = study.measure(pipelines, offline=place.offline)
+    report = study.measure(pipelines, offline=options.offline)
     figures = Figures(study.losses, report)
     tables = [table for each in experiment.file.tables if not (table := figures.fill(each)).is_empty]
-    tables += study.recognized(pipelines, place)
+    tables += study.recognized(pipelines, options)
     pictures = [*study.curves(), *study.sheets(pipelines)]
     for number, declared in enumerate(experiment.file.stopping):
-        more_tables, more_pictures = study.stopping(declared, number + 1, place)
+        more_tables, more_pictures = study.stopping(declared, number + 1, options)
         tables += more_tables
         pictures += more_pictures
     result = Result(
@@ -155,7 +155,7 @@ class _Study:
             watch=self._watch,
         )
 
-    def recognized(self, pipelines: Sequence[Pipeline], place: Place) -> list[FilledTable]:
+    def recognized(self, pipelines: Sequence[Pipeline], options: RunOptions) -> list[FilledTable]:
         """Let a classifier name what is in each version of some pictures."""
         tables = []
         for declared in self.experiment.file.classes:
@@ -165,7 +165,7 @@ class _Study:
             found = photographs_of(self.experiment, self.folders, self.experiment.file.part)
             rows = versions(chosen, self._watch("recognizing", sample(found, declared.pictures)), self.problems.append)
             try:
-                tables.append(recognize(declared, rows, self.experiment.judge, place))
+                tables.append(recognize(declared, rows, self.experiment.judge, options))
             except ColorcliError as error:  # the classifier is not available
                 self.problems.append(error)
         return tables
@@ -213,13 +213,15 @@ class _Study:
         for row in versions(pipelines, shown, self.problems.append):
             yield PictureVersions("", row.versions)
 
-    def stopping(self, declared: Stopping, number: int, place: Place) -> tuple[list[FilledTable], list[Picture]]:
+    def stopping(
+        self, declared: Stopping, number: int, options: RunOptions
+    ) -> tuple[list[FilledTable], list[Picture]]:
         """Measure the epochs of a run, and show what each rule for when to stop would have chosen."""
         if declared.run not in self.losses:
             return [], []
         run = self.losses[declared.run]
         epochs = kept_epochs(len(run.losses[run.deciding]), declared.epochs)
-        pipelines = load_epochs(self.experiment, self.folder / RUNS, declared.run, epochs, place)
+        pipelines = load_epochs(self.experiment, self.folder / RUNS, declared.run, epochs, options)
         photographs = photographs_of(self.experiment, self.folders, self.experiment.file.part)
         report = measure(
             self.experiment,
@@ -227,10 +229,10 @@ class _Study:
             photographs,
             self.folder / f"evaluation-{declared.run}.json",
             metrics=METRICS,
-            offline=place.offline,
+            offline=options.offline,
             watch=self._watch,
         )
-        found = course(declared, run, report, {f"epoch {epoch}": epoch for epoch in epochs})
+        found = study_epochs(declared, run, report, {f"epoch {epoch}": epoch for epoch in epochs})
         panels = {
             heading: (list(values), list(values.values())) for heading, values in found.columns.items() if values
         }
@@ -239,7 +241,7 @@ class _Study:
             draw_panels(temporary, panels, declared.title, "epoch")
         sheet = curves.with_name(f"stopping-{number}-sheet.png")
         with replacing(sheet) as temporary:
-            write_sheet(temporary, self._chosen(found, declared, photographs, place), height=_HEIGHT)
+            write_sheet(temporary, self._chosen(found, declared, photographs, options), height=_HEIGHT)
         rules = rules_by_epoch(found.choices)
         legend = "; ".join(f"epoch {epoch}: {', '.join(names)}" for epoch, names in rules.items())
         return found.tables(declared), [
@@ -248,11 +250,11 @@ class _Study:
         ]
 
     def _chosen(
-        self, found: Course, declared: Stopping, photographs: Sequence[Photograph], place: Place
+        self, found: EpochStudy, declared: Stopping, photographs: Sequence[Photograph], options: RunOptions
     ) -> Iterator[PictureVersions]:
         """Show pictures by the weights that the rules choose."""
         epochs = list(rules_by_epoch(found.choices))
-        pipelines = load_epochs(self.experiment, self.folder / RUNS, declared.run, epochs, place)
+        pipelines = load_epochs(self.experiment, self.folder / RUNS, declared.run, epochs, options)
         shown = self._watch("drawing", sample(photographs, declared.pictures))
         for row in versions(pipelines, shown, self.problems.append):
             yield PictureVersions("", row.versions)

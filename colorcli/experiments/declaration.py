@@ -314,7 +314,8 @@ def read_experiment(path: Path, scale: str) -> Experiment:
         scale: `full`, or one that the file declares.
 
     Raises:
-        UsageError: the file is not a valid experiment (the message lists every wrong field), or it has no such scale.
+        UsageError: the file is not a valid experiment (the message lists every wrong field), or does not have the
+            scale.
     """
     file = _read(path)
     known = {FULL: Scale(), **file.scales}
@@ -358,7 +359,7 @@ def _wrong_references(file: _File) -> Iterator[str]:
         if bool(variant.run) == bool(variant.model):
             yield f"variants: {variant.name} must have either a run or a model"
         elif variant.run and variant.run not in runs:
-            yield f"variants: {variant.name} is of the run {variant.run}, which is not declared"
+            yield f"variants: {variant.name} refers to the run {variant.run}, which is not declared"
     for table in file.tables:
         for row in table.rows:
             yield from _wrong_row(f"tables: {table.title}, {row.name}", table, row, runs, variants)
@@ -371,7 +372,7 @@ def _wrong_references(file: _File) -> Iterator[str]:
         yield from (f"{title} shows {name}, which is not a variant" for name in names_shown if name not in variants)
     for study in file.stopping:
         if study.run not in runs:
-            yield f"stopping: {study.title} is of {study.run}, which is not a run"
+            yield f"stopping: {study.title} refers to {study.run}, which is not a run"
     for scale_name, scale in file.scales.items():
         yield from (f"scales.{scale_name}: {name} is not a run" for name in scale.runs if name not in runs)
     scales = {FULL, *file.scales}
@@ -387,7 +388,7 @@ def _wrong_row(
     if row.loss and row.metric:
         yield f"{place} must have either a loss or a metric"
     if (row.loss or row.metric) and len(of) != len(table.columns):
-        yield f"{place} must be of {len(table.columns)} runs or variants, one for each column, got {len(of)}"
+        yield f"{place} must name {len(table.columns)} runs or variants, one for each column, got {len(of)}"
     if row.printed and len(row.printed) != len(table.columns):
         yield f"{place} must have {len(table.columns)} printed figures, got {len(row.printed)}"
     if isinstance(row.metric, tuple) and len(row.metric) != len(table.columns):
@@ -396,4 +397,4 @@ def _wrong_row(
     kind = "variant" if row.metric else "run"
     for name in of if row.loss or row.metric else ():
         if name and (name if row.metric else name.partition("/")[0]) not in known:
-            yield f"{place} is of {name}, which is not a {kind}"
+            yield f"{place} refers to {name}, which is not a {kind}"

@@ -29,21 +29,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where models run, and whether they may be downloaded."""
+class RunOptions:
+    """Device and precision of models, and whether their weights may be downloaded."""
 
     device: str = "auto"
     precision: str = "auto"
     offline: bool = False
 
 
-def load_variants(experiment: Experiment, runs: Path, place: Place) -> tuple[list[Pipeline], list[ColorcliError]]:
+def load_variants(
+    experiment: Experiment, runs: Path, options: RunOptions
+) -> tuple[list[Pipeline], list[ColorcliError]]:
     """Load the models of an experiment; those whose weights are not available are left out.
 
     Args:
         experiment: experiment at its scale.
         runs: the folder of the runs, in that of the experiment.
-        place: where the models run.
+        options: device and precision, and whether downloads are allowed.
 
     Returns:
         A pipeline for each model, with the name of its variant, and an error for each that is left out.
@@ -60,9 +62,9 @@ def load_variants(experiment: Experiment, runs: Path, place: Place) -> tuple[lis
             model = load(
                 colorizers[variant.run] if variant.run else variant.model,
                 weights=weights,
-                device=place.device,
-                precision=place.precision,
-                offline=place.offline,
+                device=options.device,
+                precision=options.precision,
+                offline=options.offline,
             )
         except WeightsError as error:
             problems.append(type(error)(f"{variant.name}: {error.message}", error.hint))
@@ -75,7 +77,9 @@ def load_variants(experiment: Experiment, runs: Path, place: Place) -> tuple[lis
     return pipelines, problems
 
 
-def load_epochs(experiment: Experiment, runs: Path, run: str, epochs: Sequence[int], place: Place) -> list[Pipeline]:
+def load_epochs(
+    experiment: Experiment, runs: Path, run: str, epochs: Sequence[int], options: RunOptions
+) -> list[Pipeline]:
     """Load the weights that a run kept of some of its epochs, each with its epoch as its name.
 
     Raises:
@@ -87,9 +91,9 @@ def load_epochs(experiment: Experiment, runs: Path, run: str, epochs: Sequence[i
             load(
                 colorizer,
                 weights=runs / run / f"epoch-{epoch:04}.safetensors",
-                device=place.device,
-                precision=place.precision,
-                offline=place.offline,
+                device=options.device,
+                precision=options.precision,
+                offline=options.offline,
             ),
             name=f"epoch {epoch}",
         )

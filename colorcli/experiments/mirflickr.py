@@ -1,8 +1,8 @@
 """The six categories of the Edinburgh paper for MIRFLICKR-25000, from its annotations.
 
 The annotations (Huiskes and Lew 2008) are a text file for each topic, with the number of a picture in each line. The
-paper names six categories, but neither the topics of each, nor what a picture of several topics belongs to; both are
-ours.
+paper names six categories, but neither their topics nor the category of a picture with several topics; both are our
+choice.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def write_manifest(photographs: Path, annotations: Path, *, overwrite: bool = Fa
         if (found := _PICTURE.fullmatch(name.rpartition("/")[2]))
     ]
     if not rows:
-        raise DataError(f"{photographs} contains no pictures such as im1.jpg.", "Give the folder of MIRFLICKR.")
+        raise DataError(f"{photographs} contains no pictures such as im1.jpg.", "Choose the folder of MIRFLICKR.")
     with replacing(target) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "category"])
@@ -76,7 +76,8 @@ def _read(annotations: Path) -> dict[int, str]:
                 numbers = [int(line) for line in path.read_text(encoding="ascii").split()]
             except FileNotFoundError:
                 raise DataError(
-                    f"Annotation not found: {path}.", "Give the folder with animals.txt, baby.txt, bird.txt and so on."
+                    f"Annotation not found: {path}.",
+                    "Choose the folder with animals.txt, baby.txt, bird.txt and so on.",
                 ) from None
             except (OSError, ValueError) as error:
                 raise DataError(f"{path} must have the number of a picture in each line: {error}.") from None

@@ -47,7 +47,7 @@ class Result:
         source: the paper.
         question: the question that the experiment asks.
         facts: about the scale and the data, by heading.
-        tables: the paper's, in form.
+        tables: the paper's tables, in their own form.
         pictures: curves and sheets.
         report: the whole evaluation; None if no model could be evaluated.
         problems: models that were left out, and why.

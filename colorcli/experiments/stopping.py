@@ -29,26 +29,26 @@ _MEASURES: Mapping[str, tuple[str, Callable[[Mapping[int, float]], int]]] = {
 
 
 @dataclass(frozen=True)
-class Course:
+class EpochStudy:
     """A run by epoch, and the choice of each rule.
 
     Attributes:
         columns: values by epoch, by their heading.
         choices: the epoch that each rule chooses, by the rule's name.
-        alike: for rules that choose the best figure of photographs, the epochs whose figures may be as good, because
-            the 95 % interval of the difference does not exclude 0; by the rule's name.
+        comparable: by the name of a rule that chooses the best figure of photographs, the epochs whose figures may
+            be as good, because the 95 % interval of the difference does not exclude 0.
     """
 
     columns: Mapping[str, Mapping[int, float]]
     choices: Mapping[str, int]
-    alike: Mapping[str, Sequence[int]]
+    comparable: Mapping[str, Sequence[int]]
 
     def tables(self, declared: Stopping) -> list[FilledTable]:
         """Write the values by epoch, and the choices."""
         epochs = sorted({epoch for values in self.columns.values() for epoch in values})
         rows = [[str(epoch), *(_shown(values.get(epoch)) for values in self.columns.values())] for epoch in epochs]
         choices = [
-            [rule, str(epoch), ", ".join(map(str, self.alike.get(rule, ()))) or "-"]
+            [rule, str(epoch), ", ".join(map(str, self.comparable.get(rule, ()))) or "-"]
             for rule, epoch in self.choices.items()
         ]
         return [
@@ -58,12 +58,12 @@ class Course:
 
 
 def kept_epochs(count: int, most: int) -> list[int]:
-    """Choose at most so many of the epochs 1 to count, evenly spaced, with the last one."""
+    """Choose at most this number of the epochs 1 to count, evenly spaced, including the last one."""
     chosen = min(count, most)
     return [count - (chosen - 1 - number) * count // chosen for number in range(chosen)]
 
 
-def course(declared: Stopping, run: RunLosses, report: Report, names: Mapping[str, int]) -> Course:
+def study_epochs(declared: Stopping, run: RunLosses, report: Report, names: Mapping[str, int]) -> EpochStudy:
     """Put together what happens in a run, epoch by epoch.
 
     Args:
@@ -77,7 +77,7 @@ def course(declared: Stopping, run: RunLosses, report: Report, names: Mapping[st
     """
     columns: dict[str, Mapping[int, float]] = {}
     choices: dict[str, int] = {}
-    alike: dict[str, Sequence[int]] = {}
+    comparable: dict[str, Sequence[int]] = {}
     for loss in declared.losses:
         ratios = gl_over_pk(run, loss, declared.k)
         validation = run.losses[f"validation {loss}"]
@@ -93,12 +93,12 @@ def course(declared: Stopping, run: RunLosses, report: Report, names: Mapping[st
             columns[heading] = values
             choices[f"best {heading}"] = chosen = best(values)
             compared = [each for each in comparisons if each.column == metric]
-            alike[f"best {heading}"] = _alike(compared, names, chosen)
+            comparable[f"best {heading}"] = _comparable(compared, names, chosen)
     choices["last epoch"] = max(validation)
-    return Course(columns, choices, alike)
+    return EpochStudy(columns, choices, comparable)
 
 
-def _alike(comparisons: Iterable[Comparison], names: Mapping[str, int], chosen: int) -> list[int]:
+def _comparable(comparisons: Iterable[Comparison], names: Mapping[str, int], chosen: int) -> list[int]:
     """List the epochs whose difference from the chosen one does not exclude 0."""
     pairs = [
         {names[each.one], names[each.other]}

@@ -28,7 +28,7 @@ def recipe_of(experiment: Experiment, run: TrainingRun, colorizer: Colorizer) ->
     """Read the recipe of a run, at the scale of its experiment.
 
     Raises:
-        NotTrainable: the colorizer has no such recipe.
+        NotTrainable: the colorizer does not have the recipe.
         UsageError: the recipe is not valid, or the scale does not fit it.
     """
     if run.recipe.endswith(".toml"):
@@ -96,6 +96,6 @@ def first_run(folders: Sequence[Path]) -> Path:
     runs += sorted(path.parent for folder in folders for path in folder.glob("*/run.json"))
     if not runs:
         raise UsageError(
-            "No run of this experiment is trained.", "Run the same command again when the weights are there."
+            "No run of this experiment is trained.", "Run the same command again when the weights are available."
         )
     return runs[0]

@@ -201,7 +201,7 @@ def open_film(job: Job, settings: FilmSettings) -> tuple[Film, Encoding, Destina
     """Probe a film, and choose how and where its output is written.
 
     Raises:
-        MediaError: it cannot be read, or its output cannot be written as wished.
+        MediaError: it cannot be read, or its output cannot be written as requested.
     """
     film = probe(job.source, settings.deinterlace, settings.frame_rate)
     encoding = choose_encoding(film, job.target.suffix, settings.codec, settings.crf, settings.preset)
@@ -247,7 +247,7 @@ class _Task:
         if destination.path != job.target:
             if destination.path in self.reserved:
                 raise UnwritableMedia(
-                    f"{film.name} must be written as {shown(destination.path)}, which another input is written to.",
+                    f"{film.name} must be written to {shown(destination.path)}, as another input is.",
                     "Colorize it separately, and choose another output with -o.",
                 )
             if not self.overwrite and is_done(job.source, destination.path, read_provenance, provenance):

@@ -1,6 +1,6 @@
 """A film whose parts are colored by several machines: its parts are found first, and joined at the end.
 
-The parts are those that one machine would write one after the other, so the film is the same to the byte. Each is
+The parts are those that one machine would write one after the other, so the film is the same, byte for byte. Each is
 written into the folder of parts beside the output, which all machines must see; `colorize_film` then finds them there
 and joins them, as it does after a run that was stopped.
 """
@@ -80,7 +80,7 @@ class SharedFilm:
         own_pipelines: the pipelines of given shots that have a model or strength of their own.
 
     Raises:
-        MediaError: the film cannot be read, or its output cannot be written as wished.
+        MediaError: the film cannot be read, or its output cannot be written as requested.
     """
 
     def __init__(

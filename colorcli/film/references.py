@@ -198,7 +198,7 @@ class Corrections:
     def _match(
         self, prepared: PreparedFrame, reference: Reference, corrected: dict[int, tuple[Fraction, Reference]]
     ) -> None:
-        """Take a reference for a frame if it fits, and note how it differs."""
+        """Use a reference for a frame if it fits, and note how it differs."""
         name = shown(reference.path)
         try:
             picture = _scaled(_read(self._film, reference), prepared.lightness.shape[-2:])
@@ -222,9 +222,9 @@ class Corrections:
         if reference.must_fit:
             raise UsageError(
                 f"{shown(reference.path)}: the film shows no frame at {float(reference.time):g} s.",
-                "Give the time within the film, in seconds or as 1:02:03.5, between --start and --end.",
+                "Use a time within the film, in seconds or as 1:02:03.5, between --start and --end.",
             )
-        self.notes.append(f"left out: {shown(reference.path)} lies outside at {float(reference.time):g} s")
+        self.notes.append(f"left out: {shown(reference.path)} at {float(reference.time):g} s is outside the film")
 
 
 def _read(film: Film, reference: Reference) -> Tensor:

@@ -29,7 +29,7 @@ def is_remote(job: Job) -> bool:
 def colorize_by_copy(
     job: Job, provenance: Provenance, colorize: Callable[[Job], FilmOutcome], *, overwrite: bool
 ) -> FilmOutcome:
-    """Copy a film here, colorize it, and upload the output when it is whole.
+    """Copy a film here, colorize it, and upload the output when it is complete.
 
     The copies are in the user's data folder. They stay if the run is stopped, with the finished parts, so that the
     same command on the same machine resumes.
@@ -74,7 +74,7 @@ def colorize_by_copy(
                 target.with_name(checksums.name).upload(checksums, overwrite=True)
         except FileExistsError:
             raise OutputExists(
-                f"{shown(target)} exists already.", "Replace it with --overwrite, or write to another place with -o."
+                f"{shown(target)} already exists.", "Replace it with --overwrite, or write to another place with -o."
             ) from None
     shutil.rmtree(folder, ignore_errors=True)
     return replace(outcome, job=job, target=target)

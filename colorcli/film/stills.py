@@ -1,4 +1,4 @@
-"""Stills: pictures in a folder, each named by the time or the number of its frame, whose colors a film takes over."""
+"""Stills: pictures in a folder, each named by the time or the number of its frame, that set the colors of a film."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _has_place(path: Path) -> bool:
 
 
 def _place(film: Film, path: Path) -> Fraction:
-    """Return the time that a name tells."""
+    """Return the time in a name."""
     if found := _BY_TIME.fullmatch(path.stem):
         hours, minutes, seconds = map(Fraction, found.groups())
         return 3600 * hours + 60 * minutes + seconds

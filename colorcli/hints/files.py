@@ -84,7 +84,7 @@ class HintSet:
         for name in self.rows:
             if name and name not in known:
                 raise UsageError(
-                    f"There are hints for {shown(name)}, which is not among the inputs.", did_you_mean(name, known)
+                    f"Hints refer to {shown(name)}, which is not among the inputs.", did_you_mean(name, known)
                 )
 
 
@@ -106,7 +106,7 @@ def read_hints(path: Path) -> dict[str, list[WrittenHint]]:
     """Read a file of hints.
 
     Args:
-        path: JSON with a list of hints, CSV with a row for each, or a picture that is transparent but for strokes.
+        path: JSON with a list of hints, CSV with a row for each, or a picture that is transparent except for strokes.
 
     Returns:
         The hints by the name of their picture, "" for those without one.

@@ -1,7 +1,7 @@
 """Spreading hints over a prediction: what each hint changes flows to similar places around it.
 
 Places are similar if no edge of lightness lies between them, and if they are about as light and the model would color
-them alike: what it took for one thing is probably wrong in one way.
+them alike: it probably makes the same mistake in all of them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class FittedHint:
 
 
 class Spreader:
-    """Spreads hints over predictions for one picture. Build it once; another hint then takes some 90 ms.
+    """Spreads hints over predictions for one picture. Build it once; another hint then takes about 90 ms.
 
     The difference between the hints and the prediction is what spreads, so that a prediction stays as it is where no
     hint reaches, and an edge of lightness stops it. Everything is computed on the CPU, alike for every device.
@@ -120,10 +120,10 @@ class Spreader:
     def _spread(self, asked: Tensor, pinned: Tensor, seen: Tensor) -> Tensor:
         """Spread differences (1, 2, H, W) from the places where they are pinned, (H, W) bool, to all.
 
-        By Woodbury's formula, the one factorization serves any hints: it gives what a pull at a place does to the
-        picture, and the pulls are those that make the pinned places what they are asked to be. What a pull does is
-        less where the picture, `seen` as Lab (1, 3, H, W) before the hints, differs from the place. The product of two
-        such kernels is one, too, so that the pulls still exist.
+        By Woodbury's formula, one factorization serves all hints: it gives the effect of a pull at a place on the
+        picture, and the pulls are chosen such that the pinned places become what they are asked to be. What a pull
+        does is less where the picture, `seen` as Lab (1, 3, H, W) before the hints, differs from the place. The
+        product of two such kernels is one, too, so that the pulls still exist.
         """
         places = pinned.flatten().nonzero()[:, 0]
         responses = self._responses_to(places.tolist()).mul_(_alike(seen, places))  # (n, H * W)
@@ -203,7 +203,7 @@ def chroma_of_rgb(rgb: RGB) -> Tensor:
 
 
 def _thinned(painted: Tensor, centers: Sequence[tuple[int, int]], most: int) -> Tensor:
-    """Return some of the painted places (H, W), evenly spaced: at most so many, but the centers of all hints."""
+    """Return some of the painted places (H, W), evenly spaced: at most `most`, including the centers of all hints."""
     kept = torch.zeros_like(painted)
     kept[tuple(zip(*centers, strict=True))] = True
     for step in range(1, max(painted.shape)):

@@ -26,7 +26,7 @@ _MOST_HINTS = 1000
 
 
 def read_strokes(path: Path) -> tuple[list[Hint], tuple[int, int]]:
-    """Read a picture that is transparent but for strokes, each of the color that the place below it has.
+    """Read a picture that is transparent except for strokes, each in the color of the place below it.
 
     Args:
         path: a PNG, or a picture of another format with transparency.
@@ -36,7 +36,7 @@ def read_strokes(path: Path) -> tuple[list[Hint], tuple[int, int]]:
 
     Raises:
         UnreadableMedia: the file is not a picture.
-        UsageError: nothing of it is transparent, or there are too many strokes.
+        UsageError: no part of it is transparent, or there are too many strokes.
     """
     from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, open_picture
 

@@ -28,7 +28,7 @@ from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, Frame, Picture, Pr
 from colorcli.media.pictures.provenance import read_provenance
 from colorcli.media.pictures.tone import is_in_color, tone_of
 from colorcli.media.pictures.write import write_picture
-from colorcli.storage import RemotePath, asked_again
+from colorcli.storage import RemotePath, refreshed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -96,7 +96,7 @@ def colorize_files(
 
 
 def count_workers(pipeline: Pipeline, pictures: int) -> int:
-    """Return how many workers run the pipeline at the same time for so many pictures."""
+    """Return how many workers run the pipeline at the same time for this number of pictures."""
     on_cpu = pipeline.model.device.device.type == "cpu"
     return max(1, min(torch.get_num_threads() if on_cpu else _GPU_WORKERS, -(-pictures // pipeline.batch_size)))
 
@@ -206,7 +206,7 @@ class _Group:
         target = _copy_of(job)
         if target.exists() and not self._settings.overwrite:
             raise OutputExists(
-                f"{shown(target)} exists already.", "Replace it with --overwrite, or write to another place with -o."
+                f"{shown(target)} already exists.", "Replace it with --overwrite, or write to another place with -o."
             )
         with self._pipeline.timed("encode"), replacing(target, overwrite=self._settings.overwrite) as temporary:
             temporary.write_bytes(picture.read())
@@ -280,7 +280,7 @@ class _Group:
         """Return the outcome of a job that failed, unless another run has done it in the meantime."""
         if isinstance(error, OutputExists):
             with contextlib.suppress(ColorcliError, OSError):
-                target = asked_again(job.target)
+                target = refreshed(job.target)
                 if is_done(job.source, target, read_provenance, self._pipeline_of(job).provenance):
                     return PictureOutcome(job, done_before=True, kind=self._settings.kind)
         return PictureOutcome(job, error=explained(job, error))
@@ -339,7 +339,7 @@ def is_done(
     Args:
         source: what it was made from.
         target: the output.
-        read: reads what an output says of its making.
+        read: reads how an output says it was made.
         provenance: what it would say if it were made now.
         copies: whether a copy of the source counts, too, as one in color is copied.
 
@@ -352,7 +352,7 @@ def is_done(
     if found is None or found.settings != provenance.settings:
         if copies and found is None and is_copy(source, target):
             return True
-        made = f"was made by {_maker(found)} with other settings" if found else "exists already"
+        made = f"was made by {_maker(found)} with other settings" if found else "already exists"
         raise OutputExists(
             f"{shown(target)} {made}.", "Replace it with --overwrite, or write to another place with -o."
         )

@@ -73,7 +73,7 @@ class _Scaled:
         return self._down[rows, first:last] @ self._wide[:, :, first:last]
 
     def sparse(self, step: int) -> Tensor:
-        """Return every so many pixels in each direction."""
+        """Return every `step`th pixel in each direction."""
         wide = self._wide[..., ::step]
         return self._down[::step] @ wide if self._is_needed else wide[:, :, ::step].clone()
 

@@ -27,7 +27,7 @@ _RUN = 16  # grays whose colors are computed together
 _BATCH = 2**13  # runs
 _STRIP = 2**16  # pixels
 SPARSE = 4
-"""Of so many pixels in each direction, one is looked at beforehand to see which colors are needed."""
+"""One pixel in this many, in each direction, is looked at beforehand to see which colors are needed."""
 
 
 def to_cells(ab: Tensor) -> Tensor:

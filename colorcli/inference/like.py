@@ -80,4 +80,4 @@ def like(pipeline: Pipeline, path: Path) -> LikePipeline:
     try:
         return LikePipeline(pipeline, next(picture.frames()), picture.name)
     except UsageError as error:
-        raise UsageError(f"{picture.name} has no colors to take.", "Give --like a photograph in color.") from error
+        raise UsageError(f"{picture.name} is not in color.", "Choose a color photograph for --like.") from error

@@ -63,9 +63,7 @@ def load(
         return Mixture([Member(where(each), share) for each, share in members])
     colorizer, tag = Registry().resolve(name)
     if tag is not None and weights is not None and tag != weights:
-        raise UsageError(
-            f"The model {name} and the weights {weights} contradict each other.", "Give only one of them."
-        )
+        raise UsageError(f"The model {name} and the weights {weights} contradict each other.", "Use only one of them.")
     chosen = choose(device, precision, engine)
     if is_hub_uri(weights):
         weights = fetch(str(weights), offline=offline)

@@ -70,7 +70,7 @@ class Mixture(Model):
         )
 
     def predict_planes(self, lightness: Tensor, **options: OptionValue) -> Planes:
-        """Predict chroma with every model, and give the weighted mean."""
+        """Predict chroma with every model, and return the weighted mean."""
         values = self.options(options)
         certainty = bool(values.pop(_CERTAINTY.name, False))
         planes = [_predict(each.model, lightness, values) for each in self.members]

@@ -1,6 +1,6 @@
-"""Convolutions in bf16 on CPUs of Intel and AMD: weights in oneDNN's own layout, and the activation in the same pass.
+"""Convolutions in bf16 on Intel and AMD CPUs: weights in oneDNN's own layout, and the activation in the same pass.
 
-torch lays out the weights of a convolution anew in every call, which takes longer than the convolution itself where
+torch converts the weights of a convolution in every call, which takes longer than the convolution itself where
 pictures are small. Here that happens once. The results are the same up to rounding.
 """
 

@@ -43,7 +43,7 @@ class Pipeline:
     Args:
         model: model, with its weights, on its device.
         strength: factor for the chroma, 0..1.
-        taming: holds back chroma in shadows and splashes; nothing if None.
+        taming: reduces chroma in shadows and splashes; None to leave it as it is.
         options: options of the colorizer, by name.
         batch_size: pictures per batch; None for a size that suits the device.
         name: for tables and pages; the model's name if empty.
@@ -129,7 +129,7 @@ class Pipeline:
             yield planes.values, self._notes(planes, lightness)[0]
 
     def _notes(self, planes: Planes, lightness: Tensor) -> Sequence[Notes]:
-        """Verify planes, and add to the colorizer's notes what the host sees: that much of a picture stayed gray."""
+        """Verify planes, and add to the colorizer's notes if much of a picture stayed gray."""
         with self.timed("network"):
             if planes.values.shape[1] != CHROMA or self.strength == 0:
                 planes.verify()

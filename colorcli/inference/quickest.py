@@ -43,7 +43,7 @@ def load_quickest(load: Callable[[str], Model], seconds: Callable[[Model], float
         seconds: measures a prediction.
 
     Returns:
-        The model, whose `engine_note` gives the times; with torch on a GPU, and where OpenVINO is not installed.
+        The model, whose `engine_note` contains the times; on a GPU, or without OpenVINO, the model with torch.
     """
     model = load("torch")
     if model.device.device.type != "cpu" or model.device.dtype == torch.float16 or not is_installed():

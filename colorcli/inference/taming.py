@@ -1,4 +1,4 @@
-"""Taming what every colorizer may do: color in the darkest tones, and splashes of color that nothing explains."""
+"""Taming what any colorizer may do: color in the darkest tones, and splashes of color that nothing explains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TONES = 20.0, 90.0  # L* in which color would show
 
 @dataclass(frozen=True)
 class Taming:
-    """How much chroma is held back, of any colorizer; 0 for nothing, 1 for most.
+    """How much the chroma of a colorizer is reduced; 0 for nothing, 1 for most.
 
     Attributes:
         shadows: in tones below L* 25, more the darker they are: all of it in black.
@@ -41,7 +41,7 @@ class Taming:
                 raise UsageError(f"{name} must be between 0 and 1, got {getattr(self, name):g}.")
 
     def __call__(self, ab: Tensor, lightness: Tensor) -> Tensor:
-        """Hold chroma back.
+        """Reduce chroma.
 
         Args:
             ab: (B, 2, h, w).

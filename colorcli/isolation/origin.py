@@ -63,7 +63,7 @@ def _of_intact_distributions() -> Iterator[EntryPoint]:
 
 
 def provider(entry_point: EntryPoint) -> Origin:
-    """Return the distribution that declares an entry point, also one that an uninstallation has left half of."""
+    """Return the distribution that declares an entry point, even if an uninstallation has left only half of it."""
     if entry_point.dist is None:
         return Origin()
     metadata: Any = entry_point.dist.metadata  # typed as if nothing could be missing

@@ -95,7 +95,7 @@ def _too_long(job: Job) -> UsageError | None:
     if length <= _LONGEST_NAME:
         return None
     return UsageError(
-        f"{shown(job.source)}: the name of its output would have {length} bytes; file systems take {_LONGEST_NAME}.",
+        f"{shown(job.source)}: the name of its output would have {length} bytes; file systems allow {_LONGEST_NAME}.",
         "Choose a shorter name, or an output folder, with -o.",
     )
 
@@ -116,7 +116,7 @@ def _earlier_outputs(jobs: Iterable[Job], sources: dict[str, Path]) -> Iterator[
 
 def _is_ours(job: Job) -> bool:
     if job.film:
-        from colorcli.media.films.provenance import read_provenance as read_film  # heavy, and seldom needed
+        from colorcli.media.films.provenance import read_provenance as read_film  # heavy, and rarely needed
 
         return read_film(job.target) is not None
     from colorcli.media.pictures.provenance import read_provenance
@@ -135,12 +135,12 @@ def _absolute(path: Path) -> str:
 
 
 def _folded(path: str) -> str:
-    """Return what names have in common that are one file on some file systems."""
+    """Return a form that is equal for names that some file systems treat as one file."""
     return unicodedata.normalize("NFC", path).casefold()
 
 
 def _ignores_case(path: Path) -> bool:
-    """Return whether names that differ in case are one file at this place."""
+    """Return whether names that differ only in case are one file in this folder."""
     if isinstance(path, RemotePath):
         return False
     for folder in path.absolute().parents:

@@ -119,7 +119,7 @@ def _colored_from(path: Path) -> set[str]:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Return what two names of one file have in common; None if the file does not exist."""
+    """Return an identity that is equal for all names of one file; None if the file does not exist."""
     try:
         status = path.stat()
     except OSError:

@@ -40,11 +40,11 @@ def output_root(source: Path, inputs: Sequence[Path], output: Path | None) -> Pa
     if not _is_folder(source):
         return None
     if output is None and isinstance(source, RemotePath) and source.is_container:
-        raise UsageError(f"{shown(source)} has no folder beside it.", "Give an output folder with -o.")
+        raise UsageError(f"{shown(source)} has no parent folder.", "Choose an output folder with -o.")
     name = source.name if source.name not in {"", ".."} else source.resolve().name
     if output is None:
         if not name:
-            raise UsageError(f"{shown(source)} has no name to add -color to.", "Give an output folder with -o.")
+            raise UsageError(f"{shown(source)} has no name to add -color to.", "Choose an output folder with -o.")
         beside = source if source.name == name else source.resolve()
         return beside.with_name(f"{name}-color")
     return output if len(inputs) == 1 else output / name
@@ -56,7 +56,7 @@ def _names_file(output: Path, inputs: Sequence[Path]) -> bool:
         return False
     if len(inputs) > 1 or _is_folder(inputs[0]):
         raise UsageError(
-            f"{shown(output)} names a single file, but there may be several outputs.", "Give -o a folder."
+            f"{shown(output)} names a single file, but there may be several outputs.", "Choose a folder with -o."
         )
     return True
 

@@ -13,7 +13,7 @@ from colorcli.pages import asset, page, render
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from colorcli.bench.against import Others
+    from colorcli.bench.against import OtherMeasurements
     from colorcli.bench.speed import Speed
 
 
@@ -47,7 +47,7 @@ class Part:
     number: int
 
 
-def to_html(speeds: Sequence[Speed], source: str, command: str, others: Others | None = None) -> str:
+def to_html(speeds: Sequence[Speed], source: str, command: str, others: OtherMeasurements | None = None) -> str:
     """Write speeds as a page; see `table.markdown`."""
     values = {
         "unit": unit_of(speeds),
@@ -59,7 +59,7 @@ def to_html(speeds: Sequence[Speed], source: str, command: str, others: Others |
     return page(heading, render("bench.html", values), style=asset("bench.css"))
 
 
-def _bars(speeds: Sequence[Speed], others: Others | None) -> list[Bar]:
+def _bars(speeds: Sequence[Speed], others: OtherMeasurements | None) -> list[Bar]:
     found: list[tuple[str, float, str, list[str]]] = [
         (title(each), each.rate, each.way, [f"{cell} {name}" for name, cell in relative(each, speeds, others).items()])
         for each in speeds

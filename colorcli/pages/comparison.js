@@ -17,7 +17,7 @@
   let left = ""; // the chosen labels; a picture without one shows another, and the choice stays
   let right = "";
   let tiled = false;
-  let cut = 50; // where the slider is, in per cent
+  let cut = 50; // where the slider is, in percent
   const view = { zoom: 1, x: 0, y: 0 }; // a point p of the picture, 0..1, is shown at zoom * p + x
 
   // Pictures

@@ -157,7 +157,7 @@ class Registry:
             if plugin.name == name and plugin.colorizers:
                 others = " and ".join(plugin.colorizers)
                 return ColorizerNotFound(
-                    f"{plugin.title} provides no colorizer {name}, but {others}.", f"Write --model {others}."
+                    f"{plugin.title} does not provide a colorizer {name}, only {others}.", f"Use --model {others}."
                 )
         known = sorted({known for plugin in self._manager.plugins for known in plugin.colorizers})
         hint = f"{did_you_mean(name, known)} Others come with plugins: pip install the one that provides it."

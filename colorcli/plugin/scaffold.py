@@ -29,14 +29,14 @@ def write_plugin(name: str, folder: Path, *, trainable: bool = False, metric: bo
         The folder.
 
     Raises:
-        UsageError: the name is not valid or is taken by an installed plugin, a file exists already, or the folder
+        UsageError: the name is not valid or is taken by an installed plugin, a file already exists, or the folder
             cannot be written to.
     """
     values = {**_values(name), "trainable": trainable, "metric": metric, "package": trainable or metric}
     files = {folder / path: _rendered(template, values) for path, template in _files(values).items()}
     for file in files:
         if file.exists():
-            raise UsageError(f"{file} exists already; nothing is overwritten.", "Choose another folder with -o.")
+            raise UsageError(f"{file} already exists; nothing is overwritten.", "Choose another folder with -o.")
     try:
         for file, text in files.items():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _values(name: str) -> dict[str, Any]:
         )
     if iskeyword(class_name) or class_name in _USED:
         raise UsageError(
-            f"{name} would need a class named {class_name}, which has another meaning.", "Choose another."
+            f"{name} would need a class named {class_name}, which already has a meaning.", "Choose another name."
         )
     for plugin in Registry().plugins():
         if name == plugin.name or name in plugin.colorizers:

@@ -148,7 +148,7 @@ def _option(option: Option) -> list[str]:
     if not isinstance(option.name, str) or not option.name.isidentifier() or option.name in _RESERVED:
         found.append(f"its name must be one that an argument of `predict` can have, got {_shown(option.name)}")
     if not isinstance(option.help, str) or not option.help.strip():
-        found.append("it has no help")
+        found.append("its help must not be empty")
     if type(option.default) not in {bool, int, float, str}:
         return [*found, f"its default must be a number, text, True or False, got {_shown(option.default)}"]
     found += _bounds(option)
@@ -226,7 +226,7 @@ def _arguments(colorizer: Colorizer) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """Show a value shortly, as it is written in Python."""
+    """Show a value briefly, as it is written in Python."""
     if value is _MISSING:
         return "nothing"
     text = repr(value)

@@ -80,7 +80,7 @@ def make_bundle(
         )
     best = run / "best.safetensors"
     if not best.is_file() or not best.with_suffix(".toml").is_file():
-        raise UsageError(f"{run} must have best.safetensors and best.toml.", "Give the folder of a training run.")
+        raise UsageError(f"{run} must have best.safetensors and best.toml.", "Choose the folder of a training run.")
     ((tag, weights),) = read_manifest("best", run).items()
     verify(best, weights, reread=True)
     colorizer = read_header(best).colorizer

@@ -5,8 +5,8 @@ what hostile or slow clients send, multipart forms included, is parsed by code t
 do not need fifty threads. It costs eight small packages, which no other command imports.
 
 Films stay in the folder that the user named; their frames are pictures like others, and a `FilmQueue` colors them.
-Pictures live in memory only, in an `Album` of bounded size; models on a `ModelShelf`. Requests take their turn one
-after the other, because each of them uses every core.
+Pictures live in memory only, in an `Album` of bounded size; models in a `ModelCache`. Requests are processed one after
+the other, because each of them uses every core.
 """
 
 from colorcli.errors import UsageError
@@ -24,5 +24,6 @@ def require_extra() -> None:
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"colorcli serve needs {error.name}, not installed.", 'Install it with: pip install "colorcli[serve]"'
+            f"colorcli serve needs {error.name}, which is not installed.",
+            'Install it with: pip install "colorcli[serve]"',
         ) from None

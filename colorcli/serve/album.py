@@ -79,12 +79,12 @@ class OpenPicture:
         return self._frame
 
     def rest(self) -> None:
-        """Keep no more than can wait: the frame is decoded again when it is needed."""
+        """Drop what can be computed again: the frame is decoded when it is needed."""
         self._frame = None
         self._spreader = None
 
     def spreader(self) -> Spreader:
-        """Return what spreads hints over predictions for the first frame; it takes some 70 MB while in use."""
+        """Return what spreads hints over predictions for the first frame; it takes about 70 MB while in use."""
         if self._spreader is None:
             self._spreader = spreader_of(self.first_frame())
         return self._spreader

@@ -30,13 +30,14 @@ from colorcli.errors import (
 )
 from colorcli.pages import asset
 from colorcli.serve.album import Album, OpenPicture, PictureGone
-from colorcli.serve.coloring import ColoredFile, Studio
+from colorcli.serve.coloring import ColoredFile, PictureColorizer
 from colorcli.serve.command import command_line
 from colorcli.serve.film_api import FilmApi
 from colorcli.serve.films import FilmNotFound
 from colorcli.serve.guard import Guard, refused
 from colorcli.serve.models import describe_models
 from colorcli.serve.page import render_page
+from colorcli.serve.request_queue import ClientGone, RequestQueue, TooManyRequests, UploadBudget
 from colorcli.serve.requests import (
     announced_length,
     as_download,
@@ -48,7 +49,6 @@ from colorcli.serve.requests import (
     wanted_pixels,
 )
 from colorcli.serve.settings import LARGEST, ColoringSettings, PlaceSettings, parse_settings
-from colorcli.serve.turns import Abandoned, Busy, Turns, UploadBudget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from colorcli.colorizer import Colorizer
-    from colorcli.serve.models import ModelShelf
+    from colorcli.serve.models import ModelCache
 
 Result = TypeVar("Result")
 
@@ -86,7 +86,7 @@ class Limits:
         max_pixels: largest frame, in pixels.
         max_bytes: largest file, in bytes.
         most_waiting: requests that wait for their turn; more are refused.
-        memory: bytes of the pictures that are kept for the page, but for the one in use.
+        memory: bytes of the pictures that are kept for the page, except for the one in use.
     """
 
     max_pixels: int
@@ -122,7 +122,7 @@ class Server:
     """The routes, and what they share.
 
     Args:
-        shelf: the models.
+        models: cache of the models.
         colorizers: the colorizers of all plugins, which the page offers.
         limits: what requests may ask for.
         access: who may ask.
@@ -132,20 +132,20 @@ class Server:
 
     def __init__(
         self,
-        shelf: ModelShelf,
+        models: ModelCache,
         colorizers: Iterable[Colorizer],
         limits: Limits,
         access: Access,
         films: Path | None = None,
         frame_rate: Fraction | None = None,
     ) -> None:
-        self._studio = Studio(shelf)
+        self._colorizer = PictureColorizer(models)
         self._colorizers = list(colorizers)
         self._limits = limits
         self._album = Album(limits.max_pixels, limits.memory)
-        self._turns = Turns(limits.most_waiting)
+        self._requests = RequestQueue(limits.most_waiting)
         self._budget = UploadBudget(_UPLOADS * limits.max_bytes)
-        self._films = FilmApi(films, frame_rate, self._studio, self._album, self._turns)
+        self._films = FilmApi(films, frame_rate, self._colorizer, self._album, self._requests)
         routes = [
             Route("/", self.page),
             Route("/static/shared.css", self.shared_style),
@@ -165,9 +165,9 @@ class Server:
         ]
         handlers: dict[Any, Any] = {
             ColorcliError: _failed,
-            Busy: _busy,
+            TooManyRequests: _busy,
             TimeoutError: _timed_out,
-            Abandoned: _abandoned,
+            ClientGone: _abandoned,
             ClientDisconnect: _abandoned,
             HTTPException: _http_error,
             Exception: _bug,
@@ -183,19 +183,19 @@ class Server:
         finally:
             rounds.cancel()
             await asyncio.to_thread(self._films.close)
-            self._turns.close()
+            self._requests.close()
 
     async def _go_round(self) -> None:
         """Drop what is no longer used, now and then."""
 
         def release() -> None:
-            self._studio.shelf.release_idle()
+            self._colorizer.models.release_idle()
             self._album.release_idle()
 
         while True:
             await asyncio.sleep(_ROUND)
-            with contextlib.suppress(Busy):  # then the next request does it
-                await self._turns.take(release, _never)
+            with contextlib.suppress(TooManyRequests):  # then the next request does it
+                await self._requests.run(release, _never)
 
     # The page
 
@@ -204,11 +204,11 @@ class Server:
         return HTMLResponse(render_page(self._described(), self._limits.max_bytes, films=self._films.any))
 
     async def shared_style(self, _request: Request) -> Response:
-        """Give the style that all pages of colorcli share."""
+        """Return the style that all pages of colorcli share."""
         return Response(asset("page.css"), media_type="text/css")
 
     async def theme(self, _request: Request) -> Response:
-        """Give the switch between dark and light that all pages of colorcli share."""
+        """Return the switch between dark and light that all pages of colorcli share."""
         return Response(asset("page.js"), media_type="text/javascript")
 
     # For other programs
@@ -228,7 +228,7 @@ class Server:
             settings = parse_settings(text, ColoringSettings)
 
             def work() -> ColoredFile:
-                return self._studio.file(OpenPicture(name, content, self._limits.max_pixels), settings)
+                return self._colorizer.file(OpenPicture(name, content, self._limits.max_pixels), settings)
 
             return await self._answer(request, work, as_download)
 
@@ -255,7 +255,7 @@ class Server:
         """Show a picture as it was sent."""
         most = wanted_pixels(request)
         key = request.path_params["key"]
-        return await self._answer(request, lambda: self._studio.original(self._album.get(key), most), as_shown)
+        return await self._answer(request, lambda: self._colorizer.original(self._album.get(key), most), as_shown)
 
     async def preview(self, request: Request) -> Response:
         """Show a picture in color."""
@@ -263,20 +263,22 @@ class Server:
         settings = parse_settings(await read_json(request), ColoringSettings)
         key = request.path_params["key"]
         return await self._answer(
-            request, lambda: self._studio.preview(self._album.get(key), settings, most), as_shown
+            request, lambda: self._colorizer.preview(self._album.get(key), settings, most), as_shown
         )
 
     async def file(self, request: Request) -> Response:
-        """Give the whole file in color."""
+        """Return the whole file in color."""
         settings = parse_settings(await read_json(request), ColoringSettings)
         key = request.path_params["key"]
-        return await self._answer(request, lambda: self._studio.file(self._album.get(key), settings), as_download)
+        return await self._answer(request, lambda: self._colorizer.file(self._album.get(key), settings), as_download)
 
     async def palette(self, request: Request) -> Response:
         """Suggest colors for a place."""
         settings = parse_settings(await read_json(request), PlaceSettings)
         key = request.path_params["key"]
-        return await self._answer(request, lambda: self._studio.palette(self._album.get(key), settings), JSONResponse)
+        return await self._answer(
+            request, lambda: self._colorizer.palette(self._album.get(key), settings), JSONResponse
+        )
 
     async def command(self, request: Request) -> Response:
         """Write the command that makes the same file."""
@@ -284,20 +286,20 @@ class Server:
         key = request.path_params["key"]
 
         def work() -> str:
-            return command_line(self._album.get(key), self._studio.pipeline(settings), settings)
+            return command_line(self._album.get(key), self._colorizer.pipeline(settings), settings)
 
         return await self._answer(request, work, lambda text: JSONResponse({"command": text}))
 
     # What they share
 
     def _described(self) -> list[dict[str, Any]]:
-        return describe_models(self._colorizers, self._studio.shelf.default)
+        return describe_models(self._colorizers, self._colorizer.models.default)
 
     async def _answer(
         self, request: Request, work: Callable[[], Result], respond: Callable[[Result], Response]
     ) -> Response:
-        """Do work when its turn has come, and make the response of its result."""
-        return respond(await self._turns.take(work, request.is_disconnected))
+        """Do work when its turn has come, and make a response from its result."""
+        return respond(await self._requests.run(work, request.is_disconnected))
 
     async def _read_form(self, request: Request) -> tuple[str, bytes, str]:
         """Read a form: the picture's name, its content, and the settings."""
@@ -335,7 +337,7 @@ async def _http_error(_request: Request, error: HTTPException) -> Response:
     return refused(error.status_code, error.detail)
 
 
-async def _busy(_request: Request, _error: Busy) -> Response:
+async def _busy(_request: Request, _error: TooManyRequests) -> Response:
     response = refused(503, "Too many requests are waiting.", "Try again in a few seconds.")
     response.headers["Retry-After"] = "2"
     return response
@@ -345,7 +347,7 @@ async def _timed_out(_request: Request, _error: TimeoutError) -> Response:
     return refused(408, "The request took too long to arrive.")
 
 
-async def _abandoned(_request: Request, _error: Abandoned | ClientDisconnect) -> Response:
+async def _abandoned(_request: Request, _error: ClientGone | ClientDisconnect) -> Response:
     return Response(status_code=499)  # no client is left to read it
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from colorcli.media.formats import Format
     from colorcli.media.pictures.files import Frame
     from colorcli.serve.album import OpenPicture
-    from colorcli.serve.models import ModelShelf
+    from colorcli.serve.models import ModelCache
     from colorcli.serve.settings import ModelSettings, PlaceSettings
 
 MEDIA_TYPES = {name: f"image/{name.lower()}" for name in formats.FORMATS}
@@ -56,15 +56,15 @@ class ColoredFile:
     remarks: tuple[str, ...] = ()
 
 
-class Studio:
-    """Colors pictures with the models of a shelf.
+class PictureColorizer:
+    """Colors pictures with the models of a cache.
 
     Args:
-        shelf: the models.
+        models: cache of the models.
     """
 
-    def __init__(self, shelf: ModelShelf) -> None:
-        self.shelf = shelf
+    def __init__(self, models: ModelCache) -> None:
+        self.models = models
 
     def pipeline(self, settings: ModelSettings) -> Pipeline:
         """Make the pipeline that `colorcli run` would make.
@@ -74,7 +74,7 @@ class Studio:
             ColorizerNotFound: no plugin provides the model.
             WeightsError: its weights are not available, or do not fit.
         """
-        model = self.shelf.get(settings.model)
+        model = self.models.get(settings.model)
         pipeline = Pipeline(model, strength=settings.strength, options=settings.options)
         seed = settings.seed if isinstance(settings, ColoringSettings) else None
         return pipeline if seed is None else SamplingPipeline(pipeline, seed)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from colorcli.inference.pipeline import Pipeline
     from colorcli.serve.album import Album
-    from colorcli.serve.coloring import Studio
+    from colorcli.serve.coloring import PictureColorizer
     from colorcli.serve.films import OpenFilm
-    from colorcli.serve.turns import Turns
+    from colorcli.serve.request_queue import RequestQueue
 
 Result = TypeVar("Result")
 
@@ -42,19 +42,24 @@ class FilmApi:
     Args:
         folder: folder of the films; None for none.
         frame_rate: frame rate of numbered pictures; None for 24.
-        studio: colors frames.
+        colorizer: colors frames.
         album: keeps frames.
-        turns: turns that requests take.
+        queue: runs the work of requests.
     """
 
     def __init__(
-        self, folder: Path | None, frame_rate: Fraction | None, studio: Studio, album: Album, turns: Turns
+        self,
+        folder: Path | None,
+        frame_rate: Fraction | None,
+        colorizer: PictureColorizer,
+        album: Album,
+        queue: RequestQueue,
     ) -> None:
         self._films = FilmFolder(folder, frame_rate)
         self._queue = FilmQueue()
-        self._studio = studio
+        self._colorizer = colorizer
         self._album = album
-        self._turns = turns
+        self._requests = queue
         self.routes = [
             Route("/api/films", self.films),
             Route("/api/films/{key}", self.open, methods=["POST"]),
@@ -92,7 +97,7 @@ class FilmApi:
         return JSONResponse(described)
 
     async def progress(self, request: Request) -> Response:
-        """Tell how far a film is: its shots, and its run."""
+        """Report the progress of a film: its shots, and its run."""
         film = self._film(request)
         known = request.query_params.get("after", "0")
         if not known.isdecimal() or len(known) > 9:
@@ -121,7 +126,7 @@ class FilmApi:
 
         def work() -> dict[str, Any]:
             picture = self._album.get(film.frame(self._album, as_time(settings.time)))
-            return film.describe_reference(film.keep(self._studio.file(picture, settings), settings))
+            return film.describe_reference(film.keep(self._colorizer.file(picture, settings), settings))
 
         return JSONResponse(await self._take(request, work), 201)
 
@@ -150,13 +155,13 @@ class FilmApi:
         settings = parse_settings(await read_json(request), FilmRunSettings)
 
         def work() -> str:
-            pipeline = self._studio.pipeline(settings)
+            pipeline = self._colorizer.pipeline(settings)
             return film_command_line(film.job.source, film.frame_rate, *film.inputs(), pipeline, settings)
 
         return JSONResponse({"command": await self._take(request, work)})
 
     async def file(self, request: Request) -> Response:
-        """Give the film in color."""
+        """Return the film in color."""
         output = self._output(self._film(request))
         if is_pattern(output):
             raise FilmNotFound("Numbered pictures are not one file.", f"They are in {named(output)}.")
@@ -168,12 +173,12 @@ class FilmApi:
         former = self._queue.get(film.key)
         if former is not None and former.active:
             return
-        pipeline = self._studio.pipeline(settings)
+        pipeline = self._colorizer.pipeline(settings)
         stills, table = film.inputs()
         shots = read_shots(table) if table else ()
 
         def load(name: str) -> Pipeline:
-            return self._studio.pipeline(ModelSettings(model=name, strength=settings.strength))
+            return self._colorizer.pipeline(ModelSettings(model=name, strength=settings.strength))
 
         run = FilmRun(
             film.job,
@@ -196,4 +201,4 @@ class FilmApi:
         return None if run is None else run.describe()
 
     async def _take(self, request: Request, work: Callable[[], Result]) -> Result:
-        return await self._turns.take(work, request.is_disconnected)
+        return await self._requests.run(work, request.is_disconnected)

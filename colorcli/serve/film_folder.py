@@ -70,12 +70,12 @@ class FilmFolder:
         """Open a film and look for its shots; the search in another film is stopped.
 
         Raises:
-            FilmNotFound: the folder has no such film.
+            FilmNotFound: the film is not in the folder.
             UnreadableMedia: it is not a film, or cannot be decoded.
         """
         job = self.jobs().get(key)
         if job is None:
-            raise FilmNotFound("This film is not in the folder any more.", "Reload the page.")
+            raise FilmNotFound("This film is no longer in the folder.", "Reload the page.")
         for other in self._open.values():
             if other.key != key:
                 other.rest()
@@ -119,5 +119,5 @@ def _size_of(film: Path) -> dict[str, int | None]:
         return {"bytes": film.stat().st_size, "pictures": None}
     try:
         return {"bytes": None, "pictures": find_sequence(film).count}
-    except UnreadableMedia:  # one is missing, which opening the film tells
+    except UnreadableMedia:  # one is missing; opening the film reports that
         return {"bytes": None, "pictures": None}

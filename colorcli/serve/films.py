@@ -36,7 +36,7 @@ _QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]  # for frames that stay in memory
 
 
 class FilmNotFound(ColorcliError):
-    """The folder of films has no such film, the film is not open, or it has no such reference or output."""
+    """The film is not in the folder, the film is not open, or the reference or output does not exist."""
 
 
 class OpenFilm:
@@ -75,7 +75,7 @@ class OpenFilm:
 
     @property
     def shots(self) -> list[FoundShot]:
-        """Those that are known by now."""
+        """The shots found so far."""
         return self._search.shots if self._listed is None else self._listed
 
     @property
@@ -85,7 +85,7 @@ class OpenFilm:
 
     @property
     def version(self) -> str:
-        """Another text whenever the table or the folder of references has changed."""
+        """A text that differs whenever the table or the folder of references has changed."""
         return f"{_stamp(self._table)}-{_stamp(self.folder)}"
 
     def refresh(self) -> None:
@@ -129,7 +129,7 @@ class OpenFilm:
     # Frames
 
     def frame(self, album: Album, time: Fraction) -> str:
-        """Return the key of the picture of a frame in the album, which it is added to if need be.
+        """Return the key of the picture of a frame in the album, adding the frame if necessary.
 
         Raises:
             UsageError: the film shows no frame at that time.
@@ -260,10 +260,10 @@ class OpenFilm:
         }
 
     def progress(self, known: int, version: str | None) -> dict[str, Any]:
-        """Describe how far the search is, and what a page does not know yet.
+        """Describe the progress of the search, and what a page does not have yet.
 
         Args:
-            known: how many shots it knows.
+            known: how many shots the page already has.
             version: the version that the page already has; if it has changed, everything is described. None describes
                 everything.
 

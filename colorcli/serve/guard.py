@@ -1,4 +1,4 @@
-"""What stands between the network and the server: who may ask for what, and what browsers may do with the answers.
+"""What stands between the network and the server: who may ask for what, and what browsers may do with the responses.
 
 A web page that a user visits elsewhere can send requests to this computer. It cannot know the token. It is also
 recognized by its Origin, and by a Host that is not ours where its name was made to resolve to this computer.
@@ -84,7 +84,7 @@ class Guard:
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._is_ours(host):
             hint = "Allow another name of this computer with --allow-host NAME."
-            return refused(421, f"This server is not called {host[:80]!r}.", hint)
+            return refused(421, f"This server does not answer to the name {host[:80]!r}.", hint)
         if origin is not None and origin.lower() not in {f"http://{host.lower()}", f"https://{host.lower()}"}:
             return refused(403, f"Pages from {origin[:80]!r} may not use this server.")
         path = scope["path"]
@@ -110,7 +110,7 @@ class Guard:
 
 
 def refused(status: int, message: str, hint: str = "") -> JSONResponse:
-    """Make the answer to a request that is refused or failed.
+    """Make the response to a request that is refused or failed.
 
     Args:
         status: HTTP status.

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from colorcli.inference.model import Model
 
 _log = logging.getLogger("colorcli")
-_MOST_LENT = 2  # besides the default model
+_MOST_LOADED = 2  # besides the default model
 _PATIENCE = 300.0  # seconds that a model stays in memory after its last use
 
 
 @dataclass
-class _Lent:
+class _LoadedModel:
     """A model in memory, and when it was last requested."""
 
     model: Model
     used: float
 
 
-class ModelShelf:
-    """Models by name: the default one stays in memory, others are loaded on demand and let go after a while.
+class ModelCache:
+    """Models by name: the default one stays in memory, others are loaded on demand and unloaded after a while.
 
     Not safe to use from several threads at once; requests take turns.
 
@@ -47,10 +47,10 @@ class ModelShelf:
         self.default = default
         self._load = load
         self._clock = clock
-        self._lent: dict[str, _Lent] = {}
+        self._loaded: dict[str, _LoadedModel] = {}
 
     def get(self, name: str) -> Model:
-        """Return a model, loading it if need be.
+        """Return a model, loading it if necessary.
 
         Args:
             name: COLORIZER or COLORIZER.TAG; empty for the default.
@@ -62,30 +62,30 @@ class ModelShelf:
         self.release_idle()
         if name in {"", self.default.name}:
             return self.default
-        lent = self._lent.get(name)
-        if lent is None:
-            while len(self._lent) >= _MOST_LENT:
-                self._release(min(self._lent, key=lambda each: self._lent[each].used))
-            lent = self._lent[name] = _Lent(self._load(name), 0.0)
-        lent.used = self._clock()
-        return lent.model
+        loaded = self._loaded.get(name)
+        if loaded is None:
+            while len(self._loaded) >= _MOST_LOADED:
+                self._release(min(self._loaded, key=lambda each: self._loaded[each].used))
+            loaded = self._loaded[name] = _LoadedModel(self._load(name), 0.0)
+        loaded.used = self._clock()
+        return loaded.model
 
     def release_idle(self) -> None:
         """Drop the models that have not been used for a while."""
         now = self._clock()
-        for name in [name for name, lent in self._lent.items() if now - lent.used > _PATIENCE]:
+        for name in [name for name, loaded in self._loaded.items() if now - loaded.used > _PATIENCE]:
             self._release(name)
 
     @property
     def in_memory(self) -> list[str]:
         """The names of the models in memory, the default one first."""
-        return [self.default.name, *(lent.model.name for lent in self._lent.values())]
+        return [self.default.name, *(loaded.model.name for loaded in self._loaded.values())]
 
     def _release(self, name: str) -> None:
         import torch
 
-        _log.info("letting go of %s", name)
-        del self._lent[name]
+        _log.info("unloading %s", name)
+        del self._loaded[name]
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

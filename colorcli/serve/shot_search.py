@@ -38,7 +38,7 @@ class FoundShot:
 
 
 class _Stopped(Exception):
-    """Nobody wants the shots any more."""
+    """The shots are no longer needed."""
 
 
 class ShotSearch(threading.Thread):

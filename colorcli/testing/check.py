@@ -1,7 +1,7 @@
 """Runs the suites of `colorcli.testing` without pytest, for `colorcli plugins check`.
 
-A plugin is given by the name of an installed one or of what it provides, or by its path: a module, a package, or a
-project's folder.
+A plugin is specified by its name if it is installed, by the name of something that it provides, or by its path: a
+module, a package, or a project's folder.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _entry_points(path: Path) -> tuple[Path, list[EntryPoint]]:
         return source if source.is_dir() else path, _declared(path / "pyproject.toml")
     module = path.parent if path.name == "__init__.py" else path
     if module.suffix != ".py" and not (module / "__init__.py").is_file():
-        raise UsageError(f"Not a plugin: {path}.", "Give a module, a package, or a folder with a pyproject.toml.")
+        raise UsageError(f"Not a plugin: {path}.", "Choose a module, a package, or a folder with a pyproject.toml.")
     if not module.stem.isidentifier():
         raise UsageError(f"Cannot import {path}: {module.stem!r} is not a valid module name.", "Use letters and _.")
     return module.parent, [EntryPoint(module.stem, module.stem, GROUP)]

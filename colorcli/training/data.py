@@ -145,7 +145,7 @@ class BatchSchedule(Sampler[list[Crop]]):
             ]
 
     def ends_an_epoch(self, steps: int) -> bool:
-        """Return whether an epoch ends after so many steps."""
+        """Return whether an epoch ends after this number of steps."""
         return steps > 0 and steps % self.steps_per_epoch == 0
 
     def seed_at(self, step: int) -> int:

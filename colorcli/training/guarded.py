@@ -26,7 +26,7 @@ class GuardedRecipe:
 
     Raises:
         PluginError: in every method, if that of the recipe raised anything but an error meant for the user, or
-            returned something else than it must.
+            returned something other than it must.
     """
 
     def __init__(self, recipe: Recipe, colorizer: Colorizer) -> None:
@@ -45,7 +45,7 @@ class GuardedRecipe:
         return self._mapping("survey", found)
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
-        """Make optimizers and schedules, and return the network as `fabric.setup` gave it.
+        """Make optimizers and schedules, and return the network as `fabric.setup` returned it.
 
         Raises:
             TypeError, ValueError, IndexError: an optimizer rejects a setting.

@@ -68,7 +68,7 @@ def _settings(folder: Path) -> dict[str, Any]:
         settings = read_json(path)
     except FileNotFoundError:
         runs = ", ".join(sorted(str(each.parent) for each in folder.glob("*/run.json")))
-        hint = f"Give one of the runs in it: {runs}." if runs else "Give the folder of a training run."
+        hint = f"Choose one of the runs in it: {runs}." if runs else "Choose the folder of a training run."
         raise UsageError(f"{folder} is not the folder of a training run.", hint) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {error}.") from None

@@ -182,7 +182,7 @@ def _watched(session: Session, losses: Mapping[str, float]) -> float:
     """Return the validation loss that early stopping watches.
 
     Raises:
-        UsageError: the recipe has no such loss.
+        UsageError: the recipe does not have the loss.
     """
     name = session.run.file.training.stop_on
     if f"validation {name}" not in losses:

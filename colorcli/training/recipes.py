@@ -160,7 +160,7 @@ def find_recipe(colorizer: Colorizer, recipe: str) -> Path:
     """Find a recipe of a colorizer by its name, or take a TOML file.
 
     Raises:
-        NotTrainable: the colorizer has no such recipe.
+        NotTrainable: the colorizer does not have the recipe.
     """
     if recipe.endswith(".toml"):
         return Path(recipe)

@@ -45,7 +45,7 @@ def read_runs(folders: Sequence[Path]) -> list[RunLosses]:
     """
     found: dict[str, RunLosses] = {}
     if len({folder.resolve() for folder in folders}) < len(folders):
-        raise UsageError("A run is given twice.", "Give each run once.")
+        raise UsageError("A run is given twice.", "Name each run once.")
     for folder in folders:
         logs = [folder / "log.csv"] if (folder / "log.csv").is_file() else sorted(folder.glob("*/log.csv"))
         if not logs:

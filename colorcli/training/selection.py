@@ -74,7 +74,7 @@ def describe_unusable(faults: Mapping[str, str], photographs: int) -> str:
 
 
 def sample(photographs: Sequence[Photograph], most: int) -> Sequence[Photograph]:
-    """Choose so many photographs, evenly spaced in the list, or all if there are fewer."""
+    """Choose this number of photographs, evenly spaced in the list, or all if there are fewer."""
     count = min(most, len(photographs))
     return [photographs[at * len(photographs) // count] for at in range(count)]
 
@@ -103,7 +103,7 @@ def split(photographs: Sequence[Photograph], shares: tuple[float, float, float] 
     if not parts.training or not parts.validation or (shares and not parts.test):
         raise DataError(
             f"{len(photographs)} usable photographs are too few to split into training and validation.",
-            "Give at least a hundred color photographs.",
+            "Use at least a hundred color photographs.",
         )
     return parts
 
@@ -171,7 +171,7 @@ def candidates_of(settings: TrainingSettings, photographs: Sequence[Photograph])
 def chosen_by(settings: TrainingSettings, usable: Sequence[Photograph]) -> list[Photograph]:
     """Choose the photographs that the settings `most` and `only` allow, in this order.
 
-    So the runs of several categories share their splits with a run of all categories: what is a test photograph in one
+    This way, the runs of several categories share their splits with a run of all categories: a test photograph of one
     is never learned from in another.
 
     Args:
@@ -195,7 +195,7 @@ def _is_excluded(photograph: Photograph, column: str, words: Sequence[str]) -> b
 
 
 def _first_by_draw(photographs: Sequence[Photograph], most: int) -> list[Photograph]:
-    """Choose at most so many photographs by their names, and keep their order."""
+    """Choose at most this number of photographs by their names, and keep their order."""
     if most >= len(photographs):
         return list(photographs)
     return sorted(sorted(photographs, key=_draw)[:most], key=_name)

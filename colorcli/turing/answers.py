@@ -24,7 +24,7 @@ RESULT_FORMAT = "colorcli turing result 1"
 _ANSWERS = (REAL, "colored")
 
 
-class Shown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ShownPicture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A picture of a test: a scene, and which version of it."""
 
     scene: str
@@ -54,7 +54,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: str
     made_by: str
     command: str
-    pictures: dict[str, Shown]
+    pictures: dict[str, ShownPicture]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def find_key(results: Iterable[Path]) -> Path:
     if len(found) != 1:
         several = f"Found {len(found)} keys near the results: {', '.join(map(shown, found))}."
         raise DataError(
-            several if found else "No *.key.json found near the results.", "Give the page's key with --key."
+            several if found else "No *.key.json found near the results.", "Pass the page's key with --key."
         )
     return found[0]
 
@@ -109,7 +109,7 @@ def find_results(paths: Iterable[Path]) -> list[Path]:
         found += [each for each in inside if each == path or each.suffix in {".json", ".txt"}]
     found = [each for each in found if not each.name.endswith(".key.json")]
     if not found:
-        raise DataError("No results found.", "Give the files that participants sent back.")
+        raise DataError("No results found.", "Pass the files that participants sent back.")
     return list(dict.fromkeys(found))
 
 

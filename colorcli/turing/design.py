@@ -53,7 +53,7 @@ def design(scenes: Sequence[str], models: Sequence[str], *, practice: int, seed:
     if len(scenes) - practice < 2:
         raise DataError(
             f"A test needs {practice + 2} photographs in color, {practice} of them for practice, got {len(scenes)}.",
-            "Give more photographs, or lower --practice.",
+            "Use more photographs, or lower --practice.",
         )
     mixed = sorted(scenes)
     random.Random(seed).shuffle(mixed)  # noqa: S311 - nothing secret

@@ -1,7 +1,7 @@
 """Licenses of downloaded weights: shown before their first use; restricted ones must be accepted once.
 
-Bundled weights allow every use. The licenses shown and accepted are recorded, one per line, in licenses.txt in the
-user's data folder.
+Bundled weights may be used for any purpose. The licenses shown and accepted are recorded, one per line, in
+licenses.txt in the user's data folder.
 """
 
 from __future__ import annotations

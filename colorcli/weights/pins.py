@@ -1,4 +1,4 @@
-"""Weights whose sha256 their manifest does not know: it is recorded on first use, and nothing else is accepted later.
+"""Weights whose manifest has no sha256: it is recorded on first use, and nothing else is accepted later.
 
 A manifest writes `sha256 = "first-use"`. The first download records the commit, the size and the sha256 that the Hub
 names, as a manifest in the user's data folder; from then on the record is the manifest.

@@ -33,7 +33,7 @@ _TYPES = {
     "Double": torch.float64,
     "Cuda": torch.float32,
 }
-# What modules keep besides their weights, and what leads from one node of a graph to the others.
+# What modules store besides their weights, and links from one node of a graph to the others.
 _LEFT_OUT = {"gradWeight", "gradBias", "output", "gradInput", "buffer", "finput", "fgradInput", "children", "parents"}
 
 

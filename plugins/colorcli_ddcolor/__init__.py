@@ -53,7 +53,7 @@ class DDColor(Colorizer):
             last_norm="Spectral",
             input_size=(64, 64),  # size of a first trial that finds the shapes; any multiple of 32 can follow
         )
-        network.train()(torch.rand(1, 3, 64, 64))  # spectral norms divide by what they have seen: see something
+        network.train()(torch.rand(1, 3, 64, 64))  # spectral norms divide by what they have seen, so run once
         return network.eval()
 
     def predict(self, network: nn.Module, lightness: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Networks whose embedding says less than its own, to see what it contributes (Georgia Tech paper)."""
+"""Networks with a changed embedding, to see what the embedding contributes (Georgia Tech paper)."""
 
 import copy
 from typing import Any, Literal

@@ -83,7 +83,7 @@ class KoalarizationRecipe(Recipe):
         return {"bins": self.bins} if self.loss == "cross-entropy" else {}
 
     def start(self, network: nn.Module, fabric: Fabric, steps: int) -> nn.Module:
-        """Begin as every recipe does, and give the extractor its weights, if it has none yet.
+        """Start as every recipe does, and load the extractor's weights, if it has none yet.
 
         Raises:
             UsageError: the source of weights does not exist for this extractor.

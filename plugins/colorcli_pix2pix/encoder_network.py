@@ -87,13 +87,13 @@ class EncodedEnsemble(Ensemble):
         )
         self.register_load_state_dict_pre_hook(_share_encoder)  # type: ignore[no-untyped-call]
 
-    def see(self, lightness: Tensor) -> Sequence[Tensor]:
+    def encode(self, lightness: Tensor) -> Sequence[Tensor]:
         features: Sequence[Tensor] = self.encoder(lightness)
         return features
 
-    def color_by(self, category: str, seen: Sequence[Tensor]) -> Tensor:
+    def color_by(self, category: str, features: Sequence[Tensor]) -> Tensor:
         generator = self.generators[category]
-        chroma: Tensor = generator["decoder"](*seen)  # type: ignore[index]
+        chroma: Tensor = generator["decoder"](*features)  # type: ignore[index]
         return chroma * AB_REACH
 
 

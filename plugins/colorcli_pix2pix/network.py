@@ -17,9 +17,9 @@ AUTO = "auto"
 
 
 class Ensemble(nn.Module):
-    """A router that says what a picture shows, and a generator for each answer (Edinburgh paper, section 3.3).
+    """A router that classifies pictures, and a generator for each category (Edinburgh paper, section 3.3).
 
-    Its members are put on the device when a picture first needs them. Their keys are those of the members under
+    Its members are moved to the device when a picture first needs them. Their keys are those of the members under
     `router.` and `generators.CATEGORY.`.
 
     Args:
@@ -30,7 +30,7 @@ class Ensemble(nn.Module):
         router_size: likewise.
 
     Raises:
-        ValueError: an argument has a value that it cannot have.
+        ValueError: an argument is out of range.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class Ensemble(nn.Module):
         Args:
             lightness: (B, 1, H, W), L* in 0..100.
             category: category of all pictures; with `auto`, the router chooses one for each picture.
-            blend: mix all generators' colors by the router's probabilities, where it is asked.
+            blend: mix all generators' colors by the router's probabilities, if `category` is `auto`.
 
         Returns:
             ab (B, 2, H, W), and for each picture its category, with the probability where the router chose it.
         """
         if category != AUTO:
-            ab = self.color_by(category, self.see(lightness))
+            ab = self.color_by(category, self.encode(lightness))
             return Prediction(ab, [{"category": category}] * len(lightness))
         probabilities = self.router(lightness).softmax(dim=1)  # (B, 6)
         likeliest, chosen = probabilities.max(dim=1)
@@ -66,30 +66,30 @@ class Ensemble(nn.Module):
             {"category": CATEGORIES[index], "probability": probability}
             for index, probability in zip(chosen.tolist(), likeliest.tolist(), strict=True)
         ]
-        seen = self.see(lightness)
-        return Prediction(self._blended(seen, probabilities) if blend else self._routed(seen, chosen), notes)
+        features = self.encode(lightness)
+        return Prediction(self._blended(features, probabilities) if blend else self._routed(features, chosen), notes)
 
-    def see(self, lightness: Tensor) -> Sequence[Tensor]:
+    def encode(self, lightness: Tensor) -> Sequence[Tensor]:
         """Compute the features (B, ...) of pictures (B, 1, H, W) that all generators color them by."""
         return (lightness,)
 
-    def color_by(self, category: str, seen: Sequence[Tensor]) -> Tensor:
-        """Predict ab (B, 2, h, w) from the features of `see`, with the generator of one category."""
-        return color_by(self.generators[category], *seen)
+    def color_by(self, category: str, features: Sequence[Tensor]) -> Tensor:
+        """Predict ab (B, 2, h, w) from the features of `encode`, with the generator of one category."""
+        return color_by(self.generators[category], *features)
 
-    def _routed(self, seen: Sequence[Tensor], chosen: Tensor) -> Tensor:
+    def _routed(self, features: Sequence[Tensor], chosen: Tensor) -> Tensor:
         """Color each picture by its own generator, with one pass for all that have the same; chosen is (B,)."""
         parts: dict[int, Tensor] = {}
         for index in sorted(set(chosen.tolist())):
             mine = (chosen == index).nonzero()[:, 0]
-            ab = self.color_by(CATEGORIES[index], [each[mine] for each in seen])
+            ab = self.color_by(CATEGORIES[index], [each[mine] for each in features])
             parts |= zip(mine.tolist(), ab, strict=True)
         return torch.stack([parts[index] for index in range(len(chosen))])
 
-    def _blended(self, seen: Sequence[Tensor], probabilities: Tensor) -> Tensor:
+    def _blended(self, features: Sequence[Tensor], probabilities: Tensor) -> Tensor:
         return torch.stack(
             [
-                share[:, None, None, None] * self.color_by(name, seen)
+                share[:, None, None, None] * self.color_by(name, features)
                 for name, share in zip(CATEGORIES, probabilities.unbind(dim=1), strict=True)
             ]
         ).sum(dim=0)

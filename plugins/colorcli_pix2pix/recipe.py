@@ -43,10 +43,10 @@ class GanRecipe(Recipe):
         betas: betas of Adam, likewise.
         schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.
         discriminator_width: channels of its first layer.
-        warm_up: share of the run at its beginning in which the generator learns by its distance alone and the
-            discriminator not at all.
-        keep: `best` keeps the weights with the lowest generator's total. Totals of different epochs are of
-            different discriminators, though: `last` keeps the last weights.
+        warm_up: share of the run, at its beginning, in which the generator learns from the distance alone and the
+            discriminator does not learn.
+        keep: `best` keeps the weights with the lowest total loss of the generator. Totals of different epochs belong
+            to different discriminators, though; `last` keeps the last weights.
 
     Raises:
         ValueError: a setting is invalid.
@@ -165,7 +165,7 @@ class GanRecipe(Recipe):
         return total
 
     def _adversarial(self, gray: Tensor, made: Tensor) -> Tensor:
-        """Compute the loss of the generator: how far the fixed discriminator is from taking its output for real."""
+        """Compute the adversarial loss: how far the discriminator is from classifying the output as real."""
         self.judge.requires_grad_(requires_grad=False)
         with self.fabric.autocast():
             logits = self.judge(gray, made)

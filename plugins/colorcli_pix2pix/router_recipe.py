@@ -1,4 +1,4 @@
-"""How the router learns: classification, of which the weights with the best macro F1 are kept."""
+"""How the router learns: by classification, keeping the weights with the best macro F1."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -28,8 +28,8 @@ class RouterRecipe(Recipe):
         label_smoothing: share of the truth that is spread over all categories in training.
         teacher: the encoder of a classifier that the router learns from, see `colorcli_pix2pix.teacher`; empty: none.
         teaching: share of the run at its beginning in which the teacher learns, and the router does not.
-        pretrained: where the teacher's encoder has its weights from, see `colorcli.encoders.give_weights`.
-        trust: how much what the teacher says counts against the labels, in 0..1.
+        pretrained: where the weights of the teacher's encoder come from, see `colorcli.encoders.give_weights`.
+        trust: weight of the teacher's answers relative to the labels, 0..1.
 
     Raises:
         ValueError: a setting is invalid.
@@ -67,15 +67,14 @@ class RouterRecipe(Recipe):
         self.optimization = Optimization()
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
-        """See that the categories of the data are those of the ensemble."""
+        """Check that the categories of the data are those of the ensemble."""
         if tuple(categories) != CATEGORIES:
             missing = ", ".join(sorted(set(CATEGORIES) - set(categories)))
             unknown = ", ".join(sorted(set(categories) - set(CATEGORIES)))
             found = [f"{missing} missing"] if missing else []
             found += [f"{unknown} unknown"] if unknown else []
             raise DataError(
-                f"The router of pix2pix tells {len(CATEGORIES)} categories apart, and those of this data are "
-                f"others: {'; '.join(found)}.",
+                f"The router of pix2pix needs exactly its {len(CATEGORIES)} categories: {'; '.join(found)}.",
                 f"Put the pictures into folders named {', '.join(CATEGORIES)}.",
             )
         return {}
@@ -103,7 +102,7 @@ class RouterRecipe(Recipe):
         )
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """Let the teacher learn, while it is its turn, or else the router."""
+        """Train the teacher during its share of the run, and then the router."""
         self.done += 1
         if self.teacher and self.done <= self.taught:
             return {"cross entropy": self.teacher.learn(batch.lightness, batch.category, self.label_smoothing)}

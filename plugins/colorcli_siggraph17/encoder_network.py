@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class EncodedSiggraph17Network(nn.Module):
-    """A trained encoder of the lightness, a light one of the hints, and a decoder that is given the features of both.
+    """A trained encoder of the lightness, a light one of the hints, and a decoder that gets the features of both.
 
     Args:
         encoder: as `colorcli.encoders.GrayEncoder` has it.

@@ -32,7 +32,7 @@ class Siggraph17Recipe(Recipe):
 
     Args:
         hint_chance: the probability that no further place is revealed: 1/8 reveals 7 places of a picture on average.
-        revealed: share of the pictures of which everything is revealed.
+        revealed: share of the pictures that are revealed entirely.
         delta: ab distance at which the Huber loss turns from a square into a line.
         chroma_weight: a pixel's loss counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data; 0 is
             the paper's.
@@ -127,7 +127,7 @@ def random_hints(ab: Tensor, chance: float, revealed: float, generator: torch.Ge
     Args:
         ab: (B, 2, H, W), the truth.
         chance: the probability that no further place is revealed.
-        revealed: share of the pictures of which everything is revealed.
+        revealed: share of the pictures that are revealed entirely.
         generator: generator of the random numbers, on the CPU; None for torch's own.
 
     Returns:

@@ -21,7 +21,7 @@ def bin_centers(grid: int = 10) -> Tensor:
     They are the corners of all grid cells that the ab projection of the sRGB cube overlaps (Zhang 2016, section
     2.1, as the published array has it).
     """
-    with torch.device("cpu"), torch.inference_mode(mode=False):  # the result serves whoever asks next, too
+    with torch.device("cpu"), torch.inference_mode(mode=False):  # the cached result is shared by all callers
         reach = 130 // grid * grid
         axis = torch.arange(-reach, reach + 1, grid, dtype=torch.float64)
         corners = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1)
@@ -163,7 +163,7 @@ def distribution_at(logits: Tensor, place: tuple[float, float]) -> Tensor:
 
 
 def _cube_surface(levels: int) -> Tensor:
-    """Project the faces of the sRGB cube, so many levels a side, to (N, 2) ab."""
+    """Project the faces of the sRGB cube, with this number of levels per side, to (N, 2) ab."""
     steps = torch.linspace(0, 1, levels)
     u, v = (t.flatten() for t in torch.meshgrid(steps, steps, indexing="ij"))
     faces = []

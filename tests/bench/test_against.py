@@ -56,7 +56,7 @@ def test_the_longest_bar_is_the_fastest(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", json.dumps({"source": "", "speeds": []}), '{"source": 1, "speeds": []}'])
 def test_other_files_are_refused(tmp_path, text):
     (tmp_path / "other.json").write_text(text)
-    with pytest.raises(UsageError, match=r"other\.json must hold measurements"):
+    with pytest.raises(UsageError, match=r"other\.json must contain measurements"):
         read_others(tmp_path / "other.json")
 
 

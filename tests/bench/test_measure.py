@@ -76,7 +76,7 @@ def test_the_floating_point_operations_are_those_of_the_layers(setting, folder, 
     assert facts["flops"] == network + annealing
 
 
-def test_the_facts_tell_of_the_model_and_the_machine(setting, folder, tmp_path):
+def test_the_facts_describe_the_model_and_the_machine(setting, folder, tmp_path):
     facts = Measurement(setting, folder, tmp_path / "out").facts()
     assert (facts["model"], facts["device"], facts["batch_size"]) == ("zhang.tiny", "cpu in fp32", 1)
     assert (facts["size"], facts["sizes"]) == (256, [[600, 400]] * 6)
@@ -88,7 +88,7 @@ def test_the_facts_tell_of_the_model_and_the_machine(setting, folder, tmp_path):
 
 @pytest.mark.parametrize("way", ["demo", "floor"])
 @pytest.mark.parametrize("kind", ["pictures", "films"])
-def test_a_demo_and_the_floor_count_as_many(setting, folder, tmp_path, way, kind):
+def test_a_demo_and_the_floor_count_the_same_pictures(setting, folder, tmp_path, way, kind):
     source = folder if kind == "pictures" else make_clip(tmp_path / "film.mp4")
     measurement = Measurement(replace(setting, way=way), source, tmp_path / "out")
     measurement.first()

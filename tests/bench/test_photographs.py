@@ -4,7 +4,7 @@ from PIL import Image
 from colorcli.bench.photographs import make_photograph
 
 
-def test_a_made_photograph_is_gray_of_its_size_and_the_same_every_time(tmp_path):
+def test_a_synthetic_photograph_is_gray_has_its_size_and_is_the_same_every_time(tmp_path):
     make_photograph(tmp_path / "new" / "a.jpg", (60, 40), seed=3)
     make_photograph(tmp_path / "new" / "b.jpg", (60, 40), seed=3)
     make_photograph(tmp_path / "new" / "c.jpg", (60, 40), seed=4)

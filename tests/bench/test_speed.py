@@ -71,12 +71,12 @@ def test_the_table_has_a_row_for_each_setting_and_its_protocol(speed):
     ]
 
 
-def test_of_films_the_table_tells_frames(speed):
+def test_the_table_of_films_counts_frames(speed):
     film = Speed({**FACTS, "sizes": []}, speed.rounds, 1.0, "")
     assert "| frames/s |" in table.markdown([film], "film.mp4: 4 frames", "")
 
 
-def test_memory_that_nobody_knows_is_unknown_and_that_of_a_device_is_added(speed):
+def test_unmeasured_memory_is_unknown_and_that_of_a_device_is_added(speed):
     unknown = Speed({**FACTS, "memory": None}, speed.rounds, 1.0, "")
     assert "| unknown |" in table.markdown([unknown], "", "")
     gpu = Speed({**FACTS, "device_memory": 2_000_000_000, "gpu": "Slide rule"}, speed.rounds, 1.0, "")

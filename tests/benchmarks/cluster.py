@@ -1,4 +1,4 @@
-"""What a run on a cluster costs and where it breaks: the real scheduler, with a network of a given speed in its place.
+"""What a run on a cluster costs and where it breaks: the real scheduler, with a simulated network of a given speed.
 
 `python tests/benchmarks/cluster.py simulate` prints the tables of docs/cluster.md. Time is simulated, and the work of
 the scheduler is real. `memory` reports the outcomes of many pictures, as the machine that runs the command does, and
@@ -39,7 +39,7 @@ class Cluster:
 
 @dataclass
 class Result:
-    """Of a simulated run: hours, pictures done again, pictures given up, and the scheduler's own seconds."""
+    """Result of a simulated run: hours, pictures done again, pictures given up, and the scheduler's own seconds."""
 
     hours: float
     again: int
@@ -115,7 +115,7 @@ def print_tables(pictures: int) -> None:
 
 
 def print_memory(pictures: int) -> None:
-    """Print the memory of planning and reporting so many pictures."""
+    """Print the memory of planning and reporting this number of pictures."""
     root = Path("/data/photographs of the archive")
     before = _megabytes()
     jobs = [
@@ -148,7 +148,7 @@ def _megabytes() -> float:
 
 
 def main() -> None:
-    """Run what the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["simulate", "memory"])
     parser.add_argument("--pictures", type=int)

@@ -82,7 +82,7 @@ def row(name: str, pair: list[Model], rounds: int, apart: float | None = None) -
 
 
 def processor_seconds(work: Callable[[], object]) -> float:
-    """Give the processor time of a call, from a quarter of a second of calls."""
+    """Return the processor time of a call, from a quarter of a second of calls."""
     work()
     began, calls = time.process_time(), 0
     while time.process_time() - began < 0.25:
@@ -92,7 +92,7 @@ def processor_seconds(work: Callable[[], object]) -> float:
 
 
 def apart(pair: list[Model], folder: Path) -> float:
-    """Give the mean difference in ab between two models over photographs."""
+    """Return the mean difference in ab between two models over photographs."""
     cpu, size = torch.device("cpu"), (pair[0].size, pair[0].size)
     lightness = torch.cat(
         [

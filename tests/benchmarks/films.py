@@ -1,9 +1,9 @@
-"""Measure how steady colorcli's colors are on films in color, and how near to the true ones.
+"""Measure how stable colorcli's colors are on films in color, and how close to the true ones.
 
     python tests/benchmarks/films.py FILM... [--strip strip.png]
 
-Every film is made gray and colorized frame by frame, then its colors are steadied in every way that there is. All is
-measured at the small size at which colors are steadied. Memory grows with the films: they should be short.
+Every film is made gray and colorized frame by frame, then its colors are stabilized in every available way. Everything
+is measured at the small size at which colors are stabilized. Memory grows with the films: they should be short.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from colorcli import load
 from colorcli.color import lab_to_linear_in_gamut, linear_to_srgb, rgb_to_lab
-from colorcli.evaluation.film.steadiness import FilmTally
+from colorcli.evaluation.film.stability import FilmTally
 from colorcli.film.keyframes import Keyframes
 from colorcli.film.shots import ShotDetector
 from colorcli.film.stabilizer import Stabilizer
@@ -52,7 +52,7 @@ class Clip:
     begins: list[bool]
 
     def shots(self) -> Iterable[slice]:
-        """Give the frames of each shot."""
+        """Return the frames of each shot."""
         starts = [*np.flatnonzero(self.begins), len(self.begins)]
         return (slice(start, end) for start, end in itertools.pairwise(starts))
 
@@ -100,7 +100,7 @@ def colorings(clip: Clip) -> dict[str, tuple[list[Plane], int, float]]:
 
 
 def steadied(clip: Clip, method: str) -> list[Plane]:
-    """Steady the predicted chroma, shot by shot."""
+    """Stabilize the predicted chroma, shot by shot."""
     stabilizer = Stabilizer(method)
     finished: list[Plane] = []
     for shot in clip.shots():

@@ -154,7 +154,7 @@ def measure_alone(name: str, source: Path, weights: Path) -> None:
 
 
 def peak_memory() -> float:
-    """Give the peak memory of this process in GB; rusage would count that of the parent, too."""
+    """Return the peak memory of this process in GB; rusage would count that of the parent, too."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.split("VmHWM:")[1].split()[0]) / 1e6
 
@@ -194,14 +194,14 @@ def run_folder(model: Model, source: Path, output: Path) -> None:
 
 
 def decode_predict_encode(model: Model, source: Path, color: NDArray[np.uint8]) -> None:
-    """Do what nobody can leave out, and nothing between: decode gray, ask the network once, encode in color."""
+    """Do only what cannot be left out: decode gray, run the network once, encode in color."""
     imagecodecs.jpeg8_decode(source.read_bytes())
     model.predict(torch.full((1, 1, 256, 256), 50.0))
     (source.parent / "floor.jpg").write_bytes(imagecodecs.jpeg8_encode(color, DEFAULT_QUALITY, subsampling="444"))
 
 
 def run_network(model: Model, count: int) -> None:
-    """Run the network alone as often, in as many threads as the engine does."""
+    """Run the network alone equally often, in as many threads as the engine does."""
     threads = torch.get_num_threads()
     lightness = torch.full((1, 1, 256, 256), 50.0)
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:

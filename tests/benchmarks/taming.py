@@ -1,4 +1,4 @@
-"""Measure what holding back color in shadows and splashes changes, on photographs and films in color.
+"""Measure what reducing color in shadows and splashes changes, on photographs and films in color.
 
 python tests/benchmarks/taming.py PHOTOGRAPHS [FILM...]
 """
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from colorcli import load
 from colorcli.color import rgb_to_lab
-from colorcli.evaluation.film.steadiness import FilmTally
+from colorcli.evaluation.film.stability import FilmTally
 from colorcli.inference.taming import Taming
 from colorcli.media.photographs import find_photographs, read_square
 
@@ -82,7 +82,7 @@ def row(name: str, pictures: Sequence[tuple[Tensor, Tensor, Tensor]]) -> str:
 
 
 def tamed(clip: Clip, taming: Taming) -> Clip:
-    """Hold back predicted chroma."""
+    """Reduce predicted chroma."""
     predicted = [
         taming(torch.from_numpy(ab)[None], torch.from_numpy(lightness)[None])[0].numpy()
         for lightness, ab in zip(clip.lightness, clip.predicted, strict=True)
@@ -91,7 +91,7 @@ def tamed(clip: Clip, taming: Taming) -> Clip:
 
 
 def steadiness(clip: Clip) -> dict[str, dict[str, float]]:
-    """Compute the figures of a film's colors per frame and steadied."""
+    """Compute the figures of a film's colors per frame and stabilized."""
     ways = {"true": clip.true, "per frame": clip.predicted, "flow": steadied(clip, "flow")}
     tally = FilmTally()
     for number, (lightness, begins) in enumerate(zip(clip.lightness, clip.begins, strict=True)):

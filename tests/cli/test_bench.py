@@ -40,10 +40,10 @@ def test_a_demo_the_floor_and_another_machine_are_compared(weights, tmp_path, ca
     assert "times other.json" in capsys.readouterr().out
 
 
-def test_a_file_that_holds_no_measurements_is_an_error(tmp_path, capsys):
+def test_a_file_without_measurements_is_an_error(tmp_path, capsys):
     (tmp_path / "other.json").write_text('{"source": "pictures"}')
     assert bench("--against", str(tmp_path / "other.json")) == 2
-    assert "must hold measurements of `colorcli bench --json`" in capsys.readouterr().err
+    assert "must contain measurements from `colorcli bench --json`" in capsys.readouterr().err
 
 
 def test_an_unknown_comparison_is_an_error(capsys):

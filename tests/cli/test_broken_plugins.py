@@ -1,4 +1,4 @@
-"""Whatever is wrong with a plugin, it is told by its name, and the built-in colorizers go on."""
+"""Whatever is wrong with a plugin, the plugin is named, and the built-in colorizers still work."""
 
 import io
 import json
@@ -21,7 +21,7 @@ BUILT_IN = {"iizuka", "koalarization", "pix2pix", "siggraph17", "zhang"}
 
 
 def answering(answer):
-    """The sunset, with another answer."""
+    """The sunset plugin, with another result."""
     assert "return warmth * ab" in SUNSET
     return SUNSET.replace("return warmth * ab", f"return {answer}")
 
@@ -48,7 +48,7 @@ def photo(tmp_path, monkeypatch):
 
 @pytest.fixture
 def broken(tmp_path, monkeypatch):
-    """Install a plugin `sunset` that is broken in some way; give its distribution."""
+    """Install a plugin `sunset` that is broken in some way; return its distribution."""
     site = SitePackages(tmp_path / "site")
     monkeypatch.syspath_prepend(site.folder)
 
@@ -92,7 +92,7 @@ RUN = {
     "newer API": "The plugin sunset ({distribution} 1.0) is broken: it needs version 2 of the plugin API",
     "wrong shape": "sunset returned chroma of shape (1, 3, 128, 128); expected a tensor of shape (1, 2, h, w)",
     "not a number": "sunset returned chroma that is not finite",
-    "name clash": "The plugin sunset ({distribution} 1.0) provides no colorizer sunset, but zhang.",
+    "name clash": "The plugin sunset ({distribution} 1.0) does not provide a colorizer sunset, only zhang.",
 }
 
 
@@ -171,7 +171,7 @@ def failing(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("how", FAILING)
 @pytest.mark.parametrize("order", [("sunset", "koalarization"), ("koalarization", "sunset")], ids=" ".join)
-def test_in_evaluate_one_bad_model_leaves_the_others_standing(failing, color_photos, capsys, how, order):
+def test_evaluate_continues_after_one_bad_model(failing, color_photos, capsys, how, order):
     failing(how)
     assert main(["evaluate", *order, str(color_photos), "--size", "64", "--device", "cpu"]) == 1
     captured = capsys.readouterr()
@@ -183,7 +183,7 @@ def test_in_evaluate_one_bad_model_leaves_the_others_standing(failing, color_pho
 
 
 @pytest.mark.parametrize("how", FAILING)
-def test_in_compare_one_bad_model_leaves_the_others_standing(failing, color_photos, capsys, tmp_path, how):
+def test_compare_continues_after_one_bad_model(failing, color_photos, capsys, tmp_path, how):
     failing(how)
     page = tmp_path / "page.html"
     assert main(["compare", "sunset", "koalarization", str(color_photos), "-o", str(page), "--device", "cpu"]) == 1
@@ -294,7 +294,7 @@ def test_an_error_names_plugin_and_picture_and_debug_shows_the_traceback(failing
 
 
 def test_edited_code_is_used_at_once_and_its_outputs_are_not_up_to_date(photo, tmp_path, capsys):
-    """Each run is a process of its own, as for someone who works on a plugin."""
+    """Each run is a separate process, as for someone who works on a plugin."""
     site = SitePackages(tmp_path / "site")
     site.add("edited", SUNSET, "sunset")
     module = site.folder / "edited.py"

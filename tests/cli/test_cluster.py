@@ -23,17 +23,17 @@ def colorcli(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["dask", "ray:", "ray://", "ray://host", "ray://host:port", "http://host:6379"])
-def test_another_cluster_than_ray_is_refused(colorcli, text):
+def test_a_cluster_other_than_ray_is_refused(colorcli, text):
     code, err = colorcli("--on", text)
     assert code == 2
     assert "must be ray or ray://HOST:PORT, such as ray://10.0.0.5:6379" in err
 
 
 @pytest.mark.parametrize("option", ["--gpus-per-worker", "--cpus-per-worker"])
-def test_what_a_worker_takes_needs_a_cluster(colorcli, option):
+def test_worker_options_need_a_cluster(colorcli, option):
     code, err = colorcli(option, "2")
     assert code == 2
-    assert f"{option} is for a cluster." in err
+    assert f"{option} needs a cluster." in err
 
 
 def test_a_gpu_needs_workers_that_have_one(colorcli):

@@ -49,7 +49,7 @@ HEAVY = {  # each takes milliseconds at least; --help takes about as long as the
 
 @pytest.fixture
 def fails(monkeypatch):
-    """A command that raises what it is told to."""
+    """A command that raises a given exception."""
 
     def command(error):
         @click.command()

@@ -73,7 +73,7 @@ def test_an_empty_list_of_plugins_is_a_sentence(capsys, monkeypatch):
     assert plugins(capsys) == "No plugins are installed.\n"
 
 
-def test_list_is_what_there_is_without_a_command(capsys):
+def test_list_is_the_default_command(capsys):
     assert plugins(capsys, "list") == plugins(capsys)
 
 
@@ -81,7 +81,7 @@ def test_list_is_what_there_is_without_a_command(capsys):
 
 
 def test_a_new_plugin_can_be_installed_and_used_at_once(tmp_path):
-    """The newcomer's path, in processes of its own: `pip install -e`, list, run, check."""
+    """What a newcomer does, in separate processes: `pip install -e`, list, run, check."""
     Image.linear_gradient("L").resize((60, 80)).save(tmp_path / "photo.jpg")
     site = tmp_path / "site"
     site.mkdir()
@@ -92,7 +92,7 @@ def test_a_new_plugin_can_be_installed_and_used_at_once(tmp_path):
         "PIP_TARGET": str(site),
         "PIP_NO_INDEX": "1",
         "PIP_NO_DEPS": "1",
-        "PIP_NO_BUILD_ISOLATION": "0",  # pip's way to say that there shall be none
+        "PIP_NO_BUILD_ISOLATION": "0",  # how pip is told to use none
     }
 
     def python(*args):
@@ -113,7 +113,7 @@ def test_a_new_plugin_can_be_installed_and_used_at_once(tmp_path):
     assert " passed" in python("pytest", "-q", "-p", "no:cacheprovider", "colorcli-night-sky/tests")
 
 
-def test_a_new_plugin_goes_where_it_is_told_and_says_what_to_do_next(capsys, tmp_path):
+def test_a_new_plugin_is_written_where_asked_and_says_what_to_do_next(capsys, tmp_path):
     assert main(["plugins", "new", "sunset", "-o", str(tmp_path / "mine")]) == 0
     captured = capsys.readouterr()
     assert captured.out == f"{tmp_path / 'mine'}\n"

@@ -62,7 +62,7 @@ def test_the_bar_counts_and_notes_are_not_interpreted_as_markup():
     assert "a note on [bold] names" in shown
 
 
-def test_no_terminal_sees_no_bar():
+def test_without_a_terminal_there_is_no_bar():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert done.stdout == "result 0\nresult 1\nresult 2\n"
     assert done.stderr == "a note on [bold] names\n"

@@ -1,4 +1,4 @@
-"""Object storage on the command line: S3, on a server of this machine."""
+"""Object storage on the command line: S3, on a server on this machine."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def stored(url):
     return {key.removeprefix(url.partition("://")[2] + "/"): system.cat_file(key) for key in found}
 
 
-def test_outputs_are_those_of_files_to_the_byte_and_a_second_run_finds_them_done(photos, colorcli):
+def test_outputs_equal_local_ones_byte_for_byte_and_a_second_run_skips_them(photos, colorcli):
     url, local = photos
     assert colorcli(local)[0] == 0
     code, out, err = colorcli(url, "--json")

@@ -94,7 +94,7 @@ def test_an_output_folder_within_the_input_is_not_colored_again(colorcli, photos
 
 
 @pytest.mark.parametrize("name", ["two words.png", "two\nlines.png", "写真.png", "Фото.jpg", "-dash.png", "%s{0}.png"])
-def test_a_name_may_be_anything(colorcli, tmp_path, name):
+def test_a_file_may_have_any_name(colorcli, tmp_path, name):
     gray(tmp_path / "in" / name)
     code, out, err = colorcli("in", "--json")
     assert code == 0
@@ -171,7 +171,7 @@ def test_a_dry_run_shows_what_would_be_written_and_writes_nothing(colorcli, phot
     assert files(tmp_path) == before
 
 
-def test_a_dry_run_tells_what_is_done_from_what_would_be_written(colorcli, photos):
+def test_a_dry_run_distinguishes_what_is_done_from_what_would_be_written(colorcli, photos):
     assert colorcli("photos", "--dry-run")[2] == "4 to write\n"
     colorcli("photos")
     (photos.with_name("photos-color") / "b.png").unlink()
@@ -199,7 +199,7 @@ def test_a_dry_run_reports_outputs_that_it_would_not_replace(colorcli, photos):
     assert colorcli("photos/b.png", "--strength", "0.5", "--dry-run", "--overwrite")[2] == "1 to write\n"
 
 
-def test_a_dry_run_knows_samples_and_entropy(colorcli, photos):
+def test_a_dry_run_lists_samples_and_entropy(colorcli, photos):
     colorcli("photos/b.png", "--samples", "1")
     assert colorcli("photos/b.png", "--samples", "2", "--explain", "--dry-run")[2] == "2 to write, 1 done before\n"
 
@@ -211,7 +211,7 @@ def test_many_outputs_of_other_settings_are_one_error_and_a_count(colorcli, phot
     assert err.splitlines() == [
         "error: photos-color/a.jpg was made by zhang.tiny with other settings.",
         "hint: Replace it with --overwrite, or write to another place with -o.",
-        "error: 3 more outputs exist already. List them with -v.",
+        "error: 3 more outputs already exist. List them with -v.",
         "0 colorized, 4 failed in photos-color",
     ]
     assert [("error" in row) for row in rows(out)] == [True] * 4
@@ -523,13 +523,13 @@ def test_the_first_run_without_a_model_mentions_the_best_one_once(tmp_path, monk
     gray(tmp_path / "photo.png")
     for _ in range(2):
         assert main(["run", "--dry-run", str(tmp_path / "photo.png")]) == 0
-    assert capsys.readouterr().err.count("The best colors are those of `--model ddcolor`") == 1
+    assert capsys.readouterr().err.count("`--model ddcolor` has better colors") == 1
 
 
 # Taming
 
 
-def test_taming_changes_colors_and_is_another_setting(tmp_path, capsys):
+def test_taming_changes_colors_and_is_a_setting(tmp_path, capsys):
     gray(tmp_path / "a.png")
     run = ["run", "--model", "zhang.starter", str(tmp_path / "a.png")]
     colors = []
@@ -585,7 +585,7 @@ def test_a_hint_on_the_command_line_colors_its_place_and_is_listed(colorcli, tmp
     assert red > blue + 60
 
 
-def test_other_hints_are_other_settings(colorcli, tmp_path):
+def test_different_hints_are_different_settings(colorcli, tmp_path):
     gray(tmp_path / "a.png")
     colorcli("--hint", "10,8=#b03020", "a.png")
     assert "1 done before" in colorcli("--hint", "10,8=#b03020", "a.png")[2]
@@ -629,7 +629,7 @@ def test_strokes_on_a_transparent_picture_are_hints(colorcli, tmp_path):
         (["--hint", "10=#b03020", "photos"], "A hint must be X,Y=COLOR"),
         (["--hint", "10,10=red", "photos"], "for a single picture, but there are 4"),
         (["--hints", "missing.csv", "photos"], "missing.csv"),
-        (["--hints", "wrong.csv", "photos"], "hints for c.jpg, which is not among the inputs"),
+        (["--hints", "wrong.csv", "photos"], "Hints refer to c.jpg, which is not among the inputs"),
     ],
 )
 def test_hints_that_cannot_be_used_are_refused_before_anything_is_written(colorcli, photos, tmp_path, args, problem):
@@ -662,5 +662,5 @@ def test_a_photograph_to_take_colors_from_is_noted_and_is_a_setting(colorcli, tm
     assert "with other settings" in colorcli("a.png")[2]
     code, _, err = colorcli("--like", "a.png", "--overwrite", "a.png")
     assert code == 2
-    assert "a.png has no colors to take." in err
+    assert "a.png is not in color." in err
     assert "--like and --samples cannot be used together" in colorcli("--like", "like.png", "--samples", 2, "a.png")[2]

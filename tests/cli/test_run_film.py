@@ -256,7 +256,7 @@ def forgetful():
         (None, "no ffmpeg was found on the PATH"),
     ],
 )
-def test_an_unsuitable_ffmpeg_on_the_path_is_passed_over_and_v_tells_why(
+def test_an_unsuitable_ffmpeg_on_the_path_is_passed_over_and_v_says_why(
     colorcli, film, tmp_path, monkeypatch, ffmpeg_prints, reason
 ):
     programs = tmp_path / "programs"
@@ -300,7 +300,7 @@ def long_film(path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise")
-def test_ctrl_c_keeps_the_parts_and_tells_how_to_resume(tmp_path, weights):
+def test_ctrl_c_keeps_the_parts_and_says_how_to_resume(tmp_path, weights):
     long_film(tmp_path / "film.mp4")
     options = ["film.mp4", "--preset", "veryslow", "--crf", "1"]
     with process(*options, weights=weights, cwd=tmp_path) as running:

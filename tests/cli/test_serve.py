@@ -1,4 +1,4 @@
-"""`colorcli serve` as people start it."""
+"""`colorcli serve`, as users start it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADDRESS = re.compile(r"http://(\S+):(\d+)/\?token=([\w-]+)\n")
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a server in a process of its own, on a port that is free; give it, and the address that it prints."""
+    """Start a server in a separate process, on a free port; return it, and the address that it prints."""
     write_tiny_weights(tmp_path / "tiny.safetensors")
     running = []
 
@@ -72,7 +72,7 @@ def test_every_start_has_a_token_of_its_own_unless_one_is_given(start):
     assert start(COLORCLI_TOKEN=TOKEN)[1][2] == TOKEN
 
 
-def test_listening_for_others_says_what_it_means(start):
+def test_listening_for_other_computers_prints_a_warning(start):
     process, (host, port, token) = start("--host=0.0.0.0", f"--token={TOKEN}")
     assert host == "127.0.0.1"
     assert status(port, token) == 200
@@ -107,7 +107,7 @@ def test_a_missing_package_is_named_with_the_extra_that_installs_it(module, monk
     monkeypatch.setitem(sys.modules, module, None)
     assert main(["serve", "--no-browser"]) == 2
     error = capsys.readouterr().err
-    assert f"colorcli serve needs {module}, not installed." in error
+    assert f"colorcli serve needs {module}, which is not installed." in error
     assert 'pip install "colorcli[serve]"' in error
 
 

@@ -1,4 +1,4 @@
-"""Twenty plugins cost nothing until one of them is asked for. What is imported is looked at, not the time."""
+"""Twenty plugins cost nothing until one of them is requested. The imports are checked, not the time."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def imported(site, tmp_path):
-    """Run a program in a process of its own; return which modules of plugins it imported."""
+    """Run a program in a separate process; return which modules of plugins it imported."""
 
     def run(program):
         report = f"print(*({PLUGINS | BUILT_IN!r} & set(sys.modules)), file=sys.stderr)"
@@ -79,6 +79,6 @@ def test_a_plugin_with_another_name_than_its_colorizer_is_found(imported):
 
 
 def test_listing_plugins_loads_all_of_them(imported):
-    """Which shows that the tests above could fail."""
+    """This shows that the tests above can fail."""
     listing = "from colorcli.cli import main\nassert main(['plugins']) == 1  # one has another name than its colorizer"
     assert imported(listing) == PLUGINS | BUILT_IN

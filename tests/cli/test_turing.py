@@ -121,4 +121,4 @@ def test_results_without_a_key_are_an_error(here, score):
     save(here / "a.json", "{}")
     code, _, err = score("a.json")
     assert code == 1
-    assert "No *.key.json found near the results.\nhint: Give the page's key with --key." in err
+    assert "No *.key.json found near the results.\nhint: Pass the page's key with --key." in err

@@ -280,7 +280,7 @@ def test_verify_reports_missing_files(weights, site):
 
 @pytest.fixture
 def outdated(weights, site):
-    """Downloaded weights that the manifest does not name any more."""
+    """Downloaded weights that the manifest no longer names."""
     path = Path(weights("pull", "plain.best")[1].strip())
     pin(site, newer=replace(TABLES["best"], sha256="0" * 64), starter=TABLES["starter"])
     return path

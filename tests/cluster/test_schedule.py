@@ -1,4 +1,4 @@
-"""Who does what, and what becomes of the jobs of a worker that ended."""
+"""Which worker gets which jobs, and what becomes of the jobs of a worker that ended."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_a_job_that_ends_two_workers_is_given_up_and_the_others_are_not():
     assert innocent + other == [jobs(3)[0], jobs(3)[2]]
 
 
-def test_a_job_that_was_alone_from_the_beginning_has_a_second_try():
+def test_a_job_that_was_alone_from_the_beginning_gets_a_second_try():
     schedule = Schedule(jobs(1), workers=1)
     assert schedule.worker_ended(schedule.take()) == []
     assert schedule.worker_ended(schedule.take()) == jobs(1)
@@ -68,7 +68,7 @@ def test_the_loss_of_a_machine_is_not_the_fault_of_its_jobs():
 
 
 @pytest.mark.parametrize("ends", ["worker_ended", "machine_lost"])
-def test_no_job_is_tried_for_ever(ends):
+def test_no_job_is_tried_forever(ends):
     schedule = Schedule(jobs(5), workers=1, batch=5)
     given_up = []
     for _ in range(100):

@@ -33,7 +33,7 @@ def wheel(name):
     return path
 
 
-def test_features_have_the_strides_and_channels_that_it_tells():
+def test_features_have_the_declared_strides_and_channels():
     network = EfficientNetLite(inputs=1, embeds=True)
     pyramid = network.features(torch.zeros(1, 1, 64, 96))
     assert [tuple(each.shape[1:]) for each in pyramid] == [
@@ -43,7 +43,7 @@ def test_features_have_the_strides_and_channels_that_it_tells():
     assert network.embed(pyramid[-1]).shape == (1, DIMENSIONS)
 
 
-def test_without_a_classifier_it_has_neither_it_nor_its_head():
+def test_without_classes_it_has_neither_a_classifier_nor_its_head():
     keys = EfficientNetLite(inputs=1).state_dict()
     assert not any(key.startswith(("conv_head", "fc")) for key in keys)
     assert sum(value.numel() for value in keys.values()) == pytest.approx(2.9e6, rel=0.02)

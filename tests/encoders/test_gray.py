@@ -26,7 +26,7 @@ def test_it_stays_in_eval_mode():
     assert not GrayEncoder("efficientnet-lite0").train().training
 
 
-def test_an_encoder_of_timms_gives_its_pyramid():
+def test_a_timm_encoder_returns_its_pyramid():
     pytest.importorskip("timm")
     encoder = GrayEncoder("timm/resnet10t")
     pyramid = encoder(torch.zeros(1, 1, 64, 64))

@@ -14,7 +14,7 @@ class Network(nn.Module):
         self.head = nn.Linear(2, 2)
 
 
-def test_a_network_that_begins_gets_the_published_weights():
+def test_a_new_network_gets_the_published_weights():
     network = Network()
     EncoderTraining("published", 0.1).start(network)
     expected = read_wheel("efficientnet-lite0")["blocks.3.project_conv.bias"]
@@ -40,7 +40,7 @@ def test_an_encoder_learns_at_its_share_of_the_rate():
 
 
 @pytest.mark.parametrize(("finest", "first"), [(2, 0), (4, 1), (8, 3), (16, 5), (32, 11)])
-def test_an_encoder_learns_from_a_stride_on(finest, first):
+def test_an_encoder_learns_from_the_given_stride(finest, first):
     network = Network()
     EncoderTraining("random", 1.0, finest).start(network)
     model = network.encoder.model

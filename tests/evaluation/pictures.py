@@ -11,7 +11,7 @@ NARROW = {"widths": [4, 4, 8, 8]}
 
 
 def save_photographs(folder, count, size=(40, 30), seed=0):
-    """Write photographs of smooth random colors, and give their names."""
+    """Write photographs of smooth random colors, and return their names."""
     folder.mkdir(parents=True, exist_ok=True)
     chance = np.random.default_rng(seed)
     names = [f"{index:02d}.png" for index in range(count)]
@@ -41,7 +41,7 @@ def save_weights(path, seed=0, **changed):
 
 
 def pipeline(path, **options):
-    """Load weights written by `save_weights` as the line that `colorcli run` uses."""
+    """Load weights written by `save_weights` as the pipeline that `colorcli run` uses."""
     from colorcli.inference.pipeline import Pipeline
 
     return Pipeline(colorcli.load("zhang", weights=path, device="cpu", precision="fp32"), options=options)

@@ -36,7 +36,7 @@ def rows(*args, section=0, **settings):
 
 
 class Redness(Metric):
-    """A metric as a plugin has one."""
+    """A metric like that of a plugin."""
 
     name, heading, alone = "redness", "redness", True
 
@@ -45,7 +45,7 @@ class Redness(Metric):
 
 
 class Broken(Metric):
-    """Whose method is given to it."""
+    """A metric whose method is passed to it."""
 
     name, heading = "broken", "broken one"
 

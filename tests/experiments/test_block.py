@@ -1,4 +1,4 @@
-"""The figures of an experiment on a Markdown page of somebody."""
+"""The figures of an experiment on a user's Markdown page."""
 
 import pytest
 

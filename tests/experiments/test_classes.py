@@ -8,7 +8,7 @@ from colorcli.evaluation.classifiers import classifier
 from colorcli.evaluation.metrics.recognition import likeliest
 from colorcli.experiments.classes import recognize
 from colorcli.experiments.declaration import Classes
-from colorcli.experiments.measured import Place
+from colorcli.experiments.measured import RunOptions
 from colorcli.metric import Colors
 from colorcli.pages.sheet import PictureVersions
 from tests.training.photographs import picture
@@ -34,7 +34,7 @@ def test_a_class_comes_with_its_probability():
 def test_every_version_has_a_row_in_the_papers_order_after_the_papers_own():
     original = picture(0)
     versions = {"gray": original.convert("L"), "T = 0.09": original, "T = 0": picture(1), "original": original}
-    table = recognize(DECLARED, [PictureVersions("a.jpg", versions)], "lite2", Place(device="cpu"))
+    table = recognize(DECLARED, [PictureVersions("a.jpg", versions)], "lite2", RunOptions(device="cpu"))
     assert list(table.heading) == ["picture", "version", "class", "confidence"]
     assert table.note == "Here, EfficientNet-Lite2 recognizes the pictures."
     assert table.rows[0] == ["paper: figure 3", "ORIGINAL", "basset", "0.9923"]

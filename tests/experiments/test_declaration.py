@@ -82,9 +82,9 @@ def test_runs_and_their_variants_may_be_of_some_scales_only(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after", "problem"),
     [
-        ('run = "long"', 'run = "lonk"', "variants: long is of the run lonk, which is not declared"),
-        ('of = ["wide", "long"]', 'of = ["wide"]', "must be of 2 runs or variants, one for each column, got 1"),
-        ('of = ["wide", "long"]', 'of = ["wide", "longer"]', "is of longer, which is not a run"),
+        ('run = "long"', 'run = "lonk"', "variants: long refers to the run lonk, which is not declared"),
+        ('of = ["wide", "long"]', 'of = ["wide"]', "must name 2 runs or variants, one for each column, got 1"),
+        ('of = ["wide", "long"]', 'of = ["wide", "longer"]', "refers to longer, which is not a run"),
         ("printed = [3.1, 3.3]", "printed = [3.1]", "must have 2 printed figures, got 1"),
         ('loss = "validation loss"', 'loss = "a", metric = "b"', "must have either a loss or a metric"),
         ('scales = ["full"]', 'scales = ["huge"]', "long: huge is not a scale"),

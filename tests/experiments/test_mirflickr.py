@@ -53,7 +53,7 @@ def test_a_manifest_is_replaced_only_on_request(mirflickr, capsys):
     assert run(mirflickr, "--overwrite") == 0
 
 
-def test_folders_of_something_else_are_errors(mirflickr, capsys):
+def test_other_folders_are_errors(mirflickr, capsys):
     (mirflickr / "annotations" / "tree.txt").write_text("oak")
     assert run(mirflickr) == 1
     assert "tree.txt must have the number of a picture in each line" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from colorcli.cli import main
 from colorcli.errors import UsageError
 from colorcli.evaluation.tables import Column, Comparison, Figure, Report, Section, Table
 from colorcli.experiments.declaration import Stopping
-from colorcli.experiments.stopping import course, gl_over_pk, kept_epochs
+from colorcli.experiments.stopping import gl_over_pk, kept_epochs, study_epochs
 from colorcli.training.report import RunLosses
 from colorcli.training.stopping import is_over
 from tests.training.photographs import write_photographs, write_recipe
@@ -34,7 +34,7 @@ def test_the_rule_stops_where_training_would_have_stopped():
     training, validation = (list(RUN.losses[name].values()) for name in ("loss", "validation loss"))
     for limit in (0.05, 0.1, 0.3, 0.6):
         stopped = [n for n in range(1, 6) if is_over(training[:n], validation[:n], 2, limit)]
-        chosen = course(Stopping(title="t", run="run", losses=("loss",), k=2, limit=limit), RUN, report({}), {})
+        chosen = study_epochs(Stopping(title="t", run="run", losses=("loss",), k=2, limit=limit), RUN, report({}), {})
         never = "" if stopped else " (never)"
         assert chosen.choices[f"GL / P_2 on loss above {limit:g}{never}"] == min(stopped, default=5)
 
@@ -53,7 +53,7 @@ def report(figures, comparisons=()):
 def test_each_rule_chooses_its_own_epoch():
     figures = {1: (10.0, 9.0, 50.0), 3: (30.0, 5.0, 40.0), 5: (20.0, 1.0, 45.0)}
     declared = Stopping(title="t", run="run", losses=("loss",), k=2, limit=0.15)
-    found = course(declared, RUN, report(figures), {f"epoch {epoch}": epoch for epoch in figures})
+    found = study_epochs(declared, RUN, report(figures), {f"epoch {epoch}": epoch for epoch in figures})
     assert found.choices == {
         "lowest validation loss": 2,
         "GL / P_2 on loss above 0.15": 4,
@@ -76,8 +76,8 @@ def test_epochs_whose_difference_from_the_chosen_one_may_be_chance_are_named():
     ]
     compared.append(Comparison("epoch 3", "mean color", "recognition", Figure(0.0, (-1.0, 1.0)), 1, 10))
     declared = Stopping(title="t", run="run", losses=("loss",), k=2)
-    found = course(declared, RUN, report(figures, compared), {f"epoch {epoch}": epoch for epoch in figures})
-    assert found.alike["best recognized as the original %"] == [5]
+    found = study_epochs(declared, RUN, report(figures, compared), {f"epoch {epoch}": epoch for epoch in figures})
+    assert found.comparable["best recognized as the original %"] == [5]
     _, choices = found.tables(declared)
     assert ["best recognized as the original %", "3", "5"] in choices.rows
 

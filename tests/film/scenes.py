@@ -20,7 +20,7 @@ def pan(seed: int, frames: int, step: int = 1, size: tuple[int, int] = SIZE) -> 
 
 
 def painted(lightness: list[np.ndarray]) -> list[np.ndarray]:
-    """Chroma that belongs to the wall: wherever it moves to, its colors go along."""
+    """Chroma that belongs to the wall and moves with it."""
     return [np.concatenate((picture - 50, 30 - picture / 2)) for picture in lightness]
 
 
@@ -30,7 +30,7 @@ def flat(ab: tuple[float, float], size: tuple[int, int] = SIZE) -> np.ndarray:
 
 
 def passing_disc(frames: int, step: int = 3, size: tuple[int, int] = SIZE):
-    """A red disc before a green wall that keeps still: lightness, chroma, and where the disc is, (h, w)."""
+    """A red disc in front of a green wall that stays still: lightness, chroma, and where the disc is, (h, w)."""
     y, x = np.mgrid[: size[0], : size[1]]
     background, face = wall(1, size)[:, : size[1]], wall(2, size)[:, :30]
     lightness, chroma, discs = [], [], []

@@ -48,7 +48,7 @@ class Plain(Colorizer):
 
 
 class Counting(nn.Module):
-    """Hands chroma on, counts pictures, and fails from one on."""
+    """Passes chroma on, counts pictures, and fails from a given picture on."""
 
     def __init__(self, last=10**9):
         super().__init__()
@@ -229,7 +229,7 @@ def test_no_color_crosses_a_cut(tmp_path, settings):
 
 def test_flicker_is_stabilized_unless_switched_off(tmp_path):
     class Flickering(nn.Module):
-        """Green or purple, by how light the picture is on the whole, of which there is no telling beforehand."""
+        """Green or purple, depending on the mean lightness of the picture, which is unpredictable."""
 
         def forward(self, ab):
             sign = torch.sign(torch.frac(ab.mean(dim=(1, 2, 3), keepdim=True) * 977) - 0.5)
@@ -426,7 +426,7 @@ def short_pieces(monkeypatch):
 
 
 def panning(count, width=64):
-    """A view that moves over a wall of blocks, with grain: one long shot."""
+    """A pan over a wall of blocks, with grain: one long shot."""
     wall = np.kron(np.random.default_rng(3).integers(40, 220, (3, 40, 1), np.uint8), np.ones((16, 16, 3), np.uint8))
     return noisy(np.array([wall[:, step : step + width] for step in range(count)]))
 

@@ -19,7 +19,7 @@ from tests.film.test_colorize import (
 
 
 def shared(source, settings):
-    """The film as a machine of its own sees it."""
+    """The film as a separate machine sees it."""
     job = Job(source, source.with_name(f"{source.stem}-color{source.suffix}"), source.name, film=True)
     return SharedFilm(pipeline_of(), job, settings, {})
 

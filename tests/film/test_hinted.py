@@ -45,7 +45,7 @@ def test_all_hints_of_a_time_make_one_reference(film):
     assert references[0].picture.shape == (48, 64, 3)
 
 
-def test_other_hints_are_other_settings():
+def test_different_hints_are_different_settings():
     several = [(), hints("50%,50%@0.08=#b03020"), hints("50%,50%@0.12=#b03020"), hints("50%,50%@0.08=navy")]
     digests = {FilmSettings(hints=each).provenance(pipeline_of()).settings for each in several}
     assert len(digests) == 4

@@ -6,7 +6,7 @@ from tests.film.scenes import SIZE, flat, flickering, painted, pan, passing_disc
 
 
 class Predictions:
-    """Chroma that is told for the frames that are asked for, and which those were."""
+    """Returns given chroma for the requested frames, and records which frames those were."""
 
     def __init__(self, lightness, chroma):
         self.chroma = dict(zip(map(id, lightness), chroma, strict=True))

@@ -119,7 +119,7 @@ def test_what_is_missing_is_an_error(tmp_path):
     (tmp_path / "in" / "shot-000003.png").unlink()
     with pytest.raises(UnreadableMedia, match=r"shot-000003\.png: this frame is missing"):
         probe(pattern)
-    with pytest.raises(UnreadableMedia, match="no such pictures found"):
+    with pytest.raises(UnreadableMedia, match="no pictures found"):
         probe(tmp_path / "in" / "take-%06d.png")
 
 

@@ -39,7 +39,7 @@ def panning(shots, frames):
 
 
 def passing(frames):
-    """RGB (2 * frames, H, W, 3): in each of two shots, a red disc passes before a green wall."""
+    """RGB (2 * frames, H, W, 3): in each of two shots, a red disc passes in front of a green wall."""
     lightness, chroma, _ = passing_disc(frames, 2, SIZE[::-1])
     rgb = lab_to_rgb(torch.from_numpy(np.stack(lightness)), torch.from_numpy(np.stack(chroma)))
     rgb = (rgb.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
@@ -301,7 +301,7 @@ def test_a_shot_may_have_a_strength_and_a_model_of_its_own(tmp_path):
     assert np.abs(found[2] - plain[2]).mean() > 0.1
 
 
-def test_other_stills_are_other_settings(tmp_path):
+def test_different_stills_are_different_settings(tmp_path):
     gray, true = in_two(tmp_path, panning(2, 10))
     shots = colored_stills(tmp_path / "stills", gray, true)
     settings = FilmSettings(codec="ffv1", stills=tmp_path / "stills")

@@ -102,7 +102,9 @@ def test_hints_without_a_name_are_for_a_single_picture():
 
 def test_a_name_that_no_picture_has_is_refused():
     HintSet({"b.jpg": (RED,), "in/b.jpg": (RED,)}).check(["a.jpg", "in/b.jpg"])
-    with pytest.raises(UsageError, match=r"hints for bb\.jpg, which is not among the inputs\. Did you mean b\.jpg"):
+    with pytest.raises(
+        UsageError, match=r"Hints refer to bb\.jpg, which is not among the inputs\. Did you mean b\.jpg"
+    ):
         HintSet({"bb.jpg": (RED,)}).check(["a.jpg", "in/b.jpg"])
 
 

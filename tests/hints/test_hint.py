@@ -36,7 +36,7 @@ def test_a_pixel_means_its_center():
     assert (hint.x, hint.y, hint.radius) == (0.0025, 0.99, 0.05)
 
 
-def test_percent_are_of_each_side_and_a_radius_of_the_longer_one():
+def test_positions_in_percent_are_of_each_side_and_radii_of_the_longer_one():
     hint = WrittenHint.parse("25%,100%=red@3%").placed(200, 50)
     assert (hint.x, hint.y, hint.radius) == (0.25, 1.0, 0.03)
     assert WrittenHint.parse("25%,100%=red").placed(200, 50).radius == DEFAULT_RADIUS
@@ -63,7 +63,7 @@ def test_values_out_of_bounds_are_refused(values):
         Hint(*values)
 
 
-def test_times_and_colors_that_are_none_are_refused():
+def test_invalid_times_and_colors_are_refused():
     for parse, text in ((parse_time, "1:2:3:4"), (parse_time, "soon"), (parse_color, "rgba(1, 2, 3, 4)")):
         with pytest.raises(UsageError, match="must be"):
             parse(text)

@@ -7,7 +7,7 @@ def planes(*values, side=32):
     return torch.tensor(values).view(1, -1, 1, 1).expand(1, len(values), side, side)
 
 
-def test_what_was_wrong_in_the_reference_is_put_right_where_places_are_alike():
+def test_errors_in_the_reference_are_corrected_in_similar_places():
     table = ColorTable(planes(50.0), planes(10.0, 20.0), planes(5.0, 30.0))
     found = table.difference(planes(50.0, side=4), planes(10.0, 20.0, side=4))
     assert found.shape == (1, 2, 4, 4)
@@ -15,7 +15,7 @@ def test_what_was_wrong_in_the_reference_is_put_right_where_places_are_alike():
     assert (found[0, :, 0, 0] - expected).abs().max() < 0.5
 
 
-def test_nothing_changes_where_the_reference_has_nothing_alike():
+def test_nothing_changes_where_the_reference_has_nothing_similar():
     table = ColorTable(planes(20.0), planes(10.0, 20.0), planes(-20.0, 40.0))
     for lightness, ab in ((90.0, (10.0, 20.0)), (20.0, (-50.0, -50.0))):
         assert table.difference(planes(lightness), planes(*ab)).abs().max() < 0.1

@@ -104,7 +104,7 @@ def test_a_dot_spreads_beside_a_large_stroke():
 
 
 @pytest.mark.parametrize("size", [(700, 500), (300, 1200), (1, 40), (3, 2), (1, 1)])
-def test_pictures_of_any_proportions_are_spread_over(size):
+def test_hints_spread_over_pictures_of_any_proportions(size):
     ab = Spreader(torch.full((1, 1, *size), 50.0)).spread(torch.zeros(1, 2, 16, 16), [Hint(1.0, 1.0, RED)])
     scale = min(1, LONGEST_SIDE / max(size))
     assert ab.shape[-2:] == tuple(max(16, round(side * scale)) for side in size)

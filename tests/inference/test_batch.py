@@ -50,7 +50,7 @@ def run(folder: Path, output: Path | None = None, **settings):
     return {outcome.job.source.name: outcome for outcome in outcomes}
 
 
-def test_what_is_in_color_is_copied_byte_by_byte(mixed, tmp_path):
+def test_what_is_in_color_is_copied_byte_for_byte(mixed, tmp_path):
     outcomes = run(mixed, tmp_path / "out")
     assert {name: outcome.kind for name, outcome in outcomes.items()} == {
         "color.jpg": "copy",

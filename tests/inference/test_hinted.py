@@ -1,4 +1,4 @@
-"""Hints in a pipeline: what they change, what they say, and that other hints are other settings."""
+"""Hints in a pipeline: what they change, what their notes say, and that different hints are different settings."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_hint_keeps_its_color_whatever_the_strength():
     assert np.abs(colors[0] - colors[1]).max() <= 2
 
 
-def test_hints_go_with_sampled_colorings():
+def test_hints_work_with_sampled_colorings():
     sampled = SamplingPipeline(sampling_pipeline_of(), 3)
     colored = next(HintedPipeline(sampled, [Hint(0.2, 0.5, RED)]).colorize([Frame(halves())]))
     plain = next(sampled.colorize([Frame(halves())]))
@@ -84,7 +84,7 @@ def test_many_hints_are_counted_and_not_listed():
     assert notes["hints"].endswith("; and 20 more")
 
 
-def test_other_hints_are_other_settings():
+def test_different_hints_are_different_settings():
     hint = Hint(0.2, 0.5, RED)
     hinted = [
         [],

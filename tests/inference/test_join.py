@@ -130,7 +130,7 @@ def test_small_lightness_of_gray_is_that_of_the_same_gray_as_color():
     assert torch.allclose(small_lightness(gray, (50, 50), CPU), small_lightness(color, (50, 50), CPU), atol=0.01)
 
 
-# Arrays of every make
+# Arrays of every kind
 
 
 @pytest.mark.parametrize(
@@ -187,12 +187,12 @@ def looked_up_and_computed(gray, ab, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _own_palette():
-    """A palette that other tests have filled would hide what is missing in it."""
+    """A palette filled by other tests would hide missing entries."""
     join_module._palette.cache_clear()
 
 
 @pytest.mark.parametrize("size", [(16, 16), (256, 64)], ids=["scaled", "of the frame's size"])
-def test_colors_that_are_looked_up_are_those_that_are_computed_but_for_rounding(size, monkeypatch):
+def test_colors_that_are_looked_up_equal_computed_ones_up_to_rounding(size, monkeypatch):
     ab = saturated(*size) / 4
     for _ in range(2):  # the second time all are known
         found, exact = looked_up_and_computed(all_grays(np.uint8), ab, monkeypatch)

@@ -42,7 +42,7 @@ def test_the_strength_applies_to_all_of_the_color():
     assert 0.3 < np.ptp(half) / np.ptp(full) < 0.7
 
 
-def test_another_photograph_is_another_setting_and_the_notes_name_it():
+def test_a_different_photograph_is_a_different_setting_and_the_notes_name_it():
     digests = {LikePipeline(pipeline_of(), photograph).provenance.settings for photograph in (blue(), blue(120))}
     assert len(digests | {pipeline_of().provenance.settings}) == 3
     ((_, notes),) = LikePipeline(pipeline_of(), blue(), "sea.jpg").predict([gray()])
@@ -57,5 +57,5 @@ def test_hints_are_spread_over_these_colors():
 
 def test_a_photograph_without_colors_is_refused(tmp_path):
     Image.new("L", (30, 20), 120).save(tmp_path / "gray.png")
-    with pytest.raises(UsageError, match=r"gray\.png has no colors to take"):
+    with pytest.raises(UsageError, match=r"gray\.png is not in color"):
         like(pipeline_of(), tmp_path / "gray.png")

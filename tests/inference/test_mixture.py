@@ -99,7 +99,7 @@ def test_a_mixture_without_a_distribution_has_no_certainty_option():
     assert "certainty" not in {option.name for option in mixed.colorizer.options}
 
 
-def test_another_share_is_another_origin():
+def test_a_different_share_has_a_different_origin():
     first, second = (mixture((Flat("a", 1.0), share), (Flat("b", 2.0), 1.0)) for share in (1.0, 2.0))
     assert Pipeline(first).provenance.settings != Pipeline(second).provenance.settings
 

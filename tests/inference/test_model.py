@@ -35,7 +35,7 @@ FORMULA = """
 
 
 class Rooms(Colorizer):
-    """Needs as much memory as its network has room for; `give` changes what it answers."""
+    """Needs as much memory as its network has room for; `give` changes what it returns."""
 
     name = "rooms"
     summary = "Runs out of memory."
@@ -87,7 +87,7 @@ def test_a_model_describes_itself(tiny):
     assert tiny.note == ""
 
 
-def test_other_weights_have_another_fingerprint(tmp_path):
+def test_different_weights_have_different_fingerprints(tmp_path):
     fingerprints = {
         colorcli.load(
             "zhang", weights=write_tiny_weights(tmp_path / f"{n}.safetensors", seed), device="cpu"

@@ -53,7 +53,7 @@ def pictures(count=3, height=32, width=32):
 
 
 class Plain(Colorizer):
-    """A colorizer whose network is given, and gives chroma in -1..1 first among what it returns."""
+    """A colorizer with a given network that returns chroma in -1..1 as its first result."""
 
     name = "plain"
     summary = "What the network says, times 50."
@@ -82,7 +82,7 @@ class Layers(nn.Module):
 
 
 class Pair(Layers):
-    """Looks at a small copy, too, and says something besides."""
+    """Also looks at a small copy, and returns a second result."""
 
     def forward(self, x):
         copy = functional.interpolate(x, (12, 20), mode="bilinear", antialias=True)
@@ -90,7 +90,7 @@ class Pair(Layers):
 
 
 class Colorful(Layers):
-    """Thinks in linear RGB, channel by channel."""
+    """Computes in linear RGB, channel by channel."""
 
     def forward(self, x):
         return super().forward(x) + lab_to_linear(100 * x, super().forward(x))[:, :2]
@@ -104,7 +104,7 @@ class Moody(Layers):
 
 
 class Hollow(Layers):
-    """Joins with nothing, which OpenVINO would not survive."""
+    """Concatenates an empty tensor, which would crash OpenVINO."""
 
     def forward(self, x):
         return super().forward(torch.cat([x, x.new_zeros(len(x), 0, *x.shape[2:])], dim=1))
@@ -129,7 +129,7 @@ def model_of(network, engine="openvino", precision="fp32", size=32):
 
 
 def both(make, lightness, size=32, precision="fp32"):
-    """What torch makes of pictures, and what OpenVINO does."""
+    """The results of torch and of OpenVINO."""
     return [model_of(seeded(make), engine, precision, size).predict(lightness) for engine in ENGINES]
 
 

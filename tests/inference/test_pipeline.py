@@ -361,7 +361,7 @@ def test_another_programs_file_is_reported_and_kept(photos, pipeline):
     theirs.parent.mkdir()
     theirs.write_bytes(b"precious")
     (refused,) = [outcome for outcome in run(pipeline, photos) if outcome.error]
-    assert "1.png exists already" in str(refused.error)
+    assert "1.png already exists" in str(refused.error)
     assert theirs.read_bytes() == b"precious"
 
 
@@ -418,7 +418,7 @@ def test_files_are_read_only_a_little_ahead_of_the_outcomes(photos):
 
 @pytest.mark.skipif(not STATM.exists(), reason="only Linux says how much memory there is in use")
 def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
-    """In a process of its own: what other tests have left to the allocator says nothing about pictures."""
+    """In a separate process: memory that other tests have left to the allocator would distort the result."""
     (tmp_path / "in").mkdir()
     Image.fromarray(gray(0, 600, 800)).save(tmp_path / "in" / "0.jpg")
     program = "import sys; from tests.inference.test_pipeline import print_growth; print_growth(sys.argv[1])"

@@ -26,7 +26,7 @@ class Gray(Colorizer):
 
 
 class Bench:
-    """Loads a model with an engine, and knows how long it takes."""
+    """Loads a model with an engine, and simulates how long it takes."""
 
     def __init__(self, **seconds):
         self.seconds, self.measured, self.loaded = seconds, [], []

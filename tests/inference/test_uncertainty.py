@@ -19,12 +19,12 @@ MAGMA = matplotlib.colormaps["magma"](np.arange(256), bytes=True)[:, :3].astype(
 
 
 def near(pixels, expected):
-    """Whether they are the same but for rounding: OpenCV, which draws them, rounds the map differently."""
+    """Whether they are the same up to rounding: OpenCV, which draws them, rounds the map differently."""
     return np.abs(pixels - expected).max() <= 1
 
 
 class Guessing(Colorizer):
-    """Has ten times its seed for a color, and is as unsure of it as the picture is light."""
+    """Returns ten times its seed as the color, with an uncertainty equal to the lightness."""
 
     name = "guessing"
     summary = "Guesses."

@@ -30,7 +30,7 @@ def test_the_same_code_has_the_same_digest(site, unique):
     assert digest(Registry().get("plain")) == digest(Registry().get("plain"))
 
 
-def test_another_name_distribution_or_version_has_another_digest(site, unique):
+def test_a_different_name_distribution_or_version_changes_the_digest(site, unique):
     source = working("plain") + "        register(type('Other', (Plain,), {'name': 'other'})())\n"
     site.add(f"a-{unique}", source, "plain")
     site.add(f"b-{unique}", source.replace('"plain"', '"third"'), "third")
@@ -42,7 +42,7 @@ def test_another_name_distribution_or_version_has_another_digest(site, unique):
     assert digest(plain) != before
 
 
-def test_an_edited_module_has_another_digest(site, unique):
+def test_editing_a_module_changes_the_digest(site, unique):
     site.add(unique, working("plain"), "plain")
     plain = Registry().get("plain")
     before = digest(plain)

@@ -13,7 +13,7 @@ from tests.jobs.plans import moves, problems, touch
 from tests.media.pictures.samples import PROVENANCE, colored, image
 
 
-def test_two_inputs_for_one_output_are_named_both_and_the_first_is_kept(here):
+def test_two_inputs_with_one_output_are_both_named_and_the_first_is_kept(here):
     touch("p/a.jpg", "p/a.png", "x/1.jpg", "y/1.jpg")
     (message,) = problems("p", format="png")
     assert str(Path("p/a.jpg")) in message

@@ -59,7 +59,7 @@ def test_one_folder_goes_into_the_output_and_several_go_each_into_its_own(here):
     }
 
 
-def test_a_format_changes_suffixes_and_leaves_its_own_alone(here):
+def test_a_format_changes_only_the_suffixes_of_other_formats(here):
     touch("p/a.JPEG", "p/b.png", "p/c.2.tif")
     assert moves("p", format="jpg") == {
         "p/a.JPEG": "p-color/a.JPEG",

@@ -21,7 +21,7 @@ ORIGINAL = {"original": (60, 200, 60)}
 
 
 def row(name, size, colors, note=""):
-    """A picture whose versions are flat, so that a pixel tells which it is of."""
+    """A picture whose versions are flat, so that a pixel identifies its version."""
     return PictureVersions(name, {label: Image.new("RGB", size, color) for label, color in colors.items()}, note)
 
 
@@ -92,7 +92,7 @@ def boxes(page):
 # What is there
 
 
-def test_every_picture_has_a_text_for_those_who_cannot_see_it(shown):
+def test_every_picture_has_an_alternative_text(shown):
     texts = shown.evaluate("""() => {
         const held = [...document.querySelectorAll("template")].map((each) => each.content);
         return [document, ...held].flatMap((each) => [...each.querySelectorAll("img")]).map((each) => each.alt);
@@ -127,7 +127,7 @@ def test_notes_problems_and_the_command_are_on_the_page(shown):
     assert shown.locator(".about pre").inner_text() == "colorcli compare a b"
 
 
-def test_pictures_are_scaled_down_to_the_longest_side_that_was_asked_for(path):
+def test_pictures_are_scaled_down_to_the_requested_longest_side(path):
     uris = re.findall(r'<figure data-version="[^"]+"><img src="data:image/webp;base64,([^"]+)"', path.read_text())
     sizes = {Image.open(io.BytesIO(base64.b64decode(uri))).size for uri in uris}
     assert sizes == {(320, 240), (320, 160), (150, 300)}
@@ -151,7 +151,7 @@ def test_the_slider_follows_the_mouse(shown):
     assert divider(shown) == 20
     assert near(color_at(shown, 0.3), COLORS["zhang.starter"])
     shown.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 20)
-    assert divider(shown) == 20  # the mouse let go of it
+    assert divider(shown) == 20  # the mouse released it
 
 
 def test_the_slider_moves_by_keys(shown):
@@ -364,7 +364,7 @@ def test_a_single_picture_has_no_list(browser, tmp_path):
         assert heard.console == []
 
 
-def test_a_page_without_pictures_tells_why(browser, tmp_path):
+def test_a_page_without_pictures_says_why(browser, tmp_path):
     with open_comparison(tmp_path / "none.html", "none") as page:
         page.problems = ["broken.jpg: no picture."]
     with opened(browser, tmp_path / "none.html", **DESK) as (page, heard):

@@ -37,7 +37,7 @@ def test_labels_wider_than_their_pictures_do_not_overlap(tmp_path):
     assert ink(sheet(labels)) == sum(ink(sheet([label])) for label in labels)
 
 
-def test_rows_stand_abreast_in_columns(tmp_path):
+def test_rows_are_arranged_in_columns(tmp_path):
     rows = [PictureVersions("", {"": Image.new("RGB", (30, 30), RED)})] * 4
     write_sheet(tmp_path / "one.png", rows, height=30)
     write_sheet(tmp_path / "two.png", rows, height=30, columns=2)

@@ -49,7 +49,7 @@ def test_an_output_is_shown_between_its_source_in_gray_and_in_color(tmp_path):
     assert np.array_equal(row.versions["model"], Image.open(target))
 
 
-def test_an_output_that_has_gone_is_an_error(tmp_path):
+def test_a_missing_output_is_an_error(tmp_path):
     save_photographs(tmp_path, 1)
     with pytest.raises(UnreadableMedia, match=r"gone\.png"):
         before_and_after(tmp_path / "00.png", tmp_path / "gone.png", "model", "", max_pixels=DEFAULT_MAX_PIXELS)

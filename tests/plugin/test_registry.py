@@ -125,7 +125,7 @@ def test_a_broken_plugin_is_reported_and_the_others_work(site, unique, source, r
     assert reason in odd.errors[0]
 
 
-def test_a_plugin_that_misses_a_name_of_colorcli_may_be_for_another_version(site, unique):
+def test_a_plugin_that_imports_a_missing_name_may_be_for_another_version(site, unique):
     site.add(unique, "from colorcli.color import lab", "odd")
     assert broken("odd").errors[0].endswith("; it may be for another version of colorcli (this is 0.1.0)")
 
@@ -322,10 +322,10 @@ def test_an_entry_point_without_a_colorizer_of_its_name_is_an_error_that_names_t
     assert plugin.colorizers == ("plain",)
     assert plugin.errors[0].startswith("its entry point must have the name of a colorizer, plain; ")
     with pytest.raises(
-        ColorizerNotFound, match=r"collection .* provides no colorizer collection, but plain"
+        ColorizerNotFound, match=r"collection .* does not provide a colorizer collection, only plain"
     ) as caught:
         Registry().get("collection")
-    assert caught.value.hint == "Write --model plain."
+    assert caught.value.hint == "Use --model plain."
 
 
 METRIC = """

@@ -22,7 +22,7 @@ SUNSET = ROOT / "tests" / "third_party" / "colorcli-sunset"
 
 
 def files(folder):
-    """By name, without what tools have left there."""
+    """The files by name, without what tools have left there."""
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     return {str(name): path for name, path in found.items() if "cache" not in str(name)}
 
@@ -77,7 +77,7 @@ def test_it_is_clean_by_its_own_linter(tmp_path, kind):
 
 
 @pytest.mark.parametrize("name", ["sunset", "a", "b2", "night-sky", "night_sky", "none-at-all"])
-def test_names_that_can_be_typed_and_imported_are_taken(name, tmp_path):
+def test_names_that_can_be_typed_and_imported_are_accepted(name, tmp_path):
     (module,) = write_plugin(name, tmp_path).glob("colorcli_*.py")
     assert module.stem.isidentifier()
 
@@ -93,7 +93,7 @@ def test_other_names_are_refused(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["none", "true", "colorizer", "tensor"])
 def test_names_whose_class_would_mean_something_else_are_refused(name, tmp_path):
-    with pytest.raises(UsageError, match="which has another meaning"):
+    with pytest.raises(UsageError, match="which already has a meaning"):
         write_plugin(name, tmp_path)
 
 
@@ -105,7 +105,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path):
 def test_nothing_is_overwritten_and_nothing_half_written(tmp_path):
     (tmp_path / "README.md").write_text("mine")
     (tmp_path / "LICENSE").write_text("mine, too")
-    with pytest.raises(UsageError, match=r"README\.md exists already; nothing is overwritten"):
+    with pytest.raises(UsageError, match=r"README\.md already exists; nothing is overwritten"):
         write_plugin("sunset", tmp_path)
     assert set(files(tmp_path)) == {"README.md", "LICENSE"}
     (tmp_path / "README.md").unlink()
@@ -113,7 +113,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(tmp_path):
     assert (tmp_path / "LICENSE").read_text() == "mine, too"
 
 
-def test_a_folder_that_cannot_be_one_is_refused(tmp_path):
+def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"Cannot write .*pyproject\.toml: "):
         write_plugin("sunset", tmp_path / "file")
@@ -168,7 +168,7 @@ def test_it_keeps_every_promise(tmp_path, kind):
 
 
 def test_a_trainable_one_is_trained_and_its_weights_are_used_and_bundled(tmp_path):
-    """The newcomer's path: install, train, use the weights, bundle them as the README in the folder says."""
+    """What a newcomer does: install, train, use the weights, bundle them as the README in the folder says."""
     folder = write_plugin("night-sky", tmp_path / "project", trainable=True, metric=True)
     photos = tmp_path / "photos"
     photos.mkdir()

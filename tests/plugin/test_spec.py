@@ -1,4 +1,4 @@
-"""What plugins are written against may grow, and never breaks."""
+"""The plugin API may grow, and never breaks."""
 
 import inspect
 
@@ -7,7 +7,7 @@ import pytest
 from colorcli import API_VERSION
 from colorcli.plugin import spec
 
-PUBLISHED = {  # by hook, in order; arguments are added at the end, none ever goes
+PUBLISHED = {  # by hook, in order; arguments are added at the end and never removed
     "register_colorizers": ("register",),
     "register_metrics": ("register",),
     "register_grays": ("register",),

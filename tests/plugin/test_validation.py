@@ -141,7 +141,7 @@ INVALID = {
         plain(options=(Option("on", True, "help"), Option("on", False, "help"))),
         "the option on is declared twice",
     ),
-    "no help": (number(text=" "), "the option warmth: it has no help"),
+    "no help": (number(text=" "), "the option warmth: its help must not be empty"),
     "a name of two words": (number(name="two words"), "can have, got 'two words'"),
     "a name that is taken": (number(name="lightness"), "can have, got 'lightness'"),
     "no default": (number(None), "the option warmth: its default must be a number, text, True or False, got None"),

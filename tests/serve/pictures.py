@@ -13,7 +13,7 @@ from PIL import Image
 
 
 def gray(width: int = 120, height: int = 80) -> Image.Image:
-    """A landscape of sorts: a ramp with a dark block in it."""
+    """A simple landscape: a ramp with a dark block in it."""
     picture = Image.linear_gradient("L").resize((width, height))
     picture.paste(30, (width // 4, height // 3, width // 2, height - 4))
     return picture

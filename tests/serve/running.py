@@ -13,7 +13,7 @@ from urllib.parse import quote
 from colorcli import load
 from colorcli.plugin.registry import Registry
 from colorcli.serve.app import Access, Limits, Server
-from colorcli.serve.models import ModelShelf
+from colorcli.serve.models import ModelCache
 from colorcli.serve.server import HttpServer, address_of, listen, names_of
 from tests.tiny import write_tiny_weights
 
@@ -110,11 +110,11 @@ def running(
         **limits: as of `Limits`.
     """
     default = load("zhang", weights=write_tiny_weights(folder / "tiny.safetensors"), device="cpu", precision="fp32")
-    shelf = ModelShelf(default, lambda name: load(name, device="cpu", precision="fp32", offline=True))
+    models = ModelCache(default, lambda name: load(name, device="cpu", precision="fp32", offline=True))
     listening = listen("127.0.0.1", 0)
     access = Access(TOKEN, names_of("127.0.0.1", ("photos.example",)))
     limit = Limits(**{"max_pixels": 4_000_000, **limits})
-    app = Server(shelf, Registry().colorizers().values(), limit, access, films, frame_rate).app
+    app = Server(models, Registry().colorizers().values(), limit, access, films, frame_rate).app
     started = threading.Event()
     server = HttpServer(app, started.set)
     thread = threading.Thread(target=server.run, args=([listening],))

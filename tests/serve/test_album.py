@@ -37,7 +37,7 @@ def test_a_picture_that_is_larger_than_the_budget_can_still_be_used():
     assert album.get(other).name == "b.png"
 
 
-def test_pictures_that_nobody_uses_are_let_go():
+def test_unused_pictures_are_removed():
     clock = Clock()
     album = Album(10**6, budget=10**9, clock=clock)
     key, other = album.add("a.png", encoded(gray())), album.add("b.png", encoded(gray()))
@@ -83,7 +83,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("text", "name"), NAMES.items())
-def test_a_name_has_no_folders_no_control_characters_and_an_end(text, name):
+def test_a_name_has_no_folders_no_control_characters_and_a_limited_length(text, name):
     assert clean_name(text) == name
 
 

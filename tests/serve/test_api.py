@@ -1,4 +1,4 @@
-"""The HTTP API: what it gives is what `colorcli run` gives."""
+"""The HTTP API returns what `colorcli run` writes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def client(folder):
 
 @pytest.fixture
 def run(tmp_path, folder, monkeypatch):
-    """Color a file with `colorcli run` in a folder of its own, and return the bytes of the only output."""
+    """Color a file with `colorcli run` in a separate folder, and return the bytes of the only output."""
     monkeypatch.chdir(tmp_path)
 
     def colored(content, name, *options, model=None):

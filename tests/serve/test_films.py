@@ -49,7 +49,7 @@ def client(weights, films):
 
 
 def opened(client, name="film.mp4"):
-    """Open a film and wait for its shots: its path, and what the page is told."""
+    """Open a film and wait for its shots: its path, and what the page receives."""
     key = next(film["key"] for film in client.get("/api/films").json["films"] if film["name"] == name)
     path = f"/api/films/{key}"
     assert client.post(path, {}).status == 200
@@ -81,7 +81,7 @@ def test_the_films_of_the_folder_are_listed_without_those_in_color(client, films
     ]
 
 
-def test_a_film_whose_output_is_that_of_another_is_not_offered_and_the_reason_is_told(client, films):
+def test_a_film_whose_output_is_that_of_another_is_not_offered_and_the_reason_is_given(client, films):
     shutil.copy(films / "film.mp4", films / "tape.avi")
     shutil.copy(films / "film.mp4", films / "tape.mpg")
     found = client.get("/api/films").json
@@ -276,7 +276,7 @@ def test_a_still_made_by_another_program_is_neither_replaced_nor_removed(client,
     assert still.read_bytes() == painted
 
 
-def test_films_are_stopped_and_resumed_and_one_that_is_there_is_kept(client, films, monkeypatch):
+def test_films_are_stopped_and_resumed_and_an_existing_one_is_kept(client, films, monkeypatch):
     gate = threading.Event()
     colorize_film = film_queue.colorize_film
 

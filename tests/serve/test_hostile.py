@@ -1,4 +1,4 @@
-"""What strangers and broken programs send is refused, and nothing is left behind."""
+"""Requests by strangers and broken programs are refused, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_page_needs_the_token_in_its_address(client):
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "GET"])
-def test_no_other_page_is_ever_allowed_to_read_an_answer(client, method):
+def test_no_other_page_is_ever_allowed_to_read_a_response(client, method):
     for path in ("/api/models", f"/?token={TOKEN}", "/static/app.js"):
         headers = client.ask(method, path, access_control_request_method="GET").headers
         assert not [name for name in headers if name.startswith("access-control")]
@@ -207,7 +207,7 @@ def test_a_license_that_was_not_accepted_is_named(client, monkeypatch, tmp_path_
     assert "published without a license" in answer.error
 
 
-def test_a_client_that_says_nothing_does_not_hold_up_the_others(client):
+def test_a_silent_client_does_not_hold_up_the_others(client):
     silent = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(20)]
     for connection in silent:
         connection.send(b"POST /api/pictures HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n")

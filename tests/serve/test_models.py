@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from colorcli import Colorizer, Option
-from colorcli.serve.models import ModelShelf, describe_models
+from colorcli.serve.models import ModelCache, describe_models
 from tests.serve.test_album import Clock
 
 
@@ -46,42 +46,42 @@ def load():
 
 
 @pytest.fixture
-def shelf(load, clock):
-    return ModelShelf(SimpleNamespace(name="zhang.starter"), load, clock)
+def models(load, clock):
+    return ModelCache(SimpleNamespace(name="zhang.starter"), load, clock)
 
 
-def test_the_default_model_is_never_loaded_again(shelf, load):
-    assert shelf.get("") is shelf.get("zhang.starter") is shelf.default
+def test_the_default_model_is_never_loaded_again(models, load):
+    assert models.get("") is models.get("zhang.starter") is models.default
     assert load.loaded == []
 
 
-def test_another_model_is_loaded_once_and_let_go_five_minutes_after_its_last_use(shelf, load, clock):
-    model = shelf.get("iizuka")
+def test_another_model_is_loaded_once_and_unloaded_five_minutes_after_its_last_use(models, load, clock):
+    model = models.get("iizuka")
     clock.now = 200
-    assert shelf.get("iizuka") is model
+    assert models.get("iizuka") is model
     clock.now = 499
-    shelf.release_idle()
-    assert shelf.in_memory == ["zhang.starter", "iizuka"]
+    models.release_idle()
+    assert models.in_memory == ["zhang.starter", "iizuka"]
     clock.now = 501
-    shelf.release_idle()
-    assert shelf.in_memory == ["zhang.starter"]
+    models.release_idle()
+    assert models.in_memory == ["zhang.starter"]
     assert load.loaded == ["iizuka"]
 
 
-def test_a_third_model_takes_the_place_of_the_one_that_was_used_longest_ago(shelf, clock):
+def test_a_third_model_takes_the_place_of_the_one_that_was_used_longest_ago(models, clock):
     for clock.now, name in enumerate(["a", "b", "a", "c"]):
-        shelf.get(name)
-    assert shelf.in_memory == ["zhang.starter", "a", "c"]
+        models.get(name)
+    assert models.in_memory == ["zhang.starter", "a", "c"]
 
 
 def test_a_model_that_cannot_be_loaded_leaves_no_trace(clock):
     def fail(name):
         raise RuntimeError(name)
 
-    shelf = ModelShelf(SimpleNamespace(name="zhang"), fail, clock)
+    models = ModelCache(SimpleNamespace(name="zhang"), fail, clock)
     with pytest.raises(RuntimeError):
-        shelf.get("iizuka")
-    assert shelf.in_memory == ["zhang"]
+        models.get("iizuka")
+    assert models.in_memory == ["zhang"]
 
 
 def test_every_kind_of_option_is_described():

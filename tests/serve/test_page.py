@@ -93,7 +93,7 @@ def command(page, button="#copy"):
 
 
 def settings(page):
-    """The words of the command line but for the first three, which are always the same, and the name."""
+    """The words of the command line, except for the first three, which are always the same, and the name."""
     return shlex.split(command(page))[3:-1]
 
 
@@ -281,7 +281,7 @@ def test_many_photographs_wait_in_a_queue_and_are_downloaded_together(page):
     names = []
     page.on("download", lambda download: names.append(download.suggested_filename))
     page.click("#download-all")
-    page.locator(".alert", has_text="6 photographs are saved.").wait_for()
+    page.locator(".alert", has_text="Saved 6 photographs.").wait_for()
     page.wait_for_timeout(500)
     assert sorted(names) == [f"{number}-color.png" for number in range(6)]
     page.locator(".photo").nth(4).click()

@@ -107,7 +107,7 @@ def write_into(self, network, lightness, **options):
 
 
 def forget(self, state):
-    """Take nothing back."""
+    """Discard the state."""
 
 
 def attached(self, batch):
@@ -138,7 +138,7 @@ def in_one_precision(self, network, lightness, **options):
 
 
 class Forgetful(nn.Module):
-    """What it learned is in no state dict."""
+    """Its state dict does not contain what it learned."""
 
     def __init__(self):
         super().__init__()
@@ -149,7 +149,7 @@ class Forgetful(nn.Module):
 
 
 class Absent(nn.Module):
-    """Puts what it is given on a shelf for itself, as hooks do, and finds there what another thread has put."""
+    """Stores its input on itself, as hooks do, and may find the input of another thread there."""
 
     def forward(self, lightness):
         self.shelf = lightness

@@ -1,4 +1,4 @@
-"""Distributions that are no part of ours, installed as anyone would."""
+"""Distributions that are not part of colorcli, installed as users would."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The examples in docs/examples that need nothing but colorcli: installed, checked and run as anyone would."""
+"""The examples in docs/examples that need only colorcli: installed, checked and run as users would."""
 
 import json
 from pathlib import Path

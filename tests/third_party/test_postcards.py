@@ -19,7 +19,7 @@ def installed(tmp_path_factory):
     return install(POSTCARDS, tmp_path_factory.mktemp("postcards"))
 
 
-def test_its_module_has_less_than_40_lines():
+def test_its_module_has_fewer_than_40_lines():
     assert len((POSTCARDS / "colorcli_postcards.py").read_text().splitlines()) < 40
 
 

@@ -1,4 +1,4 @@
-"""A plugin that is no part of ours is installed as anyone would, and is found, listed and tested."""
+"""A plugin that is not part of colorcli is installed as users would, and is found, listed and tested."""
 
 import json
 import subprocess
@@ -52,6 +52,6 @@ def test_it_keeps_every_promise(installed):
     assert [verdict for verdict in verdicts if not verdict["kept"]] == []
 
 
-def test_it_is_not_there_where_it_is_not_installed():
+def test_it_is_absent_where_it_is_not_installed():
     done = subprocess.run([sys.executable, "-m", "colorcli", "plugins"], capture_output=True, text=True, check=True)
     assert "sunset" not in done.stdout

@@ -28,7 +28,7 @@ temperature = 0.5
 
 
 def picture(seed: int, width: int = 80, height: int = 64) -> Image.Image:
-    """Waves from dark blue to light orange: the lightness tells the color, so there is something to learn."""
+    """Waves from dark blue to light orange: the lightness determines the color, so there is something to learn."""
     chance = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] / 64
     wave = np.sin(x * chance.uniform(1, 4) + y * chance.uniform(1, 4) + chance.uniform(0, 6)) / 2 + 0.5
@@ -44,7 +44,7 @@ def write_photographs(folder: Path, count: int = 120) -> Path:
 
 
 def write_recipe(path: Path, text: str = TINY, **replaced: str) -> Path:
-    """A recipe file; `learning_rate="1.0"` puts another value in the place of that key's."""
+    """A recipe file; `learning_rate="1.0"` replaces the value of that key."""
     lines = text.splitlines()
     for key, value in replaced.items():
         lines = [f"{key} = {value}" if line.startswith(f"{key} = ") else line for line in lines]

@@ -36,7 +36,7 @@ def test_a_share_of_the_pictures_ages_and_stays_in_range():
     assert aged.max() <= 100
 
 
-def test_chance_is_torchs():
+def test_randomness_comes_from_torch():
     torch.manual_seed(3)
     once = aging.age(pictures(8), 1.0)
     torch.manual_seed(3)

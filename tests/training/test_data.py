@@ -37,12 +37,12 @@ def test_random_crops_lie_within_the_picture_and_keep_its_proportions(size, area
         assert (right - left) * (bottom - top) <= size[0] * size[1] * area[1] * 1.001
 
 
-def test_random_crops_of_ordinary_pictures_have_the_share_that_was_asked_for():
+def test_random_crops_of_ordinary_pictures_have_the_requested_share():
     left, top, right, bottom = random_box((400, 300), (0.4, 0.4), random.Random(2))
     assert (right - left) * (bottom - top) == pytest.approx(400 * 300 * 0.4)
 
 
-def test_a_crop_of_all_is_the_whole_picture():
+def test_a_crop_with_a_share_of_one_is_the_whole_picture():
     assert random_box((640, 200), (1.0, 1.0), random.Random(0)) == (0, 0, 640, 200)
 
 
@@ -54,7 +54,7 @@ def test_a_large_jpeg_decoded_small_shows_what_it_shows_when_decoded_whole(tmp_p
     assert np.abs(jpeg - png).mean() < 2
 
 
-def test_a_part_of_a_large_jpeg_is_the_part_that_was_asked_for(tmp_path):
+def test_a_part_of_a_large_jpeg_is_the_requested_part(tmp_path):
     quarters = Image.new("RGB", (1600, 1200), "red")
     quarters.paste("blue", (800, 600, 1600, 1200))
     quarters.save(tmp_path / "quarters.jpg")

@@ -26,7 +26,7 @@ ARGUMENTS = {
 
 
 def call(method, behavior):
-    """Call a method of a recipe that behaves so."""
+    """Call a method of a recipe with this behavior."""
     methods = dict.fromkeys(Recipe.__abstractmethods__, lambda *_: None) | {method: behavior}
     recipe = type("Faulty", (Recipe,), methods)()
     return getattr(GuardedRecipe(recipe, Zhang()), method)(*ARGUMENTS[method])

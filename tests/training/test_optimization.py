@@ -41,7 +41,7 @@ def test_the_loss_decreases_and_every_learning_rate_follows_the_schedule():
     assert [rate for pair in rates for rate in pair] == pytest.approx([rate for pair in expected for rate in pair])
 
 
-def test_a_resumed_descent_gives_the_same_result_as_an_uninterrupted_one():
+def test_a_resumed_optimization_gives_the_same_result_as_an_uninterrupted_one():
     whole, first = Optimization(), Optimization()
     never_stopped, stopped = start(whole, network()), start(first, network())
     for _ in range(3):

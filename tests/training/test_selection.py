@@ -137,7 +137,7 @@ def test_what_is_tested_in_one_run_is_not_learned_from_in_the_run_of_a_category(
         assert member.test == [p for p in baseline.test if p.category == category]
 
 
-def test_a_sample_has_the_size_that_is_asked_for():
+def test_a_sample_has_the_requested_size():
     """Of 8,919 photographs it had 2,973 instead of 4,000."""
     found = [Photograph(str(number), Path("x")) for number in range(8919)]
     assert len(set(sample(found, 4000))) == 4000

@@ -48,7 +48,9 @@ def test_gray_photographs_can_be_kept(tmp_path):
     ("survey", "photographs", "side"), [("survey = 0", 38, 32), ("survey = 10", 10, 128), ("", 38, 128)]
 )
 @pytest.mark.paper("all", "gamut and prior of the whole training set")
-def test_the_gamut_and_the_prior_are_those_of_so_many_photographs(tmp_path, monkeypatch, survey, photographs, side):
+def test_the_gamut_and_the_prior_are_those_of_the_surveyed_photographs(
+    tmp_path, monkeypatch, survey, photographs, side
+):
     """Liège: all the colors in the data; Rome: the empirical probability of the full training set."""
     counted = []
 

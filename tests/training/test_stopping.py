@@ -21,7 +21,7 @@ def test_it_is_over_when_generalization_gets_worse_than_training_gains():
     assert not is_over(training, validation, strip=3, limit=1.1)
 
 
-def test_it_is_never_over_before_so_many_epochs_or_at_the_best_one():
+def test_it_is_never_over_before_k_epochs_or_at_the_best_one():
     assert not is_over([1.0, 1.0], [1.0, 9.0], strip=3, limit=0.5)
     assert not is_over([1.0, 1.0, 1.0], [3.0, 2.0, 1.0], strip=3, limit=0.5)
 

@@ -107,7 +107,7 @@ def test_a_checkpoint_of_many_tensors_is_read(tmp_path):
     assert len(open_file(tmp_path / "weights.pth")[0]) == 3000
 
 
-def test_a_compressed_bomb_is_refused_without_unfolding_it(tmp_path):
+def test_a_compression_bomb_is_refused_without_decompressing_it(tmp_path):
     (tmp_path / "weights.pth").write_bytes(bomb())
     started = time.process_time()
     with pytest.raises(WeightsCorrupt, match="compressed zip archive"):
@@ -116,7 +116,7 @@ def test_a_compressed_bomb_is_refused_without_unfolding_it(tmp_path):
 
 
 def dict_of(key, value=1):
-    """Pickle a dict without hashing its key, which would take for ever here, too."""
+    """Pickle a dict without hashing its key, which would take forever here, too."""
     return b"\x80\x02}" + pickle.dumps(key, protocol=2)[2:-1] + pickle.dumps(value, protocol=2)[2:-1] + b"s."
 
 

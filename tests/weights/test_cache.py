@@ -26,7 +26,7 @@ def outdated(hub, plain):
     return old, new
 
 
-def test_files_that_no_manifest_names_any_more_are_deleted(outdated, plain):
+def test_files_that_no_manifest_names_anymore_are_deleted(outdated, plain):
     old, new = outdated
     unused = find_unused(plain.weights.values())
     assert unused.sizes == {"someone/something/best.bin": len(BEST)}
@@ -38,7 +38,7 @@ def test_files_that_no_manifest_names_any_more_are_deleted(outdated, plain):
     assert find_unused(plain.weights.values()).sizes == {}
 
 
-def test_a_repository_that_no_manifest_names_any_more_is_deleted(hub, plain, tmp_path):
+def test_a_repository_that_no_manifest_names_anymore_is_deleted(hub, plain, tmp_path):
     locate(plain, "best")
     find_unused([plain.weights["starter"]]).delete()
     assert not list((tmp_path / "huggingface").rglob("best.bin"))

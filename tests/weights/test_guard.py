@@ -1,4 +1,4 @@
-"""A Hub that wants to write elsewhere, or to keep the client waiting."""
+"""A Hub that tries to write elsewhere, or keeps the client waiting."""
 
 import gzip
 import subprocess
@@ -151,7 +151,7 @@ def test_a_dripping_download_leaves_no_files(hub, plain, tmp_path):
 
 
 @new_client_only
-def test_an_explicit_tag_waits_longer_but_not_for_ever(hub, plain, monkeypatch):
+def test_an_explicit_tag_waits_longer_but_not_forever(hub, plain, monkeypatch):
     monkeypatch.setattr("colorcli.weights.hub.DOWNLOAD_PATIENCE", 1.5)
     hub.drip = True
     with pytest.raises(WeightsNotFound, match=r"less than 50 kB per second for 1\.5 seconds"):
@@ -159,7 +159,7 @@ def test_an_explicit_tag_waits_longer_but_not_for_ever(hub, plain, monkeypatch):
 
 
 @new_client_only
-def test_a_download_that_unfolds_on_the_disk_has_a_limit(hub, plain, tmp_path):
+def test_a_download_that_decompresses_on_the_disk_has_a_limit(hub, plain, tmp_path):
     hub.instead = {FILE: gzip.compress(bytes(100_000_000), 1)}
     hub.headers = {"Content-Encoding": "gzip"}
     hub.pause = 0.3
@@ -209,7 +209,7 @@ def test_wrong_variables_are_reported_and_never_a_traceback(hub, plain, tmp_path
     settings = environment(hub, tmp_path, **variables)
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    # A machine that is slow today gives the bundled weights, which says nothing about the variables.
+    # A slow machine falls back to the bundled weights, which says nothing about the variables.
     assert done.stdout.startswith(("starter",) if offline or tag == "starter" else ("best", "starter"))
     assert said in done.stdout + done.stderr or (offline and tag == "starter")
 

@@ -34,7 +34,7 @@ def program(content=BEST):
 
 
 def start(hub, folder, content=BEST, **keywords):
-    """Pull in another process, whose client finds the Hub by HF_ENDPOINT."""
+    """Pull in another process, whose client gets the address of the Hub from HF_ENDPOINT."""
     command = [sys.executable, "-c", program(content)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment(hub, folder), **pipes, **keywords)

@@ -137,7 +137,7 @@ def test_nothing_outside_the_cache_is_discarded(cache, tmp_path, link):
     assert precious.read_bytes() == STARTER
 
 
-def test_links_in_a_circle_are_not_followed_for_ever(cache):
+def test_links_in_a_circle_are_not_followed_forever(cache):
     (cache / "blobs" / "a").symlink_to("b")
     (cache / "blobs" / "b").symlink_to("a")
     discard(cache / "blobs" / "a")

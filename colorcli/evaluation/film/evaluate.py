@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from colorcli.color import rgb_to_lab
 from colorcli.errors import DataError
-from colorcli.evaluation.film.steadiness import FilmTally
+from colorcli.evaluation.film.stability import FilmTally
 from colorcli.film.chroma import Coding
 from colorcli.film.colorize import film_chroma
 from colorcli.film.prepare import prepare_shots, upright
@@ -118,7 +118,7 @@ def evaluate_film(
         raise DataError(f"{shown(path)} has no frame between --start and --end.", "Choose another range.")
     figures = tally.figures()
     if figures[GRAY]["rmse"] < GRAY_CHROMA:
-        raise DataError(f"{shown(path)} is gray.", "Give a film in color.")
+        raise DataError(f"{shown(path)} is gray.", "Choose a film in color.")
     return FilmFigures(film, count, shape, figures)
 
 

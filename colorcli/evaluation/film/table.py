@@ -80,7 +80,7 @@ def evaluate_films(
         rows = {row: {key: Figure(value) for key, value in own.items()} for row, own in found.rows.items()}
         sections.append(Section(name, f"{found.frames} frames at {width}x{height}", rows))
     if not sections:
-        raise DataError(f"None of {len(films)} films can be evaluated. {unreadable[0]}", "Give a film in color.")
+        raise DataError(f"None of {len(films)} films can be evaluated. {unreadable[0]}", "Choose a film in color.")
     count = len(sections)
     protocol = [f"{count} film{'s' if count > 1 else ''}, scaled to {size} pixels on the longer side", _DEFINITION]
     if count > 1:

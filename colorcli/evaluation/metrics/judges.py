@@ -62,7 +62,7 @@ class Judge:
         wrong = [key for key, own in wanted.items() if key not in state or state[key].shape != own.shape]
         if wrong:
             raise WeightsCorrupt(
-                f"{self._path} does not contain the weights for {self.name}: {wrong[0]} is missing or misshaped.",
+                f"{self._path} does not fit {self.name}: {wrong[0]} is missing or has another shape.",
                 f"Download {self.url}.",
             )
         network.load_state_dict({key: state[key] for key in wanted}, assign=True)
@@ -82,7 +82,7 @@ class Judge:
     def _fetch(self, path: Path) -> None:
         from huggingface_hub import constants
 
-        hint = f"Download {self.url} to that path, or give another file: --metrics {self.name}=FILE."
+        hint = f"Download {self.url} to that path, or use another file: --metrics {self.name}=FILE."
         if self.file or self.offline or constants.HF_HUB_OFFLINE:
             raise WeightsNotFound(f"The weights for {self.name} were not found: {path}.", hint)
         try:

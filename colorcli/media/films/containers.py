@@ -92,7 +92,7 @@ def choose_destination(
             notes.append(f"{_named([each])} is copied from its first key frame after --start")
     unheard = [each for each, reason in lost.items() if _NO_PARAMETERS in reason]
     if unheard:
-        notes.append(f"{_named(unheard)} left out, because nothing of it was found in the first 5 minutes")
+        notes.append(f"{_named(unheard)} left out, because it was not found in the first 5 minutes")
     refused = [each for each in lost if each not in unheard and not each.timecode]
     if refused:
         notes.append(f"{_named(refused)} left out, because {path.suffix} cannot hold it")

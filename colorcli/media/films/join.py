@@ -98,7 +98,7 @@ def join(
 
 @contextlib.contextmanager
 def _continuous(film: Film, destination: Destination, timing: PictureTiming) -> Iterator[Path | None]:
-    """Give a copy of the other streams if their timestamps jump; None if they can be copied from the source."""
+    """Yield a copy of the other streams if their timestamps jump; None if they can be copied from the source."""
     if not timing.jumps or not destination.copied:
         yield None
         return

@@ -169,5 +169,5 @@ def _no_frame(film: Film, time: Fraction, last: Fraction | None) -> ColorcliErro
         return UnreadableMedia(f"{film.name}: the frame at {float(time):g} s cannot be decoded.")
     return UsageError(
         f"{film.name} shows no frame at {float(time):g} s: its last frame begins at {float(last):g} s.",
-        "Give a time within the film: seconds, 1:30 or 1:02:03.5.",
+        "Use a time within the film: seconds, 1:30 or 1:02:03.5.",
     )

@@ -124,7 +124,7 @@ def find_sequence(pattern: Path, frame_rate: Fraction | None = None) -> ImageSeq
     numbers = sorted(int(found[1]) for name in names if (found := numbered.fullmatch(name)))
     numbers = [each for each in numbers if _with_number(pattern.name, each) in set(names)]
     if not numbers:
-        raise UnreadableMedia(f"{shown(pattern)}: no such pictures found.", "Check the name and the number of digits.")
+        raise UnreadableMedia(f"{shown(pattern)}: no pictures found.", "Check the name and the number of digits.")
     for one, other in itertools.pairwise(numbers):
         if other != one + 1:
             missing = pattern.with_name(_with_number(pattern.name, one + 1))

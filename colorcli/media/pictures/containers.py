@@ -107,7 +107,7 @@ def has_jpeg_scan(data: bytes) -> bool:
 
 
 def with_jpeg_bits(data: bytes, bits: int) -> bytes:
-    """Return a JPEG that states so many bits per sample; its codes, which are the same at any depth, stay readable."""
+    """Return a JPEG that declares this number of bits per sample; its codes are the same at any depth."""
     at = 2
     for marker, body in jpeg_segments(data):
         start = data.index(body, at)

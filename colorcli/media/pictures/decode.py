@@ -308,7 +308,7 @@ def scaled(pixels: NDArray[Any], low: float, high: float) -> NDArray[Any]:
 
 
 def scaled_to_sixteen_bits(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Scale integers of so many bits, 1 to 16, to uint16."""
+    """Scale integers of `bits` bits, 1 to 16, to uint16."""
     top = 2**bits - 1
     values = np.minimum(pixels, top).astype(np.uint32)
     levels: NDArray[Any] = ((values * 65535 + top // 2) // top).astype(np.uint16)

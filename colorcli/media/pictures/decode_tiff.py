@@ -329,7 +329,7 @@ def _rgb_of_ycbcr(page: tifffile.TiffPage, pixels: NDArray[Any]) -> NDArray[Any]
 
 
 def _fractions(page: tifffile.TiffPage, tag: int, count: int) -> list[float]:
-    """Return the values of a field of fractions; nothing if they are not so many, or divide by zero."""
+    """Return the values of a field of fractions; nothing if their number differs, or one divides by zero."""
     try:
         found = [above / below for above, below in _pairs(page.tags.valueof(tag))]
     except (TypeError, ValueError, ZeroDivisionError):

@@ -50,7 +50,7 @@ DEFAULT_MAX_PIXELS = 250_000_000
 """A picture of more pixels is refused unless allowed: a file of a few bytes can claim any size."""
 
 _STDIN = "standard input"
-_DEVELOP = "Develop it first, and give the developed picture."
+_DEVELOP = "Develop it first, and use the developed picture."
 _LONGEST_REASON = 200  # characters of what a decoder says
 
 
@@ -151,7 +151,7 @@ class Picture:
         with self._stream() as stream:
             if decode_tiff.is_raw(stream):
                 raise decode.NotReadable(
-                    "this is a raw camera file", "Develop it first, and give the developed picture."
+                    "this is a raw camera file", "Develop it first, and use the developed picture."
                 )
             stream.seek(0)
             with tifffile.TiffFile(stream) as tiff:

@@ -34,7 +34,7 @@ class Metadata:
         dpi: horizontal and vertical pixels per inch.
         text: the text chunks of a PNG, by keyword.
         comments: the comments of a JPEG or GIF, in the encoding that they came in.
-        loop: how often an animation repeats, 0 for ever, None if it plays once and the file does not say so.
+        loop: how often an animation repeats, 0 for endlessly, None if it plays once and the file does not say so.
         lost: what the file carries and no output can, in words.
     """
 

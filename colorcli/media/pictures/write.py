@@ -37,11 +37,11 @@ def write_picture(
 ) -> list[str]:
     """Write color frames as a file that carries what `like` carried and says where the colors came from.
 
-    A file appears whole or not at all. For a format without XMP the provenance goes into `NAME.xmp` beside it, whose
-    other properties stay if another program made it.
+    A file appears complete or not at all. For a format without XMP the provenance goes into `NAME.xmp` beside it,
+    whose other properties stay if another program made it.
 
     Args:
-        target: a file, whose folder is made if need be, or a stream.
+        target: a file, whose folder is created if necessary, or a stream.
         frames: color (H, W, 3) with alpha (H, W) or None, uint8 or uint16, as many as `like` has.
         like: the picture that the frames were made from.
         format: a name or suffix; None for the format of `like` if the target has its suffix, else that of the suffix.
@@ -78,7 +78,7 @@ def write_picture(
 
 
 def _stamped_sidecar(path: Path, like: Picture, provenance: Provenance) -> bytes:
-    """Return what a sidecar shall contain: what another program wrote there, or else what the input carried.
+    """Return what a sidecar must contain: what another program wrote there, or else what the input carried.
 
     Raises:
         UnwritableMedia: the existing file is not XMP, or cannot be read.
@@ -89,7 +89,7 @@ def _stamped_sidecar(path: Path, like: Picture, provenance: Provenance) -> bytes
         return xmp.stamped_xmp(like.kept.xmp, provenance)
     if xmp.is_damaged(found):
         raise UnwritableMedia(
-            f"{shown(path)}: this file is not from colorcli, and it is not XMP that can be kept.",
+            f"{shown(path)}: colorcli did not write this file, and it is not XMP that can be kept.",
             "Move it, or choose another format or folder for the output.",
         )
     return xmp.stamped_xmp(found, provenance)

@@ -1,4 +1,4 @@
-"""Tones pictures as darkrooms did: a network that edits RGB, and changes the lightness while it is at it."""
+"""Tones pictures as darkrooms did: a network that edits RGB, and changes the lightness along the way."""
 
 from __future__ import annotations
 

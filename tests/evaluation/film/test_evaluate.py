@@ -38,7 +38,7 @@ class Flickering(nn.Module):
 
 
 class Knowing(nn.Module):
-    """The colors of what is light and of what is dark."""
+    """One color for light areas, and one for dark ones."""
 
     def forward(self, lightness):
         light, dark = (torch.tensor(ab_of(color))[:, None, None] for color in (LIGHT, DARK))
@@ -97,7 +97,7 @@ def test_the_true_colors_are_those_of_the_film(tmp_path, settings):
 
 @pytest.mark.parametrize("rotation", [0, 90, 180])
 def test_colors_are_compared_with_those_of_the_same_place_and_time(tmp_path, rotation):
-    """What is right for every frame and pixel is wrong for the frame before, and for a turned one."""
+    """Colors that are right for a frame are wrong for the previous frame, and for a rotated one."""
     pictures = np.empty((6, 48, 64, 3), np.uint8)
     for number in range(6):
         pictures[number] = DARK
@@ -134,13 +134,13 @@ def test_a_cropped_film_is_compared_within_its_crop(tmp_path):
     assert found.rows["plain.test, per frame"]["rmse"] < 0.25 * found.rows["gray"]["rmse"]
 
 
-def test_true_colors_that_keep_still_do_not_flicker_however_grainy_the_film_is(tmp_path):
-    """What grain there is averages out where a large film is compared at a small size."""
+def test_true_colors_that_stay_still_do_not_flicker_however_grainy_the_film_is(tmp_path):
+    """Grain averages out when a large film is compared at a small size."""
     clip = lossless(tmp_path / "a.mp4", still((120, 110, 100), 6, (512, 384)))
     assert evaluate_film([pipeline_of((0, 0))], clip, OFF, size=64).rows["true"]["warp_error"] < 0.02
 
 
-def test_what_flickers_is_steadied_and_both_have_a_row(tmp_path):
+def test_flicker_is_stabilized_and_both_have_a_row(tmp_path):
     clip = lossless(tmp_path / "a.mp4", still((150, 110, 90), 12))
     found = evaluate_film([pipeline_of((40, 10), (10, 40))], clip, FLOW).rows
     assert list(found) == ["true", "gray", "plain.test, per frame", "plain.test, --stabilize flow"]
@@ -158,20 +158,20 @@ def test_key_frames_have_a_row_that_says_so(tmp_path):
     assert "plain.test, --stabilize flow --keyframes auto" in auto
 
 
-def test_without_steadying_there_is_one_row_for_each_model(tmp_path):
+def test_without_stabilization_there_is_one_row_for_each_model(tmp_path):
     clip = lossless(tmp_path / "a.mp4", still((150, 110, 90), 4))
     found = evaluate_film([pipeline_of((40, 10), name="one"), pipeline_of((10, 10), name="two")], clip, OFF).rows
     assert list(found) == ["true", "gray", "one, per frame", "two, per frame"]
 
 
-def test_gray_is_as_steady_as_can_be_and_far_from_the_true_colors(tmp_path):
+def test_gray_is_perfectly_stable_and_far_from_the_true_colors(tmp_path):
     found = evaluate_film([pipeline_of((0, 0))], make_clip(tmp_path / "a.mp4"), OFF).rows
     assert found["gray"]["warp_error"] == 0 < found["true"]["warp_error"]
     assert found["gray"]["rmse"] > 10
 
 
-def test_only_the_stretch_that_is_asked_for_counts(tmp_path):
-    """Blue first, then red; red only is asked for, from the midst of the film."""
+def test_only_the_requested_section_counts(tmp_path):
+    """Blue first, then red; only red, in the middle of the film, is requested."""
     pictures = np.concatenate([still((60, 60, 180), 30), still((180, 60, 60), 30)])
     clip = lossless(tmp_path / "a.mp4", pictures)
     settings = FilmSettings(stabilize="off", start=Fraction(40, 25), end=Fraction(50, 25))
@@ -185,12 +185,12 @@ def test_frames_of_uneven_times_are_all_compared(tmp_path):
     assert evaluate_film([pipeline_of((0, 0))], clip, OFF).frames == 12
 
 
-def test_a_large_film_is_compared_at_the_size_asked_for(tmp_path):
+def test_a_large_film_is_compared_at_the_requested_size(tmp_path):
     clip = make_clip(tmp_path / "a.mp4", frames=3, size=(200, 100))
     assert evaluate_film([pipeline_of((0, 0))], clip, OFF, size=50).size == (25, 50)
 
 
-def test_nothing_is_compared_over_a_cut(tmp_path):
+def test_nothing_is_compared_across_a_cut(tmp_path):
     pictures = moving_pictures(1, (64, 48), 1).repeat(20, axis=0)
     other = np.random.default_rng(3).integers(0, 255, (1, 6, 8, 3)).repeat(8, axis=1).repeat(8, axis=2)
     clip = lossless(tmp_path / "a.mp4", np.concatenate([pictures, other.repeat(20, axis=0).astype(np.uint8)]))
@@ -215,7 +215,7 @@ def test_a_film_in_other_primaries_is_refused(tmp_path):
         evaluate_film([pipeline_of((40, 0))], clip, OFF)
 
 
-def test_a_stretch_without_a_frame_is_an_error(tmp_path):
+def test_a_section_without_a_frame_is_an_error(tmp_path):
     with pytest.raises((DataError, UnreadableMedia)):
         evaluate_film([pipeline_of((0, 0))], make_clip(tmp_path / "a.mp4"), FilmSettings(start=Fraction(100)))
 
@@ -226,7 +226,7 @@ def test_a_file_that_is_not_a_film_is_an_error(tmp_path):
         evaluate_film([pipeline_of((0, 0))], tmp_path / "a.mp4", OFF)
 
 
-def test_a_colorizer_that_gives_nonsense_is_named(tmp_path):
+def test_a_colorizer_that_returns_nonsense_is_named(tmp_path):
     clip = make_clip(tmp_path / "a.mp4")
     with pytest.raises(PluginError, match="not finite"):
         evaluate_film([pipeline_of((float("nan"), 0))], clip, OFF)

@@ -53,13 +53,13 @@ def test_many_pictures_have_the_distance_of_their_distribution():
     )
 
 
-def test_the_distance_of_a_distribution_that_has_moved_is_the_square_of_the_way():
+def test_the_distance_of_a_shifted_distribution_is_the_square_of_the_shift():
     one = features(200)
     assert frechet_distance(one, one + 3) == pytest.approx(9 * 24)
     assert frechet_distance(one, one) == pytest.approx(0, abs=1e-9)
 
 
-def test_a_set_is_at_no_distance_from_itself_and_its_order_does_not_count(metric):
+def test_a_set_has_no_distance_from_itself_in_any_order(metric):
     pictures = [picture(seed) for seed in range(3)]
     same = torch.stack([metric.measure(each, each) for each in pictures])
     assert metric.of_set(same) == pytest.approx(0, abs=1e-3)

@@ -21,7 +21,7 @@ def save(path, seed=0):
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """Where torch keeps what it fetched."""
+    """The folder where torch keeps its downloads."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
@@ -41,14 +41,14 @@ def test_what_torch_downloaded_before_is_used_offline(hub):
     assert torch.equal(Judge("x", URL, offline=True).load(network())[0].weight, state["0.weight"])
 
 
-def test_weights_that_are_nowhere_say_where_to_put_them(hub):
+def test_missing_weights_say_where_to_put_them(hub):
     with pytest.raises(WeightsNotFound, match="The weights for x were not found") as caught:
         Judge("x", URL, offline=True).load(network())
     assert str(hub / "net-0123abcd.pth") in str(caught.value)
-    assert f"Download {URL} to that path, or give another file: --metrics x=FILE." in str(caught.value)
+    assert f"Download {URL} to that path, or use another file: --metrics x=FILE." in str(caught.value)
 
 
-def test_an_address_that_cannot_be_reached_is_an_error_in_words(hub, monkeypatch):
+def test_an_address_that_cannot_be_reached_is_an_error_in_plain_words(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(WeightsNotFound, match=r"cannot be downloaded from https://example\.invalid"):
         Judge("x", URL).load(network())
@@ -65,7 +65,7 @@ def test_a_file_with_another_hash_is_not_kept(hub, tmp_path, monkeypatch):
 
 def test_weights_of_another_network_are_refused(tmp_path):
     torch.save(nn.Sequential(nn.Linear(5, 3)).state_dict(), tmp_path / "other.pth")
-    with pytest.raises(WeightsCorrupt, match=r"0\.weight is missing or misshaped"):
+    with pytest.raises(WeightsCorrupt, match=r"0\.weight is missing or has another shape"):
         Judge("x", URL, tmp_path / "other.pth").load(network())
 
 

@@ -17,7 +17,7 @@ def names(*asked, **settings):
     return [metric.name for metric in choose(asked, lambda: {"redness": Redness()}, **settings)][len(STANDARD) :]
 
 
-def test_the_standard_metrics_come_first_and_the_others_as_they_are_asked_for():
+def test_the_standard_metrics_come_first_and_the_others_in_the_requested_order():
     assert choose([], dict) == list(STANDARD)
     assert names("vgg16", "redness", "fid", "lpips", "colorfulness_unsigned") == [
         *("vgg16", "redness", "fid", "lpips", "colorfulness_unsigned")
@@ -56,7 +56,7 @@ def test_labels_come_from_the_categories():
         (["redness=a.pth"], "redness takes no file"),
     ],
 )
-def test_what_cannot_be_had_is_wrong_usage(asked, said):
+def test_what_is_not_available_raises_a_usage_error(asked, said):
     with pytest.raises(UsageError, match=said) as caught:
         names(*asked)
     assert caught.value.exit_code == 2

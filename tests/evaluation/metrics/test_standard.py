@@ -1,4 +1,4 @@
-"""What the standard metrics say of pictures whose figures are known."""
+"""The standard metrics of pictures whose figures are known."""
 
 import pytest
 import torch
@@ -79,7 +79,7 @@ def test_the_figure_of_a_set_does_not_depend_on_the_order_of_its_pictures(name):
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_metric_says_what_it_is(name):
+def test_every_metric_has_a_definition(name):
     metric = METRICS[name]
     assert metric.heading
     assert metric.definition.endswith(".")

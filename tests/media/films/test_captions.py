@@ -19,7 +19,7 @@ def captions_of(path):
 
 
 def read_aloud(path, tmp_path):
-    """The text that a decoder of captions finds in a film."""
+    """The text that a caption decoder finds in a film."""
     run_ffmpeg("-f", "lavfi", "-i", f"movie={path}[out+subcc]", "-map", "0:s", tmp_path / "text.srt")
     return (tmp_path / "text.srt").read_text()
 

@@ -63,7 +63,7 @@ def test_an_option_that_the_encoder_lacks_is_rejected(film, codec, crf, preset, 
         ("yuv444p12le", (64, 48), "mpeg4", "yuv420p", 1),
     ],
 )
-def test_pixels_keep_their_depth_and_size_or_a_note_tells(tmp_path, pix_fmt, size, codec, written, notes):
+def test_pixels_keep_their_depth_and_size_or_a_note_says_so(tmp_path, pix_fmt, size, codec, written, notes):
     film = probe(make_clip(tmp_path / "film.mkv", 2, size, pix_fmt=pix_fmt, codec="ffv1"))
     encoding = choose_encoding(film, ".mkv", codec)
     assert encoding.pixel_format == written
@@ -85,7 +85,7 @@ def test_a_preset_that_the_encoder_rejects_is_an_error(film, preset):
 @pytest.mark.parametrize("codec", ["mpeg4", "mpeg2video", "libx264", "ffv1", "mjpeg", "utvideo"])
 @pytest.mark.parametrize("suffix", ["ts", "mp4", "mkv", "avi"])
 def test_what_the_trial_accepts_the_run_encodes(tmp_path, codec, suffix):
-    """Time bases of 1/90000 are too fine for MPEG-4, and MPEG-2 knows only certain frame rates."""
+    """Time bases of 1/90000 are too fine for MPEG-4, and MPEG-2 supports only certain frame rates."""
     source = make_clip(
         tmp_path / f"source.{suffix}", 6, fps="30000/1001", codec="mpeg4" if suffix == "avi" else "libx264"
     )
@@ -189,7 +189,7 @@ def alpha_of(film):
 
 
 @pytest.mark.parametrize("codec", ["ffv1", "libaom-av1"])
-def test_luma_of_12_bits_stays_so(tmp_path, codec):
+def test_luma_keeps_12_bits(tmp_path, codec):
     source = make_clip(tmp_path / "source.mkv", 3, pix_fmt="yuv420p12le", codec="ffv1")
     film = probe(source)
     written = probe(rewritten(source, tmp_path / "film.mkv", choose_encoding(film, ".mkv", codec)).path)

@@ -147,7 +147,7 @@ def test_nothing_is_left_behind_when_colorizing_fails(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]
 
 
-def test_an_older_film_stays_until_the_new_one_is_whole(tmp_path):
+def test_an_older_film_stays_until_the_new_one_is_complete(tmp_path):
     source = make_clip(tmp_path / "source.mp4")
     (tmp_path / "film.mp4").write_bytes(b"older")
     film = probe(source)

@@ -16,7 +16,7 @@ from tests.media.films.films import PROVENANCE, chroma, rewritten
 
 
 def packets(path, index, start=0):
-    """Each packet of a stream: when it is shown, which a cover never says, and what is in it."""
+    """Each packet of a stream: when it is shown, which a cover does not state, and its content."""
     with av.open(path) as container:
         return [
             (
@@ -67,7 +67,7 @@ def test_all_other_streams_chapters_and_tags_are_copied(tmp_path, suffix):
             assert packets(written.path, each.index) == packets(source, each.index)
 
 
-def test_attachments_are_copied_to_the_byte(tmp_path):
+def test_attachments_are_copied_byte_for_byte(tmp_path):
     source = make_clip(tmp_path / "source.mkv", attachment=True)
     written = rewritten(source, tmp_path / "film.mkv")
     with av.open(source) as before, av.open(written.path) as after:
@@ -180,7 +180,7 @@ def test_pieces_encoded_differently_are_not_joined(tmp_path):
     assert not destination.path.exists()
 
 
-def test_joining_is_reproducible_to_the_byte(tmp_path):
+def test_joining_is_reproducible_byte_for_byte(tmp_path):
     source = make_clip(tmp_path / "source.mkv", audio="aac", subtitles="srt", attachment=True)
     one, two = rewritten(source, tmp_path / "one.mkv"), rewritten(source, tmp_path / "two.mkv")
     assert one.path.read_bytes() == two.path.read_bytes()

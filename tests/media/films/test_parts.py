@@ -30,7 +30,7 @@ class Killed(BaseException):
 
 
 def colorize(source, target, *, stop=None, provenance=PROVENANCE, min_seconds=Fraction(1, 4), crf=None, **cut):
-    """Work a film in shots of eight frames; return how many frames earlier runs had done."""
+    """Color a film in shots of eight frames; return how many frames earlier runs had done."""
     film = probe(source)
     encoding = choose_encoding(film, target.suffix, crf=crf)
     destination = choose_destination(film, target, encoding, **cut)
@@ -61,7 +61,7 @@ def test_a_film_written_in_parts_has_every_frame_at_its_time(tmp_path, source):
 
 @pytest.mark.parametrize("stop", [1, 9, 25, 49])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_a_resumed_film_is_identical_to_the_byte(tmp_path, source, stop, suffix):
+def test_a_resumed_film_is_identical_byte_for_byte(tmp_path, source, stop, suffix):
     colorize(source, tmp_path / f"whole.{suffix}")
     target = tmp_path / f"film.{suffix}"
     with pytest.raises(Killed):

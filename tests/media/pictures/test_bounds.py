@@ -159,7 +159,7 @@ PACKETS = {
 
 @pytest.mark.parametrize("packet", PACKETS.values(), ids=PACKETS)
 @pytest.mark.parametrize("where", ["JPEG", "PNG", "WebP", "TIFF"])
-def test_xmp_that_takes_for_ever_is_left_out(tmp_path, where, packet):
+def test_xmp_that_takes_forever_is_left_out(tmp_path, where, packet):
     tags = ((256, 3, 1, 1), (257, 3, 1, 1), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 0),
             (277, 3, 1, 1), (279, 4, 1, 1), (700, 1, len(packet), 8 + 2 + 12 * 9 + 4))  # fmt: skip
     files = {
@@ -270,7 +270,7 @@ UNFOLDING = {
 
 
 @pytest.mark.parametrize("data", UNFOLDING.values(), ids=UNFOLDING)
-def test_a_strip_unfolds_to_no_more_than_its_pixels(tmp_path, data):
+def test_a_strip_decompresses_to_no_more_than_its_pixels(tmp_path, data):
     try:
         _, frame = read(tmp_path / "a.tif", data)
     except UnreadableMedia:

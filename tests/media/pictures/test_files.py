@@ -129,7 +129,7 @@ def test_every_kind_of_file_is_read_as_what_it_shows_and_written_back_at_its_dep
 
 
 @pytest.mark.parametrize("target", [kind.suffix for kind in formats.FORMATS.values() if kind.name != "HEIC"])
-def test_sixteen_bits_and_alpha_go_into_every_format_as_far_as_it_can_hold_them(tmp_path, target):
+def test_sixteen_bits_and_alpha_are_kept_in_every_format_that_supports_them(tmp_path, target):
     source = tmp_path / "a.png"
     source.write_bytes(imagecodecs.png_encode(np.dstack((color(16), np.full_like(_ALPHA, 65535)))))
     written = rewritten(source, tmp_path / f"b{target}")
@@ -234,7 +234,7 @@ def test_an_animation_with_holes_keeps_them_in_other_formats(tmp_path, target):
     assert written[1].pixels[0, 12, 2] > 240
 
 
-def test_pages_of_a_tiff_keep_each_their_size_and_depth(tmp_path):
+def test_each_page_of_a_tiff_keeps_its_size_and_depth(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
         tiff.write(gray(16))
         tiff.write(color()[:20], photometric="rgb")
@@ -331,7 +331,7 @@ def test_a_broken_profile_is_ignored(tmp_path, profile):
     assert np.array_equal(only_frame(open_picture(tmp_path / "a.png")).pixels, color())
 
 
-def test_a_png_that_says_its_gamma_is_read_by_it(tmp_path):
+def test_a_png_is_read_with_the_gamma_that_it_states(tmp_path):
     coded = imagecodecs.png_encode(np.full((8, 8), 55, np.uint8))
     body = b"gAMA" + struct.pack(">I", 100_000)
     chunk = struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
@@ -348,7 +348,7 @@ def test_the_output_carries_an_srgb_profile_whatever_the_source_had(tmp_path, su
         assert "sRGB" in ImageCms.getProfileDescription(profile)
 
 
-def test_color_with_three_equal_channels_is_handed_over_as_gray(tmp_path):
+def test_color_with_three_equal_channels_is_read_as_gray(tmp_path):
     image("L").convert("RGB").save(tmp_path / "a.png")
     assert np.array_equal(only_frame(open_picture(tmp_path / "a.png")).pixels, np.asarray(image("L")))
 
@@ -492,7 +492,7 @@ def test_what_another_program_wrote_beside_a_bmp_stays(tmp_path, packet):
 def test_a_file_beside_a_bmp_that_is_not_xmp_is_not_replaced(tmp_path, found):
     image().save(tmp_path / "a.bmp")
     (tmp_path / "b.bmp.xmp").write_bytes(found)
-    with pytest.raises(UnwritableMedia, match=r"b\.bmp\.xmp: this file is not from colorcli"):
+    with pytest.raises(UnwritableMedia, match=r"b\.bmp\.xmp: colorcli did not write this file"):
         rewritten(tmp_path / "a.bmp", tmp_path / "b.bmp")
     assert (tmp_path / "b.bmp.xmp").read_bytes() == found
     assert not (tmp_path / "b.bmp").exists()
@@ -507,7 +507,7 @@ def test_a_sidecar_of_an_earlier_output_is_replaced(tmp_path):
     assert b"shelf" not in (tmp_path / "b.bmp.xmp").read_bytes()
 
 
-def test_a_picture_of_somebody_else_has_no_provenance(tmp_path):
+def test_a_picture_by_another_program_has_no_provenance(tmp_path):
     _with_everything(tmp_path / "a.jpg")
     (tmp_path / "empty.jpg").touch()
     assert read_provenance(tmp_path / "a.jpg") is None

@@ -1,4 +1,4 @@
-"""Profiles count by what they do, whatever their names are."""
+"""Profiles are applied by what they do, whatever their names are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def made(gamma: float, primaries=PRIMARIES) -> bytes:
 
 
 def named(profile: bytes, text: str) -> bytes:
-    """Give a profile another description."""
+    """Replace the description of a profile."""
     words = text.encode("utf-16-be")
     tag = b"mluc\0\0\0\0" + struct.pack(">II", 1, 12) + b"enUS" + struct.pack(">II", len(words), 28) + words
     tag += bytes(-len(tag) % 4)
@@ -83,7 +83,7 @@ def test_lab_white_is_white_and_gray_is_gray():
 
 @pytest.mark.parametrize("size", [10, 5_000, 200_000])
 @pytest.mark.parametrize("animated", [False, True])
-def test_a_lossless_webp_stays_one_behind_a_profile_of_any_length(tmp_path, size, animated):
+def test_a_lossless_webp_stays_lossless_after_a_profile_of_any_length(tmp_path, size, animated):
     profile = named(made(2.2), "x" * size)
     more = {"save_all": True, "append_images": [image().rotate(180)], "duration": 100} if animated else {}
     image().save(tmp_path / "a.webp", lossless=True, icc_profile=profile, **more)

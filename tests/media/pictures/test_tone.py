@@ -59,7 +59,7 @@ def test_a_picture_with_several_colors_is_in_color():
     assert is_in_color(color(16))
 
 
-def test_a_hand_colored_detail_makes_a_picture_a_colored_one():
+def test_a_picture_with_a_hand_colored_detail_is_in_color():
     pixels = np.dstack([(picture() * 255).astype(np.uint8)] * 3)
     assert not is_in_color(pixels)
     pixels[40:70, 50:80] = (200, 40, 40)

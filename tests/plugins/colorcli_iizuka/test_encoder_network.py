@@ -17,7 +17,7 @@ def pictures(count=4, side=64):
     return Batch(lab[:, :1] * 100, lab[:, 1:] * 40 - 20, torch.arange(count) % 2)
 
 
-def test_it_colors_every_fourth_pixel_and_tells_the_scene():
+def test_it_colors_every_fourth_pixel_and_classifies_the_scene():
     network = Iizuka().build(**ENCODED, classes=6).eval()
     color, scores = network(pictures().lightness / 100)
     assert color.shape == (4, 2, 16, 16)
@@ -25,7 +25,7 @@ def test_it_colors_every_fourth_pixel_and_tells_the_scene():
     assert Iizuka().predict(network, pictures().lightness).shape == (4, 2, 16, 16)
 
 
-def test_it_begins_gray():
+def test_it_starts_gray():
     ab = Iizuka().predict(Iizuka().build(**ENCODED).eval(), pictures().lightness)
     assert ab.abs().mean() < 2
 

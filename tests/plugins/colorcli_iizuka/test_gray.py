@@ -25,13 +25,13 @@ def picture(*rgb):
 
 
 @pytest.mark.parametrize("way", BY_HAND)
-def test_each_of_the_eight_ways_gives_what_its_formula_says(way):
+def test_each_of_the_eight_conversions_follows_its_formula(way):
     gray = make_gray(picture(*COLOR), way)
     assert gray.shape == (1, 1, 2, 2)
     assert gray.flatten().tolist() == pytest.approx([BY_HAND[way]] * 4, abs=2e-4)
 
 
-def test_there_are_eight_ways_and_each_is_another():
+def test_the_eight_conversions_differ():
     grays = Registry().grays()
     assert set(grays) >= set(BY_HAND)
     for way, gray in grays.items():

@@ -25,7 +25,7 @@ def paper(name):
 
 
 def toy(pictures=6, side=32, seed=0):
-    """Pictures of which the lightness tells the color and the mean lightness the category: there is much to learn."""
+    """Pictures whose lightness determines the color, and its mean the category, so there is much to learn."""
     chance = torch.Generator().manual_seed(seed)
     category = torch.arange(pictures) % len(NAMES)
     noise = (
@@ -68,7 +68,7 @@ def test_the_loss_is_the_squared_error_and_alpha_times_the_cross_entropy(chroma_
     assert losses["loss"].item() == pytest.approx(color + 0.25 * classification, rel=1e-4)
 
 
-def test_the_losses_of_two_batches_are_the_mean_of_each_ones():
+def test_the_losses_of_two_batches_are_the_mean_of_their_losses():
     whole = toy()
     recipe = IizukaRecipe(chroma_weight=2.0)
     network = started(recipe, whole).eval()
@@ -129,7 +129,7 @@ def test_a_classification_of_data_without_categories_is_refused(names):
 
 
 @pytest.mark.parametrize("names", [NAMES, []])
-def test_chroma_counts_by_what_the_data_has_on_average(names):
+def test_chroma_is_weighted_relative_to_the_mean_of_the_data(names):
     vivid, pale = torch.full((3, 2, 4, 4), 30.0), torch.zeros(1, 2, 4, 4)
     recipe = IizukaRecipe(alpha=len(names) / 900, chroma_weight=1.0)
     recipe.survey([vivid, pale], names)

@@ -14,7 +14,7 @@ def pictures(count=4, side=64):
     return Batch(lab[:, :1] * 100, lab[:, 1:] * 40 - 20, torch.full((count,), -1))
 
 
-def test_it_colors_every_fourth_pixel_and_begins_gray():
+def test_it_colors_every_fourth_pixel_and_starts_gray():
     network = Koalarization().build(**ENCODED).eval()
     ab = Koalarization().predict(network, pictures().lightness)
     assert ab.shape == (4, 2, 16, 16)

@@ -98,7 +98,7 @@ def test_a_picture_of_another_size_is_brought_to_the_extractors_own(name):
     assert_same(extractor(large), extractor(small))
 
 
-def test_no_extractor_gives_an_embedding_of_no_dimensions():
+def test_without_an_extractor_the_embedding_is_empty():
     assert Extractor("none")(torch.zeros(3, 1, 8, 8)).shape == (3, 0)
 
 
@@ -131,7 +131,7 @@ def test_the_selected_dimensions_are_those_of_the_whole_embedding():
     assert part(lightness).equal(whole(lightness)[:, part.selection])
 
 
-def test_a_selection_goes_with_the_weights():
+def test_a_selection_is_saved_with_the_weights():
     torch.manual_seed(0)
     network = KoalarizationNetwork(**ROUTED, dimensions=5).eval()
     network.extractor.selection.copy_(torch.tensor([0, 3, 4, 9, 15]))  # as if another torch had drawn it

@@ -159,7 +159,7 @@ def test_an_untrained_network_is_nearly_gray():
         assert network.to_ab(network(pictures(64, 64))).abs().mean() < 10
 
 
-def test_of_bins_the_color_is_the_mean_of_each_distribution():
+def test_with_bins_the_color_is_the_mean_of_each_distribution():
     network = KoalarizationNetwork(0.1, bins=4, extractor="none")
     probability = torch.tensor([[0.1, 0.2, 0.3, 0.4], [1.0, 0.0, 0.0, 0.0]])
     logits = (probability.log() + 3).clamp(min=-50).view(1, 8, 1, 1).expand(1, 8, 2, 3)

@@ -26,7 +26,7 @@ def extractor(seed=0):
 def trained_router(width=2):
     torch.manual_seed(1)
     router = ResNet34(width=width, classes=6)
-    for buffer in router.buffers():  # statistics that a new network has not
+    for buffer in router.buffers():  # statistics that a new network does not have
         if buffer.is_floating_point():
             buffer.uniform_(0.5, 1.5)
     return router
@@ -159,7 +159,7 @@ def test_a_router_is_not_published():
 
 @pytest.fixture
 def nobody():
-    """An address on which nobody listens."""
+    """An address without a server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -167,7 +167,7 @@ def nobody():
 
 @pytest.fixture
 def downloads(tmp_path, monkeypatch, nobody):
-    """Empty folders of downloads, from which nothing leads to the network."""
+    """Empty folders of downloads, without access to the network."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     for variable in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(variable, nobody)

@@ -22,7 +22,7 @@ def paper(name):
 
 
 def toy(pictures=6, side=32, seed=0):
-    """Pictures of which the lightness tells the color: there is much to learn."""
+    """Pictures whose lightness determines the color, so there is much to learn."""
     chance = torch.Generator().manual_seed(seed)
     noise = torch.rand(pictures, 1, side // 8, side // 8, generator=chance) * 100
     lightness = noise.repeat_interleave(8, 2).repeat_interleave(8, 3)
@@ -106,7 +106,7 @@ def test_the_cross_entropy_is_that_of_the_bin_of_a_plus_that_of_the_bin_of_b(chr
     assert loss == pytest.approx((weights(truth, chroma_weight) * entropy).mean(), rel=1e-4)
 
 
-def test_the_losses_of_two_batches_are_the_mean_of_each_ones():
+def test_the_losses_of_two_batches_are_the_mean_of_their_losses():
     whole = toy()
     recipe = KoalarizationRecipe(chroma_weight=2.0)
     network = started(recipe, whole).eval()
@@ -118,7 +118,7 @@ def test_the_losses_of_two_batches_are_the_mean_of_each_ones():
         assert recipe.validate(network, whole)["loss"].item() == pytest.approx(sum(parts) / 2, rel=1e-5)
 
 
-def test_chroma_counts_by_what_the_data_has_on_average():
+def test_chroma_is_weighted_relative_to_the_mean_of_the_data():
     vivid, pale = torch.full((3, 2, 4, 4), 30.0), torch.zeros(1, 2, 4, 4)
     recipe = KoalarizationRecipe(chroma_weight=1.0)
     recipe.survey([vivid, pale], [])

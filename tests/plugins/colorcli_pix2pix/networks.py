@@ -10,7 +10,7 @@ SMALL_ENSEMBLE = {"kind": "ensemble", **SMALL, "router_width": 4, "router_size":
 
 
 def enliven(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Give a network weights that keep a signal as large as it is, and batch norms that have seen data."""
+    """Set weights that preserve the size of the signal, and batch norm statistics as if from data."""
     chance = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -25,13 +25,13 @@ def enliven(network: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def pictures(count: int = 6, side: int = 32) -> Tensor:
-    """Lightness (B, 1, side, side): patches of gray, in each picture others."""
+    """Lightness (B, 1, side, side): patches of gray, different in each picture."""
     patches = torch.rand(count, 1, side // 8, side // 8, generator=torch.Generator().manual_seed(7)) * 100
     return patches.repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
 
 
 def ensemble_that_takes(lightness: Tensor, categories: list[int], **hyperparameters) -> Ensemble:
-    """A small ensemble whose router, by the weights of its last layer, takes these pictures for these categories."""
+    """A small ensemble whose router, by the weights of its last layer, assigns these categories to these pictures."""
     arguments = {key: value for key, value in SMALL_ENSEMBLE.items() if key != "kind"}
     network = Ensemble(**{**arguments, **hyperparameters})
     enliven(network.router)

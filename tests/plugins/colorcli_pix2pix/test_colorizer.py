@@ -122,7 +122,7 @@ def test_bf16_is_close_to_fp32(space):
     assert 0 < (colors[0] - colors[1]).abs().mean() < 0.1 * colors[0].std()
 
 
-def test_members_that_no_picture_needs_are_never_put_on_the_device():
+def test_members_that_no_picture_needs_are_never_moved_to_the_device():
     network = ensemble_that_takes(pictures(), [4, 0, 4, 5, 0, 4])
     model = model_of(network, "bf16")
 
@@ -146,7 +146,7 @@ def published_gan(generator):
     return {**state, "GANcriterion.real_label": torch.tensor(1.0), "GANcriterion.fake_label": torch.tensor(0.0)}
 
 
-def test_shariatnias_file_is_taken_as_it_is_published(tmp_path):
+def test_shariatnias_file_is_loaded_as_published(tmp_path):
     generator = enliven(DynamicUnet())
     torch.save(published_gan(generator), tmp_path / "main-model.pt")
     model = colorcli.load("pix2pix", weights=tmp_path / "main-model.pt", device="cpu", precision="fp32")
@@ -163,7 +163,7 @@ def test_state_dicts_of_ours_and_bare_ones_are_left_as_they_are(network):
 
 
 @pytest.mark.parametrize("generator", [UnetGenerator(**SMALL), DynamicUnet(4)])
-def test_of_a_whole_gan_the_generator_is_taken(generator):
+def test_the_generator_of_a_whole_gan_is_used(generator):
     found = Pix2Pix().adapt(published_gan(generator), {})
     expected = generator.state_dict()
     assert found.keys() == expected.keys()

@@ -69,7 +69,7 @@ def test_each_picture_gets_the_generator_that_the_router_chose_and_a_blend_all_o
     torch.testing.assert_close(blend, expected, atol=1e-3, rtol=1e-3)
 
 
-def test_only_what_a_picture_needs_is_put_on_the_device():
+def test_only_what_a_picture_needs_is_moved_to_the_device():
     whole, _ = ensemble()
     place(whole, choose("cpu", "bf16"))
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):

@@ -58,7 +58,7 @@ def test_every_picture_is_colored_by_the_generator_of_its_category(ensemble):
     assert [note["category"] for note in prediction.notes] == [CATEGORIES[index] for index in MIXED]
 
 
-def test_notes_tell_the_probability_of_the_category(ensemble):
+def test_notes_contain_the_probability_of_the_category(ensemble):
     with torch.inference_mode():
         probabilities = ensemble.router(pictures()).softmax(dim=1)
         notes = ensemble(pictures()).notes
@@ -77,7 +77,7 @@ def test_a_picture_alone_gets_the_colors_and_notes_that_it_gets_in_a_batch(ensem
             assert alone.notes[0]["probability"] == pytest.approx(together.notes[index]["probability"], abs=1e-5)
 
 
-def test_a_category_that_is_asked_for_is_not_asked_of_the_router(ensemble, passes):
+def test_a_requested_category_skips_the_router(ensemble, passes):
     with torch.inference_mode():
         prediction = ensemble(pictures(), "city", blend=True)
         assert passes == {("city", 6): 1}

@@ -15,7 +15,7 @@ from tests.plugins.colorcli_pix2pix.networks import SMALL, SMALL_ENSEMBLE
 
 
 def toy(count=4, side=32, seed=0):
-    """Pictures of which the lightness tells the color: there is something to learn."""
+    """Pictures whose lightness determines the color, so there is something to learn."""
     patches = torch.rand(count, 1, side // 8, side // 8, generator=torch.Generator().manual_seed(seed))
     rgb = torch.cat([patches, 0.2 + 0.5 * patches, 1 - patches], dim=1).repeat_interleave(8, 2).repeat_interleave(8, 3)
     lab = rgb_to_lab(rgb)
@@ -84,7 +84,7 @@ def test_in_yuv_it_learns_u_and_v():
         assert recipe.validate(network, batch)["l1"].item() == pytest.approx(expected.item(), rel=1e-3)
 
 
-def test_chroma_counts_by_what_the_data_has_on_average():
+def test_chroma_is_weighted_relative_to_the_mean_of_the_data():
     batch = toy()
     recipe = small_recipe(chroma_weight=2.0)
     network = started(recipe).eval()
@@ -96,7 +96,7 @@ def test_chroma_counts_by_what_the_data_has_on_average():
         assert recipe.validate(network, batch)["l1"].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
-def test_a_warm_up_learns_by_distance_alone_and_then_the_game_begins():
+def test_a_warm_up_learns_from_the_distance_alone_and_then_the_discriminator_joins():
     recipe = small_recipe(warm_up=0.3)
     started(recipe, steps=10)
     untouched = deepcopy(recipe.judge.state_dict())
@@ -140,7 +140,7 @@ def test_validation_is_by_the_discriminator_as_it_is_and_leaves_it_so():
     assert losses["generator"].item() == pytest.approx((losses["adversarial"] + losses["l1"]).item())
 
 
-def test_the_losses_of_two_batches_are_the_mean_of_each_ones():
+def test_the_losses_of_two_batches_are_the_mean_of_their_losses():
     whole = toy()
     recipe = small_recipe(chroma_weight=1.0)
     network = started(recipe).eval()

@@ -37,14 +37,14 @@ def test_macro_f1_is_the_mean_of_each_category():
     assert macro_f1(confusion) == pytest.approx((8 / 12 + 4 / 7 + 10 / 11) / 3)
 
 
-def test_macro_f1_of_a_perfect_router_is_one_and_of_one_that_is_always_wrong_nothing():
+def test_macro_f1_of_a_perfect_router_is_one_and_of_one_that_is_always_wrong_zero():
     assert macro_f1(torch.eye(6) * torch.arange(1, 7)) == pytest.approx(1)
     assert macro_f1(torch.eye(6).roll(1, dims=0)) == 0
 
 
 def test_macro_f1_counts_a_rare_category_like_a_common_one():
     confusion = torch.diag(torch.tensor([98.0, 0]))
-    confusion[1, 0] = 2  # all of the rare one taken for the common one
+    confusion[1, 0] = 2  # all pictures of the rare one classified as the common one
     assert macro_f1(confusion) == pytest.approx(2 * 98 / (2 * 98 + 2) / 2)
 
 
@@ -60,7 +60,7 @@ def test_macro_f1_of_shares_is_that_of_counts():
 # Validation
 
 
-def test_validation_counts_what_is_taken_for_what():
+def test_validation_computes_the_confusion_matrix():
     recipe = RouterRecipe()
     network = started(recipe).eval()
     batch = toy()
@@ -178,7 +178,7 @@ def test_it_colors_no_sample_sheets():
         ([], "animals, city, nature, others, people, scenery missing"),
         (["animals", "city", "people"], "nature, others, scenery missing"),
         ([*CATEGORIES[:5], "sea"], "scenery missing; sea unknown"),
-        ([*CATEGORIES, "sea"], "others: sea unknown"),
+        ([*CATEGORIES, "sea"], "categories: sea unknown"),
     ],
 )
 def test_data_with_other_categories_is_refused_with_what_is_missing(categories, said):

@@ -29,7 +29,7 @@ def test_in_yuv_the_gray_is_the_luma_of_the_gray_picture():
     assert encode_gray(gray_to_lightness(luma), "yuv").allclose(2 * luma - 1, atol=1e-5)
 
 
-def test_in_yuv_the_color_is_all_that_u_and_v_can_be():
+def test_in_yuv_the_color_covers_the_range_of_u_and_v():
     rgb, _, ab = cube()
     encoded = encode_color(rgb, ab, "yuv")
     assert encoded.allclose(2 * rgb_to_yuv(rgb, "bt601")[:, 1:], atol=0.01)
@@ -64,7 +64,7 @@ def test_the_luma_of_the_gray_picture_would_not_do():
     assert (rgb_to_lab(naive)[:, 1:] - ab).norm(dim=1).max() > 10
 
 
-def test_colors_that_no_screen_has_come_out_at_the_lightness_of_the_picture_too():
+def test_colors_out_of_gamut_have_the_lightness_of_the_picture_too():
     chance = torch.Generator().manual_seed(0)
     lightness = torch.rand(1, 1, 100, 100, generator=chance) * 100
     lightness[..., :10], lightness[..., -10:] = 0, 100

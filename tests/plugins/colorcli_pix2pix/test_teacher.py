@@ -81,7 +81,7 @@ def test_interrupted_teaching_resumes_as_if_it_had_not_been(done):
         torch.testing.assert_close(mine, theirs, msg=name)
 
 
-def test_validation_tells_how_good_the_teacher_is():
+def test_validation_measures_the_teacher():
     recipe = RouterRecipe(**TAUGHT)
     router = started(recipe, steps=8)
     means = recipe.validate(router.eval(), toy())

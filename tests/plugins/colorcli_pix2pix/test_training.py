@@ -1,4 +1,4 @@
-"""An ensemble from a folder of photographs to colored pictures, by the loop that everybody uses."""
+"""An ensemble from a folder of photographs to colored pictures, by the usual training loop."""
 
 import shutil
 
@@ -67,7 +67,7 @@ training = {{ epochs = 2, early_stopping = [2, 1.0] }}
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """Networks so small are quicker on one."""
+    """Such small networks are quicker on one thread."""
     with threads(1):
         yield
 
@@ -142,7 +142,7 @@ def test_each_generator_continues_separately_from_the_one_for_all(trained):
 
 @pytest.mark.parametrize("yields", [3, 9, 14])
 def test_an_interrupted_run_resumes_as_if_it_had_not_been(trained, photographs, file, tmp_path, yields):
-    """In the router, in the warm-up of the GAN and in the game itself, with both optimizers."""
+    """In the router, in the warm-up of the GAN and in adversarial training, with both optimizers."""
     straight, reports = trained
     assert len(run(photographs, file, tmp_path / "run", yields)) == yields
     resumed = run(photographs, file, tmp_path / "run")

@@ -103,7 +103,7 @@ def test_dropout_acts_in_training_alone_and_only_in_the_inner_levels():
         assert network.eval()(gray).equal(network(gray))
 
 
-def test_a_side_that_cannot_be_halved_so_often_is_reported():
+def test_a_side_that_cannot_be_halved_that_often_is_reported():
     with pytest.raises(UsageError, match="multiples of 64, got 96x128"):
         UnetGenerator(2, 6)(torch.zeros(1, 1, 128, 96))
 

@@ -146,7 +146,7 @@ def test_invalid_widths_are_an_error(widths):
         Siggraph17Network(widths)
 
 
-def test_a_file_of_the_users_is_imported_and_then_describes_itself(file, model, tmp_path):
+def test_a_users_file_is_imported_and_then_describes_itself(file, model, tmp_path):
     target = import_file(file, Siggraph17(), target=tmp_path / "mine.safetensors")
     again = colorcli.load("siggraph17", weights=target, device="cpu", precision="fp32")
     assert (again.predict(lightness()) - model.predict(lightness())).abs().max() < 1e-3

@@ -43,7 +43,7 @@ def test_a_patch_has_its_mean_color():
         assert torch.allclose(patch[:2, 0, 0], mean, atol=1e-4)
 
 
-def test_the_number_of_places_is_geometric_and_they_lie_about_the_center():
+def test_the_number_of_places_is_geometric_and_they_are_near_the_center():
     torch.manual_seed(0)
     masks = random_hints(torch.zeros(3000, 2, 64, 64), 1 / 2, 0.0)[:, 2]
     none = (masks.sum(dim=(1, 2)) == 0).float().mean().item()
@@ -62,7 +62,7 @@ def test_everything_is_revealed_in_the_given_share_of_pictures():
     assert not hints[~whole].any()
 
 
-def test_pictures_smaller_than_a_patch_are_revealed_in_whole():
+def test_pictures_smaller_than_a_patch_are_revealed_entirely():
     torch.manual_seed(0)
     assert random_hints(colors(20, 4), 0.1, 0.0)[:, 2].max() == 1
 

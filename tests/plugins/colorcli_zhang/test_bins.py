@@ -156,7 +156,7 @@ def test_temperature_one_gives_the_mean_color():
     assert torch.allclose(annealed_mean(logits, PUBLISHED, 1.0), mean, atol=1e-4)
 
 
-def test_temperature_towards_zero_gives_the_most_likely_color():
+def test_temperature_toward_zero_gives_the_most_likely_color():
     logits = random_logits()
     mode = PUBLISHED[logits.argmax(dim=1)].movedim(-1, 1)
     assert torch.allclose(annealed_mean(logits, PUBLISHED, 1e-4), mode, atol=0.01)

@@ -75,7 +75,7 @@ def test_samples_differ_where_the_network_is_unsure_and_agree_where_it_is_sure()
     assert spread() < 0.1
 
 
-def test_a_sample_hangs_together():
+def test_a_sample_is_coherent():
     network, zhang = tiny_network(), Zhang()
     with torch.inference_mode():
         ab = zhang.sample(network, torch.full((1, 1, 64, 64), 50.0), seed=0, temperature=0.38)[..., 16:48, 16:48]

@@ -21,7 +21,7 @@ def test_singular_values_come_near_one(shape, scale):
     assert (found * (wanted.U @ wanted.Vh)).sum() > 0.8 * found.norm() * min(shape) ** 0.5  # no direction is turned
 
 
-def test_a_gradient_of_nothing_moves_nothing():
+def test_a_zero_gradient_changes_nothing():
     assert orthogonalize(torch.zeros(4, 6)).equal(torch.zeros(4, 6))
 
 
@@ -49,7 +49,7 @@ def test_weight_decay_shrinks_what_has_no_gradient():
     assert weight.detach().flatten().tolist() == pytest.approx([0.95] * 16)
 
 
-def test_the_state_can_be_put_aside_and_taken_up_again():
+def test_the_state_can_be_saved_and_restored():
     weight = nn.Parameter(torch.randn(8, 4, 3, 3, generator=torch.Generator().manual_seed(0)))
     optimizer = Muon([weight], lr=0.05)
     steps(weight, optimizer, 3)

@@ -21,7 +21,7 @@ def test_a_preference_has_the_mean_zero_and_the_same_spread_everywhere():
     assert spread.std(dim=(0, 1)).min() > 1.1
 
 
-def test_near_colors_and_near_places_are_liked_alike_and_far_ones_independently():
+def test_preferences_are_similar_for_near_colors_and_places_and_independent_for_far_ones():
     nats = drawn(flat(), range(40))
     apart = torch.cdist(CENTERS, CENTERS)
     near, far = (apart == 10).nonzero()[0], (apart > 150).nonzero()[0]
@@ -34,7 +34,7 @@ def test_near_colors_and_near_places_are_liked_alike_and_far_ones_independently(
     assert alike(nats[:, :, 0, 0], nats[:, :, 0, 1]) > 0.95
 
 
-def test_a_seed_decides_and_the_lightness_divides():
+def test_a_preference_depends_on_seed_and_lightness():
     halves = flat()
     halves[..., 12:] = 100.0
     one, again, other = (preference(halves, CENTERS, seed) for seed in (3, 3, 4))

@@ -1,6 +1,6 @@
 // The page: photographs, the one that is shown, and what happens when something is pressed.
 import { alertUser, at, button, element } from "./elements.js";
-import { Cinema } from "./cinema.js";
+import { FilmPanel } from "./film-panel.js";
 import { isFilm, receiveFiles } from "./files.js";
 import { listenToKeys } from "./keys.js";
 import { Palette } from "./palette.js";
@@ -15,7 +15,7 @@ import { text } from "./text.js";
 
 const PREVIEWS = [125_000, 250_000, 500_000, 1_000_000, 2_000_000]; // pixels: the fewer, the quicker a change is seen
 const THUMBNAIL = 30_000;
-const RADIUS = 1; // per cent of the longer side
+const RADIUS = 1; // percent of the longer side
 const maxBytes = Number(document.body.dataset.maxBytes);
 
 const album = []; // photographs
@@ -47,7 +47,7 @@ const stage = new Stage({
 const panel = new Panel(models, { change: (apply) => change(apply), commit });
 const strip = new Strip({ show, remove: removePhoto, seen: () => openAll() });
 const samples = new Samples({ choose: (seed) => { change((settings) => { settings.seed = seed; }); commit(); }, failed: report });
-const cinema = new Cinema({ initial, lay, grown, current: photo, report });
+const filmPanel = new FilmPanel({ initial, lay, grown, current: photo, report });
 const palette = new Palette({
   choose: (color, final) => chooseColor(color, final),
   size: (radius) => { if (!fresh) change((settings) => { settings.hints[open].radius = radius; }); },
@@ -59,7 +59,7 @@ const palette = new Palette({
 // Photographs
 
 async function add(files) {
-  if (files.some((file) => !isFilm(file))) cinema.leave();
+  if (files.some((file) => !isFilm(file))) filmPanel.leave();
   const begin = photos.length;
   for (const file of files) {
     if (isFilm(file)) alertUser(text("is_film", { name: file.name }), at("films").hidden ? text("films_hint") : text("films_folder"));
@@ -125,7 +125,7 @@ function showOpened() {
   at("window").hidden = Boolean(problem);
   for (const id of ["download", "copy", "add-hint", "show-samples"]) at(id).disabled = !info;
   stage.busy(!info && !problem);
-  cinema.drawFrame();
+  filmPanel.drawFrame();
   panel.show(settings, info);
   if (!info) return;
   stage.resize(info.width, info.height);
@@ -140,7 +140,7 @@ function lay(frames) {
   at("work").hidden = !photos.length;
   at("empty").hidden = frames !== null || photos.length > 0;
   if (photos.length) show(0);
-  cinema.draw();
+  filmPanel.draw();
 }
 
 // Draw shots that were found, or that are opened anew; `shown` stays in view if it is still there.
@@ -199,7 +199,7 @@ function commit() {
   if (now === before) return;
   before = now;
   drawButtons();
-  cinema.drawFrame();
+  filmPanel.drawFrame();
   redrawThumbnail(photo());
 }
 
@@ -216,7 +216,7 @@ function travel(step) {
   before = JSON.stringify(photo().settings);
   at("status").textContent = text(step === "undo" ? "undone" : "redone");
   drawAll();
-  cinema.drawFrame();
+  filmPanel.drawFrame();
   redrawThumbnail(photo());
 }
 

@@ -7,7 +7,7 @@ const FILM = /\.(mp4|m4v|mov|mkv|webm|avi|mxf|mpe?g|m2ts|mts|wmv|flv|ogv|3gp|vob
 
 export const isFilm = (file) => file.type.startsWith("video/") || FILM.test(file.name);
 
-// Give every file to `add`, a list at a time.
+// Pass every file to `add`, one list at a time.
 export function receiveFiles(add) {
   at("files").addEventListener("change", () => { add([...at("files").files]); at("files").value = ""; });
   addEventListener("paste", (event) => {

@@ -1,4 +1,4 @@
-// A film on the page: its shots, each worked on as a photograph of one of its frames, and what the server makes of it.
+// A film on the page: its shots, each worked on as a photograph of one of its frames, and its state on the server.
 import { Photo } from "./photo.js";
 import { ask } from "./server.js";
 
@@ -59,7 +59,7 @@ export class Frame extends Photo {
     this.rebase();
   }
 
-  // Take the settings for what is kept, or for those of the film.
+  // Treat the settings as those of the reference, or of the film.
   rebase() {
     this.base = JSON.stringify(this.settings);
   }
@@ -112,7 +112,7 @@ export class Film {
     }
   }
 
-  // Ask how far the server is. True if there are more shots, or others: somebody may have edited their list, or put
+  // Ask the server for its progress. True if there are more shots, or others: somebody may have edited their list, or put
   // other references beside the film.
   async follow() {
     const known = new URLSearchParams({ after: this.frames.length, version: this.version });

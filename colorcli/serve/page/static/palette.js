@@ -5,19 +5,19 @@ import { text } from "./text.js";
 const GAP = 22; // pixels between a mark and the palette
 
 export class Palette {
-  // heard: { choose(color), size(radius), done(), remove(), close() }
-  constructor(heard) {
-    this.heard = heard;
+  // handlers: { choose(color), size(radius), done(), remove(), close() }
+  constructor(handlers) {
+    this.handlers = handlers;
     this.box = at("palette");
-    at("other").addEventListener("input", () => heard.choose(at("other").value, false));
-    at("other").addEventListener("change", () => heard.done());
-    at("radius").addEventListener("input", () => heard.size(Number(at("radius").value)));
-    at("radius").addEventListener("change", () => heard.done());
-    at("remove-hint").addEventListener("click", () => heard.remove());
-    at("close-palette").addEventListener("click", () => heard.close());
+    at("other").addEventListener("input", () => handlers.choose(at("other").value, false));
+    at("other").addEventListener("change", () => handlers.done());
+    at("radius").addEventListener("input", () => handlers.size(Number(at("radius").value)));
+    at("radius").addEventListener("change", () => handlers.done());
+    at("remove-hint").addEventListener("click", () => handlers.remove());
+    at("close-palette").addEventListener("click", () => handlers.close());
     this.box.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") heard.close();
-      event.stopPropagation(); // keys of the page are not for the palette
+      if (event.key === "Escape") handlers.close();
+      event.stopPropagation(); // keys of the page do not apply to the palette
     });
     for (const name of ["pointerdown", "mousedown"]) this.box.addEventListener(name, (event) => event.stopPropagation());
   }
@@ -48,7 +48,7 @@ export class Palette {
       const label = share == null ? text("swatch_plain", { color }) : text("swatch", { color, share: Math.round(100 * share) });
       return button({
         class: "swatch", "aria-label": label, title: label, "--color": color, "aria-pressed": String(color === chosen), "data-color": color,
-        onclick: () => this.heard.choose(color, true),
+        onclick: () => this.handlers.choose(color, true),
       });
     }));
     if (this.box.contains(document.activeElement) || document.activeElement === document.body) at("swatches").firstChild?.focus();

@@ -6,30 +6,30 @@ const rounded = (value) => String(Math.round(value * 100) / 100);
 
 const titled = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
 
-// Where the weights are that are not on this computer
+// Where to get weights that are not on this computer
 function elsewhere({ bytes, page }) {
   return page ? text("weights_page", { page }) : text("weights_hub", { size: Math.round(bytes / 1e6) });
 }
 
 export class Panel {
-  // heard: { change(apply), commit(), model(name) }: `apply` changes settings while a control moves, `commit` ends it
-  constructor(models, heard) {
+  // handlers: { change(apply), commit(), model(name) }: `apply` changes settings while a control moves, `commit` ends it
+  constructor(models, handlers) {
     this.models = new Map(models.map((model) => [model.name, model]));
-    this.heard = heard;
+    this.handlers = handlers;
     const words = (model) => (model.here ? model.name : `${model.name} ↓`);
     at("model").replaceChildren(...models.map((model) => new Option(words(model), model.name)));
     at("compare").replaceChildren(new Option(text("original"), ""), ...models.map((model) => new Option(words(model), model.name)));
     at("model").addEventListener("change", () => {
-      heard.change((settings) => { settings.model = at("model").value; settings.seed = null; });
-      heard.commit();
+      handlers.change((settings) => { settings.model = at("model").value; settings.seed = null; });
+      handlers.commit();
     });
     this.follow(at("strength"), (settings) => { settings.strength = Number(at("strength").value); });
     this.follow(at("recolor"), (settings) => { settings.recolor = at("recolor").checked; });
   }
 
   follow(control, apply) {
-    control.addEventListener("input", () => this.heard.change(apply));
-    control.addEventListener("change", () => { this.heard.change(apply); this.heard.commit(); });
+    control.addEventListener("input", () => this.handlers.change(apply));
+    control.addEventListener("change", () => { this.handlers.change(apply); this.handlers.commit(); });
   }
 
   show(settings, info) {

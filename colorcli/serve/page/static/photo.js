@@ -1,4 +1,4 @@
-// A photograph on the page: its file, its settings and their history, and what the server knows of it.
+// A photograph on the page: its file, its settings and their history, and its state on the server.
 import { ask } from "./server.js";
 
 export class Photo {

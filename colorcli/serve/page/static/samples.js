@@ -6,10 +6,10 @@ const MORE = 5;
 const PIXELS = 40_000;
 
 export class Samples {
-  // heard: { choose(seed), failed(error) }
-  constructor(heard) {
-    this.heard = heard;
-    this.seeds = []; // null for the usual coloring
+  // handlers: { choose(seed), failed(error) }
+  constructor(handlers) {
+    this.handlers = handlers;
+    this.seeds = []; // null for the default coloring
     this.photo = null;
     this.turn = 0;
     at("show-samples").addEventListener("click", () => this.more());
@@ -42,7 +42,7 @@ export class Samples {
     }
   }
 
-  // The thumbnails of the photograph: those on the page, as long as they are of it, so that none is blank meanwhile.
+  // The thumbnails of the photograph: those on the page, while they still belong to it, so that none is blank in the meantime.
   tiles() {
     const shown = JSON.stringify([this.photo.key, this.seeds]);
     if (shown === this.shown) return [...at("samples").children];
@@ -50,7 +50,7 @@ export class Samples {
     for (const image of at("samples").querySelectorAll("img")) URL.revokeObjectURL(image.src);
     at("samples").replaceChildren(...this.seeds.map((seed) => {
       const label = seed === null ? text("usual") : text("sample", { number: seed + 1 });
-      return button({ class: "sample", "aria-label": label, onclick: () => this.heard.choose(seed) }, element("span", {}, seed === null ? label : seed + 1));
+      return button({ class: "sample", "aria-label": label, onclick: () => this.handlers.choose(seed) }, element("span", {}, seed === null ? label : seed + 1));
     }));
     return [...at("samples").children];
   }
@@ -65,13 +65,13 @@ export class Samples {
       if (seed !== null) wanted.seed = seed;
       try {
         const blob = await photo.blob(`preview?pixels=${PIXELS}`, { json: wanted });
-        if (turn !== this.turn) return; // others are wanted by now
+        if (turn !== this.turn) return; // others have been requested since
         const [former] = tiles[index].getElementsByTagName("img");
         if (former) URL.revokeObjectURL(former.src);
         former?.remove();
         tiles[index].prepend(element("img", { src: URL.createObjectURL(blob), alt: "" }));
       } catch (error) {
-        this.heard.failed(error);
+        this.handlers.failed(error);
         return;
       }
     }

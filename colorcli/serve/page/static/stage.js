@@ -7,9 +7,9 @@ const STILL = 5; // pixels that a click may move
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 export class Stage {
-  // heard: { zoomed(), place(x, y), open(index), move(index, x, y), moved(), remove(index) }
-  constructor(heard) {
-    this.heard = heard;
+  // handlers: { zoomed(), place(x, y), open(index), move(index, x, y), moved(), remove(index) }
+  constructor(handlers) {
+    this.handlers = handlers;
     this.stage = at("stage");
     this.pane = at("window");
     this.cut = 50;
@@ -94,7 +94,7 @@ export class Stage {
     at("out").disabled = view.zoom === 1;
     at("in").disabled = view.zoom === FARTHEST;
     clearTimeout(this.zooming);
-    this.zooming = setTimeout(() => this.heard.zoomed(), 200);
+    this.zooming = setTimeout(() => this.handlers.zoomed(), 200);
   }
 
   // How many pixels of the screen the whole picture would take
@@ -144,8 +144,8 @@ export class Stage {
       "--at-x": hint.x, "--at-y": hint.y, "--color": hint.color || "transparent",
     });
     mark.addEventListener("keydown", (event) => this.markKey(event, hint, index));
-    mark.addEventListener("click", (event) => { if (event.detail === 0) this.heard.open(index); }); // Enter or Space
-    mark.addEventListener("contextmenu", (event) => { event.preventDefault(); this.heard.remove(index); });
+    mark.addEventListener("click", (event) => { if (event.detail === 0) this.handlers.open(index); }); // Enter or Space
+    mark.addEventListener("contextmenu", (event) => { event.preventDefault(); this.handlers.remove(index); });
     mark.addEventListener("pointerdown", (event) => this.grab(event, mark, hint, index));
     return mark;
   }
@@ -154,10 +154,10 @@ export class Stage {
     const step = event.shiftKey ? 0.05 : 0.01;
     const way = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
     if (way) {
-      this.heard.move(index, clamp(hint.x + way[0], 0, 1), clamp(hint.y + way[1], 0, 1));
-      this.heard.moved();
+      this.handlers.move(index, clamp(hint.x + way[0], 0, 1), clamp(hint.y + way[1], 0, 1));
+      this.handlers.moved();
     } else if (event.key === "Delete" || event.key === "Backspace") {
-      this.heard.remove(index);
+      this.handlers.remove(index);
     } else {
       return;
     }
@@ -178,13 +178,13 @@ export class Stage {
       const [x, y] = this.inPicture(moving);
       mark.style.setProperty("--at-x", x);
       mark.style.setProperty("--at-y", y);
-      this.heard.move(index, x, y);
+      this.handlers.move(index, x, y);
     };
     const drop = () => {
       mark.removeEventListener("pointermove", drag);
       mark.focus();
-      if (dragged) this.heard.moved();
-      else this.heard.open(index);
+      if (dragged) this.handlers.moved();
+      else this.handlers.open(index);
     };
     mark.addEventListener("pointermove", drag);
     mark.addEventListener("pointerup", drop, { once: true });
@@ -246,7 +246,7 @@ export class Stage {
       pane.addEventListener(end, (event) => {
         const ours = touching.delete(event.pointerId);
         pane.classList.remove("panning");
-        if (ours && end === "pointerup" && !moved && !touching.size) this.heard.place(...this.inPicture(event));
+        if (ours && end === "pointerup" && !moved && !touching.size) this.handlers.place(...this.inPicture(event));
       });
     }
     pane.addEventListener("mousedown", (event) => event.preventDefault()); // neither selects text nor moves the focus

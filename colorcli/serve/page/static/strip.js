@@ -3,9 +3,9 @@ import { at, button, element } from "./elements.js";
 import { text } from "./text.js";
 
 export class Strip {
-  // heard: { show(index), remove(index), seen() }
-  constructor(heard) {
-    this.heard = heard;
+  // handlers: { show(index), remove(index), seen() }
+  constructor(handlers) {
+    this.handlers = handlers;
     this.observed = new Map(); // the items of photographs that are opened when they come into view
     this.observer = new IntersectionObserver((entries) => {
       const seen = entries.filter((entry) => entry.isIntersecting);
@@ -13,7 +13,7 @@ export class Strip {
         this.observer.unobserve(target);
         this.observed.get(target).visible = true;
       }
-      if (seen.length) heard.seen();
+      if (seen.length) handlers.seen();
     });
   }
 
@@ -37,7 +37,7 @@ export class Strip {
     const image = photo.thumbnail ? element("img", { src: photo.thumbnail, alt: "" }) : text(photo.state === "ready" ? "opening" : photo.state);
     const chosen = button({
       class: photo.state === "failed" ? "photo failed" : "photo", title: photo.name, "aria-label": words,
-      "aria-current": current && "true", onclick: () => this.heard.show(index),
+      "aria-current": current && "true", onclick: () => this.handlers.show(index),
     }, image, photo.reference ? element("span", { class: "badge", "aria-hidden": "true" }, "\u2713") : "");
     if (photo.film) {
       const shot = element("li", {}, chosen);
@@ -48,10 +48,10 @@ export class Strip {
       return shot;
     }
     chosen.addEventListener("keydown", (event) => {
-      if (event.key === "Delete") this.heard.remove(index);
+      if (event.key === "Delete") this.handlers.remove(index);
     });
     const remove = button({
-      class: "remove", "aria-label": text("remove_photo", { name: photo.name }), onclick: () => this.heard.remove(index),
+      class: "remove", "aria-label": text("remove_photo", { name: photo.name }), onclick: () => this.handlers.remove(index),
     }, "×");
     return element("li", {}, chosen, remove);
   }

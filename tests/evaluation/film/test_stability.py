@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from colorcli.evaluation.film.steadiness import FilmTally, divergence, histograms, warp_error
+from colorcli.evaluation.film.stability import FilmTally, divergence, histograms, warp_error
 from tests.film.scenes import flat, flickering, painted, pan, passing_disc
 
 
@@ -26,20 +26,20 @@ def test_the_warp_error_of_flicker_is_its_square():
     assert found["true"]["warp_error"] == pytest.approx(25)
 
 
-def test_the_warp_ratio_is_of_the_true_films_own():
+def test_the_warp_ratio_is_relative_to_the_true_film():
     lightness = pan(1, 1) * 2
     found = figures(lightness, {"true": [flat((0, 0)), flat((1, 0))], "twice": [flat((0, 0)), flat((2, 0))]})
     assert found["true"]["warp_ratio"] == pytest.approx(1)
     assert found["twice"]["warp_ratio"] == pytest.approx(4)
 
 
-def test_colors_in_another_order_of_names_are_compared_alike():
+def test_the_order_of_names_does_not_matter():
     lightness = pan(1, 4)
     true, flickers = painted(lightness), flickering(painted(lightness))
     assert figures(lightness, {"a": flickers, "true": true}) == figures(lightness, {"true": true, "a": flickers})
 
 
-def test_nothing_is_compared_over_a_cut():
+def test_nothing_is_compared_across_a_cut():
     lightness = pan(1, 1) * 2 + pan(2, 1) * 2
     chroma = [flat((30, 0))] * 2 + [flat((-30, 0))] * 2
     across, within = (
@@ -77,7 +77,7 @@ def test_the_cdc_of_frames_that_share_no_value_is_one():
     assert found["cdc"] == pytest.approx(1 / 3)
 
 
-def test_the_cdc_of_equal_frames_is_nothing():
+def test_the_cdc_of_equal_frames_is_zero():
     found = figures(pan(1, 1) * 5, {"true": [flat((20, 10))] * 5})["true"]
     assert found["cdc"] == found["cdc_1"] == found["cdc_2"] == found["cdc_4"] == 0
 
@@ -103,7 +103,7 @@ def test_histograms_are_shares_of_each_value():
     assert (found[0, 0], found[2, 0], found[2, 255]) == (1, 0.75, 0.25)
 
 
-def test_the_divergence_of_equal_histograms_is_nothing_and_of_disjoint_ones_one():
+def test_the_divergence_of_equal_histograms_is_zero_and_of_disjoint_ones_one():
     one, other = np.eye(4)[:1], np.eye(4)[1:2]
     assert divergence(one, one) == 0
     assert divergence(one, other) == 1

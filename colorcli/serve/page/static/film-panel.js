@@ -4,11 +4,11 @@ import { Film, clock } from "./film.js";
 import { saveBlob, copyText } from "./saving.js";
 import { text } from "./text.js";
 
-const POLL = 1000; // milliseconds between questions while the server works
+const POLL = 1000; // milliseconds between requests while the server works
 const percent = (part) => Math.round(100 * part);
 const active = (run) => run?.state === "waiting" || run?.state === "running";
 
-export class Cinema {
+export class FilmPanel {
   // page: { initial(), lay(frames), grown(), current(), report(error) }
   constructor(page) {
     this.page = page;
@@ -73,7 +73,7 @@ export class Cinema {
     this.page.lay(null);
   }
 
-  // Ask the server how far it is, again and again while it works.
+  // Ask the server for its progress, repeatedly while it works.
   async follow(film = this.film) {
     clearTimeout(this.timer);
     const shown = this.page.current();

@@ -1,4 +1,4 @@
-"""Requests take turns: one is worked on at a time, in the order of their arrival, and too many are refused."""
+"""The queue of requests: one is processed at a time, in the order of arrival, and too many are refused."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-class Busy(Exception):
+class TooManyRequests(Exception):
     """Too many requests are waiting."""
 
 
-class Abandoned(Exception):
+class ClientGone(Exception):
     """The client left before its request had its turn."""
 
 
-class Turns:
-    """The one worker that colors, and the line in front of it.
+class RequestQueue:
+    """A single worker, and the requests that wait for it.
 
     Args:
-        most: requests that may wait or be worked on.
+        most: the most requests that may wait or be processed.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._count = 0
-        self._turn = asyncio.Lock()  # wakes those who wait in the order of their arrival
+        self._turn = asyncio.Lock()  # wakes waiting requests in the order of their arrival
         self._worker = ThreadPoolExecutor(1, "colorcli-serve")
 
-    async def take(self, work: Callable[[], Result], is_gone: Callable[[], Awaitable[bool]]) -> Result:
+    async def run(self, work: Callable[[], Result], is_gone: Callable[[], Awaitable[bool]]) -> Result:
         """Wait for a turn and do some work in the worker's thread.
 
         Args:
@@ -48,17 +48,17 @@ class Turns:
             What `work` returned.
 
         Raises:
-            Busy: too many are waiting already.
-            Abandoned: the client has left.
+            TooManyRequests: too many are waiting already.
+            ClientGone: the client has left.
             DeviceError: the work needs more memory than is available.
         """
         if self._count >= self._most:
-            raise Busy
+            raise TooManyRequests
         self._count += 1
         try:
             async with self._turn:
                 if await is_gone():
-                    raise Abandoned
+                    raise ClientGone
                 return await asyncio.get_running_loop().run_in_executor(self._worker, work)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -87,10 +87,10 @@ class UploadBudget:
         """Reserve memory for an upload.
 
         Raises:
-            Busy: others take too much of it.
+            TooManyRequests: others take too much of it.
         """
         if size > self._left:
-            raise Busy
+            raise TooManyRequests
         self._left -= size
         try:
             yield

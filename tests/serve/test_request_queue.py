@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from colorcli.serve.turns import Abandoned, Busy, Turns, UploadBudget
+from colorcli.serve.request_queue import ClientGone, RequestQueue, TooManyRequests, UploadBudget
 
 
 async def here():
@@ -24,9 +24,9 @@ def test_work_is_done_one_after_the_other_in_the_order_of_its_arrival():
         return number
 
     async def all_of_it():
-        turns = Turns(100)
-        results = await asyncio.gather(*(turns.take(lambda number=number: work(number), here) for number in range(50)))
-        turns.close()
+        queue = RequestQueue(100)
+        results = await asyncio.gather(*(queue.run(lambda number=number: work(number), here) for number in range(50)))
+        queue.close()
         return results
 
     assert asyncio.run(all_of_it()) == done == list(range(50))
@@ -34,36 +34,36 @@ def test_work_is_done_one_after_the_other_in_the_order_of_its_arrival():
 
 def test_more_than_may_wait_are_refused_at_once_and_a_place_becomes_free_again():
     async def crowd():
-        turns, gate = Turns(3), threading.Event()
-        waiting = [asyncio.create_task(turns.take(gate.wait, here)) for _ in range(3)]
+        queue, gate = RequestQueue(3), threading.Event()
+        waiting = [asyncio.create_task(queue.run(gate.wait, here)) for _ in range(3)]
         await asyncio.sleep(0)
-        with pytest.raises(Busy):
-            await turns.take(gate.wait, here)
+        with pytest.raises(TooManyRequests):
+            await queue.run(gate.wait, here)
         gate.set()
         await asyncio.gather(*waiting)
-        assert await turns.take(lambda: 7, here) == 7
-        turns.close()
+        assert await queue.run(lambda: 7, here) == 7
+        queue.close()
 
     asyncio.run(crowd())
 
 
 def test_work_that_nobody_waits_for_is_not_done():
     async def leave():
-        turns = Turns(3)
-        with pytest.raises(Abandoned):
-            await turns.take(pytest.fail, gone)
-        turns.close()
+        queue = RequestQueue(3)
+        with pytest.raises(ClientGone):
+            await queue.run(pytest.fail, gone)
+        queue.close()
 
     asyncio.run(leave())
 
 
 def test_an_error_is_that_of_its_request_alone():
     async def fail():
-        turns = Turns(1)
+        queue = RequestQueue(1)
         with pytest.raises(ZeroDivisionError):
-            await turns.take(lambda: 1 / 0, here)
-        assert await turns.take(lambda: 7, here) == 7
-        turns.close()
+            await queue.run(lambda: 1 / 0, here)
+        assert await queue.run(lambda: 7, here) == 7
+        queue.close()
 
     asyncio.run(fail())
 
@@ -72,7 +72,7 @@ def test_uploads_share_a_budget():
     async def upload():
         budget = UploadBudget(100)
         async with budget.reserve(60):
-            with pytest.raises(Busy):
+            with pytest.raises(TooManyRequests):
                 async with budget.reserve(60):
                     pytest.fail("there is no room")
             async with budget.reserve(40):

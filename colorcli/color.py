@@ -85,12 +85,12 @@ def gray_rgb(
     """Convert CIE lightness L* (..., 1, H, W) to gray sRGB (..., 3, H, W), for networks that expect three channels.
 
     Args:
-        lightness: in 0..100.
+        lightness: lightness in 0..100.
         mean: mean of each channel, which is subtracted; ImageNet's are (0.485, 0.456, 0.406).
         std: standard deviation of each channel, by which it is divided; ImageNet's are (0.229, 0.224, 0.225).
 
     Returns:
-        R'G'B' in 0..1, or what normalization makes of it.
+        R'G'B' in 0..1, or its normalized values.
     """
     luminance = _cube((lightness + 16) / 116)
     gray = linear_to_srgb(luminance.clamp(0, 1))

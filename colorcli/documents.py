@@ -1,4 +1,4 @@
-"""Reading TOML and JSON files that somebody else may have written: bounded in size, depth and time."""
+"""Reading TOML and JSON files from untrusted sources, bounded in size, depth and time."""
 
 from __future__ import annotations
 

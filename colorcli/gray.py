@@ -18,7 +18,8 @@ class Gray:
     Attributes:
         name: what people type after `--gray`, and write in recipes; lowercase letters, digits, - and _.
         summary: one line.
-        convert: from R'G'B' (B, 3, H, W), sRGB-encoded in 0..1, to the sRGB-encoded gray (B, 1, H, W) in 0..1.
+        convert: function from R'G'B' (B, 3, H, W), sRGB-encoded in 0..1, to the sRGB-encoded gray (B, 1, H, W) in
+            0..1.
     """
 
     name: str

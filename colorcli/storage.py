@@ -65,7 +65,7 @@ class RemotePath(_Path):
         return len(self.parts) <= (4 if self.scheme == "hf" else 2)
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Return kind, size and time; asks the storage unless a listing has told.
+        """Return kind, size and time; asks the storage unless a listing has them.
 
         Raises:
             FileNotFoundError: nothing is there.

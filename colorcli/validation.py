@@ -25,10 +25,10 @@ MOST_PROBLEMS = 20
 def find_problems(table: object, kind: type[msgspec.Struct], path: str) -> list[str]:
     """Check a table against a Struct, field by field.
 
-    msgspec stops at the first wrong field; somebody who writes a file by hand wants to see them all.
+    msgspec stops at the first wrong field; people who write a file by hand want to see them all.
 
     Args:
-        table: what was read from the file.
+        table: table that was read from the file.
         kind: the fields, with their types and bounds. The description of a field's `msgspec.Meta`, such as "a positive
             integer", is what the message says the value must be. Nested Structs are checked field by field, too.
         path: path of the table inside the file, such as `eccv16`; empty for the whole file.

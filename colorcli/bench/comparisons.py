@@ -103,7 +103,7 @@ class Floor:
     """Decodes, runs the network, and encodes, with nothing between these.
 
     Args:
-        pipeline: for its model, its batches and its number of workers.
+        pipeline: pipeline with the model, the batch size and the number of workers.
         side: height and width of the network's input.
     """
 

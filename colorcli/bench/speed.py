@@ -32,11 +32,11 @@ class RoundTimings(TypedDict):
     """The result of one round; times in seconds.
 
     Attributes:
-        whole: from the first picture to the last.
+        whole: time from the first picture to the last.
         alone: the network alone, for as many pictures and in as many threads; 0 for a demo or a floor.
         stages: time of all threads by stage, including `wait`, measured in a separate pass; none for these.
         workers: number of threads.
-        timed: from the first picture to the last in that separate pass.
+        timed: time from the first picture to the last in that separate pass.
         count: number of pictures or frames.
     """
 
@@ -71,10 +71,10 @@ class Speed:
     """The speed of one setting.
 
     Attributes:
-        facts: about the model and the machine.
+        facts: facts about the model and the machine.
         rounds: all measurements.
         cold_start: seconds from the start of the process to the first picture.
-        note: for the user, if the weights are not the best ones.
+        note: note for the user, if the weights are not the best ones.
         way: way in which the model was used.
     """
 

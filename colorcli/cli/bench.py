@@ -151,7 +151,7 @@ def bench(
 
 
 def _compared(settings: Sequence[Setting], ways: Sequence[str]) -> list[Setting]:
-    """Return what is measured beside the settings: the floor of each, and one demo, which knows one engine."""
+    """Return what is measured besides the settings: the floor of each, and one demo, which has one engine."""
     found = [replace(setting, way="floor") for setting in settings if "floor" in ways]
     if "demo" in ways:
         found.append(replace(settings[0], way="demo", device="cpu", precision="fp32", engine="torch", batch_size=1))

@@ -1,4 +1,4 @@
-"""Plain text in columns, for people and for grep alike."""
+"""Plain text in columns, readable by people and by grep."""
 
 from __future__ import annotations
 

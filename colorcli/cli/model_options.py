@@ -286,8 +286,8 @@ def load_pipelines(models: Sequence[str], options: ModelOptions) -> tuple[list[P
 
     Args:
         models: `[NAME=]COLORIZER[.TAG|:FILE|:RUN]` each. NAME becomes the name of the pipeline.
-        options: for all of them. If an option has several values, as in `temperature=0.05,0.38,1`, the names of the
-            pipelines say which is which.
+        options: options for all models. If an option has several values, as in `temperature=0.05,0.38,1`, the names of
+            the pipelines say which is which.
 
     Returns:
         The pipelines, and an error for each model that cannot be used.

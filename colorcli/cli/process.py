@@ -1,4 +1,4 @@
-"""What makes a short run quick: importing torch, and undoing that at the end, takes most of its time."""
+"""Making short runs quick: importing torch, and unloading it at the end, take most of their time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def reserve_stdout() -> None:
 
 
 def exit_at_once(code: int) -> None:
-    """End the process after its exit handlers, but without taking apart every module, which takes torch half a second.
+    """End the process after its exit handlers without unloading every module, which takes torch half a second.
 
     Args:
         code: the exit code.

@@ -48,7 +48,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
-        """Note such signals, for work that stops by itself at the next good moment."""
+        """Record such signals, for work that stops by itself at the next suitable moment."""
         with _handling(lambda number, _frame: self._receive(number)):
             yield
 
@@ -60,7 +60,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def ending_at_once() -> Iterator[None]:
-    """End the program at such a signal without another word, for its beginning and its exit handlers."""
+    """End the program silently at such a signal, while it starts and while its exit handlers run."""
     with _handling(lambda number, _frame: _end(number)):
         yield
 

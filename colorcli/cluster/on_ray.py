@@ -54,9 +54,9 @@ class WorkerHandle:
 
     Attributes:
         actor: Ray's handle.
-        pending: what Ray will have next, such as the loaded model; None for one that waits for work.
+        pending: result that Ray will return next, such as the loaded model; None while the worker waits for work.
         loaded: whether it has the model.
-        work: what it was given, for whoever gave it; None for nothing.
+        work: work that it was assigned, for the caller to recognize; None for nothing.
     """
 
     actor: Any
@@ -87,7 +87,7 @@ class RayCluster:
             machine, or else for one that is started here and ends with the run.
         size: resources of each worker.
         make: loads the model on a worker.
-        provenance: what the outputs of this machine's model would record; a worker's must be equal.
+        provenance: the provenance that outputs of this machine's model would record; a worker's must be equal.
 
     Raises:
         UsageError: ray is not installed; raised on entering.
@@ -175,7 +175,7 @@ class RayCluster:
 
         Args:
             worker: a worker that is waiting for work.
-            work: what it is, for the caller to find in `WorkerHandle.work` until the worker waits again.
+            work: any object, which the caller finds in `WorkerHandle.work` until the worker waits again.
             method: name of a method of `Worker`.
             values: its arguments.
             several: whether it yields several values.

@@ -71,7 +71,7 @@ def _received(cluster: RayCluster, worker: WorkerHandle, schedule: Schedule) -> 
     for outcome in outcomes or ():
         unreported.popleft()
         yield outcome
-    if outcomes is None:  # nothing is left, unless the worker was told to stop
+    if outcomes is None:  # nothing is left, unless the worker was asked to stop
         schedule.machine_lost(unreported)
 
 

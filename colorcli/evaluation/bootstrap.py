@@ -43,7 +43,7 @@ def figure_of(metric: Metric, measured: Tensor, times: Tensor) -> Figure:
     Args:
         metric: the metric that was measured.
         measured: (N, ...), a measurement for each picture.
-        times: from `resample`, for N pictures.
+        times: samples of N pictures from `resample`.
     """
     value = metric.of_set(measured)
     resampled = _resampled(metric, measured, times)
@@ -58,7 +58,7 @@ def compare(names: tuple[str, str], metric: Metric, one: Tensor, other: Tensor, 
         metric: the metric that was measured.
         one: (N, ...), a measurement for each picture in the first row.
         other: (N, ...), the same for the second row.
-        times: from `resample`, for N pictures.
+        times: samples of N pictures from `resample`.
 
     Returns:
         None if neither direction of the metric is better, or if it has no intervals.

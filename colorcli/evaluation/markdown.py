@@ -15,7 +15,7 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 
 
     Args:
         heading: a cell for each column.
-        rows: as many cells each.
+        rows: rows with as many cells.
         left: how many columns are aligned to the left; the others are aligned to the right.
     """
     alignment = ["---"] * left + ["---:"] * (len(heading) - left)

@@ -87,7 +87,7 @@ def evaluate(
 
     Args:
         pipelines: the models with their options, each with a unique name.
-        photographs: in color; gray and unreadable ones are skipped.
+        photographs: photographs in color; gray and unreadable ones are skipped.
         metrics: the columns. The column of a metric that fails is empty and gives the reason.
         size: side of the square to which photographs are scaled with a bicubic filter, in pixels.
         by_category: add a section for each category of photographs.

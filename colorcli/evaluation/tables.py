@@ -29,9 +29,9 @@ class Column:
     """One metric.
 
     Attributes:
-        name: in files and on the command line.
-        heading: in tables.
-        decimals: shown.
+        name: name in files and on the command line.
+        heading: heading in tables.
+        decimals: number of decimals shown.
         better: "higher", "lower", or empty.
         missing: why the metric could not be measured; empty if it was.
     """
@@ -91,7 +91,7 @@ class Comparison:
         one: name of a row.
         other: name of the row that is subtracted.
         column: name of the column.
-        difference: between the figures of the rows.
+        difference: difference between the figures of the rows.
         better: number of pictures on which `one` is better.
         pictures: number of pictures.
     """
@@ -120,9 +120,9 @@ class Table:
 
     Attributes:
         title: title of the table.
-        columns: in order.
+        columns: columns in order.
         sections: the whole set first.
-        comparisons: between rows of the whole set.
+        comparisons: comparisons between rows of the whole set.
         protocol: how the figures were measured, in sentences; the first one describes the set.
     """
 

@@ -20,7 +20,7 @@ def replace_block(page: Path, name: str, result: Result) -> None:
     Args:
         page: page with the comments `<!-- NAME: written by colorcli paper -->` and `<!-- end of NAME -->`.
         name: name of the experiment.
-        result: what it found.
+        result: result of the experiment.
 
     Raises:
         UsageError: the page cannot be read, or does not have the comments.

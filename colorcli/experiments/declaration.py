@@ -50,7 +50,7 @@ class Variant(_Table, frozen=True):
     """A model to evaluate, an entry of `[[variants]]`: weights of a run, or published ones.
 
     Attributes:
-        name: in tables and on sheets.
+        name: name in tables and on sheets.
         run: the run whose weights it has; empty for published ones.
         weights: which weights of the run: those with the lowest validation loss, or the last ones.
         model: the published weights, such as `iizuka.starter`; empty for those of a run.
@@ -100,11 +100,11 @@ class PaperTable(_Table, frozen=True):
     """A paper's table in its own form, an entry of `[[tables]]`.
 
     Attributes:
-        title: such as "Table 1".
+        title: title, such as "Table 1".
         columns: their headings.
         of: the run or variant of each column, for rows that name none.
-        rows: from top to bottom.
-        note: below the table.
+        rows: rows from top to bottom.
+        note: note below the table.
     """
 
     title: _Text
@@ -118,10 +118,10 @@ class Curves(_Table, frozen=True):
     """Losses by epoch, an entry of `[[curves]]`.
 
     Attributes:
-        title: such as "Figure 3".
+        title: title, such as "Figure 3".
         runs: `RUN` or `RUN/STAGE`.
         losses: losses to draw for each run.
-        note: below the curves.
+        note: note below the curves.
     """
 
     title: _Text
@@ -134,11 +134,11 @@ class Sheet(_Table, frozen=True):
     """Pictures in gray, by each variant, and in their original colors, an entry of `[[sheets]]`.
 
     Attributes:
-        title: such as "Figure 6".
-        variants: from left to right; all if empty.
+        title: title, such as "Figure 6".
+        variants: variants from left to right; all if empty.
         pictures: how many.
         part: the split of the pictures; that of the experiment if empty.
-        note: below the sheet.
+        note: note below the sheet.
     """
 
     title: _Text
@@ -152,13 +152,13 @@ class Classes(_Table, frozen=True):
     """What a classifier recognizes in each version of a picture, and how confidently, an entry of `[[classes]]`.
 
     Attributes:
-        title: such as "Table 1".
+        title: title, such as "Table 1".
         variants: the label of each variant in the table.
         gray: the label of the gray picture.
         original: the label of the original.
         pictures: how many.
         printed: the paper's rows: picture, label, class and confidence.
-        note: below the table.
+        note: note below the table.
     """
 
     title: _Text
@@ -176,12 +176,12 @@ class Stopping(_Table, frozen=True):
     Attributes:
         title: title of the study.
         run: the run that keeps the weights of every epoch (`keep_epochs`).
-        losses: each watched by GL / P_k, such as `generator` and `adversarial`.
+        losses: losses, each watched by GL / P_k, such as `generator` and `adversarial`.
         k: number of epochs of the training progress.
         limit: mu, of GL / P_k.
         epochs: the most epochs to evaluate, evenly spaced.
         pictures: number of pictures on the sheet.
-        note: below the study.
+        note: note below the study.
     """
 
     title: _Text
@@ -211,7 +211,7 @@ class Scale(_Table, frozen=True):
         network: replaces hyperparameters that a recipe gives.
         recipe: replaces settings in [recipe] that a recipe gives.
         training: replaces settings in [training], or adds them.
-        runs: what is replaced in single runs, by their names.
+        runs: replacements in single runs, by the names of the runs.
         limit: the most photographs to evaluate on.
         judge: classifier for `[[classes]]`.
     """
@@ -264,7 +264,7 @@ class Experiment:
     Attributes:
         name: name of its file, without the suffix.
         path: path of its file.
-        scale_name: such as `short`.
+        scale_name: name of the scale, such as `short`.
         scale: what is smaller than in the paper.
         file: everything else.
     """

@@ -127,7 +127,7 @@ def measure(
         pipelines: its models.
         photographs: photographs to evaluate on.
         kept: the JSON file that keeps the figures.
-        metrics: beside the standard ones.
+        metrics: metrics besides the standard ones.
         offline: do not download the networks of metrics.
         watch: passes on the photographs, and may report progress.
 

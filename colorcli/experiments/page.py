@@ -26,10 +26,10 @@ class Picture:
     """Curves or a sheet: a PNG beside the page.
 
     Attributes:
-        title: above it.
+        title: title above the picture.
         file: relative to the page's folder.
-        description: for people who cannot see it.
-        note: below it.
+        description: description for people who cannot see the picture.
+        note: note below the picture.
     """
 
     title: str
@@ -46,7 +46,7 @@ class Result:
         title: title of the experiment.
         source: the paper.
         question: the question that the experiment asks.
-        facts: about the scale and the data, by heading.
+        facts: facts about the scale and the data, by heading.
         tables: the paper's tables, in their own form.
         pictures: curves and sheets.
         report: the whole evaluation; None if no model could be evaluated.

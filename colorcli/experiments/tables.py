@@ -27,9 +27,9 @@ class FilledTable:
 
     Attributes:
         title: title of the table.
-        heading: above the columns; the first one is empty.
+        heading: headings of the columns; the first one is empty.
         rows: cells as text, the row's name first: for each column the paper's figure, then ours.
-        note: below the table.
+        note: note below the table.
         chance: statement about which differences between columns are larger than chance.
         is_measured: whether any figure was measured here.
         beside: whether each of the paper's figures is followed by ours.

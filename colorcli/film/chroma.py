@@ -1,4 +1,4 @@
-"""Color conversion for films: lightness from Y, and U and V that show predicted chroma beside that Y.
+"""Color conversion for films: lightness from Y, and U and V that show predicted chroma together with that Y.
 
 Colors are predicted for the screen: players display R'G'B' as it is, so it is interpreted as sRGB regardless of the
 transfer characteristic that the film is tagged with.
@@ -43,7 +43,7 @@ class Coding:
     """How the planes of a film encode its colors.
 
     Attributes:
-        matrix: from R'G'B' to Y, U and V.
+        matrix: matrix from R'G'B' to Y, U and V.
         primaries: primaries of R'G'B'.
         full_range: whether Y uses all codes rather than 16..235 (in 8 bits).
         depth: 8 or 10 bits.

@@ -37,13 +37,13 @@ class PlannedPart:
     """A part of a film.
 
     Attributes:
-        number: from 1.
+        number: number of the part, from 1.
         after: the time of the last frame before it, in seconds; None for the first part.
         before: how many frames are before it.
         runs_on: whether it begins in the middle of a shot.
         frames: how many it has.
         made_before: whether an earlier run has written it.
-        notes: what the reader found wrong with the film up to here.
+        notes: notes about what is wrong with the film up to here.
     """
 
     number: int
@@ -60,7 +60,7 @@ class ColoredPart:
     """What was counted while a part was colored.
 
     Attributes:
-        part: as it was planned.
+        part: the planned part.
         predicted: how many frames went through the network.
         shots: the shots that begin in the part.
     """

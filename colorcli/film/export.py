@@ -41,7 +41,7 @@ def export(film: Film, pattern: Path, first: int) -> None:
     They appear all at once, when the last one is written.
 
     Args:
-        film: as probed; its video is YUV.
+        film: the probed film; its video is YUV.
         pattern: their path, with `%06d` or the like for the number.
         first: the number of the first one.
 

@@ -26,8 +26,8 @@ def hinted_frames(
     """Color the frames that there are hints for; all hints for one time make one reference.
 
     Args:
-        film: as probed.
-        hints: each with a time in the film.
+        film: the probed film.
+        hints: hints, each with a time in the film.
         pipeline_at: gives the pipeline that colors the frame at a time.
 
     Raises:

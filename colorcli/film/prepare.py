@@ -88,7 +88,7 @@ def prepare_shots(
     continues a little into it, so that colors do not jump.
 
     Args:
-        film: as probed.
+        film: the probed film.
         read: its frames, from the beginning or from the beginning of a part.
         size: the square that the network works at; None for the frame's own size.
         before: the frames of `read_lead_in`, for a part that begins in the middle of a shot.
@@ -119,7 +119,7 @@ def read_lead_in(film: Film, last: Fraction, done: int) -> list[FilmFrame]:
     """Read the frames that precede a part which begins in the middle of a shot.
 
     Args:
-        film: as probed.
+        film: the probed film.
         last: the time of the last frame before the part, in seconds.
         done: the number of frames before the part.
     """

@@ -100,7 +100,7 @@ class Corrections:
     Reads the film up to the end of the last shot with a corrected frame.
 
     Args:
-        film: as probed.
+        film: the probed film.
         references: the corrected frames.
         size: the square that the network works at; None for the frame's own size; or a function of the time.
         start: where the output begins, in seconds.

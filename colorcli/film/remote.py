@@ -35,7 +35,7 @@ def colorize_by_copy(
     same command on the same machine resumes.
 
     Args:
-        job: in object storage.
+        job: job whose source or target is in object storage.
         provenance: what would make the output.
         colorize: colorizes local files.
         overwrite: replace an existing output.

@@ -53,7 +53,7 @@ def representatives(film: Film, on_frame: Callable[[Fraction], None] = lambda ti
     """Find the shots of a film and yield each with its representative: memory holds 4 KB per frame of one shot.
 
     Args:
-        film: as probed.
+        film: the probed film.
         on_frame: called with the time of each frame, in seconds; an exception that it raises ends the search.
 
     Raises:

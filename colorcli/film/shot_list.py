@@ -152,7 +152,7 @@ def write_edl(path: Path, shots: Sequence[Shot], frame_rate: Fraction, clip: str
 
     Args:
         path: the file.
-        shots: in order.
+        shots: shots in order.
         frame_rate: frame rate of the film; timecodes count frames without dropping numbers.
         clip: the name of the film.
 

@@ -41,7 +41,7 @@ def find_stills(film: Film, folder: Path, shots: Sequence[Shot]) -> tuple[Refere
     """Find the stills of a film, and the time of each.
 
     Args:
-        film: as probed.
+        film: the probed film.
         folder: folder with pictures such as `00-01-02.480.png` or `ref_001487.png`; others in it are ignored.
         shots: if any of them names references, only those are taken; their suffix may have changed.
 

@@ -32,7 +32,7 @@ class Hint:
         x: horizontal position of its center, as a fraction of the upright picture's width, 0..1 from the left.
         y: vertical position of its center, as a fraction of the height, 0..1 from the top.
         rgb: sRGB, 0..255 each. Only its hue and chroma count: the lightness is the picture's own.
-        radius: as a fraction of the longer side, 0..1; the place at the center always counts.
+        radius: radius as a fraction of the longer side, 0..1; the place at the center is always included.
 
     Raises:
         UsageError: a value is out of bounds.

@@ -42,7 +42,7 @@ class FittedHint:
     """What became of a hint's color at its place.
 
     Attributes:
-        hint: as given.
+        hint: the given hint.
         rgb: sRGB 0..255 that the place gets: of the picture's lightness there, in gamut.
         lightness: lightness of the picture at that place, L* in 0..100.
         kept: share of the hint's chroma that is left, 0..1.

@@ -266,7 +266,7 @@ class _Group:
 
         Args:
             job: where.
-            frames: in color.
+            frames: frames in color.
             picture: the picture that they were made from.
             provenance: what made them.
             replaces: whether there was an output that may be replaced; one that appears later may not.

@@ -39,7 +39,7 @@ class HintedPipeline(DerivedPipeline):
         hints: the later ones win where they overlap.
 
     Attributes:
-        hints: as given.
+        hints: the given hints.
         predictor: predicts what the hints then change.
     """
 
@@ -63,7 +63,7 @@ class HintedPipeline(DerivedPipeline):
 
 
 class _GuidedPipeline(DerivedPipeline):
-    """A pipeline whose colorizer is shown the hints, too: its network knows better how far they reach."""
+    """A pipeline whose colorizer also gets the hints: its network decides better how far they reach."""
 
     def __init__(self, pipeline: Pipeline, hints: Sequence[Hint]) -> None:
         super().__init__(pipeline)

@@ -29,8 +29,8 @@ class LikePipeline(DerivedPipeline):
 
     Args:
         pipeline: model and settings.
-        photograph: in color.
-        source: what notes call it.
+        photograph: a photograph in color.
+        source: name of the photograph in notes.
 
     Raises:
         UsageError: the photograph is not in color.

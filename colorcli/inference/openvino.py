@@ -50,7 +50,7 @@ def serve(part: nn.Module, device: Device, step: int | None, give_up: Callable[[
 
     Args:
         part: the network, in eval mode; its weights must be float32 on the CPU when it is called.
-        device: for the precision.
+        device: device, which determines the precision.
         step: for pictures of any size, the number that their sides are multiples of; None to export every input shape
             separately.
         give_up: called once if the network cannot be exported, before torch takes over.

@@ -69,7 +69,7 @@ class FilmFigures:
     """What was counted while a film was colorized.
 
     Attributes:
-        frames: in the output.
+        frames: number of frames in the output.
         made_before: how many of them an earlier run had made.
         predicted: how many of the others went through the network.
         shots: among the others.

@@ -36,7 +36,7 @@ class Planes:
     Attributes:
         values: (B, C, h, w) float32: ab, bits, or R'G'B'.
         notes: for each picture, what the colorizer reports about it.
-        finite: what `verify` asks; None if that is known.
+        finite: whether the values are finite, for `verify`; None if they are known to be.
     """
 
     values: Tensor

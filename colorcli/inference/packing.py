@@ -123,7 +123,7 @@ def _fuse_chain(layers: nn.Sequential) -> None:
 
 
 def _activation(module: nn.Module) -> _Activation:
-    """Return what an activation is, if nobody can see what comes before it."""
+    """Describe an activation, if nothing can observe its input."""
     watched = module._forward_pre_hooks or module._forward_hooks
     in_place = getattr(module, "inplace", False)
     return _ACTIVATIONS.get(type(module), _NONE) if in_place and not watched else _NONE
@@ -143,7 +143,7 @@ def _is_plain(module: nn.Conv2d) -> bool:
 
 
 def _is_supported(module: nn.Conv2d) -> bool:
-    weight = module.weight  # in float32, packing makes no network faster for certain
+    weight = module.weight  # in float32, packing has no certain benefit
     return weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and _is_available()
 
 

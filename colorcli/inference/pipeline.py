@@ -46,7 +46,7 @@ class Pipeline:
         taming: reduces chroma in shadows and splashes; None to leave it as it is.
         options: options of the colorizer, by name.
         batch_size: pictures per batch; None for a size that suits the device.
-        name: for tables and pages; the model's name if empty.
+        name: name for tables and pages; the model's name if empty.
         stopwatch: times the stages, for `colorcli bench`.
 
     Raises:
@@ -216,7 +216,7 @@ class DerivedPipeline(Pipeline):
 
     Args:
         pipeline: model and settings.
-        name: for tables and pages; the other's if empty.
+        name: name for tables and pages; the other pipeline's name if empty.
     """
 
     def __init__(self, pipeline: Pipeline, name: str = "") -> None:

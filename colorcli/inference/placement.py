@@ -88,7 +88,7 @@ def _convert(module: nn.Module, device: torch.device, dtype: torch.dtype, *, pac
     """Convert the weights of a module, except those of deferred parts in it.
 
     Args:
-        module: in eval mode.
+        module: module in eval mode.
         device: device to move it to.
         dtype: data type of its convolutions and matrix products.
         packs: whether convolutions may compute by other means than torch's, which cannot be exported.

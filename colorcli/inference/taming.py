@@ -25,8 +25,8 @@ class Taming:
     """How much the chroma of a colorizer is reduced; 0 for nothing, 1 for most.
 
     Attributes:
-        shadows: in tones below L* 25, more the darker they are: all of it in black.
-        splashes: above 1.5 times the 0.9 quantile of a picture's chroma, and above 20.
+        shadows: reduction in tones below L* 25, stronger the darker they are: in black, all chroma is removed.
+        splashes: reduction of chroma above 1.5 times the 0.9 quantile of the picture's chroma, and above 20.
 
     Raises:
         UsageError: a value is not between 0 and 1.

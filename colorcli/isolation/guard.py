@@ -37,7 +37,8 @@ def guard(colorizer: Colorizer, task: str, *, passing: Callable[[BaseException],
     Args:
         colorizer: the colorizer whose method it is.
         task: the method, for the message: `predict`.
-        passing: tells which errors are not the plugin's fault and pass unchanged, such as running out of memory.
+        passing: returns whether an error is not the plugin's fault and passes unchanged, such as running out of
+            memory.
 
     Raises:
         PluginError: the method raised anything but an error meant for the user.

@@ -10,12 +10,12 @@ class Format:
     """The name of a file format and what it can hold.
 
     Attributes:
-        name: what people call it.
+        name: common name of the format.
         suffixes: suffixes of its files, the usual one first.
-        holds_many: several frames or pages.
-        holds_sizes: pages of different sizes.
-        holds_xmp: metadata, and with it the provenance.
-        holds_alpha: transparency.
+        holds_many: whether a file may have several frames or pages.
+        holds_sizes: whether pages may have different sizes.
+        holds_xmp: whether it holds XMP, and with it the provenance.
+        holds_alpha: whether it holds transparency.
         longest_side: the most pixels that a side may have.
         bits: the most bits per channel.
         metadata: other kinds of it: "exif", "iptc", "text", "comments", "resolution"; of animations "durations" of
@@ -144,7 +144,8 @@ _PICTURES = {
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
 }
-# Of Fujifilm, Olympus, Panasonic, Sigma, Minolta and old Canon; the others are told from a TIFF by their fields.
+# Raw files of Fujifilm, Olympus, Panasonic, Sigma, Minolta and old Canon; others are TIFFs, recognized by their
+# fields.
 _RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR")
 _RAW_AFTER_HEAD = (b"CR", b"IIII", b"MMMM")  # raw files of Canon and Phase One
 _OTHERS = {

@@ -22,11 +22,11 @@ class Bar:
     """A bar of the page.
 
     Attributes:
-        label: beside it.
+        label: text beside the bar.
         rate: pictures or frames a second.
         share: length in percent of the longest bar.
         kind: "colorcli", "demo", "floor" or "other", for its color.
-        remarks: what it is compared with.
+        remarks: comparisons with other measurements.
     """
 
     label: str

@@ -32,7 +32,7 @@ class ComparisonPage:
     """A page that is being written: pictures as they come, and how they were made at the end.
 
     Attributes:
-        facts: about the pictures and how they were made, by heading.
+        facts: facts about the pictures and how they were made, by heading.
         problems: messages about pictures that are missing.
         command: the command that makes this page.
         count: number of pictures on the page.

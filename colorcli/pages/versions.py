@@ -69,7 +69,7 @@ def before_and_after(source: Path, target: Path, label: str, note: str, *, max_p
         source: the picture.
         target: its output.
         label: label of the output.
-        note: about the picture.
+        note: note about the picture.
         max_pixels: the largest number of pixels that a frame may have.
 
     Raises:

@@ -142,7 +142,7 @@ def write_card(bundle: ReleaseBundle, colorizer: str, tag: str, facts: RunFacts)
         bundle: the release, with all its other files.
         colorizer: the colorizer's name.
         tag: the weights' tag.
-        facts: about the training run.
+        facts: facts about the training run.
     """
     from colorcli.isolation.origin import origin_of
     from colorcli.plugin.registry import Registry

@@ -44,7 +44,7 @@ class ColoredFile:
     """A file for the client.
 
     Attributes:
-        name: for a download.
+        name: file name for a download.
         media_type: media type of the content.
         content: its bytes.
         remarks: sentences without their final period, such as what the file could not keep.

@@ -39,8 +39,8 @@ class FilmRun:
         overwrite: replace an output that is there.
 
     Attributes:
-        state: what it is doing.
-        outcome: what became of it, at the end.
+        state: the current state of the run.
+        outcome: the outcome, once the run has ended.
     """
 
     def __init__(

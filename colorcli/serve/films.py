@@ -48,8 +48,8 @@ class OpenFilm:
         frame_rate: frame rate of numbered pictures; None for 24.
 
     Attributes:
-        film: as probed.
-        frame_rate: as given.
+        film: the probed film.
+        frame_rate: the given frame rate.
         folder: where its references are.
 
     Raises:

@@ -48,8 +48,8 @@ class PlaceSettings(ColoringSettings, frozen=True, kw_only=True):
     """Settings, and a place in the upright picture.
 
     Attributes:
-        x: from left to right, 0..1.
-        y: from top to bottom, 0..1.
+        x: horizontal position, 0..1 from the left.
+        y: vertical position, 0..1 from the top.
     """
 
     x: Annotated[float, msgspec.Meta(ge=0, le=1, description="a number from 0 to 1")]
@@ -60,7 +60,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """A time in a film.
 
     Attributes:
-        time: in seconds.
+        time: time in the film, in seconds.
     """
 
     time: Annotated[float, msgspec.Meta(ge=0, le=10**6, description="seconds")]

@@ -46,7 +46,7 @@ class ShotSearch(threading.Thread):
 
     Args:
         job: job of the film.
-        film: as probed.
+        film: the probed film.
 
     Attributes:
         shots: found so far.

@@ -31,7 +31,7 @@ def suggest(picture: OpenPicture, pipeline: Pipeline, chroma: Tensor, place: tup
     then colors of the picture, those of a similar lightness first.
 
     Args:
-        picture: in memory.
+        picture: a picture in memory.
         pipeline: model and settings.
         chroma: (1, 2, h, w) ab that the picture has now.
         place: x and y, 0..1.

@@ -35,7 +35,7 @@ def draw_curves(path: Path, rows: Iterable[Mapping[str, str]], title: str) -> No
     Args:
         path: the file.
         rows: rows of the log.
-        title: above the curves.
+        title: title above the curves.
     """
     curves: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:

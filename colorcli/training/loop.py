@@ -58,7 +58,7 @@ def train(
         colorizer: the colorizer that provides the recipe and the network.
         file: the recipe file.
         data: a folder of color photographs; tar files in it are read as folders.
-        folder: for checkpoint, log, curves, samples and weights; a recipe with stages has a subfolder for each.
+        folder: folder for checkpoint, log, curves, samples and weights; a recipe with stages has a subfolder for each.
         start: a weights file to start from, instead of random weights.
         device: as in `colorcli.inference.device.choose`.
         precision: likewise.

@@ -204,7 +204,7 @@ class Run:
             file=path.name,
             sha256=hashlib.sha256(data).hexdigest(),
             size=len(data),
-            license="NOASSERTION",  # depends on the photographs; only the trainer knows
+            license="NOASSERTION",  # depends on the photographs; to be filled in
             source=f"colorcli train {self.colorizer.name} --recipe {self.file.name}",
             trained_on=self.data.name,
             parameters=sum(p.numel() for p in network.parameters()),

@@ -71,7 +71,7 @@ def make_survey(
     """Encode pictures, and assign them to groups of participants.
 
     Args:
-        rows: from `colorcli.pages.versions.versions`.
+        rows: rows from `colorcli.pages.versions.versions`.
         models: the names of the colorized versions.
         practice: number of practice scenes; None for a fifth of all scenes, at most 10.
         seed: determines the practice scenes, who sees which version, and the order.

@@ -39,7 +39,7 @@ def check_archive(path: Path, file: BinaryIO) -> None:
     """Check a file that should be a PyTorch checkpoint.
 
     Args:
-        path: for the messages.
+        path: path of the file, for messages.
         file: open for reading; its position is changed.
 
     Raises:

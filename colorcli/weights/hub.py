@@ -42,8 +42,8 @@ _unreachable: dict[str, tuple[float, Exception]] = {}  # by endpoint: when, and 
 def check_environment() -> str:
     """Import the client, which stops with a traceback at wrong variables, and return what is wrong with HF_ENDPOINT.
 
-    Timeouts that are not numbers are ignored, with a warning. A wrong endpoint is not replaced by the default one:
-    whoever set it may not want to be seen there.
+    Timeouts that are not numbers are ignored, with a warning. A wrong endpoint is not replaced by the default one: the
+    user may not want any contact with that.
     """
     replaced: dict[str, str] = {}
     for name in _TIMEOUTS:

@@ -30,9 +30,9 @@ class IizukaRecipe(Recipe):
         chroma_weight: a pixel's squared error counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the
             data, so that saturated colors, which are rare, count; 0 is the paper's.
         optimizer: `adadelta` as published, or `adamw`.
-        learning_rate: the highest; 1 is Adadelta's own.
+        learning_rate: highest learning rate; 1 is Adadelta's own.
         betas: betas of AdamW.
-        weight_decay: decoupled with AdamW.
+        weight_decay: decoupled weight decay, with AdamW.
         pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
             them, see `colorcli.encoders.give_weights`.
         encoder_rate: the encoder's learning rate, as a share of that of all else; 0 keeps it frozen.

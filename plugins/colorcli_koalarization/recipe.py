@@ -35,9 +35,9 @@ class KoalarizationRecipe(Recipe):
         pretrained: where the extractor's weights come from when a run begins, unless the weights that it starts from
             have them, see `colorcli_koalarization.pretrained.give_weights`.
         optimizer: `adam` as published, or `adamw`.
-        learning_rate: the highest.
+        learning_rate: highest learning rate.
         betas: betas of the optimizer.
-        weight_decay: decoupled with AdamW.
+        weight_decay: decoupled weight decay, with AdamW.
         schedule: `constant`; `halving`; or `cosine` after a short warm-up.
         halvings: for the schedule `halving`: number of halvings in a run, the last at its end; 10 in 20 epochs is
             every 2 epochs.

@@ -35,7 +35,7 @@ class GanRecipe(Recipe):
         l1_weight: lambda of equation 4.
         chroma_weight: a pixel's distance counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data,
             to favor saturated colors, which are rare; 0, as in the paper, for equal weights.
-        learning_rate: the highest, of both optimizers.
+        learning_rate: highest learning rate of both optimizers.
         pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
             them, see `colorcli.encoders.give_weights`.
         encoder_rate: the encoder's learning rate, as a share of that of all else; 0 keeps it frozen.

@@ -21,7 +21,7 @@ class RouterRecipe(Recipe):
     """Cross-entropy and SGD, as in section 4.2 of the Edinburgh paper; optionally taught by a larger classifier, too.
 
     Args:
-        learning_rate: the highest.
+        learning_rate: highest learning rate.
         momentum: momentum of SGD.
         weight_decay: weight decay of SGD, added to the gradient.
         schedule: as in `colorcli.training.optimization`: `constant`, `steps`, or `cosine` after a short warm-up.

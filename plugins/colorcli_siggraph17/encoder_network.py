@@ -18,7 +18,7 @@ class EncodedSiggraph17Network(nn.Module):
     """A trained encoder of the lightness, a light one of the hints, and a decoder that gets the features of both.
 
     Args:
-        encoder: as `colorcli.encoders.GrayEncoder` has it.
+        encoder: the name of a `colorcli.encoders.GrayEncoder`.
         widths: widths of the decoder at strides 32, 16, 8, 4 and 2; the finest may be left out.
         hint_widths: widths of the hints' encoder at strides 2, 4, 8, 16 and 32.
     """

@@ -36,9 +36,9 @@ class Siggraph17Recipe(Recipe):
         delta: ab distance at which the Huber loss turns from a square into a line.
         chroma_weight: a pixel's loss counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data; 0 is
             the paper's.
-        learning_rate: the highest.
+        learning_rate: highest learning rate.
         betas: betas of AdamW.
-        weight_decay: decoupled; 0 is the paper's Adam.
+        weight_decay: decoupled weight decay; 0 is the paper's Adam.
         pretrained: where an encoder's weights come from, see `colorcli.encoders.give_weights`.
         encoder_rate: the encoder's learning rate as a share of the decoder's; 0 keeps it frozen.
         encoder_stride: the stride at which the encoder starts to learn.

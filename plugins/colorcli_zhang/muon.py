@@ -20,7 +20,7 @@ class Muon(torch.optim.Optimizer):
         parameters: weights with two or more dimensions.
         lr: step length.
         momentum: Nesterov's.
-        weight_decay: decoupled.
+        weight_decay: decoupled weight decay.
     """
 
     def __init__(

@@ -45,9 +45,9 @@ class ZhangRecipe(Recipe):
             ICLR 2021). 0 is the paper's; with 1, the distribution is that of the data.
         optimizer: `adamw` for all, or `muon` for the weights between the first and the last layer, which learns
             faster.
-        learning_rate: the highest; under `muon` AdamW's is a tenth of it.
+        learning_rate: highest learning rate; under `muon`, AdamW's is a tenth of it.
         betas: betas of AdamW.
-        weight_decay: decoupled, as in AdamW; 0 is Adam.
+        weight_decay: decoupled weight decay, as in AdamW; 0 is Adam.
         pretrained: where an encoder's weights come from when a run begins, unless the weights that it starts from have
             them, see `colorcli.encoders.give_weights`.
         encoder_rate: the encoder's learning rate under AdamW, as a share of the decoder's; 0 keeps it frozen.

@@ -57,7 +57,7 @@ def evaluate_films(
 
     Args:
         pipelines: the models with their options, each with a unique name.
-        films: in color; others and unreadable ones are skipped.
+        films: films in color; others, and unreadable ones, are skipped.
         settings: how colors are stabilized.
         folder: the folder that the films' names are relative to.
         size: length of the longer side at which frames are compared, in pixels.

@@ -40,7 +40,7 @@ class Captions:
     Reads the film once, as they are requested, and remembers only those of frames that are decoded later.
 
     Args:
-        film: as probed.
+        film: the probed film.
         family: the codec of the new video, one of `CAPTIONED`.
 
     Raises:

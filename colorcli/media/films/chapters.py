@@ -49,7 +49,7 @@ def set_chapter_languages(path: Path, languages: Mapping[str, str]) -> None:
 
     Args:
         path: the film.
-        languages: in three letters, by title.
+        languages: languages by title, three letters each.
     """
     with path.open("r+b") as file:
         for titles in _titles(file):

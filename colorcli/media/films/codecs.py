@@ -125,7 +125,8 @@ class Encoding:
 
     @property
     def declared_range(self) -> str:
-        """The range that the encoder is told: one that cannot record full range would convert to limited range."""
+        """The range that is declared to the encoder: one that cannot record full range would convert to limited
+        range."""
         return self.range if self.family in _MARKS_RANGE else "tv"
 
 
@@ -135,7 +136,7 @@ def choose_encoding(
     """Choose how to encode a film.
 
     Args:
-        film: as probed.
+        film: the probed film.
         suffix: suffix of the output. VP9 is the default for `.webm` and DNxHR for `.mxf`; `.mp4` and `.mov` record
             full range only for codecs that do so themselves.
         codec: an ffmpeg encoder, or h264, h265, av1, vp9; None for the default, libx264.

@@ -73,7 +73,7 @@ class ColorTags(NamedTuple):
     """How a film encodes its colors.
 
     Attributes:
-        matrix: from R', G' and B' to Y, U and V; one of `LUMA_MATRICES`.
+        matrix: matrix from R', G' and B' to Y, U and V; one of `LUMA_MATRICES`.
         range: "tv" for luma of 16..235 (64..940), "pc" for full range.
         transfer: the transfer characteristic.
         primaries: the color primaries.

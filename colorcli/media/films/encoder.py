@@ -84,7 +84,7 @@ class FilmEncoder:
             luma: (H, W) uint8, or uint16 with values of 10 or 12 bits, according to the depth of the film.
             u: (ceil(H / 2), ceil(W / 2)) of the same type.
             v: likewise.
-            time: in seconds since the start of the film; later than the previous frame.
+            time: time in seconds since the start of the film; later than the previous frame.
             alpha: (H, W), of the type of luma, if the encoding has transparency.
 
         Raises:

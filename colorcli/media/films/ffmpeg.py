@@ -225,7 +225,7 @@ class FfmpegProcess:
         return self.log
 
     def kill(self) -> None:
-        """Kill it if it is still running. The pipes stay open; whoever uses them finds their end."""
+        """Kill it if it is still running. The pipes stay open; their readers reach the end."""
         if self._process.poll() is None:
             self._process.kill()
 

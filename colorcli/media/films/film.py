@@ -76,7 +76,7 @@ class Film:
         deinterlace: "auto" to deinterlace interlaced frames, "on" for all frames, "off" for none.
         field_order: "tff" or "bff" if all frames are interlaced and only the container declares it; empty otherwise.
         interlaced: whether interlaced frames were found.
-        duration: in seconds; None if unknown.
+        duration: duration in seconds; None if unknown.
         frames: the number of frames; None if unknown.
         streams: all streams, including the video.
         chapter_languages: three letters each, by the title of the chapter.

@@ -19,7 +19,7 @@ def write_luma_md5(film: Film, path: Path, start: Fraction | None = None, end: F
     """Write the MD5 of the luma of each frame, as `read_frames` returns it.
 
     Args:
-        film: as probed.
+        film: the probed film.
         path: the file to write.
         start: where to begin, in seconds; times are relative to it.
         end: where to stop.

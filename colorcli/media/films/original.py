@@ -66,8 +66,8 @@ def read_still(film: Film, time: Fraction) -> NDArray[Any]:
     """Read the frame that is on screen at a time, rotated and mirrored for display, with square pixels.
 
     Args:
-        film: as probed.
-        time: in seconds since the start of the film.
+        film: the probed film.
+        time: time in seconds since the start of the film.
 
     Returns:
         (H, W, 3) RGB, uint8, or uint16 if the film has more than 8 bits.
@@ -90,7 +90,7 @@ def read_stills(film: Film, numbers: Sequence[int]) -> Iterator[NDArray[np.uint1
     """Read frames by their numbers, as `read_frames` counts them, for display: deinterlaced, cropped, tone-mapped.
 
     Args:
-        film: as probed.
+        film: the probed film.
         numbers: ascending.
 
     Yields:

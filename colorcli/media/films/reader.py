@@ -50,7 +50,7 @@ class FilmFrame:
 
     Attributes:
         luma: the Y plane (H, W), uint8, or uint16 with values of 10 or 12 bits. Read-only.
-        time: in seconds since the start of the film.
+        time: time in seconds since the start of the film.
         number: its number, counted from the `number` given to the reader.
         alpha: the transparency, like luma; None unless it was requested.
         rgb: the colors of the film itself, (H, W, 3) R'G'B', uint16; None unless they were requested instead of luma,
@@ -219,7 +219,7 @@ def read_frames(
     tone-mapped to standard range; all others have exactly the luma that the decoder returns.
 
     Args:
-        film: as probed.
+        film: the probed film.
         start: where to begin, in seconds; None for the beginning.
         end: where to stop; None for the end.
         after: resume after the frame at this time.

@@ -51,7 +51,7 @@ def continuous_copy(film: Film, streams: Sequence[Stream], jumps: Sequence[Fract
 
     Args:
         film: the recording.
-        streams: what to copy, in the order of the new file.
+        streams: streams to copy, in the order of the new file.
         jumps: the jumps found in the video; see `Clock`.
         target: the output of the run.
 

@@ -48,7 +48,7 @@ class EncodeRequest:
         kept: metadata of an upright picture; its XMP says where the colors came from.
         provenance: where the colors came from.
         quality: 1 to 100, for lossy formats.
-        lossless: for formats that leave the choice.
+        lossless: use lossless coding, in formats that offer both.
         bits: per channel of the source.
         total_pixels: number of pixels in all frames.
         lost: what the encoder could not keep, in words; it adds to the list.

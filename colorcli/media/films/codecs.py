@@ -125,8 +125,7 @@ class Encoding:
 
     @property
     def declared_range(self) -> str:
-        """The range that is declared to the encoder: one that cannot record full range would convert to limited
-        range."""
+        """The range declared to the encoder: one that cannot record full range would convert to limited range."""
         return self.range if self.family in _MARKS_RANGE else "tv"
 
 

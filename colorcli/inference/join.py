@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorcli.color import AB_LIMIT, lab_to_linear_in_gamut, linear_to_srgb
-from colorcli.inference.join_table import SPARSE, Palette, to_cells
+from colorcli.inference.join_table import Palette, rows_alike, to_cells
 from colorcli.inference.preprocess import bicubic, look_up, strips
 from colorcli.inference.transfer import as_tensor, download
 
@@ -32,12 +32,13 @@ def join(pixels: NDArray[Any] | Tensor, ab: Tensor, strip: int | None = None) ->
 
     Returns:
         (H, W, 3) sRGB of the dtype of `pixels`, of the same lightness up to rounding; colors out of gamut lose chroma.
-        The chroma of large gray frames of 8 bits is rounded to half a unit on a CPU.
+        The chroma of large gray frames of 8 bits is rounded on a CPU, see `join_table`.
     """
     height, width = pixels.shape[:2]
     if not isinstance(pixels, Tensor) and ab.device.type == "cpu" and _is_large_and_gray(pixels):
-        cells = _Scaled(to_cells(ab.float()), height, width)
-        return _palette().join(as_tensor(pixels), cells.sparse(SPARSE), cells.rows)
+        cells = to_cells(ab.float())
+        scaled = _Scaled(cells, height, width)
+        return _palette().join(as_tensor(pixels), scaled.some, rows_alike(cells, height))
     dtype = pixels.dtype if isinstance(pixels, Tensor) else _DTYPES[pixels.dtype.itemsize]
     out = torch.empty((height, width, 3), dtype=dtype, device=ab.device)
     scaled = _Scaled(ab.float(), height, width)
@@ -57,25 +58,26 @@ class _Scaled:
 
     def __init__(self, planes: Tensor, height: int, width: int) -> None:
         before = planes.shape[-2:]
-        self._is_needed = before != (height, width)
-        if self._is_needed:
-            self._down = bicubic(before[0], height, planes.device).T  # (H, h)
-            self._reach = bicubic(before[0], height, torch.device("cpu")).T  # asking the device would wait for it
-            planes = planes @ bicubic(before[1], width, planes.device)  # (1, 2, h, W)
+        self._down = bicubic(before[0], height, planes.device) if before != (height, width) else None
+        if self._down:
+            planes = planes @ bicubic(before[1], width, planes.device).weights.T  # (1, 2, h, W)
         self._wide = planes
 
     def rows(self, rows: slice) -> Tensor:
         """Return some rows: (1, 2, n, W)."""
-        if not self._is_needed:
+        if self._down is None:
             return self._wide[:, :, rows]
-        used = self._reach[rows].any(dim=0).nonzero()  # columns of the (n, h) weights that are not all zero
-        first, last = int(used[0]), int(used[-1]) + 1
-        return self._down[rows, first:last] @ self._wide[:, :, first:last]
+        near = self._down.columns(rows)
+        return self._down.weights[rows, near] @ self._wide[:, :, near]
 
-    def sparse(self, step: int) -> Tensor:
-        """Return every `step`th pixel in each direction."""
-        wide = self._wide[..., ::step]
-        return self._down[::step] @ wide if self._is_needed else wide[:, :, ::step].clone()
+    def some(self, rows: Tensor, step: int) -> list[Tensor]:
+        """Return rows of each plane by their ascending numbers (n,), with every `step`th pixel: new (n, W / step)."""
+        planes = self._wide[0, ..., ::step]
+        if self._down is None:
+            return [plane.index_select(0, rows) for plane in planes]
+        near = self._down.columns(slice(int(rows[0]), int(rows[-1]) + 1))
+        weights = self._down.weights[:, near].index_select(0, rows)
+        return [weights @ plane[near] for plane in planes]
 
 
 def _encoded(linear: Tensor, dtype: torch.dtype) -> Tensor:

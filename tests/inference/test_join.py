@@ -12,6 +12,7 @@ from colorcli.color import rgb_to_lab
 from colorcli.inference import join as join_module
 from colorcli.inference import preprocess
 from colorcli.inference.join import join
+from colorcli.inference.join_table import rows_alike, to_cells
 from colorcli.inference.preprocess import small_lightness
 
 STATM = Path("/proc/self/statm")
@@ -124,6 +125,13 @@ def test_small_lightness_is_antialiased():
     assert (small - 50).abs().max() < 5
 
 
+@pytest.mark.parametrize("size", [(16, 16), (37, 53), (90, 40)], ids=["smaller", "the same", "taller"])
+def test_small_lightness_is_scaled_like_torchs_antialiased_interpolation(size):
+    gray = np.random.default_rng(0).integers(0, 256, (37, 53), np.uint8)
+    expected = functional.interpolate(lightness(gray)[None, None], size, mode="bilinear", antialias=True)
+    assert torch.allclose(small_lightness(gray, size, CPU), expected.float(), atol=0.01)
+
+
 def test_small_lightness_of_gray_is_that_of_the_same_gray_as_color():
     gray = all_grays(np.uint8)
     color = np.repeat(gray[..., None], 3, axis=2)
@@ -214,6 +222,25 @@ def test_gray_that_is_looked_up_does_not_change_without_chroma(monkeypatch):
     gray = all_grays(np.uint8)
     found, _ = looked_up_and_computed(gray, torch.zeros(1, 2, 4, 4), monkeypatch)
     assert np.array_equal(found, gray[..., None].repeat(3, axis=2))
+
+
+@pytest.mark.parametrize("height", [57, 64, 65, 66])
+def test_rows_share_their_chroma_where_it_hardly_changes(height, monkeypatch):
+    ab = torch.linspace(-11, 11, 16)[:, None].expand(1, 2, 16, 16).contiguous()
+    assert rows_alike(to_cells(ab), height) == 2
+    gray = np.full((height, 70), 180, np.uint8)
+    found, exact = looked_up_and_computed(gray, ab, monkeypatch)
+    difference = np.abs(found.astype(int) - exact)
+    assert difference.max() <= 2
+    assert difference.mean() < 0.5
+    assert np.array_equal(found[0], found[1])
+    assert not np.array_equal(found[1], found[2])
+
+
+def test_rows_have_a_chroma_of_their_own_where_it_changes():
+    assert rows_alike(to_cells(saturated(16, 16)), 256) == 1
+    assert rows_alike(to_cells(saturated(16, 16) / 1000), 256) == 4
+    assert rows_alike(to_cells(torch.zeros(1, 2, 1, 4)), 256) == 4
 
 
 def test_what_is_looked_up_does_not_depend_on_earlier_pictures(monkeypatch):

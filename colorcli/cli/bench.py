@@ -91,10 +91,10 @@ def bench(
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure how fast MODEL is on this machine, stage by stage, on PICTURES: a file, a folder, or films.
+    """Measure how fast MODEL is on this machine, stage by stage.
 
-    Without PICTURES it makes test photographs of its own. Options take several values separated by commas, and every
-    combination is measured: --engine torch,openvino --precision fp32,bf16.
+    PICTURES are a file, a folder, or films; without them, colorcli makes test photographs. Options take several values
+    separated by commas, and every combination is measured: --engine torch,openvino --precision fp32,bf16.
     """
     import tempfile
 

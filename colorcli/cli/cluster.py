@@ -142,20 +142,20 @@ cluster_options = option_group(
             "--on",
             type=_address,
             metavar="ray[://HOST:PORT]",
-            help="Share the work among the machines of a Ray cluster (an extra); ray alone: the one of this machine.",
+            help="Share the work among the machines of a Ray cluster; ray alone uses the one on this machine.",
         ),
         click.option(
             "--gpus-per-worker",
             type=click.FloatRange(min=0),
             default=0.0,
             metavar="GPUS",
-            help="With --on: what each worker takes, such as 1, or 0.25 for four workers on a GPU. [default: 0]",
+            help="With --on: GPUs per worker, such as 1, or 0.25 for four workers on one GPU. [default: 0]",
         ),
         click.option(
             "--cpus-per-worker",
             type=click.IntRange(min=1),
             metavar="CPUS",
-            help="With --on: the cores that each worker takes. [default: 1; with a GPU: 4]",
+            help="With --on: CPU cores per worker. [default: 1; with a GPU: 4]",
         ),
     ],
 )

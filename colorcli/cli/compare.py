@@ -67,11 +67,12 @@ def compare(
     height: int,
     overwrite: bool,
 ) -> int:
-    """Show PICTURES, a file or a folder, in gray, colorized by each MODEL, and in their original colors, if any.
+    """Show pictures by several models side by side.
 
-    MODEL is COLORIZER, COLORIZER.TAG, COLORIZER:FILE or COLORIZER:RUN, the folder of a training run; NAME=MODEL
-    names its version. The page is a single file that works without a server or a network.
-    `-p temperature=0.05,0.38,1` compares several values of an option.
+    PICTURES, a file or a folder, are shown in gray, colorized by each MODEL, and in their original colors, if any.
+    MODEL is COLORIZER, COLORIZER.TAG, COLORIZER:FILE or COLORIZER:RUN, the folder of a training run; NAME=MODEL names
+    its version. The page is a single file that works without a server or a network. `-p temperature=0.05,0.38,1`
+    compares several values of an option.
     """
     from colorcli.pages import check_free
     from colorcli.pages.comparison import open_comparison

@@ -88,7 +88,7 @@ def evaluate(
     limit: int | None,
     film_options: FilmOptions,
 ) -> int:
-    """Compare the colors that each MODEL predicts for DATA with the true ones.
+    """Measure how close predicted colors are to the true ones.
 
     DATA is a color film, or a folder of color photographs (tar files are read as folders) and films. Each is turned
     gray, colorized and compared. Gray itself and the mean color of the photographs are the baselines.

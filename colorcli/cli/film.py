@@ -86,13 +86,15 @@ _OPTIONS = {
         "frame_rate",
         type=frames_per_second,
         metavar="RATE",
-        help="Films: the rate of numbered pictures: 25 or 24000/1001. A folder of them is a film. [default: 24]",
+        help="Films: the rate of numbered pictures: 25 or 24000/1001. A folder of them is then a film. [default: 24]",
     ),
     "luma_md5": click.option(
         "--luma-md5", is_flag=True, help="Films: write checksums of the luma before and after (framemd5)."
     ),
-    "start": click.option("--start", type=_time, metavar="TIME", help="Films: start here: 90, 1:30 or 1:02:03.5."),
-    "end": click.option("--end", type=_time, metavar="TIME", help="Films: stop here."),
+    "start": click.option(
+        "--start", type=_time, metavar="TIME", help="Films: start at this time: 90, 1:30 or 1:02:03.5."
+    ),
+    "end": click.option("--end", type=_time, metavar="TIME", help="Films: stop at this time."),
     "stabilize": click.option(
         "--stabilize",
         type=click.Choice(["flow", "average", "off"]),

@@ -71,7 +71,7 @@ hint_options = option_group(
             type=WrittenHint.parse,
             multiple=True,
             metavar="X,Y=COLOR[@RADIUS]",
-            help="Color of a place, which spreads from there: 120,340=#b03020 in pixels, or 30%,45%=navy; repeatable.",
+            help="Color of a place, which spreads: 120,340=#b03020 in pixels, or 30%,45%=navy; may be repeated.",
         ),
         click.option(
             "--hints",

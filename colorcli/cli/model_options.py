@@ -93,7 +93,7 @@ _engine_option = click.option(
     type=click.Choice([*_ENGINES, "auto"]),
     default="torch",
     show_default=True,
-    help="Inference engine; openvino is an extra, for CPUs; auto measures once which is faster.",
+    help="Inference engine; openvino (an extra) is for CPUs; auto measures once which is faster.",
 )
 _swept_pairs_option = click.option(
     "-p",
@@ -101,7 +101,7 @@ _swept_pairs_option = click.option(
     "pairs",
     multiple=True,
     metavar="NAME=VALUE[,...]",
-    help="Option of the colorizers; each of several values gets a row of its own.",
+    help="Option of the colorizers; several values are compared with each other.",
 )
 _SEVERAL_OF_EACH = (
     click.option("--device", type=CommaSeparated(), default="auto", show_default=True, help="Devices to run on."),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("name", required=False, shell_complete=complete_model)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def models(name: str | None, as_json: bool) -> None:
-    """List the colorizers and their weights, or describe one with its options.
+    """List the colorizers, or describe one with its options.
 
     NAME is a colorizer, such as zhang, or one with a tag, such as zhang.eccv16.
     """

@@ -55,13 +55,13 @@ def paper(
     accept_license: bool,
     as_list: bool,
 ) -> int:
-    """Repeat the EXPERIMENT of a paper on DATA, a folder of color photographs.
+    """Repeat the experiment of a paper on photographs of your own.
 
-    EXPERIMENT is a name (see --list) or a TOML file. Its networks are trained and evaluated; the folder gets page.html
-    and page.md with the tables of the paper, its printed figures beside those measured here, sheets and curves. The
-    same command resumes an experiment that was stopped or killed.
+    EXPERIMENT is a name (see --list) or a TOML file, and DATA a folder of color photographs. Its networks are trained
+    and evaluated; the folder gets page.html and page.md with the tables of the paper, its printed figures beside those
+    measured here, sheets and curves. The same command resumes an experiment that was stopped or killed.
 
-    With --into, the tables also replace what is between two comments in a Markdown file; if it does not have them, an
+    With --into, the tables also replace what is between two comments in a Markdown file; if the file lacks them, an
     error says what to add.
 
     `colorcli paper mirflickr` sorts the photographs of MIRFLICKR-25000 for the experiment edinburgh.

@@ -148,10 +148,11 @@ def run(
     pass_options: PassOptions,
     message_options: MessageOptions,
 ) -> int:
-    """Colorize photographs and films: files, folders with their subfolders, or - for standard input.
+    """Colorize photographs and films.
 
-    a.jpg becomes a-color.jpg, film.mp4 becomes film-color.mp4, and photos/ becomes photos-color/, unless -o names
-    another place. Finished outputs are skipped, so the same command resumes a run that was stopped.
+    INPUTS are files, folders with their subfolders, or - for standard input. a.jpg becomes a-color.jpg, film.mp4
+    becomes film-color.mp4, and photos/ becomes photos-color/, unless -o names another place. Finished outputs are
+    skipped, so the same command resumes a run that was stopped.
     """
     from colorcli.cli.pipes import pipes_as_files
     from colorcli.jobs import plan

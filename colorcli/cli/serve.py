@@ -68,14 +68,14 @@ def _token(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     "--films",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of films that the page may open and write beside: references, and films in color.",
+    help="Folder of films that the page may open; references and colored films are written beside them.",
 )
 @click.option(
     "--fps",
     "frame_rate",
     type=frames_per_second,
     metavar="RATE",
-    help="Rate of numbered pictures in DIR: 25 or 24000/1001. A folder of them is a film. [default: 24]",
+    help="Rate of numbered pictures in DIR: 25 or 24000/1001. A folder of them is then a film. [default: 24]",
 )
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 @click.option("--max-pixels", type=click.IntRange(min=1), help="Refuse larger pictures. [default: 250 million]")
@@ -104,9 +104,10 @@ def serve(
     max_upload: int,
     max_waiting: int,
 ) -> None:
-    """Open a page in the browser that colors photographs and films, and answer other programs over HTTP.
+    """Open a page in the browser that colors photographs and films.
 
-    Photographs stay on this computer, in memory; nothing is saved until you save it. Ctrl-C ends the server.
+    Other programs can color pictures through its HTTP API. Photographs stay on this computer, in memory; nothing is
+    saved until you save it. Ctrl-C ends the server.
     """
     import secrets
 

@@ -21,7 +21,7 @@ def settings() -> None:
 @settings.command()
 @click.pass_context
 def show(ctx: click.Context) -> None:
-    """Print the settings in use as TOML, and the file they are from."""
+    """Print the settings in use as TOML, and the file they come from."""
     import tomli_w
 
     from colorcli.documents import read_toml

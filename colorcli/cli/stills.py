@@ -39,7 +39,7 @@ def film() -> None:
 def frame(at: tuple[Path, Fraction], output: Path | None, overwrite: bool) -> None:
     """Save the frame that a film shows at a time, such as film.mp4@1:30, as a picture.
 
-    Correct its colors in any editor, and give it to `colorcli run --reference`.
+    Correct its colors in any editor, and pass it to `colorcli run --reference`.
     """
     import imageio.v3 as iio
 
@@ -83,10 +83,10 @@ def frame(at: tuple[Path, Fraction], output: Path | None, overwrite: bool) -> No
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the shots as an edit decision list (CMX 3600).",
 )
-@click.option("--overwrite", is_flag=True, help="Replace stills and lists that exist.")
+@click.option("--overwrite", is_flag=True, help="Replace existing stills and lists.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def shots(path: Path, folder: Path | None, edl: Path | None, overwrite: bool, quiet: bool) -> None:
-    """Find the shots of a film, and save a still of each, and a list of them, shots.csv.
+    """Find the shots of a film, and save a still of each and a list, shots.csv.
 
     The still is a 16-bit PNG of a sharp, typical frame, named by its time. Color the stills with this or another
     program, edit shots.csv if necessary, and pass both to `colorcli run FILM --references DIR --shots DIR/shots.csv`.

@@ -51,10 +51,11 @@ def train(
     accept_license: bool,
     as_list: bool,
 ) -> int:
-    """Train a COLORIZER on DATA, a folder of color photographs (tar files in it are read as folders).
+    """Train a colorizer on color photographs.
 
-    The run's folder receives checkpoints, a log, loss curves, sample sheets, and the weights best.safetensors and
-    last.safetensors for `colorcli run --weights`. The same command resumes a run that was stopped.
+    DATA is a folder of color photographs; tar files in it are read as folders. The run's folder receives checkpoints,
+    a log, loss curves, sample sheets, and the weights best.safetensors and last.safetensors for `colorcli run
+    --weights`. The same command resumes a run that was stopped.
 
     COLORIZER `all` trains every colorizer that has the recipe, each in its own subfolder.
 

@@ -22,7 +22,7 @@ _KEY = ".key.json"
 
 @click.group()
 def turing() -> None:
-    """Ask people which pictures are real photographs and which are colorized, and score their answers."""
+    """Ask people which pictures are real, and score their answers."""
 
 
 @turing.command()
@@ -73,12 +73,13 @@ def make(
     limit: int | None,
     overwrite: bool,
 ) -> int:
-    """Write a survey of PICTURES, a folder of color photographs, with their real colors and colorized by each MODEL.
+    """Write a survey of real and colorized photographs.
 
-    MODEL is COLORIZER, COLORIZER.TAG, COLORIZER:FILE or COLORIZER:RUN, the folder of a training run; NAME=MODEL
-    names it in the score. PAGE is a single HTML file to send to participants, who see every scene once, real or
-    colorized, and send back a small file. Keep the key, which is written next to it (survey.html has survey.key.json),
-    for `colorcli turing score`.
+    PICTURES is a folder of color photographs, which are shown in their real colors and colorized by each MODEL. MODEL
+    is COLORIZER, COLORIZER.TAG, COLORIZER:FILE or COLORIZER:RUN, the folder of a training run; NAME=MODEL names it in
+    the score. PAGE is a single HTML file to send to participants, who see every scene once, real or colorized, and
+    send back a small file. Keep the key, which is written next to it (survey.html has survey.key.json), for `colorcli
+    turing score`.
     """
     from colorcli.evaluation.protocol import describe, made_by
     from colorcli.media.photographs import find_photographs

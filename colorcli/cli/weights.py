@@ -29,7 +29,7 @@ def weights() -> None:
 @weights.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_weights(as_json: bool) -> None:
-    """List all weights with their size, license, location and the start of their sha256."""
+    """List all weights with their size, license, location and the beginning of their sha256."""
     facts = [_facts(*each) for each in _all_weights()]
     if as_json:
         import json

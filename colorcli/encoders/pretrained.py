@@ -108,7 +108,7 @@ def _folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _published(encoder: GrayEncoder) -> Mapping[str, Tensor]:
     if encoder.name in VARIANTS:
         state = read_wheel(encoder.name)
-        # A gray picture has one value three times.
+        # A gray picture has three equal channels.
         return {**state, "conv_stem.weight": state["conv_stem.weight"].sum(dim=1, keepdim=True)}
     import timm
 

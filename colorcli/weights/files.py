@@ -93,7 +93,7 @@ def _reason(error: Exception) -> str:
     text = str(error).strip()
     if function := re.search(r"GLOBAL (\S+)", text):
         return f"it would call {function[1]}, which does not make a tensor; nothing was executed"
-    # Other errors of pickle are not meant for people: a text file ends as KeyError(97).
+    # Other errors of pickle are not meant for users: a text file causes a KeyError(97).
     is_readable = (
         isinstance(error, (OSError, RuntimeError, ValueError, SafetensorError)) and "weights_only" not in text
     )

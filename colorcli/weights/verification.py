@@ -52,7 +52,7 @@ def _verify(path: Path, weights: Weights, reread: bool) -> Path:
     if stat.st_size != weights.size:
         raise _corrupt(path, f"has {stat.st_size:,} bytes, expected {weights.size:,}")
     record = _record_folder() / weights.sha256
-    # The inode and ctime change even if whoever alters a file keeps its size and mtime.
+    # The inode and ctime change even if a file is altered without changing its size and mtime.
     numbers = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
     text = "\n".join(map(str, (path.resolve(), *numbers))) + "\n"
     with suppress(OSError, UnicodeDecodeError):
@@ -125,7 +125,8 @@ def discard(path: Path) -> bool:
     return False
 
 
-# Verification records: verified files are not hashed again in every run, and `prune` knows what colorcli downloaded.
+# Verification records: verified files are not hashed again in every run, and `prune` finds out what colorcli
+# downloaded.
 
 
 @dataclass(frozen=True)

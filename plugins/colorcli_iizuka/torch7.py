@@ -10,8 +10,8 @@ from colorcli_iizuka.network import IizukaNetwork
 
 _NODE = ".forwardnodes."
 _GLOBAL = ["global_.0", "global_.2", "global_.4", "global_.6", "scene.1", "scene.3"]
-# The layers of each node of the graph. Whether the last layer of the global features is with the others, or with what
-# spreads them over the picture, is both accepted.
+# The layers of each node of the graph. The last layer of the global features may be with the others, or with the
+# module that spreads them over the picture.
 _NODES: Sequence[Sequence[str]] = (
     ["low.0", "low.2", "low.4", "low.6", "low.8", "low.10"],
     _GLOBAL,

@@ -149,7 +149,7 @@ class FrameReader:
         filters = _color_filters(film) if self._rgb else _filters(film, alpha=self._alpha)
         with FfmpegProcess(_arguments(film, near, filters), reads=True) as process:
             self._running = process
-            # A pipe that ends too early is not an error here: ffmpeg tells why.
+            # A pipe that ends too early is not an error here: ffmpeg reports why.
             with contextlib.suppress(av.error.FFmpegError):
                 container: Any
                 with av.open(

@@ -16,7 +16,7 @@ _NAMED = 4  # programs in one note
 _FIRST_BOXES = 200  # bytes, before which pixels come before what describes them
 _BOXES = 1 << 20  # bytes in which the boxes before the pixels are looked for
 
-# Segments of a JPEG that are kept, or that speak of the coding or the thumbnail of the old picture.
+# Segments of a JPEG that are kept, or that describe the coding or the thumbnail of the old picture.
 _JPEG_KNOWN = (
     b"JFIF\0", b"JFXX\0", b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0",
     b"ICC_PROFILE\0", b"Photoshop 3.0\0", b"Adobe", b"Ducky", b"\x1c\x02",
@@ -37,7 +37,7 @@ _HEIF_MARKS = {
     b"\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81": _CREDENTIALS,
     b"jumb": _CREDENTIALS,
 }
-# Resources of Photoshop that people make: the copyright flag, a link, and paths.
+# Photoshop resources that users create: the copyright flag, a link, and paths.
 _PHOTOSHOP_RESOURCES = {0x040A: "the copyright flag of Photoshop", 0x040B: "a link of Photoshop"}
 _PATHS = range(0x07D0, 0x0BB7)
 # Fields of TIFF that say how pixels are stored, or are read elsewhere.
@@ -123,8 +123,8 @@ def of_tiff(tags: Iterable[int], photoshop: bytes) -> list[str]:
 
 
 def of_photoshop(resources: bytes) -> list[str]:
-    """Name the resources of Photoshop that people make and no output has."""
-    # Photoshop writes a copyright flag and a link into every file: 0 and an empty one unless somebody sets them.
+    """Name the Photoshop resources that users create and no output has."""
+    # Photoshop writes a copyright flag and a link into every file: 0 and an empty one unless the user sets them.
     numbers = [number for number, data in iptc.photoshop_resources(resources) if data.strip(b"\0")]
     lost = [_PHOTOSHOP_RESOURCES[number] for number in numbers if number in _PHOTOSHOP_RESOURCES]
     return lost + (["paths of Photoshop"] if any(number in _PATHS for number in numbers) else [])

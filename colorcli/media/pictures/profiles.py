@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 RELATIVE_COLORIMETRIC = 1
 BLACK_POINT_COMPENSATION = 0x2000
-# lcms would put a coarse grid in place of a 16-bit transform, which is off by 19 of 255 levels in the shadows.
+# lcms would replace a 16-bit transform by a coarse grid, which is off by 19 of 255 levels in the shadows.
 NO_OPTIMIZE = 0x0100
 
 

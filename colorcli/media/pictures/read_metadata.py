@@ -53,7 +53,7 @@ def read_metadata(image: Image.Image | None, data: bytes, name: str) -> Metadata
 
 
 def checked(found: Metadata) -> Metadata:
-    """Take what EXIF contains of XMP and IPTC, and name what is damaged or speaks of data that no output contains."""
+    """Extract XMP and IPTC from EXIF, and name what is damaged or refers to data that no output contains."""
     if found.exif and not (found.xmp and found.iptc):
         packet, records = _within_exif(found.exif)
         found = replace(found, xmp=found.xmp or packet, iptc=found.iptc or records)
@@ -155,7 +155,7 @@ def _dpi_of_exif(blob: bytes) -> tuple[float, float] | None:
 # PNG -------------------------------------------------------------------------------------------------------------
 
 _RAW_PROFILE = "Raw profile type "
-# What decides the pixels; the rest is metadata, which Pillow takes for damage where it is long or odd.
+# Chunks that determine the pixels; the rest is metadata, which Pillow mistakes for damage if it is long or odd.
 _PNG_PIXELS = {
     b"IHDR",
     b"PLTE",
@@ -307,7 +307,7 @@ def _plausible(dpi: object) -> tuple[float, float] | None:
         across, down = (float(value) for value in dpi)  # type: ignore[attr-defined]
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    # 1 is what Pillow gives where a file gives nothing.
+    # Pillow returns 1 if the file states nothing.
     return (across, down) if 1 < across < 1e6 and 1 < down < 1e6 else None
 
 

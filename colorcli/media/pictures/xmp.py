@@ -47,7 +47,7 @@ EDITED_BY_AI = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrai
 _START, _END = b"<x:xmpmeta", b"</x:xmpmeta>"
 _OUR_PROPERTIES = ("Model", "Tag", "Version", "Settings")
 
-# Properties that speak of data beside the picture, which no output contains: what begins with this, and its name.
+# Properties that refer to data outside the picture, which no output contains: how they begin, and what they describe.
 _CLAIMS = {
     "{http://ns.adobe.com/hdr-gain-map/1.0/}": "its gain map for HDR displays",
     "{http://ns.apple.com/HDRGainMap/1.0/}": "its gain map for HDR displays",

@@ -10,11 +10,11 @@ from colorcli.files import open_regular
 if TYPE_CHECKING:
     from pathlib import Path
 
-LARGEST_TOML = 256 * 1024  # bytes; tomllib needs up to two seconds for as much
-LARGEST_JSON = 64 * 1024 * 1024  # bytes
-_LONGEST_KEY = 32  # parts of a dotted key; tomllib's time grows with their square
+MAX_TOML_BYTES = 256 * 1024  # bytes; tomllib needs up to two seconds for as much
+MAX_JSON_BYTES = 64 * 1024 * 1024  # bytes
+_MAX_KEY_PARTS = 32  # parts of a dotted key; tomllib's time grows with their square
 _KEY_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(rf"(?<![\w-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{_LONGEST_KEY},}}")
+_LONG_KEY = re.compile(rf"(?<![\w-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{_MAX_KEY_PARTS},}}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -22,13 +22,13 @@ def read_toml(path: Path) -> dict[str, Any]:
 
     Raises:
         OSError: the file cannot be read, or is not a regular file.
-        ValueError: it is larger than LARGEST_TOML, is nested too deeply, or is not valid TOML.
+        ValueError: it is larger than MAX_TOML_BYTES, is nested too deeply, or is not valid TOML.
     """
     import tomllib
 
-    text = read_text(path, LARGEST_TOML)
+    text = read_text(path, MAX_TOML_BYTES)
     if _LONG_KEY.search(text):
-        raise ValueError(f"a key has more than {_LONGEST_KEY} parts")
+        raise ValueError(f"a key has more than {_MAX_KEY_PARTS} parts")
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -40,9 +40,9 @@ def read_json(path: Path) -> Any:
 
     Raises:
         OSError: the file cannot be read, or is not a regular file.
-        ValueError: it is larger than LARGEST_JSON, or is not valid JSON.
+        ValueError: it is larger than MAX_JSON_BYTES, or is not valid JSON.
     """
-    return parse_json(read_text(path, LARGEST_JSON))
+    return parse_json(read_text(path, MAX_JSON_BYTES))
 
 
 def parse_json(text: str) -> Any:

@@ -34,7 +34,7 @@ USERS_OWN = frozenset(
         "films",
     }
 )
-_MOST_PROBLEMS = 20  # problems that a message lists
+_MAX_PROBLEMS = 20  # problems that a message lists
 _KINDS: dict[type[click.ParamType[Any]], tuple[type, ...]] = {
     click.types.BoolParamType: (bool,),
     click.types.IntParamType: (int,),
@@ -65,7 +65,7 @@ def read_settings(commands: click.Group, path: Path | None, *, trusted: bool = T
     problems: list[str] = []
     defaults = {}
     for name, table in settings.items():
-        if len(problems) < _MOST_PROBLEMS:  # each suggestion takes time, too
+        if len(problems) < _MAX_PROBLEMS:  # each suggestion takes time, too
             defaults[name] = _section(commands, name, table, problems)
     if not trusted:
         problems += [
@@ -75,8 +75,8 @@ def read_settings(commands: click.Group, path: Path | None, *, trusted: bool = T
             if key.replace("_", "-") in USERS_OWN
         ]
     if problems:
-        more = ["and more"] if len(problems) >= _MOST_PROBLEMS else []
-        listed = "\n".join(f"  {problem}" for problem in (*problems[:_MOST_PROBLEMS], *more))
+        more = ["and more"] if len(problems) >= _MAX_PROBLEMS else []
+        listed = "\n".join(f"  {problem}" for problem in (*problems[:_MAX_PROBLEMS], *more))
         raise UsageError(f"Invalid settings in {path}:\n{listed}")
     return defaults
 
@@ -109,7 +109,7 @@ def _section(commands: click.Group, name: str, table: object, problems: list[str
     options = _options(command)
     section = {}
     for key, value in table.items():
-        if len(problems) >= _MOST_PROBLEMS:
+        if len(problems) >= _MAX_PROBLEMS:
             break
         option = options.get(key.replace("_", "-"))
         if option is None:

@@ -18,7 +18,7 @@ _WORDS = {
     "object": "a table",
     "null": "empty",
 }
-MOST_PROBLEMS = 20
+MAX_PROBLEMS = 20
 """Problems that are listed of one table."""
 
 
@@ -34,7 +34,7 @@ def find_problems(table: object, kind: type[msgspec.Struct], path: str) -> list[
         path: path of the table inside the file, such as `eccv16`; empty for the whole file.
 
     Returns:
-        A line for each problem, such as `eccv16.size must be a positive integer, got 0`, at most `MOST_PROBLEMS` of a
+        A line for each problem, such as `eccv16.size must be a positive integer, got 0`, at most `MAX_PROBLEMS` of a
         table; empty when all is well.
     """
     if not isinstance(table, dict):
@@ -42,7 +42,7 @@ def find_problems(table: object, kind: type[msgspec.Struct], path: str) -> list[
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     problems: list[str] = []
     for key, value in table.items():
-        if len(problems) >= MOST_PROBLEMS:  # each suggestion takes time, too
+        if len(problems) >= MAX_PROBLEMS:  # each suggestion takes time, too
             return [*problems, "and more"]
         place = f"{path}.{key}" if path else str(key)
         if key not in fields:

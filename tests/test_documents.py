@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from colorcli.documents import LARGEST_TOML, parse_json, read_json, read_toml
+from colorcli.documents import MAX_TOML_BYTES, parse_json, read_json, read_toml
 
 HOSTILE_TOML = {
     "deep lists": "a = " + "[" * 100_000,
@@ -12,7 +12,7 @@ HOSTILE_TOML = {
     "a long dotted header": "[" + "a." * 30_000 + "a]",
     "a long key with spaces": "a . " * 30_000 + "a = 1",
     "a long key in quotes": '"a".' * 30_000 + "a = 1",
-    "a large file": "a = 1\n" + "#" * LARGEST_TOML,
+    "a large file": "a = 1\n" + "#" * MAX_TOML_BYTES,
     "half of a table": "[run",
 }
 HOSTILE_JSON = {
@@ -35,10 +35,10 @@ def test_hostile_toml_is_refused_within_seconds(tmp_path, text):
 @pytest.mark.parametrize(
     "text",
     [
-        "a = [" + "1," * (LARGEST_TOML // 2 - 10) + "]",
-        "[[a]]\n" * (LARGEST_TOML // 6),
-        "".join(f"{'.'.join('a' * 31)}.b{i} = 1\n" for i in range(LARGEST_TOML // 80)),
-        "x" * 1000 + " = 1\n" + "#" + "y" * (LARGEST_TOML - 2000),
+        "a = [" + "1," * (MAX_TOML_BYTES // 2 - 10) + "]",
+        "[[a]]\n" * (MAX_TOML_BYTES // 6),
+        "".join(f"{'.'.join('a' * 31)}.b{i} = 1\n" for i in range(MAX_TOML_BYTES // 80)),
+        "x" * 1000 + " = 1\n" + "#" + "y" * (MAX_TOML_BYTES - 2000),
     ],
     ids=["a long list", "many tables", "many dotted keys", "a long comment"],
 )

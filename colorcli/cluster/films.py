@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from colorcli.film.shot_list import Shot
     from colorcli.inference.pipeline import Pipeline
 
-_TRIES = 3  # attempts at one piece of work before a film has failed
+_MAX_ATTEMPTS = 3  # attempts at one piece of work before a film has failed
 
 
 def colorize_film(
@@ -86,7 +86,7 @@ class _Work:
         self._cluster = cluster
         self._name = shown(task.job.source)
         self._task = cluster.store(task)
-        self._tries: Counter[object] = Counter()
+        self._attempts: Counter[object] = Counter()
 
     def color(self, on_frame: OnFrame) -> list[ColoredPart]:
         """Let workers find the parts, and color each as soon as it is found."""
@@ -143,10 +143,10 @@ class _Work:
         return outcome
 
     def _count(self, work: object, end: WorkerEnded) -> None:
-        self._tries[work] += 1
-        if self._tries[work] == _TRIES:
+        self._attempts[work] += 1
+        if self._attempts[work] == _MAX_ATTEMPTS:
             raise ClusterError(
-                f"{self._name}: {_TRIES} workers ended while they worked on the same part of it; "
+                f"{self._name}: {_MAX_ATTEMPTS} workers ended while they worked on the same part of it; "
                 f"the last one because {end.reason}.",
                 "Colorize it alone, on one machine, to see why.",
             )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from colorcli.jobs import Job
 
-MOST_IN_GROUP = 32
+MAX_GROUP = 32
 """Jobs that a worker gets at once: enough that asking for more takes no time, few enough to lose."""
 
 _GROUPS_PER_WORKER = 4  # at least, so that all workers end at nearly the same time
@@ -36,7 +36,7 @@ class Schedule:
         self._jobs = jobs
         self._next = 0
         wanted = -(-len(jobs) // (max(1, workers) * _GROUPS_PER_WORKER))
-        self._size = max(1, min(MOST_IN_GROUP, wanted) // batch) * batch
+        self._size = max(1, min(MAX_GROUP, wanted) // batch) * batch
         self._again: deque[list[Job]] = deque()
         self._strikes: Counter[Job] = Counter()
         self._losses: Counter[Job] = Counter()

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from colorcli.hints.hint import Hint
 
 FIELDS = ("picture", "x", "y", "color", "radius", "time")
-_LARGEST = 16 * 2**20  # bytes
-_MOST_PROBLEMS = 10  # problems that a message lists
+_MAX_BYTES = 16 * 2**20  # bytes
+_MAX_PROBLEMS = 10  # problems that a message lists
 
 _Length: TypeAlias = Annotated[
     Annotated[str, Meta(pattern=r"^\d+(\.\d+)?%?\Z", max_length=30)]
@@ -122,7 +122,7 @@ def read_hints(path: Path) -> dict[str, list[WrittenHint]]:
         discs, size = read_strokes(path)
         return {"": [_written(disc, size) for disc in discs]}
     try:
-        text = read_text(path, _LARGEST)
+        text = read_text(path, _MAX_BYTES)
         table = parse_json(text) if suffix == ".json" else list(_csv_rows(text))
     except OSError as error:
         raise UsageError(f"{shown(path)}: {error.strerror or error}.") from error
@@ -194,7 +194,7 @@ def _parsed(path: Path, table: Any) -> dict[str, list[WrittenHint]]:
         except UsageError as error:
             problems.append(f"hint {number}: {error}")
     if problems:
-        shown_problems = problems[:_MOST_PROBLEMS]
+        shown_problems = problems[:_MAX_PROBLEMS]
         more = len(problems) - len(shown_problems)
         shown_problems += [f"and {more} more"] if more else []
         raise UsageError(f"Invalid hints in {shown(path)}:\n" + "\n".join(f"  {each}" for each in shown_problems))

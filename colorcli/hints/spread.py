@@ -33,7 +33,7 @@ _REACHED = 2  # in masks, where 0 is free and 1 is not
 _PULL = 1e-4  # pull toward the prediction, in units of the bond between equal neighbors
 _WIDTH = (30.0, 30.0, 30.0)  # standard deviations of the similarity, in L*, a and b
 _SOFTNESS = 0.01  # how far a place may stay from its hint
-_MOST_PLACES = 150  # places to solve for; what is painted beside them has its color anyway
+_MAX_PLACES = 150  # places to solve for; what is painted beside them has its color anyway
 _FAITHFUL = 0.9  # share of a hint's chroma that may be lost without saying so
 
 
@@ -114,7 +114,7 @@ class Spreader:
         asked = wanted - on_grid
         centers = [center_of(hint, self._lightness) for hint in hints]
         seen = torch.cat([self._lightness, on_grid], dim=1)
-        difference = torch.where(painted, asked, self._spread(asked, _thinned(painted, centers, _MOST_PLACES), seen))
+        difference = torch.where(painted, asked, self._spread(asked, _thinned(painted, centers, _MAX_PLACES), seen))
         return enlarged + _enlarged(difference.to(ab.device), larger)
 
     def _spread(self, asked: Tensor, pinned: Tensor, seen: Tensor) -> Tensor:

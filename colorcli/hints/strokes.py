@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_LONGEST_SIDE = 256  # cells, as many as the grid that hints spread on has
+_MAX_SIDE = 256  # cells, as many as the grid that hints spread on has
 _COVERED = 0.5  # share of a cell from which it is part of a stroke
 _TOUCHED = 0.03  # share from which it is, if no cell beside it is: a thin line
 _COLORS = 32
 _SPACING = 1.5  # cells around a disc that need none of their own
-_MOST_HINTS = 1000
+_MAX_HINTS = 1000
 
 
 def read_strokes(path: Path) -> tuple[list[Hint], tuple[int, int]]:
@@ -52,9 +52,9 @@ def read_strokes(path: Path) -> tuple[list[Hint], tuple[int, int]]:
     hints = []
     for hint in _discs(coverage, colors):
         hints.append(hint)
-        if len(hints) > _MOST_HINTS:
+        if len(hints) > _MAX_HINTS:
             raise UsageError(
-                f"{shown(path)} has too many strokes: more than {_MOST_HINTS} discs cover them.",
+                f"{shown(path)} has too many strokes: more than {_MAX_HINTS} discs cover them.",
                 "A few strokes of one color each are enough; the colors spread.",
             )
     return hints, picture.size
@@ -63,7 +63,7 @@ def read_strokes(path: Path) -> tuple[list[Hint], tuple[int, int]]:
 def _cells(pixels: NDArray[Any], alpha: NDArray[Any], top: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Scale a picture down to cells: the share of each that is painted (h, w), and its color (h, w, 3)."""
     height, width = alpha.shape
-    scale = min(1.0, _LONGEST_SIDE / max(height, width))
+    scale = min(1.0, _MAX_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     opacity = (alpha / top).astype(np.float32)
     coverage = cv2.resize(opacity, size, interpolation=cv2.INTER_AREA)

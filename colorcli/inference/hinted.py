@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from colorcli.jobs import Job
     from colorcli.media.pictures.files import Frame
 
-_MOST_NOTED = 10  # hints in the notes of a picture
+_MAX_NOTED = 10  # hints in the notes of a picture
 
 
 class HintedPipeline(DerivedPipeline):
@@ -53,7 +53,7 @@ class HintedPipeline(DerivedPipeline):
         """Predict ab as the pipeline does, changed by the hints, with notes about what became of their colors."""
         for frame, (ab, notes) in zip(batch, self.predictor.predict(batch), strict=True):
             spreader = spreader_of(frame)
-            fitted = [str(spreader.fit(hint)) for hint in self.hints[:_MOST_NOTED]]
+            fitted = [str(spreader.fit(hint)) for hint in self.hints[:_MAX_NOTED]]
             more = len(self.hints) - len(fitted)
             fitted += [f"and {more} more"] if more else []
             yield spreader.spread(ab, self.hints), {**notes, "hints": "; ".join(fitted)}

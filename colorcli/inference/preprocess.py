@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 _log = logging.getLogger("colorcli")
 _STRIP = {"cpu": 2**17, "cuda": 2**24}  # pixels
 _STRIP_ELSEWHERE = 2**23
-_LEAST_STRIP = 2**18  # pixels: in smaller ones a GPU is no faster than the CPU
+_MIN_STRIP = 2**18  # pixels: in smaller ones a GPU is no faster than the CPU
 _CACHED_MATRICES = 16  # for scaling, megabytes each: enough for pictures of a few sizes
 
 
@@ -104,7 +104,7 @@ def in_strips(work: Callable[[torch.device, int], Result], device: torch.device,
         uploads.clear()
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        if strip < 2 * _LEAST_STRIP:
+        if strip < 2 * _MIN_STRIP:
             _log.warning("%s has too little memory for a picture of this size. Continuing on the CPU.", device)
             device = torch.device("cpu")
         else:

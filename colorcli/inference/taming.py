@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _DARK = 25.0  # L* below which tones are dark
 _QUANTILE = 0.9  # quantile of a picture's chroma below which chroma is ordinary
 _REACH = 1.5  # times the ordinary chroma is left as it is
-_LEAST = 20.0  # ab; chroma below this is never a splash
+_MIN_SPLASH = 20.0  # ab; chroma below this is never a splash
 _GRAY = 3.0  # ab; chroma below this looks gray
 _TONES = 20.0, 90.0  # L* in which color would show
 
@@ -57,7 +57,7 @@ class Taming:
             chroma = ab.norm(dim=1, keepdim=True)
             flat = chroma.flatten(1)  # kthvalue has no limit of size, as quantile has
             ordinary = flat.kthvalue(round(_QUANTILE * (flat.shape[1] - 1)) + 1, dim=1).values.reshape(-1, 1, 1, 1)
-            limit = (_REACH * ordinary).clamp(min=_LEAST)
+            limit = (_REACH * ordinary).clamp(min=_MIN_SPLASH)
             excess = (chroma - limit).clamp(min=0)
             ab = ab * (1 - self.splashes * excess / chroma.clamp(min=1e-6))
         return ab

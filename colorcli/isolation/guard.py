@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from colorcli.colorizer import Colorizer
 
-_LONGEST_MESSAGE = 500  # characters
+_MAX_MESSAGE_LENGTH = 500  # characters
 _REQUIREMENT = re.compile(r"\s*(?P<name>[\w.-]+)\s*(\[[^]]*\])?\s*\(?(?P<versions>[^;)]*)\)?")
 
 
@@ -75,13 +75,13 @@ def failure(colorizer: Colorizer, task: str, error: BaseException) -> PluginErro
 def one_line(error: BaseException) -> str:
     """Describe an error in one line: `ValueError: expected 8 rows`. Long messages are cut."""
     try:
-        text = " ".join(str(error)[: 2 * _LONGEST_MESSAGE].split())
+        text = " ".join(str(error)[: 2 * _MAX_MESSAGE_LENGTH].split())
     except BaseException as another:  # in the plugin's own __str__
         if is_interrupt(another):
             raise
         text = ""
-    if len(text) > _LONGEST_MESSAGE:
-        text = f"{text[:_LONGEST_MESSAGE]} ..."
+    if len(text) > _MAX_MESSAGE_LENGTH:
+        text = f"{text[:_MAX_MESSAGE_LENGTH]} ..."
     if isinstance(error, ColorcliError):
         return text
     return f"{type(error).__name__}: {text}".removesuffix(": ").rstrip(".")

@@ -86,8 +86,8 @@ class ProcessState:
                 os.environ[name] = self.environment[name]
             else:
                 del os.environ[name]
-        told = [name for name in names if not name.startswith(_SET_BY_LIBRARIES)]
-        return [f"changes the environment ({', '.join(told)})"] if told else []
+        reported = [name for name in names if not name.startswith(_SET_BY_LIBRARIES)]
+        return [f"changes the environment ({', '.join(reported)})"] if reported else []
 
     def _restore_handlers(self, now: ProcessState) -> list[str]:
         changed = [number for number, handler in self.handlers.items() if now.handlers[number] != handler]

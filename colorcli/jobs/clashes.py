@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-_LONGEST_NAME = 255  # bytes
+_MAX_NAME_BYTES = 255  # bytes
 
 
 class _Targets:
@@ -92,10 +92,10 @@ def _same_output(first: Job, job: Job) -> UsageError:
 def _too_long(job: Job) -> UsageError | None:
     """Return the error of an output whose name no file system takes; None if it is short enough."""
     length = len(os.fsencode(job.target.name))
-    if length <= _LONGEST_NAME:
+    if length <= _MAX_NAME_BYTES:
         return None
     return UsageError(
-        f"{shown(job.source)}: the name of its output would have {length} bytes; file systems allow {_LONGEST_NAME}.",
+        f"{shown(job.source)}: the name of its output would have {length} bytes, but the limit is {_MAX_NAME_BYTES}.",
         "Choose a shorter name, or an output folder, with -o.",
     )
 

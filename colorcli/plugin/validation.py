@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # no dot, which separates the tag
 RANDOM = "random"  # a tag that no weights may have: `--weights random` means untrained
-LONGEST_SUMMARY = 100  # characters: the width of a terminal
-_LONGEST_SUMMARY = 500  # characters, beyond which it would fill the list of models
+MAX_SUMMARY_LENGTH = 100  # characters: the width of a terminal
+_MAX_LISTED_LENGTH = 500  # characters, beyond which it would fill the list of models
 _TAG = re.compile(r"[A-Za-z0-9_-]+")
 _RESERVED = {"self", "network", "lightness", "hints", "seed", "place"}  # arguments of the methods
 _MISSING = object()
@@ -104,8 +104,8 @@ def _summary(summary: object) -> list[str]:
         return [f"summary must be a line of text, got {_shown(summary)}"]
     if "\n" in summary:
         return ["summary must be a single line"]
-    if len(summary) > _LONGEST_SUMMARY:
-        return [f"summary must be at most {_LONGEST_SUMMARY} characters, got {len(summary):,}"]
+    if len(summary) > _MAX_LISTED_LENGTH:
+        return [f"summary must be at most {_MAX_LISTED_LENGTH} characters, got {len(summary):,}"]
     return []
 
 

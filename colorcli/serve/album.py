@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Pipeline
 
 PREVIEW_PIXELS = 2_000_000
-_PATIENCE = 1800.0  # seconds that a picture stays after its last use
+_IDLE_SECONDS = 1800.0  # seconds that a picture stays after its last use
 _CHROMA_BUDGET = 24 * 2**20  # bytes of predicted chroma of a picture
-_LONGEST_NAME = 200
-_LONGEST_SIDE = 16_383  # longest side of a preview that JPEG and WebP allow
+_MAX_NAME_LENGTH = 200
+_MAX_SIDE = 16_383  # longest side of a preview that JPEG and WebP allow
 
 
 class PictureGone(ColorcliError):
@@ -181,7 +181,7 @@ class Album:
     def release_idle(self) -> None:
         """Drop the pictures that have not been used for a while."""
         now = self._clock()
-        for key in [key for key, (_, used) in self._pictures.items() if now - used > _PATIENCE]:
+        for key in [key for key, (_, used) in self._pictures.items() if now - used > _IDLE_SECONDS]:
             del self._pictures[key]
 
     def _make_room(self) -> None:
@@ -197,14 +197,14 @@ def clean_name(text: str) -> str:
     name = PurePath(text.replace("\\", "/")).name
     kept = "".join(letter for letter in name if letter.isprintable() and letter not in '<>:"|?*').strip(" .")
     stem, dot, suffix = kept.rpartition(".")
-    short = f"{stem[: _LONGEST_NAME - len(suffix)]}{dot}{suffix}" if len(suffix) < 10 else kept[:_LONGEST_NAME]
+    short = f"{stem[: _MAX_NAME_LENGTH - len(suffix)]}{dot}{suffix}" if len(suffix) < 10 else kept[:_MAX_NAME_LENGTH]
     return short or "picture"
 
 
 def reduced(frame: Frame, most: int) -> Frame:
     """Scale a frame down, if it has more pixels than wanted, and to 8 bits."""
     height, width = frame.pixels.shape[:2]
-    scale = min((most / (height * width)) ** 0.5, _LONGEST_SIDE / max(height, width))
+    scale = min((most / (height * width)) ** 0.5, _MAX_SIDE / max(height, width))
     size = (max(1, int(width * scale)), max(1, int(height * scale))) if scale < 1 else (width, height)
 
     def scaled(plane: NDArray[Any]) -> NDArray[np.uint8]:

@@ -48,7 +48,7 @@ from colorcli.serve.requests import (
     read_json,
     wanted_pixels,
 )
-from colorcli.serve.settings import LARGEST, ColoringSettings, PlaceSettings, parse_settings
+from colorcli.serve.settings import MAX_SETTINGS_BYTES, ColoringSettings, PlaceSettings, parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
@@ -114,7 +114,7 @@ class _InMemory(MultiPartParser):
     """Reads a form into memory; its base class writes files of more than a megabyte to the disk."""
 
     def __init__(self, request: Request, body: AsyncGenerator[bytes], limit: int) -> None:
-        super().__init__(request.headers, body, max_files=1, max_fields=1, max_part_size=LARGEST)
+        super().__init__(request.headers, body, max_files=1, max_fields=1, max_part_size=MAX_SETTINGS_BYTES)
         self.spool_max_size = limit + 1
 
 
@@ -223,7 +223,7 @@ class Server:
 
     async def colorize(self, request: Request) -> Response:
         """Color a file that is sent with its settings."""
-        async with self._budget.reserve(announced_length(request, self._limits.max_bytes + LARGEST)):
+        async with self._budget.reserve(announced_length(request, self._limits.max_bytes + MAX_SETTINGS_BYTES)):
             name, content, text = await self._read_form(request)
             settings = parse_settings(text, ColoringSettings)
 

@@ -104,8 +104,8 @@ class FilmApi:
             raise UsageError(f"after must be a number of shots, got {known[:20]!r}.")
         version = request.query_params.get("version")
         output = self._output(film)
-        told = {"colored": named(output).name if is_there(output) else None, "run": self._run(film.key)}
-        return JSONResponse({**film.progress(int(known), version), **told})
+        answer = {"colored": named(output).name if is_there(output) else None, "run": self._run(film.key)}
+        return JSONResponse({**film.progress(int(known), version), **answer})
 
     async def frame(self, request: Request) -> Response:
         """Open a frame as a picture."""

@@ -21,7 +21,7 @@ from colorcli.media.films.original import read_still
 from colorcli.media.films.probe import probe
 from colorcli.media.films.sequences import is_pattern
 from colorcli.serve.album import PictureGone
-from colorcli.serve.settings import LARGEST, ReferenceSettings, parse_settings
+from colorcli.serve.settings import MAX_SETTINGS_BYTES, ReferenceSettings, parse_settings
 from colorcli.serve.shot_search import FoundShot, ShotSearch, milliseconds
 
 if TYPE_CHECKING:
@@ -317,6 +317,6 @@ def _beside(path: Path) -> Path:
 def _read_settings(path: Path) -> ReferenceSettings | None:
     try:
         with open_regular(path) as file:
-            return parse_settings(file.read(LARGEST + 1), ReferenceSettings)
+            return parse_settings(file.read(MAX_SETTINGS_BYTES + 1), ReferenceSettings)
     except (OSError, UsageError):
         return None

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from colorcli.inference.model import Model
 
 _log = logging.getLogger("colorcli")
-_MOST_LOADED = 2  # besides the default model
-_PATIENCE = 300.0  # seconds that a model stays in memory after its last use
+_MAX_LOADED = 2  # besides the default model
+_IDLE_SECONDS = 300.0  # seconds that a model stays in memory after its last use
 
 
 @dataclass
@@ -64,7 +64,7 @@ class ModelCache:
             return self.default
         loaded = self._loaded.get(name)
         if loaded is None:
-            while len(self._loaded) >= _MOST_LOADED:
+            while len(self._loaded) >= _MAX_LOADED:
                 self._release(min(self._loaded, key=lambda each: self._loaded[each].used))
             loaded = self._loaded[name] = _LoadedModel(self._load(name), 0.0)
         loaded.used = self._clock()
@@ -73,7 +73,7 @@ class ModelCache:
     def release_idle(self) -> None:
         """Drop the models that have not been used for a while."""
         now = self._clock()
-        for name in [name for name, loaded in self._loaded.items() if now - loaded.used > _PATIENCE]:
+        for name in [name for name, loaded in self._loaded.items() if now - loaded.used > _IDLE_SECONDS]:
             self._release(name)
 
     @property

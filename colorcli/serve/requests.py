@@ -12,15 +12,15 @@ from starlette.responses import Response
 
 from colorcli.errors import UsageError
 from colorcli.serve.album import PREVIEW_PIXELS
-from colorcli.serve.settings import LARGEST
+from colorcli.serve.settings import MAX_SETTINGS_BYTES
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from colorcli.serve.coloring import ColoredFile
 
-_SLOWEST = 100_000  # bytes per second of an upload
-_PATIENCE = 30.0  # seconds more, for any upload
+_MIN_RATE = 100_000  # bytes per second of an upload
+_UPLOAD_SECONDS = 30.0  # seconds more, for any upload
 
 
 def announced_length(request: Request, most: int) -> int:
@@ -48,7 +48,7 @@ def check_size(size: int, most: int) -> None:
 
 def deadline(request: Request) -> asyncio.Timeout:
     """Return a timeout that fits the length that a request announces."""
-    return asyncio.timeout(_PATIENCE + int(request.headers.get("content-length", 0)) / _SLOWEST)
+    return asyncio.timeout(_UPLOAD_SECONDS + int(request.headers.get("content-length", 0)) / _MIN_RATE)
 
 
 async def read_body(request: Request, most: int) -> bytes:
@@ -69,8 +69,8 @@ async def read_body(request: Request, most: int) -> bytes:
 
 async def read_json(request: Request) -> bytes:
     """Read a body of JSON; see `read_body`."""
-    announced_length(request, LARGEST)
-    return await read_body(request, LARGEST)
+    announced_length(request, MAX_SETTINGS_BYTES)
+    return await read_body(request, MAX_SETTINGS_BYTES)
 
 
 def wanted_pixels(request: Request) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - to recognize it
-_MOST_CONNECTIONS = 256
+_MAX_CONNECTIONS = 256
 _KEEP_ALIVE = 30  # seconds that an idle connection stays open
 _GRACE = 10  # seconds that requests may take after an interruption
 
@@ -97,7 +97,7 @@ class HttpServer(uvicorn.Server):
                 server_header=False,
                 ws="none",
                 lifespan="on",
-                limit_concurrency=_MOST_CONNECTIONS,
+                limit_concurrency=_MAX_CONNECTIONS,
                 timeout_keep_alive=_KEEP_ALIVE,
                 timeout_graceful_shutdown=_GRACE,
             )

@@ -11,7 +11,7 @@ from colorcli.validation import find_problems
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
-LARGEST = 256 * 1024  # bytes of JSON; a thousand hints need 30 KiB
+MAX_SETTINGS_BYTES = 256 * 1024  # bytes of JSON; a thousand hints need 30 KiB
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,8 +96,8 @@ def parse_settings(content: bytes | str, kind: type[Settings]) -> Settings:
     Raises:
         UsageError: it is not valid JSON, or a field is unknown or has a wrong value; every one of them is named.
     """
-    if len(content) > LARGEST:
-        raise UsageError(f"The settings must have at most {LARGEST:,} bytes, got {len(content):,}.")
+    if len(content) > MAX_SETTINGS_BYTES:
+        raise UsageError(f"The settings must have at most {MAX_SETTINGS_BYTES:,} bytes, got {len(content):,}.")
     try:
         table = msgspec.json.decode(content or b"{}")
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from colorcli.inference.pipeline import Pipeline
     from colorcli.serve.album import OpenPicture
 
-_MOST = 10  # colors of a palette
+_MAX_COLORS = 10  # colors of a palette
 _DISTINCT = 18.0  # ab between the colors of a palette
-_LEAST = 0.004  # probability of a color
+_MIN_PROBABILITY = 0.004  # probability of a color
 _SIMILAR = 15.0  # L*: places of such a difference count less, where the palette is from the picture
 _SIDE = 48  # pixels that the picture is reduced to for that
 
@@ -44,7 +44,7 @@ def suggest(picture: OpenPicture, pipeline: Pipeline, chroma: Tensor, place: tup
     lightness = _at(seen, place)
     if declares(pipeline.model.colorizer, "likely_colors"):
         colors = pipeline.model.likely_colors(seen, place, **pipeline.options)
-        found = [(ab, share) for ab, share in _distinct(colors) if share >= _LEAST]
+        found = [(ab, share) for ab, share in _distinct(colors) if share >= _MIN_PROBABILITY]
         return {"source": "model", "colors": _shown(lightness, found)}
     small = functional.interpolate(chroma.float().cpu(), (_SIDE, _SIDE), mode="area").flatten(2)[0].T
     tones = functional.interpolate(seen.float().cpu(), (_SIDE, _SIDE), mode="area").flatten()
@@ -85,7 +85,7 @@ def _distinct(colors: Tensor) -> list[tuple[Tensor, float]]:
         else:
             groups.append(color.clone())
     groups.sort(key=lambda group: -float(group[2]))
-    return [(group[:2], float(group[2])) for group in groups[:_MOST]]
+    return [(group[:2], float(group[2])) for group in groups[:_MAX_COLORS]]
 
 
 def _shown(lightness: Tensor, colors: Sequence[tuple[Tensor, float | None]]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from colorcli.errors import ColorcliError, PluginError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_LARGEST = 256.0  # chroma of an untrained network may exceed sRGB's, but not by another order of magnitude
+_MAX_CHROMA = 256.0  # chroma of an untrained network may exceed sRGB's, but not by another order of magnitude
 
 
 def assert_tensor(method: str, returned: object, channels: int) -> None:
@@ -28,7 +28,7 @@ def assert_chroma(ab: Tensor, lightness: Tensor, when: str = "") -> None:
     assert ab.shape[:2] == (len(lightness), 2), f"predict must return {expected}, got {tuple(ab.shape)} {given}"
     assert ab.is_floating_point(), f"predict must return floats, got {ab.dtype} {given}"
     assert ab.isfinite().all(), f"predict returned infinities or NaN {given}"
-    assert ab.abs().max() <= _LARGEST, f"chroma must be about -128..127, got {ab.abs().max():.0f} {given}"
+    assert ab.abs().max() <= _MAX_CHROMA, f"chroma must be about -128..127, got {ab.abs().max():.0f} {given}"
 
 
 def difference(one: Tensor, other: Tensor) -> float:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from colorcli.colorizer import Option, Prediction, declares
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.isolation.guard import stdout_to_stderr
-from colorcli.plugin.validation import LONGEST_SUMMARY, problems_of_colorizer, problems_of_options
+from colorcli.plugin.validation import MAX_SUMMARY_LENGTH, problems_of_colorizer, problems_of_options
 from colorcli.testing.assertions import assert_chroma, difference, one_by_one, reason
 from colorcli.testing.imports import first_import, import_afresh
 from colorcli.testing.subject import Subject
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*")
 _SIZES = ((1, 1), (5, 70), (47, 33))  # height and width of pictures that fit no network
-_PATIENCE = 1.0  # seconds that the import of a module may take
+_MAX_IMPORT_SECONDS = 1.0  # seconds that the import of a module may take
 _TOLERANCE = 1e-3  # share of the chroma's range that a batch, a thread or a file may change by rounding
 
 
@@ -51,7 +51,9 @@ class ColorizerSuite(Subject):
     def test_the_summary_fits_on_a_line(self) -> None:
         """`colorcli models` shows it."""
         length = len(self.colorizer.summary)
-        assert length <= LONGEST_SUMMARY, f"the summary must have at most {LONGEST_SUMMARY} characters, got {length}"
+        assert length <= MAX_SUMMARY_LENGTH, (
+            f"the summary must have at most {MAX_SUMMARY_LENGTH} characters, got {length}"
+        )
 
     def test_every_license_is_an_spdx_identifier(self) -> None:
         """Users and programs decide by it what the weights may be used for."""
@@ -76,9 +78,11 @@ class ColorizerSuite(Subject):
         report = first_import(type(self.colorizer).__module__)
         seconds = report.seconds
         for _ in range(2):
-            if seconds > _PATIENCE:
+            if seconds > _MAX_IMPORT_SECONDS:
                 seconds = min(seconds, import_afresh(report.module).seconds)
-        assert seconds <= _PATIENCE, f"importing {report.module} takes {seconds:.1f} s; the limit is {_PATIENCE:g} s"
+        assert seconds <= _MAX_IMPORT_SECONDS, (
+            f"importing {report.module} takes {seconds:.1f} s; the limit is {_MAX_IMPORT_SECONDS:g} s"
+        )
 
     def test_nothing_is_printed_to_standard_output(self) -> None:
         """Standard output carries results; colorcli sends what plugins print to standard error."""

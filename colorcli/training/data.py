@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from colorcli.training.recipes import TrainingSettings
 
 SURVEYED_SIZE = 128  # side of the squares whose colors are counted before a run
-_PATIENCE = 100  # unreadable photographs in a row before giving up: probably the disk is at fault
+_MAX_UNREADABLE = 100  # unreadable photographs in a row before giving up: probably the disk is at fault
 
 _log = logging.getLogger("colorcli")
 
@@ -65,13 +65,13 @@ class Photographs(Dataset[tuple[Tensor, int]]):
         return len(self.photographs)
 
     def __getitem__(self, crop: Crop) -> tuple[Tensor, int]:
-        for offset in range(min(len(self), _PATIENCE)):
+        for offset in range(min(len(self), _MAX_UNREADABLE)):
             photograph = self.photographs[(crop.index + offset) % len(self)]
             try:
                 return self._square(photograph, crop), self._index.get(photograph.category, -1)
             except DataError as error:
                 self._log(photograph, error)
-        raise DataError(f"{min(len(self), _PATIENCE)} photographs in a row cannot be read.", "Check the disk.")
+        raise DataError(f"{min(len(self), _MAX_UNREADABLE)} photographs in a row cannot be read.", "Check the disk.")
 
     def _square(self, photograph: Photograph, crop: Crop) -> Tensor:
         if crop.seed is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 REAL = "real"
 """The version of a scene that is the photograph itself; the others have the names of models."""
 
-_MOST_PRACTICE = 10  # as in Zhang 2016
+_MAX_PRACTICE = 10  # as in Zhang 2016
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Design:
 
 def default_practice(count: int) -> int:
     """Return the default number of practice scenes: a fifth, at most 10, as in Zhang 2016 (10 of 50)."""
-    return min(_MOST_PRACTICE, count // 5)
+    return min(_MAX_PRACTICE, count // 5)
 
 
 def design(scenes: Sequence[str], models: Sequence[str], *, practice: int, seed: int) -> Design:

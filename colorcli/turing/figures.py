@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CONFIDENCE = 0.95
-LEAST_EXPECTED = 5  # answers in a cell; with fewer, the p of a chi-square is unreliable
+MIN_EXPECTED = 5  # answers in a cell; with fewer, the p of a chi-square is unreliable
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 _RESAMPLES = 2000
 
@@ -49,7 +49,7 @@ class Share:
         if not self.count:
             return None
         half = self.count / 2
-        return ChiSquare(2 * (self.hits - half) ** 2 / half, enough=half >= LEAST_EXPECTED)
+        return ChiSquare(2 * (self.hits - half) ** 2 / half, enough=half >= MIN_EXPECTED)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def association(one: Share, other: Share) -> ChiSquare | None:
     margins = math.prod(rows) * math.prod(columns)
     if not margins:
         return None
-    return ChiSquare(total * (a * d - b * c) ** 2 / margins, enough=min(rows) * min(columns) / total >= LEAST_EXPECTED)
+    return ChiSquare(total * (a * d - b * c) ** 2 / margins, enough=min(rows) * min(columns) / total >= MIN_EXPECTED)
 
 
 def difference(one: Share, other: Share) -> tuple[float, float, float]:

@@ -15,9 +15,9 @@ from colorcli.errors import WeightsCorrupt
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOST_ENTRIES = 100_000  # entries of a zip archive; PyTorch writes one for each tensor
-LARGEST_PICKLE = 16 * 1024 * 1024  # bytes; the tensors themselves are elsewhere in the file
-MOST_OBJECTS = 10_000_000  # objects that a pickle may describe; those that are used twice count twice
+MAX_ENTRIES = 100_000  # entries of a zip archive; PyTorch writes one for each tensor
+MAX_PICKLE_BYTES = 16 * 1024 * 1024  # bytes; the tensors themselves are elsewhere in the file
+MAX_OBJECTS = 10_000_000  # objects that a pickle may describe; those that are used twice count twice
 _PICKLES = 5  # in a file of the kind before PyTorch 1.6
 _FORMATS = {
     b"\x1f\x8b": "a gzip file: unpack it first (gunzip, or tar xzf)",
@@ -69,8 +69,8 @@ def _check_zip(file: BinaryIO) -> None:
     size = file.tell()
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
-        if len(entries) > MOST_ENTRIES:
-            raise _TooMuch(f"it has more than {MOST_ENTRIES:,} entries")
+        if len(entries) > MAX_ENTRIES:
+            raise _TooMuch(f"it has more than {MAX_ENTRIES:,} entries")
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             raise _TooMuch("it is a compressed zip archive, which PyTorch does not write: unpack it first (unzip)")
         if sum(entry.file_size for entry in entries) > size:
@@ -78,8 +78,8 @@ def _check_zip(file: BinaryIO) -> None:
         pickles = [entry for entry in entries if entry.filename.rpartition("/")[2] == "data.pkl"]
         if len(pickles) != 1:
             raise _TooMuch("it is a zip archive without a PyTorch checkpoint: unpack it first (unzip)")
-        if pickles[0].file_size > LARGEST_PICKLE:
-            raise _TooMuch(f"its data.pkl has more than {LARGEST_PICKLE:,} bytes")
+        if pickles[0].file_size > MAX_PICKLE_BYTES:
+            raise _TooMuch(f"its data.pkl has more than {MAX_PICKLE_BYTES:,} bytes")
         with archive.open(pickles[0]) as pickle:
             _check_pickle(pickle)
 
@@ -103,11 +103,11 @@ def _check_pickle(file: object) -> bool:
     try:
         for opcode, argument, position in pickletools.genops(file):  # type: ignore[arg-type]
             opcodes += 1
-            if (position or 0) > LARGEST_PICKLE or opcodes > MOST_OBJECTS:
+            if (position or 0) > MAX_PICKLE_BYTES or opcodes > MAX_OBJECTS:
                 raise _TooMuch("its pickle is too large")
             _run(opcode, argument, stack, memo)
-            if stack and (stack[-1] or 0) > MOST_OBJECTS:
-                raise _TooMuch(f"it describes more than {MOST_OBJECTS:,} objects")
+            if stack and (stack[-1] or 0) > MAX_OBJECTS:
+                raise _TooMuch(f"it describes more than {MAX_OBJECTS:,} objects")
     except _TooMuch:
         raise
     except Exception:  # not a pickle, or one that no pickler writes; PyTorch says so better

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from colorcli.colorizer import Colorizer
 
-LARGEST_HEADER = 64 * 1024  # characters of JSON
+MAX_HEADER_LENGTH = 64 * 1024  # characters of JSON
 _HEADER_KEY = "colorcli"
-_MOST_VALUES = 1000  # hyperparameters: a network is built from them before its weights can be compared
-_LARGEST_NUMBER = 65_536
+_MAX_VALUES = 1000  # hyperparameters: a network is built from them before its weights can be compared
+_MAX_NUMBER = 65_536
 
 
 class _HeaderTable(msgspec.Struct):
@@ -144,14 +144,14 @@ def read_header(path: Path) -> Header:
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_HEADER_KEY, "{}")
-        if len(text) > LARGEST_HEADER:
-            raise ValueError(f"it must be at most {LARGEST_HEADER:,} characters")
+        if len(text) > MAX_HEADER_LENGTH:
+            raise ValueError(f"it must be at most {MAX_HEADER_LENGTH:,} characters")
         table = parse_json(text)
     except (SafetensorError, ValueError, OSError) as error:
         raise WeightsCorrupt(f"{path} has a damaged header: {error}.") from error
     problems = find_problems(table, _HeaderTable, "")
     if not problems and not _is_modest(table.get("network", {})):
-        problems = [f"network must be at most {_MOST_VALUES} values, with numbers up to {_LARGEST_NUMBER}"]
+        problems = [f"network must be at most {_MAX_VALUES} values, with numbers up to {_MAX_NUMBER}"]
     if problems:
         raise WeightsCorrupt(f"{path} has a damaged header: {'; '.join(problems)}.")
     return Header(**table)
@@ -160,7 +160,7 @@ def read_header(path: Path) -> Header:
 def _is_modest(network: object) -> bool:
     values = [network]
     for count, value in enumerate(values):
-        if count > _MOST_VALUES or (isinstance(value, (int, float)) and not abs(value) <= _LARGEST_NUMBER):
+        if count > _MAX_VALUES or (isinstance(value, (int, float)) and not abs(value) <= _MAX_NUMBER):
             return False
         if isinstance(value, (dict, list)):
             values += value.values() if isinstance(value, dict) else value

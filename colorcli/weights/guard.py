@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     _Answer = TypeVar("_Answer")
 
-SLOWEST = 50_000  # bytes per second, on average over a window of time, below which a call is given up
+MIN_RATE = 50_000  # bytes per second, on average over a window of time, below which a call is given up
 LATER = 30.0  # seconds that each window has after the first
-LONGEST = 3600.0  # seconds for a whole download
+MAX_SECONDS = 3600.0  # seconds for a whole download
 _COMMIT = re.compile("[0-9a-f]{40}")
 _XET_HASH = "X-Xet-Hash"  # without it the client uses plain HTTP, the only transport whose time can be limited
 _current: ContextVar[Guard | None] = ContextVar("_current", default=None)
@@ -51,12 +51,12 @@ class Guard:
     """The limits of a call, or of several that share them.
 
     Attributes:
-        patience: seconds of the first window: without an answer by then, or with less than SLOWEST bytes per second,
+        timeout: seconds of the first window: without an answer by then, or with less than MIN_RATE bytes per second,
             the call is given up.
         largest: bytes that may be received; None = any number.
     """
 
-    patience: float
+    timeout: float
     largest: int | None = None
     _started: float = field(default_factory=time.monotonic)
     _window_started: float = field(default_factory=time.monotonic)
@@ -71,7 +71,7 @@ class Guard:
     @property
     def remaining(self) -> float:
         """Seconds until the call is given up if nothing more arrives."""
-        return max(self._window_started + self.patience - time.monotonic(), 0.05)
+        return max(self._window_started + self.timeout - time.monotonic(), 0.05)
 
     def count(self, received: int) -> None:
         """Count bytes that arrived.
@@ -93,14 +93,14 @@ class Guard:
         now = time.monotonic()
         if self._canceled:
             raise TooSlow("canceled")
-        if now - self._started > LONGEST:
-            raise TooSlow(f"not complete after {LONGEST / 60:.0f} minutes")
-        if now - self._window_started >= self.patience:
+        if now - self._started > MAX_SECONDS:
+            raise TooSlow(f"not complete after {MAX_SECONDS / 60:.0f} minutes")
+        if now - self._window_started >= self.timeout:
             if self._window_bytes == 0:
-                raise TooSlow(f"no answer within {self.patience:g} seconds")
-            if self._window_bytes < SLOWEST * self.patience:
-                raise TooSlow(f"less than {SLOWEST // 1000} kB per second for {self.patience:g} seconds")
-            self._window_started, self._window_bytes, self.patience = now, 0, LATER
+                raise TooSlow(f"no answer within {self.timeout:g} seconds")
+            if self._window_bytes < MIN_RATE * self.timeout:
+                raise TooSlow(f"less than {MIN_RATE // 1000} kB per second for {self.timeout:g} seconds")
+            self._window_started, self._window_bytes, self.timeout = now, 0, LATER
 
     def check_size(self, stored: int) -> None:
         """Check the bytes on the disk, which may be more than those that arrived: a server may compress them.

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     ProgressCallback = Callable[[int], None]  # takes the bytes that arrived; negative when a download starts over
 
-PATIENCE = 3.0  # seconds for the first answer, and for the first bytes if other weights can be used instead
-DOWNLOAD_PATIENCE = 30.0  # seconds for the first bytes of a download without an alternative
+TIMEOUT = 3.0  # seconds for the first answer, and for the first bytes if other weights can be used instead
+DOWNLOAD_TIMEOUT = 30.0  # seconds for the first bytes of a download without an alternative
 _REMEMBERED = 60.0  # seconds during which a Hub that could not be reached is not tried again
 _URI = re.compile(
     r"hf://((?P<type>model|space)s/)?(?P<repo>[^/@]+/[^/@]+)(@(?P<first>[^/@]+))?/(?P<file>[^@]+?)(@(?P<last>[^@]+))?"
@@ -145,7 +145,7 @@ def look_up(location: HubFile, guard: Guard | None = None) -> RemoteFile:
 
     Args:
         location: location of the file.
-        guard: limits; PATIENCE seconds if None.
+        guard: limits; TIMEOUT seconds if None.
 
     Raises:
         WeightsNotFound: the Hub refuses, or cannot be reached.
@@ -160,7 +160,7 @@ def look_up(location: HubFile, guard: Guard | None = None) -> RemoteFile:
         raise explain(reason, str(location))
     url = hf_hub_url(location.repo, location.file, revision=location.revision or None, repo_type=location.repo_type)
     try:
-        metadata = guarded(guard or Guard(PATIENCE), lambda: get_hf_file_metadata(url))
+        metadata = guarded(guard or Guard(TIMEOUT), lambda: get_hf_file_metadata(url))
     except Exception as error:  # the client's own and its HTTP library's: each says why there was no answer
         if not isinstance(error, (HfHubHTTPError, OfflineModeIsEnabled, Refused, UnsafeName)):
             _unreachable[constants.ENDPOINT] = time.monotonic(), error.with_traceback(None)
@@ -176,7 +176,7 @@ def download(remote: RemoteFile, progress: ProgressCallback | None = None, guard
     Args:
         remote: the file.
         progress: called with the number of bytes that arrived.
-        guard: limits; DOWNLOAD_PATIENCE seconds for the first bytes if None.
+        guard: limits; DOWNLOAD_TIMEOUT seconds for the first bytes if None.
 
     Raises:
         WeightsNotFound: the download failed, takes too long, or cannot be stored.
@@ -186,7 +186,7 @@ def download(remote: RemoteFile, progress: ProgressCallback | None = None, guard
     location = remote.location
     partial = PartialFiles(remote)
     partial.delete_abandoned()
-    guard = guard or Guard(DOWNLOAD_PATIENCE)
+    guard = guard or Guard(DOWNLOAD_TIMEOUT)
     if remote.size is not None:  # leaves room for a server that starts over where it should resume
         guard.largest = 2 * remote.size + 1_000_000
 

@@ -25,14 +25,14 @@ _FOLDERS = (Path(__file__).parents[1] / "_weights", Path(__file__).parents[2] / 
 
 FIRST_USE = "first-use"  # a sha256 that is recorded when the weights are first used
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # terminals obey these characters instead of showing them
-_LONGEST = 2000  # characters of a text
+_MAX_LENGTH = 2000  # characters of a text
 
 _Text = Annotated[
     str,
     Meta(
         pattern=rf"^(?!.*{_CONTROL.pattern}).+\Z",
-        max_length=_LONGEST,
-        description=f"1 to {_LONGEST} characters on one line",
+        max_length=_MAX_LENGTH,
+        description=f"1 to {_MAX_LENGTH} characters on one line",
     ),
 ]
 _Count = Annotated[int, Meta(ge=0, description="an integer of at least 0")]
@@ -159,5 +159,5 @@ def format_table(tag: str, weights: Weights) -> str:
     for field in fields(Weights):
         value = getattr(weights, field.name)
         if value not in (field.default, {}):
-            table[field.name] = _CONTROL.sub(" ", value)[:_LONGEST] if isinstance(value, str) else value
+            table[field.name] = _CONTROL.sub(" ", value)[:_MAX_LENGTH] if isinstance(value, str) else value
     return tomli_w.dumps({tag: table})

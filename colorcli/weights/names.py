@@ -12,15 +12,15 @@ _PART = r"(?![\w.-]*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 REPO = rf"{_PART}/{_PART}"
 TAG = r"[A-Za-z0-9_-]{1,64}"  # also a key in TOML that needs no quotes, and part of a file name
 ETAG = r"(?!\.+\Z)[A-Za-z0-9._+=-]{1,128}"  # the client names a file in its cache after it
-_LONGEST_REPO = 96  # characters, as on the Hub
-_LONGEST_PATH = 512
+_MAX_REPO_LENGTH = 96  # characters, as on the Hub
+_MAX_PATH_LENGTH = 512
 # Including characters that Windows forbids, as its caches get these names, too.
 _NOT_IN_PATHS = re.compile(r'[\x00-\x1f\x7f-\x9f\\:*?"<>|]')
 
 
 def is_repo(text: str) -> bool:
     """Check for the form owner/name."""
-    return len(text) <= _LONGEST_REPO and re.fullmatch(REPO, text, re.ASCII) is not None
+    return len(text) <= _MAX_REPO_LENGTH and re.fullmatch(REPO, text, re.ASCII) is not None
 
 
 def is_tag(text: str) -> bool:
@@ -36,7 +36,7 @@ def is_etag(text: str) -> bool:
 def is_inner_path(text: str) -> bool:
     """Check for a relative path, with `/`, that stays inside the folder it is joined to."""
     parts = text.split("/")
-    return len(text) <= _LONGEST_PATH and not _NOT_IN_PATHS.search(text) and not {"", ".", ".."} & set(parts)
+    return len(text) <= _MAX_PATH_LENGTH and not _NOT_IN_PATHS.search(text) and not {"", ".", ".."} & set(parts)
 
 
 def is_revision(text: str) -> bool:

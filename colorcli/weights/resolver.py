@@ -61,7 +61,7 @@ def locate(
     bundled = next((tag for tag, weights in colorizer.weights.items() if weights.bundled and tag != best), None)
     if bundled is None:
         return locate(colorizer, best, offline=offline, progress=progress)
-    name, guard = f"{colorizer.name}.{best}", Guard(hub.PATIENCE)
+    name, guard = f"{colorizer.name}.{best}", Guard(hub.TIMEOUT)
     try:
         weights = _known(name, colorizer.weights[best], offline, guard)
         path = _file(name, weights, offline, progress, guard)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _NUMBER, _STRING, _TABLE, _OBJECT, _BOOLEAN = 1, 2, 3, 4, 5
 _FUNCTIONS = {6, 7, 8}
 _DEEPEST = 100  # tables within tables
-_MOST_ENTRIES = 100_000  # entries of all tables together
-_LONGEST_TEXT = 1024 * 1024  # bytes
-_MOST_DIMENSIONS = 8
+_MAX_ENTRIES = 100_000  # entries of all tables together
+_MAX_TEXT_BYTES = 1024 * 1024  # bytes
+_MAX_DIMENSIONS = 8
 _TYPES = {
     "Byte": torch.uint8,
     "Char": torch.int8,
@@ -117,7 +117,7 @@ class _Reader:
         table = self._objects[index] = _Table()
         count = self._int()
         self._entries += count
-        if count < 0 or self._entries > _MOST_ENTRIES:
+        if count < 0 or self._entries > _MAX_ENTRIES:
             raise ValueError("its tables are too large")
         for _ in range(count):
             key = self.read(depth + 1)
@@ -153,7 +153,7 @@ class _Reader:
 
     def _tensor(self, name: str, scalar: str, depth: int) -> Tensor:
         dimensions = self._int()
-        if not 0 <= dimensions <= _MOST_DIMENSIONS:
+        if not 0 <= dimensions <= _MAX_DIMENSIONS:
             raise ValueError(f"a {name} has {dimensions} dimensions")
         sizes = [self._long() for _ in range(dimensions)]
         strides = [self._long() for _ in range(dimensions)]
@@ -168,7 +168,7 @@ class _Reader:
 
     def _text(self) -> str:
         length = self._int()
-        if not 0 <= length <= _LONGEST_TEXT:
+        if not 0 <= length <= _MAX_TEXT_BYTES:
             raise ValueError("a string in it is too long")
         content = self._file.read(length)
         if len(content) < length:

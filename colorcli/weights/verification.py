@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from colorcli.colorizer import Weights
 
 _REHASH = 7 * 24 * 3600.0  # seconds after which a file is hashed again even if it has not changed
-_MOST_LINKS = 8  # the cache has one link for each file, or two
+_MAX_LINKS = 8  # the cache has one link for each file, or two
 _HTML = (b"<!doctype html", b"<html")
 
 
@@ -114,7 +114,7 @@ def discard(path: Path) -> bool:
 
     cache = Path(constants.HF_HUB_CACHE).resolve()
     with suppress(OSError):
-        for _ in range(_MOST_LINKS):
+        for _ in range(_MAX_LINKS):
             if not path.parent.resolve().is_relative_to(cache):
                 return False
             target = path.parent / path.readlink() if path.is_symlink() else None

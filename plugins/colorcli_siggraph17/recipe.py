@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lightning_fabric import Fabric
 
-_LARGEST_PATCH = 9  # pixels, the smallest is 1 (Zhang 2017, section 3.3)
+_MAX_PATCH = 9  # pixels, the smallest is 1 (Zhang 2017, section 3.3)
 _LIKELY_DISTANCE = 0.25  # standard deviation of a place's distance from the picture's center, as a share of the sides
 
 
@@ -140,7 +140,7 @@ def random_hints(ab: Tensor, chance: float, revealed: float, generator: torch.Ge
             given[:2], given[2] = truth, 1
             continue
         while torch.rand((), generator=generator) >= chance:
-            side = int(torch.randint(1, _LARGEST_PATCH + 1, (), generator=generator))
+            side = int(torch.randint(1, _MAX_PATCH + 1, (), generator=generator))
             place = 0.5 + _LIKELY_DISTANCE * torch.randn(2, generator=generator)
             top, left = (
                 min(max(int(share * whole - side / 2), 0), max(whole - side, 0))

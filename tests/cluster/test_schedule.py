@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from colorcli.cluster.schedule import MOST_IN_GROUP, Schedule
+from colorcli.cluster.schedule import MAX_GROUP, Schedule
 from colorcli.jobs import Job
 
 
@@ -22,7 +22,7 @@ def drained(schedule):
 def test_every_job_is_given_once_and_in_order():
     groups = drained(Schedule(jobs(1000), workers=3))
     assert [job for group in groups for job in group] == jobs(1000)
-    assert max(map(len, groups)) == MOST_IN_GROUP
+    assert max(map(len, groups)) == MAX_GROUP
 
 
 def test_a_few_jobs_are_spread_over_all_workers():

@@ -197,7 +197,7 @@ BROKEN = {
     "an option without help": (
         line(options=(Option("strength", 1.0, "", minimum=0, maximum=1),)),
         "test_every_option_is_documented_and_bounded",
-        "no help",
+        "its help must not be empty",
     ),
     "an option without bounds": (
         line(options=(Option("strength", 1.0, "help", minimum=0),)),

@@ -159,7 +159,7 @@ def test_deep_pickles_are_refused_within_seconds(tmp_path, protocol):
 
 
 def test_a_large_pickle_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "LARGEST_PICKLE", 1000)
+    monkeypatch.setattr(archives, "MAX_PICKLE_BYTES", 1000)
     torch.save({f"layer{i}": torch.zeros(1) for i in range(100)}, tmp_path / "weights.pth")
     with pytest.raises(WeightsCorrupt, match="more than 1,000 bytes"):
         open_file(tmp_path / "weights.pth")

@@ -10,7 +10,7 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
 from colorcli.errors import UsageError, WeightsNotFound
 from colorcli.weights import fetch, guard, locate
-from colorcli.weights.hub import PATIENCE
+from colorcli.weights.hub import TIMEOUT
 from tests.hub import environment, new_client_only
 from tests.weights.conftest import BEST, STARTER
 
@@ -112,8 +112,8 @@ def quick():
     """Waiting ends after seconds, whatever the Hub does; a busy machine may need more for the rest."""
     started = time.monotonic()
     yield
-    assert PATIENCE < 5
-    assert time.monotonic() - started < PATIENCE + 60
+    assert TIMEOUT < 5
+    assert time.monotonic() - started < TIMEOUT + 60
 
 
 WAITS = {
@@ -152,7 +152,7 @@ def test_a_dripping_download_leaves_no_files(hub, plain, tmp_path):
 
 @new_client_only
 def test_an_explicit_tag_waits_longer_but_not_forever(hub, plain, monkeypatch):
-    monkeypatch.setattr("colorcli.weights.hub.DOWNLOAD_PATIENCE", 1.5)
+    monkeypatch.setattr("colorcli.weights.hub.DOWNLOAD_TIMEOUT", 1.5)
     hub.drip = True
     with pytest.raises(WeightsNotFound, match=r"less than 50 kB per second for 1\.5 seconds"):
         locate(plain, "best")
@@ -169,7 +169,7 @@ def test_a_download_that_decompresses_on_the_disk_has_a_limit(hub, plain, tmp_pa
 
 
 def test_a_whole_download_has_a_limit(hub, plain, monkeypatch):
-    monkeypatch.setattr(guard, "LONGEST", 0.5)
+    monkeypatch.setattr(guard, "MAX_SECONDS", 0.5)
     hub.pause = 0.3
     with pytest.raises(WeightsNotFound, match="not complete after 0 minutes"):
         locate(plain, "best")

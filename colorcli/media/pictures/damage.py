@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LONGEST = 256  # zero bytes in a row, half a sector; good codes look like noise
-_ZEROS = bytes(_LONGEST)
+_MAX_ZEROS = 256  # zero bytes in a row, half a sector; good codes look like noise
+_ZEROS = bytes(_MAX_ZEROS)
 _STRICT = {"strict": "1"}  # dav1d: at the end of a tile, its arithmetic decoder must be at the padding
 
 

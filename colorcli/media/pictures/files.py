@@ -51,7 +51,7 @@ DEFAULT_MAX_PIXELS = 250_000_000
 
 _STDIN = "standard input"
 _DEVELOP = "Develop it first, and use the developed picture."
-_LONGEST_REASON = 200  # characters of what a decoder says
+_MAX_REASON_LENGTH = 200  # characters of what a decoder says
 
 
 @dataclass(frozen=True)
@@ -351,7 +351,7 @@ class Picture:
         except decode.NotReadable as error:
             raise UnreadableMedia(f"{self.name}: {error.what}.", error.hint) from None
         except decode.DECODER_ERRORS as error:
-            reason = " ".join(str(error).split())[:_LONGEST_REASON].rstrip(".") or type(error).__name__
+            reason = " ".join(str(error).split())[:_MAX_REASON_LENGTH].rstrip(".") or type(error).__name__
             raise UnreadableMedia(
                 f"{self.name}: this {self.format} file is damaged or incomplete ({reason}).",
                 "Get the file again, or repair it in an image editor.",

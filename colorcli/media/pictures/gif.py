@@ -12,7 +12,7 @@ from colorcli.media.pictures.encoder_input import EncodeRequest, eight_bits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_LONGEST = 655_350  # milliseconds that a frame is shown
+_MAX_DURATION = 655_350  # milliseconds that a frame is shown
 
 
 def write_gif(stream: BinaryIO, request: EncodeRequest) -> None:
@@ -31,11 +31,11 @@ def write_gif(stream: BinaryIO, request: EncodeRequest) -> None:
                 stream.write(b"\x21\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0")
         image, transparent = _palette_image(pixels, alpha)
         duration = round(seconds * 1000)
-        if duration > _LONGEST:
-            request.lost.append(f"a frame's duration of {seconds:.0f} s (a GIF allows {_LONGEST // 1000})")
+        if duration > _MAX_DURATION:
+            request.lost.append(f"a frame's duration of {seconds:.0f} s (a GIF allows {_MAX_DURATION // 1000})")
         blocks = GifImagePlugin.getdata(
             image,
-            duration=min(duration, _LONGEST),
+            duration=min(duration, _MAX_DURATION),
             include_color_table=True,
             disposal=2 if transparent else 1,
             transparency=255 if transparent else None,

@@ -27,9 +27,9 @@ _LEVEL = 3  # level 1 saves a third of the time, for files that are a tenth larg
 _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels
 _LEFT, _ABOVE = 1, 2  # filters: what is coded is the difference to the pixel there
 _SAMPLE = 16  # rows, of which one shows which filter is better
-_LONGEST_CHUNK = 2**30  # bytes
-_LONGEST = 65535  # units of time that a frame is shown
-_LONGEST_KEYWORD = 79  # bytes
+_MAX_CHUNK_BYTES = 2**30  # bytes
+_MAX_DURATION = 65535  # units of time that a frame is shown
+_MAX_KEYWORD_BYTES = 79  # bytes
 
 
 def write_png(stream: BinaryIO, request: EncodeRequest) -> None:
@@ -54,8 +54,8 @@ def write_png(stream: BinaryIO, request: EncodeRequest) -> None:
             sequence += 1
         filtered: Any = _filtered(channels)
         coded = bytes(imagecodecs.deflate_encode(filtered, _LEVEL))
-        for at in range(0, len(coded), _LONGEST_CHUNK):
-            body = coded[at : at + _LONGEST_CHUNK]
+        for at in range(0, len(coded), _MAX_CHUNK_BYTES):
+            body = coded[at : at + _MAX_CHUNK_BYTES]
             if index == 0:
                 stream.write(png_chunk(b"IDAT", body))
             else:
@@ -98,10 +98,10 @@ def _is_smoother_across(rows: NDArray[np.uint8], step: int) -> bool:
 def _duration(seconds: float, lost: list[str]) -> tuple[int, int]:
     """Return how long a frame is shown as a fraction of two 16-bit numbers, in the finest unit that is possible."""
     for unit in (1000, 100, 10, 1):
-        if round(seconds * unit) <= _LONGEST:
+        if round(seconds * unit) <= _MAX_DURATION:
             return round(seconds * unit), unit
-    lost.append(f"a frame's duration of {seconds:.0f} s (a PNG allows {_LONGEST:,})")
-    return _LONGEST, 1
+    lost.append(f"a frame's duration of {seconds:.0f} s (a PNG allows {_MAX_DURATION:,})")
+    return _MAX_DURATION, 1
 
 
 def _metadata(kept: Metadata) -> Iterator[tuple[bytes, bytes]]:
@@ -119,5 +119,5 @@ def _metadata(kept: Metadata) -> Iterator[tuple[bytes, bytes]]:
     for key, value in kept.text.items():
         yield (
             b"iTXt",
-            key.encode("latin-1", "replace")[:_LONGEST_KEYWORD] + b"\0\1\0\0\0" + zlib.compress(value.encode()),
+            key.encode("latin-1", "replace")[:_MAX_KEYWORD_BYTES] + b"\0\1\0\0\0" + zlib.compress(value.encode()),
         )

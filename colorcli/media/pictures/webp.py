@@ -13,7 +13,7 @@ from colorcli.media.pictures.encoder_input import EncodeRequest, to_pillow
 if TYPE_CHECKING:
     from colorcli.media.pictures.encoder_input import EncoderFrame
 
-_LONGEST = 0xFFFFFF  # milliseconds that a frame is shown
+_MAX_DURATION = 0xFFFFFF  # milliseconds that a frame is shown
 
 
 def write_webp(stream: BinaryIO, request: EncodeRequest) -> None:
@@ -33,10 +33,12 @@ def write_webp(stream: BinaryIO, request: EncodeRequest) -> None:
             riff_chunk(name, body) for name, body in riff_chunks(still) if name in {b"ALPH", b"VP8 ", b"VP8L"}
         )
         duration = round(frame.seconds * 1000)
-        if duration > _LONGEST:
-            request.lost.append(f"a frame's duration of {frame.seconds:.0f} s (a WebP allows {_LONGEST // 1000:,})")
+        if duration > _MAX_DURATION:
+            request.lost.append(
+                f"a frame's duration of {frame.seconds:.0f} s (a WebP allows {_MAX_DURATION // 1000:,})"
+            )
         # Each frame replaces the one before: no blending.
-        control = bytes(6) + _uint24(width - 1) + _uint24(height - 1) + _uint24(min(duration, _LONGEST)) + b"\x02"
+        control = bytes(6) + _uint24(width - 1) + _uint24(height - 1) + _uint24(min(duration, _MAX_DURATION)) + b"\x02"
         frames.write(riff_chunk(b"ANMF", control + parts))
     loop = 1 if kept.loop is None else min(kept.loop, 65535)
     body = b"".join((

@@ -69,7 +69,7 @@ def replacing(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
     Args:
         target: the file to write.
-        overwrite: replace a target that is there at the end; if False, it is left as it is.
+        overwrite: replace a target that exists at the end; if False, it is left as it is.
 
     Raises:
         UnwritableMedia: the disk refuses.
@@ -211,7 +211,7 @@ def _written_by_another(target: Path) -> OutputExists:
 
 
 def _remove(path: Path) -> None:
-    """Remove a temporary file, or a folder with what is in it, if it is there."""
+    """Remove a temporary file, or a folder with its contents, if it exists."""
     with contextlib.suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             import shutil
@@ -222,7 +222,7 @@ def _remove(path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file is on the disk, so that its name never stands for less after a power cut."""
+    """Wait until a file is on the disk, so that after a power cut its name never refers to an incomplete file."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

@@ -68,7 +68,7 @@ class RemotePath(_Path):
         """Return kind, size and time; asks the storage unless a listing has them.
 
         Raises:
-            FileNotFoundError: nothing is there.
+            FileNotFoundError: nothing exists at this path.
             OSError: the storage cannot be reached, or refuses.
             UsageError: the package for the scheme is not installed.
         """
@@ -156,7 +156,7 @@ class RemotePath(_Path):
         """Write a whole file under this name, which appears when the upload is complete.
 
         Raises:
-            FileExistsError: something is there, and it must not be overwritten.
+            FileExistsError: an object exists already, and must not be overwritten.
             OSError: the storage refuses.
         """
         create = not overwrite and self.scheme in _CONDITIONAL

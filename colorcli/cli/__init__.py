@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class _Commands(click.Group):
-    """The commands; files, folders and URLs in the place of a command are inputs of `run`."""
+    """The commands; files, folders and URLs instead of a command are inputs of `run`."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

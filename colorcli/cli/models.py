@@ -46,7 +46,7 @@ def models(name: str | None, as_json: bool) -> None:
 
 
 def _facts(colorizer: Colorizer, only: str | None = None) -> dict[str, Any]:
-    """Collect what there is to know about a colorizer; of its weights all, or only those of one tag."""
+    """Collect the facts about a colorizer, with all of its weights or only those of one tag."""
     from colorcli.weights import is_local
 
     chosen = {tag: weights for tag, weights in colorizer.weights.items() if only in {None, tag}}

@@ -309,7 +309,7 @@ def _own_signals() -> Iterator[None]:
 
 
 def _continues(pending: Any) -> bool:
-    """Drop the results of a worker that is to stop; return whether it may have more."""
+    """Drop the results of a worker that must stop; return whether it may have more."""
     try:
         next(pending)
     except (StopIteration, TypeError):  # or a single value

@@ -32,7 +32,7 @@ def colorize_files(
 
     Args:
         cluster: cluster that shares the work.
-        jobs: what to read and where to write, which all machines must be able to.
+        jobs: what to read and where to write; all machines must have access to both.
         task: what to do with them.
         batch: pictures that go through the network of a worker together.
 

@@ -38,7 +38,7 @@ def write_manifest(photographs: Path, annotations: Path, *, overwrite: bool = Fa
     Args:
         photographs: folder with im1.jpg to im25000.jpg, in any subfolder.
         annotations: folder with animals.txt, baby.txt, bird.txt and so on.
-        overwrite: replace a manifest that is there.
+        overwrite: replace an existing manifest.
 
     Returns:
         The number of pictures in each category.

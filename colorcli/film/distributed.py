@@ -95,7 +95,7 @@ class SharedFilm:
         """Return the outcome of a film that an earlier run has done; None if there is work to do.
 
         Raises:
-            OutputExists: something else is in the place of the output.
+            OutputExists: another file already exists where the output would be written.
         """
         for target in dict.fromkeys((job.target, self._destination.path)):
             if is_done(job.source, target, read_provenance, self._provenance):

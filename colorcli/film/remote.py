@@ -41,7 +41,7 @@ def colorize_by_copy(
         overwrite: replace an existing output.
 
     Raises:
-        OutputExists: something else is there.
+        OutputExists: another file already exists at the target.
         ColorcliError: as `colorize`.
         OSError: the storage cannot be reached, or refuses.
     """

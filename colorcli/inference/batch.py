@@ -65,7 +65,7 @@ def colorize_files(
         pipeline: model and settings of the coloring.
         jobs: what to read and where to write.
         kind: "color", or "entropy" for a pipeline of it.
-        overwrite: replace outputs that are there already.
+        overwrite: replace existing outputs.
         recolor: recolor pictures that are already in color; otherwise they are copied, and outputs of earlier runs are
             left out.
         max_pixels: the most pixels that a frame may have.
@@ -139,7 +139,7 @@ class _Group:
         self._stop = stop
 
     def colorize(self, jobs: Sequence[Job]) -> list[PictureOutcome]:
-        """Return what became of each job; nothing if all is to stop."""
+        """Return what became of each job; nothing if the run stops."""
         outcomes: dict[int, PictureOutcome] = {}  # by id: paths keep their hashes, and there may be millions
         together: list[_Opened] = []
         for job in jobs:
@@ -162,7 +162,7 @@ class _Group:
         return [outcomes[id(job)] for job in jobs]
 
     def _open(self, job: Job) -> _Opened | PictureOutcome:
-        """Decode a picture of one frame; or do all that there is to do."""
+        """Decode a picture of one frame, or do all of its work if it does not share a batch."""
         start, settings = time.perf_counter(), self._settings
         exists, pipeline = job.target.exists(), self._pipeline_of(job)
         if not settings.overwrite:
@@ -262,7 +262,7 @@ class _Group:
     def _write(
         self, job: Job, frames: Iterable[Frame], picture: Picture, provenance: Provenance, *, replaces: bool
     ) -> tuple[str, ...]:
-        """Write an output, and return what there is to say about it.
+        """Write an output, and return remarks about it.
 
         Args:
             job: where.
@@ -344,7 +344,7 @@ def is_done(
         copies: whether a copy of the source counts, too, as one in color is copied.
 
     Raises:
-        OutputExists: something else is there.
+        OutputExists: another file already exists at the target.
     """
     if not target.exists():
         return False

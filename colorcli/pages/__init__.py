@@ -71,7 +71,7 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
         title: title of the window and the heading.
         body: `Markup`; a plain text is escaped.
         style: CSS that follows the shared style sheet; `page.css` defines the colors as variables.
-        script: JavaScript that runs once the whole body is there.
+        script: JavaScript that runs once the whole body is loaded.
     """
     styles = [Markup(asset("page.css")), Markup(style)]  # noqa: S704 - our own files
     scripts = [Markup(asset("page.js")), Markup(script)]  # noqa: S704
@@ -140,7 +140,7 @@ def picture(image: Image.Image, alt: str, *, quality: int = 85, lazy: bool = Fal
         image: image in a mode that WebP supports: L, LA, RGB or RGBA.
         alt: a description for people who cannot see the picture.
         quality: quality of the WebP, 1 to 100.
-        lazy: let the browser wait until the picture is about to be seen.
+        lazy: let the browser load the picture only when it is about to be visible.
     """
     stream = io.BytesIO()
     image.save(stream, "WEBP", quality=quality)

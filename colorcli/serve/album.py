@@ -99,7 +99,7 @@ class OpenPicture:
         return self._lightness[size]
 
     def chroma(self, pipeline: Pipeline) -> Tensor:
-        """Return what a pipeline predicts for the first frame, (1, 2, h, w) ab, from memory if it is there."""
+        """Return what a pipeline predicts for the first frame, (1, 2, h, w) ab, from memory if possible."""
         key = pipeline.provenance.settings
         if key not in self._chroma:
             planes = pipeline.predict_lightness(self.lightness(pipeline))
@@ -175,7 +175,7 @@ class Album:
         return found
 
     def remove(self, key: str) -> None:
-        """Forget a picture, if it is there."""
+        """Forget a picture, if it is in memory."""
         self._pictures.pop(key, None)
 
     def release_idle(self) -> None:

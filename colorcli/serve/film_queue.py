@@ -36,7 +36,7 @@ class FilmRun:
         pipeline: the model, strength and options.
         own_pipelines: the pipelines of shots that have a model or strength of their own.
         settings: settings of the film, including references and shots.
-        overwrite: replace an output that is there.
+        overwrite: replace an existing output.
 
     Attributes:
         state: the current state of the run.

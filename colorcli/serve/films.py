@@ -163,7 +163,7 @@ class OpenFilm:
         """Write a reference, and beside it how it was colored, so that it can be corrected again.
 
         Raises:
-            OutputExists: a still of that time is there that the page has not written.
+            OutputExists: a still of that time exists that the page has not written.
             UnwritableMedia: the disk refuses.
         """
         path = self.folder / still_name(as_time(settings.time))

@@ -28,7 +28,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_everywhere(host: str) -> bool:
-    """Return whether an address stands for all of this computer's."""
+    """Return whether an address means all addresses of this computer."""
     return host in _EVERYWHERE
 
 

@@ -1,4 +1,4 @@
-"""How a picture is to be colored, as requests say it in JSON."""
+"""How to color a picture, as requests specify it in JSON."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ class ReferenceSettings(ColoringSettings, frozen=True, kw_only=True):
 
 
 class FilmRunSettings(ModelSettings, frozen=True, kw_only=True):
-    """How a film is to be colored.
+    """How to color a film.
 
     Attributes:
-        overwrite: replace an output that is there.
+        overwrite: replace an existing output.
     """
 
     overwrite: bool = False

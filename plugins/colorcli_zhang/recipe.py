@@ -35,8 +35,8 @@ class ZhangRecipe(Recipe):
     Args:
         gamut: `srgb`, all bins of the sRGB gamut; `data`, those of its bins that the data has colors in (Liège
             paper, section III A); `circle`, the 114 cells of the Lab disc that sRGB touches (Rome paper, section 4).
-        labels: what a pixel of the output learns of the pixels that it stands for: `ab`, their mean ab, or `picture`,
-            the ab of their mean R'G'B', as in a picture of that size, which is what the papers encode.
+        labels: what a pixel of the output learns from the pixels that it represents: `ab`, their mean ab, or
+            `picture`, the ab of their mean R'G'B', as in a picture of that size, which is what the papers encode.
         neighbors: bins in the soft encoding of a color.
         sigma: width in ab of the soft encoding and of the smoothing of the prior.
         rebalancing: lambda of equation 4: 1 treats all colors alike, 0 weighs by rarity alone; the paper has 0.5.

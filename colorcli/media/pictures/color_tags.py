@@ -120,7 +120,7 @@ def _pairs(fractions: tuple[int, ...]) -> zip[tuple[int, int]]:
 
 
 def png_code_points(data: bytes) -> tuple[int, int] | None:
-    """Return the primaries and the curve that the cICP of a PNG states, which goes before its profile."""
+    """Return the primaries and the curve that the cICP of a PNG states, which takes precedence over its profile."""
     for chunk in containers.png_chunks(data):
         if chunk.name == b"IDAT":
             break

@@ -230,7 +230,7 @@ def decode_image(image: Image.Image, profile: bytes | None = None) -> Pixels:
 
 
 def profile_of(image: Image.Image) -> bytes:
-    """Return the profile that an image embeds or that the primaries and gamma of a PNG stand for; b"" for sRGB."""
+    """Return the profile that an image embeds or one for the primaries and gamma of a PNG; b"" for sRGB."""
     if profile := image.info.get("icc_profile"):
         return cast("bytes", profile)
     return color_tags.of_png(image.info) if image.format == "PNG" else b""

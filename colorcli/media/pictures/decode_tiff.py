@@ -196,7 +196,7 @@ def _palette(page: tifffile.TiffPage) -> NDArray[np.uint8]:
 
 
 def _profile(page: tifffile.TiffPage) -> bytes:
-    """Return the profile that a page embeds or that its primaries stand for; b"" for sRGB."""
+    """Return the profile that a page embeds, or one for its primaries; b"" for sRGB."""
     if page.iccprofile or page.photometric != PHOTOMETRIC.RGB:
         return page.iccprofile or b""
     return color_tags.of_tiff(page.tags.valueof(_PRIMARIES), page.tags.valueof(_WHITE_POINT))

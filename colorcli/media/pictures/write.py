@@ -37,8 +37,8 @@ def write_picture(
 ) -> list[str]:
     """Write color frames as a file that carries what `like` carried and says where the colors came from.
 
-    A file appears complete or not at all. For a format without XMP the provenance goes into `NAME.xmp` beside it,
-    whose other properties stay if another program made it.
+    A file appears complete or not at all. For a format without XMP, the provenance is written to `NAME.xmp` beside it,
+    which keeps its other properties if another program wrote it.
 
     Args:
         target: a file, whose folder is created if necessary, or a stream.
@@ -46,13 +46,13 @@ def write_picture(
         like: the picture that the frames were made from.
         format: a name or suffix; None for the format of `like` if the target has its suffix, else that of the suffix.
         provenance: what made the colors.
-        overwrite: replace a target that is there at the end.
+        overwrite: replace a target that exists at the end.
 
     Returns:
         What the output could not keep, in words.
 
     Raises:
-        UnwritableMedia: the format is unknown or cannot hold the frames, the disk refuses, or `NAME.xmp` is there and
+        UnwritableMedia: the format is unknown or cannot hold the frames, the disk refuses, or an existing `NAME.xmp`
             is not XMP.
     """
     kind = _target_format(target, like, format)

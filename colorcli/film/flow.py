@@ -57,7 +57,7 @@ class FlowStep:
         return warp(planes, self.forward)
 
     def to(self, device: torch.device) -> DeviceFlowStep:
-        """Copy the step to a device, for chroma that is there."""
+        """Copy the step to a device, for chroma on that device."""
         flows = np.concatenate((self.forward, self.backward), axis=2).transpose(2, 0, 1)
         planes = np.concatenate((flows, self.forward_confidence[None], self.backward_confidence[None]))
         return DeviceFlowStep(upload(torch.from_numpy(planes), device))

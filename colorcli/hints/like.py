@@ -19,8 +19,8 @@ _FARTHEST = 30.0  # ab that a color may move
 class ColorTable:
     """How a reference's colors differ from predicted ones, by lightness and predicted color.
 
-    The predicted color indicates what the network recognizes in a place: two places that are equally light, and that it
-    would color alike, probably show the same thing. Where the reference has nothing similar, nothing changes.
+    The predicted color indicates what the network recognizes in a place: two places that are equally light, and that
+    it would color alike, probably show the same thing. Where the reference has nothing similar, nothing changes.
 
     Args:
         lightness: (1, 1, h, w), L* in 0..100 of the reference.

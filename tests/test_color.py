@@ -104,6 +104,15 @@ def test_the_largest_chroma_in_gamut_is_kept():
     assert outside[reduced].float().mean() > 0.999
 
 
+def test_few_colors_are_brought_into_gamut_as_many_are():
+    lightness, ab = saturated()
+    together = lab_to_rgb(lightness, ab)
+    assert lightness.numel() > 4 * 1024
+    rows = [lab_to_rgb(lightness[..., row : row + 1, :], ab[..., row : row + 1, :]) for row in range(0, 256, 15)]
+    same = torch.cat(rows, dim=-2) == together[..., ::15, :]
+    assert same.float().mean() > 0.999  # the gamut is not convex everywhere
+
+
 def test_colors_in_gamut_do_not_change():
     lab = rgb_to_lab(random_rgb(4))
     assert torch.allclose(lab_to_rgb(lab[:, :1], lab[:, 1:]), random_rgb(4), atol=1e-3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch.nn import functional
 
 from colorcli.errors import UsageError
@@ -54,7 +55,7 @@ class Taming:
             dark = 1 - (small / _DARK).clamp(0, 1)
             ab = ab * (1 - self.shadows * dark * dark * (3 - 2 * dark))
         if self.splashes:
-            chroma = ab.norm(dim=1, keepdim=True)
+            chroma = _chroma(ab)
             flat = chroma.flatten(1)  # kthvalue has no limit of size, as quantile has
             ordinary = flat.kthvalue(round(_QUANTILE * (flat.shape[1] - 1)) + 1, dim=1).values.reshape(-1, 1, 1, 1)
             limit = (_REACH * ordinary).clamp(min=_MIN_SPLASH)
@@ -74,6 +75,11 @@ def gray_share(ab: Tensor, lightness: Tensor) -> Tensor:
         (B,) the share 0..1 of each picture's places with a chroma below 3 and L* from 20 to 90.
     """
     small = functional.interpolate(lightness.float(), ab.shape[-2:], mode="bilinear", antialias=True)
-    gray = (ab.norm(dim=1, keepdim=True) < _GRAY) & (small > _TONES[0]) & (small < _TONES[1])
+    gray = (_chroma(ab) < _GRAY) & (small > _TONES[0]) & (small < _TONES[1])
     shares: Tensor = gray.float().mean(dim=(1, 2, 3))
     return shares
+
+
+def _chroma(ab: Tensor) -> Tensor:
+    """Compute chroma (B, 1, h, w) from ab (B, 2, h, w); norm(dim=1) takes 70 times as long."""
+    return torch.hypot(ab[:, :1], ab[:, 1:])

@@ -80,6 +80,16 @@ def gray_to_lightness(gray: Tensor) -> Tensor:
     return luminance_to_lightness(srgb_to_linear(gray))
 
 
+def lightness_to_luminance(lightness: Tensor) -> Tensor:
+    """Convert CIE lightness L* in 0..100 to relative luminance Y in 0..1, any shape."""
+    return _cube((lightness + 16) / 116)
+
+
+def lightness_to_gray(lightness: Tensor) -> Tensor:
+    """Convert CIE lightness L* in 0..100 to sRGB-encoded gray in 0..1, any shape."""
+    return linear_to_srgb(lightness_to_luminance(lightness))
+
+
 def gray_rgb(
     lightness: Tensor, mean: Sequence[float] = (0.0, 0.0, 0.0), std: Sequence[float] = (1.0, 1.0, 1.0)
 ) -> Tensor:

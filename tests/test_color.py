@@ -11,6 +11,8 @@ from colorcli.color import (
     gray_to_lightness,
     lab_to_linear,
     lab_to_rgb,
+    lightness_to_gray,
+    lightness_to_luminance,
     linear_to_srgb,
     luminance_to_lightness,
     rgb_to_lab,
@@ -52,6 +54,15 @@ def test_the_lightness_of_gray_is_not_its_code_value():
     """Code 128 is L* 53.6: a pipeline that takes codes for L* darkens the mid-tones."""
     assert gray_to_lightness(torch.tensor(128 / 255)).item() == pytest.approx(53.585, abs=1e-3)
     assert gray_to_lightness(torch.tensor([0.0, 1.0])).tolist() == pytest.approx([0, 100], abs=1e-4)
+
+
+def test_lightness_turns_back_into_the_gray_and_the_luminance_it_came_from():
+    gray = torch.linspace(0, 1, 1001)
+
+    assert torch.allclose(lightness_to_gray(gray_to_lightness(gray)), gray, atol=1e-5)
+    assert lightness_to_luminance(torch.tensor([0.0, 50.0, 100.0])).tolist() == pytest.approx(
+        [0, 0.184187, 1], abs=1e-6
+    )
 
 
 def test_a_fifth_of_the_light_is_about_half_of_the_lightness():

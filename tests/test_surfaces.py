@@ -84,3 +84,13 @@ def test_no_contrast_leaves_the_logits_untouched() -> None:
     logits = noise(1, 3, 8, 8)
 
     assert smooth_surfaces(logits, torch.full((1, 1, 8, 8), 50.0), contrast=0.0) is logits
+
+
+def test_a_contrast_for_each_picture_is_applied_to_that_picture() -> None:
+    logits, lightness = noise(2, 3, 8, 8), 50 + 20 * noise(2, 1, 8, 8)
+
+    both = smooth_surfaces(logits, lightness, torch.tensor([[4.0], [20.0]]))
+
+    for index, contrast in enumerate((4.0, 20.0)):
+        one = slice(index, index + 1)
+        torch.testing.assert_close(both[one], smooth_surfaces(logits[one], lightness[one], contrast))

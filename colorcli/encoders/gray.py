@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from colorcli.color import lab_to_linear, linear_to_srgb
+from colorcli.color import lightness_to_gray
 from colorcli.encoders.efficientnet_lite import DIMENSIONS, STRIDES, VARIANTS, EfficientNetLite
 from colorcli.errors import UsageError
 
@@ -82,7 +82,7 @@ class GrayEncoder(nn.Module):
 
     def forward(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Compute features (B, C, H / stride, W / stride), the finest first, from CIE L* (B, 1, H, W) in 0..100."""
-        return self.of_luma(lightness_to_luma(lightness))
+        return self.of_luma(lightness_to_gray(lightness))
 
     def of_luma(self, luma: Tensor) -> tuple[Tensor, ...]:
         """Compute the features of `forward` from sRGB-encoded gray (B, 1, H, W) in 0..1."""
@@ -94,12 +94,6 @@ class GrayEncoder(nn.Module):
         """Compute the features that the classifier uses, (B, dimensions), from those of `forward`."""
         embedding: Tensor = self.model.embed(pyramid[-1])  # type: ignore[operator]
         return embedding
-
-
-def lightness_to_luma(lightness: Tensor) -> Tensor:
-    """Convert CIE L* (B, 1, H, W) in 0..100 to sRGB-encoded gray (B, 1, H, W) in 0..1."""
-    ab = lightness.new_zeros(()).expand(len(lightness), 2, *lightness.shape[-2:])
-    return linear_to_srgb(lab_to_linear(lightness, ab)[:, 1:2])  # without chroma the three channels are one
 
 
 def _remember(encoder: nn.Module, _keys: object) -> None:

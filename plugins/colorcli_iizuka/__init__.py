@@ -54,10 +54,10 @@ class Iizuka(Colorizer):
     def predict(
         self, network: IizukaNetwork | EncodedIizukaNetwork, lightness: Tensor, *, smoothing: float = 0.0
     ) -> Tensor:
+        from colorcli.color import lightness_to_gray
         from colorcli.surfaces import smooth_surfaces
-        from colorcli_iizuka.gray import lightness_to_luma
 
-        color, _ = network(lightness_to_luma(lightness))
+        color, _ = network(lightness_to_gray(lightness))
         return smooth_surfaces(network.to_ab(color), lightness, smoothing)
 
     def paint(
@@ -70,9 +70,9 @@ class Iizuka(Colorizer):
         """
         if network.space != "rgb":
             return super().paint(network, lightness)
-        from colorcli_iizuka.gray import lightness_to_luma
+        from colorcli.color import lightness_to_gray
 
-        color: Tensor = network(lightness_to_luma(lightness))[0]
+        color: Tensor = network(lightness_to_gray(lightness))[0]
         return color.clamp(0, 1)
 
     def adapt(self, state: Mapping[str, Tensor], network: Mapping[str, Any]) -> Mapping[str, Tensor]:

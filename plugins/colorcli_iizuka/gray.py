@@ -1,19 +1,10 @@
-"""Conversions to gray: the network's, from lightness, and eight from color, for studies."""
+"""Eight conversions of color to gray, for studies."""
 
 from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-from colorcli.color import lab_to_linear, linear_to_srgb, rgb_to_lab, rgb_to_yuv, srgb_to_linear
-
-
-def lightness_to_luma(lightness: Tensor) -> Tensor:
-    """Convert CIE L* (B, 1, H, W) in 0..100 to luma (B, 1, H, W) in 0..1.
-
-    The luma of a gray picture is its sRGB-encoded value: R' = G' = B' = Y'. So this undoes the host's conversion.
-    """
-    ab = lightness.new_zeros(()).expand(len(lightness), 2, *lightness.shape[-2:])
-    return linear_to_srgb(lab_to_linear(lightness, ab)[:, 1:2])  # without chroma, the three channels are equal
+from colorcli.color import lightness_to_gray, linear_to_srgb, rgb_to_lab, rgb_to_yuv, srgb_to_linear
 
 
 def make_gray(rgb: Tensor, way: str) -> Tensor:
@@ -42,7 +33,7 @@ def make_gray(rgb: Tensor, way: str) -> Tensor:
 
 
 _WAYS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "luminance": lambda rgb: lightness_to_luma(rgb_to_lab(rgb)[:, :1]),
+    "luminance": lambda rgb: lightness_to_gray(rgb_to_lab(rgb)[:, :1]),
     "lightness": lambda rgb: rgb_to_lab(rgb)[:, :1] / 100,
     "luma601": lambda rgb: rgb_to_yuv(rgb, "bt601")[:, :1],
     "luma709": lambda rgb: rgb_to_yuv(rgb, "bt709")[:, :1],

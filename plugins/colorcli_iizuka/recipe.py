@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from colorcli import Batch, Recipe
+from colorcli.color import lightness_to_gray
 from colorcli.encoders import EncoderTraining
 from colorcli.errors import DataError
 from colorcli.training.optimization import ChromaWeight, Optimization, Schedule, expect_one_of, learning_rate_factor
-from colorcli_iizuka.gray import lightness_to_luma
 from colorcli_iizuka.network import AB_REACH
 
 OptimizerName = Literal["adadelta", "adamw"]
@@ -103,7 +103,7 @@ class IizukaRecipe(Recipe):
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Compute the losses: "loss" is "color" and alpha times "classification", which needs a classifier."""
-        predicted, scores = network(lightness_to_luma(batch.lightness))
+        predicted, scores = network(lightness_to_gray(batch.lightness))
         color = self._squared_error(predicted.float(), batch)
         if scores is None:
             return {"loss": color, "color": color}

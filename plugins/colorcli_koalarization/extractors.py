@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from colorcli.color import lab_to_linear, linear_to_srgb
+from colorcli.color import lightness_to_gray
 from colorcli.encoders import EfficientNetLite
 from colorcli.errors import UsageError
 from colorcli.training.optimization import expect_one_of
@@ -120,7 +120,7 @@ class _Published:
     def prepare(self, lightness: Tensor) -> Tensor:
         """Convert CIE L* (B, 1, H, W) in 0..100 to normalized gray RGB (B, 3, size, size)."""
         small = functional.interpolate(lightness.float(), (self.size, self.size), mode="bilinear", antialias=True)
-        gray = linear_to_srgb(lab_to_linear(small, small.new_zeros(1, 2, 1, 1)).clamp(0, 1))
+        gray = lightness_to_gray(small).clamp(0, 1)
         mean, deviation = (gray.new_tensor(values)[:, None, None] for values in (self.mean, self.deviation))
         return (gray - mean) / deviation
 

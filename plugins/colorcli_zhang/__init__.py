@@ -109,9 +109,12 @@ class Zhang(Colorizer):
 
     def _logits(self, network: ZhangNetwork | EncodedZhangNetwork, lightness: Tensor, smoothing: float) -> Tensor:
         """Compute the logits (B, Q, h, w) of the distribution that the colors come from, at temperature 1."""
-        from colorcli.surfaces import smooth_surfaces
-
-        return smooth_surfaces(network(lightness), lightness, smoothing).float() * network.folded_temperature
+        if smoothing:
+            logits: Tensor = network(lightness, lightness.new_full((len(lightness), 1), smoothing))
+        else:
+            logits = network(lightness)
+        folded = network.folded_temperature
+        return logits if folded == 1 else logits.float() * folded
 
     def recipe(self, **settings: Any) -> Recipe:
         from colorcli_zhang.recipe import ZhangRecipe

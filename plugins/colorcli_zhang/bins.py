@@ -130,20 +130,17 @@ def annealed_mean(logits: Tensor, centers: Tensor, temperature: float) -> Tensor
     with torch.autocast(logits.device.type, enabled=False):  # rounding in bf16 is visible
         if temperature == 0:
             return centers.float()[logits.argmax(dim=1)].movedim(-1, 1)
-        distribution = (_bins_last(logits) / temperature).softmax(dim=-1)
+        bins_last = logits.movedim(1, -1)
+        sharpened = bins_last if temperature == 1 else bins_last.float() / temperature
+        distribution = sharpened.softmax(dim=-1, dtype=torch.float32)
         return (distribution @ centers.float()).movedim(-1, 1).contiguous()  # two planes are scaled faster than pairs
 
 
 def entropy(logits: Tensor) -> Tensor:
     """Compute the entropy of a distribution in bits, (B, 1, h, w), from logits (B, Q, h, w)."""
     with torch.autocast(logits.device.type, enabled=False):
-        log_p = _bins_last(logits).log_softmax(dim=-1)
+        log_p = logits.movedim(1, -1).log_softmax(dim=-1, dtype=torch.float32)
         return -(log_p.exp() * log_p).sum(dim=-1)[:, None] / math.log(2)
-
-
-def _bins_last(logits: Tensor) -> Tensor:
-    """Turn logits (B, Q, h, w) to float32 (B, h, w, Q), as networks in channels_last have them: six times as fast."""
-    return logits.movedim(1, -1).float()
 
 
 def distribution_at(logits: Tensor, place: tuple[float, float]) -> Tensor:

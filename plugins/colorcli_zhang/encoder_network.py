@@ -38,7 +38,10 @@ class EncodedZhangNetwork(BinClassifier):
         nn.init.zeros_(self.classifier.bias)  # type: ignore[arg-type]
         self._add_centers(classes)
 
-    def forward(self, lightness: Tensor) -> Tensor:
-        """Compute logits (B, Q, H / 4, W / 4) from L* (B, 1, H, W) in 0..100."""
-        logits: Tensor = self.classifier(self.decoder(self.encoder(lightness)))
+    def features(self, lightness: Tensor) -> Tensor:
+        features: Tensor = self.decoder(self.encoder(lightness))
+        return features
+
+    def classify(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(features)
         return logits

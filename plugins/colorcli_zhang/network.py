@@ -6,6 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from colorcli.surfaces import smooth_surfaces
 from colorcli_zhang.bins import AB_UNIT, bin_centers
 
 
@@ -21,6 +22,29 @@ class BinClassifier(nn.Module):
     def __init__(self, folded_temperature: float) -> None:
         super().__init__()
         self.folded_temperature = folded_temperature
+
+    def forward(self, lightness: Tensor, contrast: Tensor | None = None) -> Tensor:
+        """Classify the color of every fourth pixel.
+
+        Args:
+            lightness: L* (B, 1, H, W) in 0..100.
+            contrast: for logits that agree within surfaces, (B, 1) as in `colorcli.surfaces.smooth_surfaces`.
+
+        Returns:
+            Logits (B, Q, H / 4, W / 4).
+        """
+        features = self.features(lightness)
+        if contrast is not None:  # logits are a linear function of the features, which are fewer
+            features = smooth_surfaces(features, lightness, contrast)
+        return self.classify(features)
+
+    def features(self, lightness: Tensor) -> Tensor:
+        """Compute what the logits are a linear function of: (B, C, H / 4, W / 4), from L* (B, 1, H, W) in 0..100."""
+        raise NotImplementedError
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Compute logits (B, Q, h, w) from features (B, C, h, w)."""
+        raise NotImplementedError
 
     def _add_centers(self, classes: int) -> None:
         """Add the colors of the classes: the bins, or some of them, until weights or `set_centers` replace them."""
@@ -86,12 +110,15 @@ class ZhangNetwork(BinClassifier):
         self._add_centers(classes)
         self.apply(_initialize)
 
-    def forward(self, lightness: Tensor) -> Tensor:
-        """Compute logits (B, Q, H / 4, W / 4) from L* (B, 1, H, W) in 0..100."""
+    def features(self, lightness: Tensor) -> Tensor:
         x = (lightness - 50) / 100
         x = self.model3(self.model2(self.model1(x)))
         x = self.model7(self.model6(self.model5(self.model4(x))))
-        logits: Tensor = self.model8(x)
+        features: Tensor = self.model8[:-1](x)
+        return features
+
+    def classify(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.model8[-1](features)
         return logits
 
 

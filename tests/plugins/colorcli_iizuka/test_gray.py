@@ -1,9 +1,8 @@
 import pytest
 import torch
 
-from colorcli.color import gray_to_lightness
 from colorcli.plugin.registry import Registry
-from colorcli_iizuka.gray import lightness_to_luma, make_gray
+from colorcli_iizuka.gray import make_gray
 
 COLOR = (0.8, 0.4, 0.2)  # sRGB-encoded: a warm orange
 BY_HAND = {
@@ -51,8 +50,3 @@ def test_orthochromatic_film_does_not_see_red():
     assert red.max() < 0.01
     assert darker_red.max() < 0.01
     assert make_gray(picture(0.0, 0.0, 1.0), "orthochromatic").min() > 0.7
-
-
-def test_luma_is_the_gray_value_that_lightness_was_made_of():
-    gray = torch.linspace(0, 1, 256).view(1, 1, 16, 16)
-    assert torch.allclose(lightness_to_luma(gray_to_lightness(gray)), gray, atol=1e-5)

@@ -7,13 +7,12 @@ from lightning_fabric import Fabric
 from msgspec.structs import replace
 
 from colorcli import Batch
-from colorcli.color import lab_to_rgb, rgb_to_lab
+from colorcli.color import lab_to_rgb, lightness_to_gray, rgb_to_lab
 from colorcli.errors import DataError
 from colorcli.plugin.registry import Registry
 from colorcli.training.data import as_batch
 from colorcli.training.recipes import read_recipe
 from colorcli_iizuka import Iizuka
-from colorcli_iizuka.gray import lightness_to_luma
 from colorcli_iizuka.recipe import IizukaRecipe
 
 TINY = {"width": 0.05, "global_size": 32}
@@ -52,7 +51,7 @@ def test_the_loss_is_the_squared_error_and_alpha_times_the_cross_entropy(chroma_
     network = started(recipe, batch).eval()
     with torch.no_grad():
         losses = recipe.validate(network, batch)
-        predicted, scores = network(lightness_to_luma(batch.lightness))
+        predicted, scores = network(lightness_to_gray(batch.lightness))
 
     truth = batch.ab.double().numpy().reshape(6, 2, 16, 2, 16, 2).mean(axis=(3, 5))
     weight = 1 + chroma_weight * np.sqrt((truth**2).sum(axis=1, keepdims=True)) / 50

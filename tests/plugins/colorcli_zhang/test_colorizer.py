@@ -2,10 +2,13 @@ import pytest
 import torch
 
 from colorcli.errors import UsageError
+from colorcli.surfaces import smooth_surfaces
 from colorcli.testing import ColorizerSuite
 from colorcli_zhang import Zhang
 from colorcli_zhang.bins import bin_centers
 from tests.tiny import WIDTHS, tiny_network
+
+ENCODED = {"encoder": "efficientnet-lite0", "widths": [8, 8, 8, 8]}
 
 
 class TestZhang(ColorizerSuite):
@@ -55,6 +58,19 @@ def test_the_entropy_is_that_of_the_distribution_whatever_the_temperature():
         network.model8[-1].weight.data.zero_()
         network.model8[-1].bias.data.zero_()
         assert torch.allclose(zhang.explain(network, lightness, temperature=1.0), torch.tensor(313.0).log2())
+
+
+@pytest.mark.parametrize("hyperparameters", [{"widths": WIDTHS}, ENCODED], ids=["published", "encoder"])
+def test_smoothing_the_features_smooths_the_logits(hyperparameters):
+    torch.manual_seed(0)
+    network = Zhang().build(**hyperparameters).eval()
+    torch.nn.init.normal_(next(each for each in network.modules() if getattr(each, "out_channels", 0) == 313).weight)
+    lightness = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 100
+    with torch.inference_mode():
+        smoothed = network(lightness, torch.full((2, 1), 20.0))
+        expected = smooth_surfaces(network(lightness), lightness, 20.0)
+    assert torch.allclose(smoothed, expected, atol=1e-4 * expected.abs().max())
+    assert not torch.allclose(smoothed, network(lightness), atol=1e-2 * expected.abs().max())
 
 
 def test_samples_differ_where_the_network_is_unsure_and_agree_where_it_is_sure():

@@ -142,11 +142,11 @@ class Block(nn.Module):
 class SameConv2d(nn.Conv2d):
     """A convolution with TensorFlow's padding `SAME`, then ReLU6.
 
-    With a stride of 2, `SAME` pads one more after the picture than before it.
+    With a stride of 2, `SAME` pads an even side once more after the picture than before it.
     """
 
     def __init__(self, before: int, after: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        super().__init__(before, after, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups)
+        super().__init__(before, after, kernel, stride, kernel // 2, groups=groups)
         self.activation = nn.ReLU6(inplace=True)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
@@ -157,16 +157,13 @@ class SameConv2d(nn.Conv2d):
         return self._convolve(input)
 
     def _convolve(self, input: Tensor) -> Tensor:  # noqa: A002
+        weight = self.weight
         if self.stride[0] > 1:
-            (top, bottom), (left, right) = (_padding(side, self.kernel_size[0]) for side in input.shape[-2:])
-            input = functional.pad(input, (left, right, top, bottom))  # noqa: A001
-        out: Tensor = self.activation(super().forward(input))
+            # A zero before the kernel shifts it as `SAME` does, without a padded copy of the features.
+            above, left = (1 - side % 2 for side in input.shape[-2:])
+            weight = functional.pad(weight, (left, 0, above, 0))
+        out: Tensor = self.activation(self._conv_forward(input, weight, self.bias))
         return out
-
-
-def _padding(side: int, kernel: int) -> tuple[int, int]:
-    total = kernel - 2 + side % 2
-    return total // 2, total - total // 2
 
 
 def _repeated(repeats: int, depth: float) -> int:

@@ -77,14 +77,14 @@ class _Packed:
         self._settings = convolution.padding, convolution.stride, convolution.dilation, convolution.groups
         self.activation = activation
         self.is_used = is_used
-        self._weights: tuple[Tensor, Tensor | None] | None = None
+        self._weights: dict[torch.Size, tuple[Tensor, Tensor | None]] = {}  # by the shape of the kernel
 
     def give_up(self) -> None:
         """Let torch compute from now on."""
-        self.is_used, self._weights = False, None
+        self.is_used, self._weights = False, {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_weights": None}  # packed weights cannot be copied
+        return {**vars(self), "_weights": {}}  # packed weights cannot be copied
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         padding, stride, dilation, groups = self._settings
@@ -94,11 +94,11 @@ class _Packed:
             return self.activation.in_torch(plain) if self.activation.in_torch else plain
         if x.dtype != weight.dtype:
             x = x.to(weight.dtype)
-        if self._weights is None:  # two threads may do it at once, with the same result
+        if weight.shape not in self._weights:  # two threads may do it at once, with the same result
             layout = torch.ops.mkldnn._reorder_convolution_weight(weight, *self._settings, x.shape)
-            self._weights = layout, None if bias is None else bias.to(weight.dtype)
+            self._weights[weight.shape] = layout, None if bias is None else bias.to(weight.dtype)
         result: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, *self._weights, *self._settings, self.activation.name, self.activation.bounds, ""
+            x, *self._weights[weight.shape], *self._settings, self.activation.name, self.activation.bounds, ""
         )
         return result
 

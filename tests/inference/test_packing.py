@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from colorcli.encoders.efficientnet_lite import SameConv2d
 from colorcli.inference.device import choose
 from colorcli.inference.packing import pack, unpack
 from colorcli.inference.placement import place
@@ -34,7 +35,7 @@ def computed(network, picture=PICTURE):
 
 def packed_layers(network):
     packed = [vars(layer)["_conv_forward"] for layer in network.modules() if "_conv_forward" in vars(layer)]
-    return [each for each in packed if each._weights is not None]
+    return [each for each in packed if each._weights]
 
 
 needs_packing = pytest.mark.skipif(
@@ -133,3 +134,16 @@ def test_gradients_and_pictures_without_a_batch_are_computed_as_by_torch():
     assert picture.grad.abs().sum() > 0
     with pytest.raises(RuntimeError, match="channels"):
         convolution(PICTURE[:, :2].bfloat16())
+
+
+def test_a_strided_convolution_is_computed_alike_for_even_and_odd_sides_in_any_order():
+    torch.manual_seed(0)
+    network = SameConv2d(3, 6, 3, stride=2).eval()
+    pictures = [
+        torch.rand(1, 3, *sides, generator=torch.Generator().manual_seed(1)) for sides in ((8, 8), (9, 8), (8, 7))
+    ]
+    with torch.inference_mode():
+        expected = [network(each) for each in pictures]
+        place(network, BF16)
+        for each, wanted in zip(pictures, expected, strict=True):
+            assert torch.allclose(network(each).float(), wanted, atol=0.05)

@@ -81,6 +81,13 @@ _OPTIONS = {
         show_default=True,
         help="Films: deinterlace interlaced frames, all frames or none.",
     ),
+    "hwaccel": click.option(
+        "--hwaccel",
+        type=click.Choice(["auto", "off"]),
+        default="off",
+        show_default=True,
+        help="Films: decode with the graphics card, if it returns the same frames.",
+    ),
     "frame_rate": click.option(
         "--fps",
         "frame_rate",
@@ -144,6 +151,7 @@ class FilmOptions:
     crf: float | None = None
     preset: str | None = None
     deinterlace: Literal["auto", "on", "off"] = "auto"
+    hwaccel: Literal["auto", "off"] = "off"
     start: Fraction | None = None
     end: Fraction | None = None
     stabilize: Literal["flow", "average", "off"] = "flow"
@@ -184,6 +192,7 @@ class FilmOptions:
             crf=self.crf,
             preset=self.preset,
             deinterlace=self.deinterlace,
+            hwaccel=self.hwaccel,
             start=self.start,
             end=self.end,
             stabilize=self.stabilize,
@@ -250,7 +259,7 @@ def colorize_films(
         cluster: the cluster that shares the work; None for this machine.
         overwrite: replace existing outputs.
         quiet: show no progress.
-        verbose: describe ffmpeg.
+        verbose: describe ffmpeg, and what decodes each film if `hwaccel` is set.
 
     Raises:
         ColorcliError: the model of a shot cannot be loaded.
@@ -266,7 +275,7 @@ def colorize_films(
     colorize = cluster.colorize_film if cluster else colorize_film
     for job in jobs:
         own = replace(settings, hints=hints.of(job.relative))
-        with _FilmProgress(job, settings, quiet=quiet) as progress:
+        with _FilmProgress(job, settings, quiet=quiet, verbose=verbose) as progress:
             outcome = colorize(
                 pipeline,
                 job,
@@ -283,10 +292,11 @@ def colorize_films(
 class _FilmProgress:
     """The progress bar of a film, and on Ctrl-C a message on how to resume."""
 
-    def __init__(self, job: Job, settings: FilmSettings, *, quiet: bool) -> None:
+    def __init__(self, job: Job, settings: FilmSettings, *, quiet: bool, verbose: bool) -> None:
         self._name = shown(job.source)
         self._settings = settings
         self._quiet = quiet
+        self._verbose = verbose
         self._bar: Progress | None = None
         self._total: int | None = None
         self._done = 0
@@ -307,7 +317,10 @@ class _FilmProgress:
     def begin(self, film: Film, done: int) -> None:
         """Show the bar, with the frames made by an earlier run."""
         from colorcli.cli.progress import Progress
+        from colorcli.media.films.hardware import describe_decoder
 
+        if self._verbose and (film.hardware or film.hardware_refused):
+            click.echo(describe_decoder(film), err=True)
         self._done, self._total = done, _frames_wanted(film, self._settings)
         self._bar = Progress(self._name, self._total, done, unit="fps", quiet=self._quiet)
         self._bar.__enter__()

@@ -30,6 +30,7 @@ from colorcli.inference.transfer import download
 from colorcli.media import shown
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
+from colorcli.media.films.hardware import choose_decoder
 from colorcli.media.films.luma_md5 import write_luma_md5
 from colorcli.media.films.parts import Parts
 from colorcli.media.films.probe import probe
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from colorcli.media.films.containers import Destination
     from colorcli.media.films.display import Deinterlace
     from colorcli.media.films.film import Film, Stream
+    from colorcli.media.films.hardware import HardwareDecoding
     from colorcli.media.pictures.metadata import Provenance
 
     OnFrame = Callable[[int, int], None]
@@ -68,6 +70,7 @@ class FilmSettings:
         crf: the quality on the encoder's own scale; None for one that is hard to tell from the source.
         preset: the encoder's speed preset; None for a fast one.
         deinterlace: deinterlace interlaced frames ("auto"), all frames ("on") or none ("off").
+        hwaccel: decode with a graphics card if its frames are those of the CPU ("auto"), or on the CPU ("off").
         start: where the output begins, in seconds; None for the beginning.
         end: where it ends; None for the end.
         stabilize: how chroma is smoothed over time.
@@ -84,6 +87,7 @@ class FilmSettings:
     crf: float | None = None
     preset: str | None = None
     deinterlace: Deinterlace = "auto"
+    hwaccel: HardwareDecoding = "off"
     start: Fraction | None = None
     end: Fraction | None = None
     stabilize: Method = "flow"
@@ -203,7 +207,7 @@ def open_film(job: Job, settings: FilmSettings) -> tuple[Film, Encoding, Destina
     Raises:
         MediaError: it cannot be read, or its output cannot be written as requested.
     """
-    film = probe(job.source, settings.deinterlace, settings.frame_rate)
+    film = choose_decoder(probe(job.source, settings.deinterlace, settings.frame_rate), settings.hwaccel)
     encoding = choose_encoding(film, job.target.suffix, settings.codec, settings.crf, settings.preset)
     return film, encoding, choose_destination(film, job.target, encoding, settings.start, settings.end)
 

@@ -396,3 +396,11 @@ def test_a_film_is_written_to_a_pipe(tmp_path, weights, film):
         for one, other in zip(decoded(film), decoded(tmp_path / "film.y4m"), strict=True)
     ]
     assert files(tmp_path) == ["film.mp4", "film.y4m"]
+
+
+def test_verbose_prints_what_decodes_the_film(colorcli, film):
+    """Only if a card may do it: otherwise the CPU always does."""
+    code, _, err = colorcli("film.mp4", "-v", "--hwaccel", "auto")
+    assert code == 0
+    assert "Decoding film.mp4 " in err
+    assert "Decoding" not in colorcli("film.mp4", "-v", "--overwrite")[2]

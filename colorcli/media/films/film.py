@@ -83,6 +83,8 @@ class Film:
         tags: the names of the tags of the whole file.
         notes: sentences for the user.
         sequence: the pictures of a film that consists of numbered files; None for others.
+        hardware: the hardware decoder of ffmpeg that decodes it, such as "cuda"; empty for the CPU.
+        hardware_refused: why no hardware decoder does; empty if one does, or none was wanted.
     """
 
     path: Path
@@ -122,6 +124,8 @@ class Film:
     tags: tuple[str, ...]
     notes: tuple[str, ...] = ()
     sequence: ImageSequence | None = None
+    hardware: str = ""
+    hardware_refused: str = ""
 
     @property
     def name(self) -> str:

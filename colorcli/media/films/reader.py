@@ -18,7 +18,7 @@ from colorcli.media.films.raw_pictures import luma_of, raw_format
 from colorcli.media.films.recordings import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -62,6 +62,10 @@ class FilmFrame:
     number: int
     alpha: NDArray[Any] | None = None
     rgb: NDArray[np.uint16] | None = None
+
+
+class _HardwareFailed(Exception):
+    """A hardware decoder failed or complained."""
 
 
 class FrameReader:
@@ -122,6 +126,18 @@ class FrameReader:
             self._frames.close()
 
     def _read(self) -> Generator[FilmFrame]:
+        """Decode all wanted frames; if hardware fails, the CPU decodes those that remain."""
+        if self._film.hardware:
+            try:
+                yield from self._wanted()
+            except _HardwareFailed:
+                self._film = replace(self._film, hardware="")
+                self._first = self._start if self._after is None else max(self._start, self._after)
+            else:
+                return
+        yield from self._wanted()
+
+    def _wanted(self) -> Generator[FilmFrame]:
         """Decode from shortly before the first wanted frame, or from the start if seeking fails."""
         near = max(Fraction(0), self._first - _SEEK_MARGIN) if self._film.seekable else Fraction(0)
         decoded = self._decode(near)
@@ -134,14 +150,14 @@ class FrameReader:
             last = Fraction(-1) if self._after is None else self._after
             while head is not None and (self._end is None or head.time < self._end):
                 if head.time >= self._start and head.time > last:
-                    last = head.time
+                    self._after = last = head.time
                     yield replace(head, number=self._number)
                     self._number += 1
                 head = next(decoded, None)
 
     def _decode(self, near: Fraction) -> Generator[FilmFrame]:
         film = self._film
-        count = 0
+        count = size = 0
         shifted = round(shift(film) / film.time_base) * film.time_base
         tick = film.time_base
         clock = Clock(1 / film.frame_rate) if film.jumps else None
@@ -156,7 +172,8 @@ class FrameReader:
                     pipe(process.stdout), format="nut", buffer_size=_BUFFER, metadata_errors="replace"
                 ) as container:
                     for packet in container.demux(video=0):
-                        if packet.size:  # the last packet is empty
+                        size = size or packet.size
+                        if packet.size == size > 0:  # the last one is empty, or cut off if ffmpeg ended early
                             ticks = (packet.pts + _EPOCH // 2) % _EPOCH - _EPOCH // 2
                             time = ticks * packet.time_base - shifted - film.start
                             if clock:
@@ -189,6 +206,8 @@ class FrameReader:
         except FfmpegFailed as error:
             lines = [str(error)]
         film = self._film
+        if film.hardware and (lines or not count):
+            raise _HardwareFailed
         if not count and self._first == 0:
             raise UnreadableMedia(
                 f"{film.name}: no frame can be decoded ({lines[-1] if lines else 'it has none'}).",
@@ -239,13 +258,20 @@ def shift(film: Film) -> int:
     return max(0, math.ceil(-film.start))
 
 
-def decoded(film: Film, near: Fraction = Fraction(0)) -> Any:
-    """Return the input of ffmpeg for a film, from a time in seconds on."""
+def decoded(film: Film, near: Fraction = Fraction(0), options: Mapping[str, str] | None = None) -> Any:
+    """Return the input of ffmpeg for a film, from a time in seconds on, with further options."""
     seek = {"ss": f"{float(near):.6f}", "noaccurate_seek": None} if near else {}
     offset = {"itsoffset": shift(film)} if film.start < 0 else {}
     decoder = {f"c:{film.index}": film.decoder} if film.decoder else {}
     return ffmpeg.input(
-        url(film.path), copyts=None, noautorotate=None, **film.input_options, **decoder, **seek, **offset
+        url(film.path),
+        copyts=None,
+        noautorotate=None,
+        **film.input_options,
+        **(options or {}),
+        **decoder,
+        **seek,
+        **offset,
     )
 
 
@@ -254,7 +280,7 @@ def _arguments(film: Film, near: Fraction, filters: str) -> list[str]:
 
     Timestamps are those of the file (`-copyts`) plus `shift`, and no frame is duplicated or dropped.
     """
-    source = decoded(film, near)
+    source = decoded(film, near, {"hwaccel": film.hardware} if film.hardware else None)
     output = source[str(film.index)].output(
         "pipe:1",
         format="nut",
@@ -270,7 +296,7 @@ def _filters(film: Film, *, alpha: bool) -> str:
     """Return the filters that give luma, with transparency below it if requested; pictures for a sequence."""
     if film.sequence:
         return f"format={raw_format(film.pixel_format)}"
-    marked = _marking(film)
+    marked = [*_unpacking(film), *_marking(film)]
     before = [*deinterlacing(film)] if alpha or film.depth > 8 else []  # bwdif takes gray of 8 bits only
     after = [] if before else [*deinterlacing(film)]
     steps = ",".join((*marked, *before, *planar(film))) or "null"
@@ -283,7 +309,12 @@ def _color_filters(film: Film) -> str:
     """Return the filters that give the colors of a film as RGB of 16 bits."""
     if film.sequence:
         return "format=rgb48le"
-    return ",".join((*_marking(film), *deinterlacing(film), *colors(film)))
+    return ",".join((*_unpacking(film), *_marking(film), *deinterlacing(film), *colors(film)))
+
+
+def _unpacking(film: Film) -> list[str]:
+    """Convert frames that a card has decoded to the planes that the CPU decodes, exactly."""
+    return [f"format={film.pixel_format}"] if film.hardware else []
 
 
 def _marking(film: Film) -> list[str]:

@@ -7,6 +7,8 @@ Rows that lie so close together that their chroma is almost the same share it; l
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 from typing import TYPE_CHECKING
 
 import cv2
@@ -60,7 +62,7 @@ class Palette:
     def __init__(self, encode: Callable[[Tensor, Tensor], Tensor]) -> None:
         self._encode = encode
         # By a, b and gray: R, G, B, and 255 once it is known. What is not touched of these 256 MB takes no memory.
-        self._table = torch.from_numpy(np.zeros(_CELLS * _CELLS * _GRAYS, np.int32))
+        self._table = _untouched(_CELLS * _CELLS * _GRAYS)
         self._lightness = gray_to_lightness(torch.linspace(0, 1, _GRAYS, dtype=torch.float64)).float().view(-1, _RUN)
 
     def join(self, gray: Tensor, cells_of: Callable[[Tensor, int], Sequence[Tensor]], alike: int) -> NDArray[np.uint8]:
@@ -113,6 +115,14 @@ class Palette:
             known = torch.full((len(part), _RUN, 4), 255, dtype=torch.uint8)
             known[..., :3] = color
             self._table.view(-1, _RUN)[part] = known.view(torch.int32)[..., 0]
+
+
+def _untouched(count: int) -> Tensor:
+    """Return zeros (count,) int32 that take memory page by page when they are written, and not in huge pages."""
+    memory = mmap.mmap(-1, 4 * count)
+    with contextlib.suppress(AttributeError, OSError):  # a system without huge pages
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return torch.frombuffer(memory, dtype=torch.int32)
 
 
 def _where(true: NDArray[np.bool_]) -> Tensor:

@@ -130,7 +130,7 @@ def _encode(
     if like.bits > kind.bits:
         lost.append(f"more than {kind.bits} bits per channel")
 
-    def all_frames() -> Iterator[EncoderFrame]:
+    def all_frames() -> Iterator[EncoderFrame]:  # which must not refer to the request: both would outlive the output
         pages = 0
         for frame in itertools.chain([first], iterator):
             if frame.pixels.shape[:2] != (height, width):
@@ -141,11 +141,11 @@ def _encode(
                         "Choose --format tiff.",
                     )
                 _check_sides(like, kind, *frame.pixels.shape[1::-1])
-            if frame.seconds and "durations" not in kind.metadata and _DURATIONS not in request.lost:
-                request.lost.append(_DURATIONS)
+            if frame.seconds and "durations" not in kind.metadata and _DURATIONS not in lost:
+                lost.append(_DURATIONS)
             pages += frame.page is not None and bool(frame.page.fields)
-            if pages > 1 and kind.name != "TIFF" and _DESCRIPTIONS not in request.lost:
-                request.lost.append(_DESCRIPTIONS)
+            if pages > 1 and kind.name != "TIFF" and _DESCRIPTIONS not in lost:
+                lost.append(_DESCRIPTIONS)
             yield EncoderFrame(frame.pixels, frame.alpha, frame.seconds, frame.page)
 
     request = encoder_input.EncodeRequest(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import struct
+import weakref
 
 import imagecodecs
 import numpy as np
@@ -259,3 +261,19 @@ def test_a_png_has_every_pixel_whatever_filter_suits_it(size, channels, dtype, t
     stream = io.BytesIO()
     write_png(stream, EncodeRequest(iter([frame]), 1, Metadata(), PROVENANCE, 90, True, 8, height * width))
     assert np.array_equal(imagecodecs.png_decode(stream.getvalue()), pixels)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "tiff", "webp", "gif", "bmp"])
+def test_a_frame_leaves_memory_as_soon_as_it_is_written(tmp_path, name):
+    """Frames that wait for the garbage collector would add up to gigabytes in a folder of large pictures."""
+    image().save(tmp_path / "a.png")
+    picture = open_picture(tmp_path / "a.png")
+    frame = next(picture.frames())
+    gone = weakref.ref(frame)
+    gc.disable()
+    try:
+        write_picture(io.BytesIO(), [frame], picture, format=name, provenance=PROVENANCE)
+        del frame
+        assert gone() is None
+    finally:
+        gc.enable()

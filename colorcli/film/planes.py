@@ -58,7 +58,7 @@ def cubic(planes: Tensor, size: tuple[int, int]) -> Tensor:
             cv2.resize(plane, size[::-1], dst=place, interpolation=cv2.INTER_CUBIC)
         return scaled
     down, across = (bicubic(*sides, planes.device) for sides in zip(planes.shape[1:], size, strict=True))
-    return down.T @ (planes @ across)
+    return down.weights @ (planes @ across.weights.T)
 
 
 def _wrapped(plane: Any) -> Tensor:

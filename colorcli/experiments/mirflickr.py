@@ -1,6 +1,6 @@
 """The six categories of the Edinburgh paper for MIRFLICKR-25000, from its annotations.
 
-The annotations (Huiskes and Lew 2008) are a text file for each topic, with the number of a picture in each line. The
+The annotations (Huiskes and Lew 2008) are a text file for each topic, with the number of a picture on each line. The
 paper names six categories, but neither their topics nor the category of a picture with several topics; both are our
 choice.
 """
@@ -80,7 +80,7 @@ def _read(annotations: Path) -> dict[int, str]:
                     "Choose the folder with animals.txt, baby.txt, bird.txt and so on.",
                 ) from None
             except (OSError, ValueError) as error:
-                raise DataError(f"{path} must have the number of a picture in each line: {error}.") from None
+                raise DataError(f"{path} must have the number of a picture on each line: {error}.") from None
             for number in numbers:
                 categories.setdefault(number, category)
     return categories

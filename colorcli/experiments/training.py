@@ -40,7 +40,7 @@ def recipe_of(experiment: Experiment, run: TrainingRun, colorizer: Colorizer) ->
     training = {**run.training, **scale.training, **own.training}
     if problems := find_problems({"epochs": 1, "batch_size": 1, **training}, TrainingSettings, "training"):
         place = f"{experiment.path}, scale {experiment.scale_name}"
-        raise UsageError("\n".join([f"{place}, is not valid:", *problems]))
+        raise UsageError("\n".join([f"{place} is not valid:", *problems]))
     network, recipe = {**scale.network, **own.network}, {**scale.recipe, **own.recipe}
     return _scaled(file, network, recipe, training, scale.input_size)
 
@@ -90,12 +90,12 @@ def first_run(folders: Sequence[Path]) -> Path:
     """Find the folder of the first run with a single stage, or else of the first stage.
 
     Raises:
-        UsageError: no run is trained.
+        UsageError: no run has been trained.
     """
     runs = [folder for folder in folders if (folder / "run.json").is_file()]
     runs += sorted(path.parent for folder in folders for path in folder.glob("*/run.json"))
     if not runs:
         raise UsageError(
-            "No run of this experiment is trained.", "Run the same command again when the weights are available."
+            "No run of this experiment has been trained.", "Run the same command again when the weights are available."
         )
     return runs[0]

@@ -31,7 +31,7 @@ def hinted_frames(
         pipeline_at: gives the pipeline that colors the frame at a time.
 
     Raises:
-        UsageError: a hint has no time, its time is outside of the film, or its place outside of the frame.
+        UsageError: a hint has no time, its time is outside the film, or its place outside the frame.
     """
     at_time: dict[Fraction, list[WrittenHint]] = defaultdict(list)
     for hint in hints:

@@ -52,7 +52,7 @@ class Hint:
             size: width and height of the upright picture, in pixels.
 
         Raises:
-            UsageError: the text is something else, or the place is outside of the picture.
+            UsageError: the text is something else, or the place is outside the picture.
         """
         return WrittenHint.parse(text).placed(*size)
 
@@ -146,7 +146,7 @@ class WrittenHint:
         """Place the hint in a picture of a size.
 
         Raises:
-            UsageError: it is outside of the picture, or was drawn on one of other proportions.
+            UsageError: it is outside the picture, or was drawn on one of other proportions.
         """
         if self.drawn_on and not _have_same_proportions(self.drawn_on, (width, height)):
             drawn = " x ".join(map(str, self.drawn_on))
@@ -157,7 +157,7 @@ class WrittenHint:
         x, y = self.x.position(width), self.y.position(height)
         if x > 1 or y > 1:
             raise UsageError(
-                f"The hint {self.x},{self.y} is outside of the picture, which is {width} x {height} pixels.",
+                f"The hint {self.x},{self.y} is outside the picture, which is {width} x {height} pixels.",
                 "Pixels are counted from 0 at the top left of the upright picture.",
             )
         radius = DEFAULT_RADIUS if self.radius is None else self.radius.share(max(width, height))

@@ -54,7 +54,7 @@ def read_strokes(path: Path) -> tuple[list[Hint], tuple[int, int]]:
         hints.append(hint)
         if len(hints) > _MAX_HINTS:
             raise UsageError(
-                f"{shown(path)} has too many strokes: more than {_MAX_HINTS} discs cover them.",
+                f"{shown(path)} has too many strokes: covering them takes more than {_MAX_HINTS} discs.",
                 "A few strokes of one color each are enough; the colors spread.",
             )
     return hints, picture.size

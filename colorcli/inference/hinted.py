@@ -100,7 +100,7 @@ def pipeline_for(job: Job, pipeline: Pipeline, hints: HintSet, *, max_pixels: in
 
     Raises:
         UnreadableMedia: there are hints for the picture, and it cannot be read.
-        UsageError: a hint lies outside of the picture, or is one for films.
+        UsageError: a hint lies outside the picture, or is one for films.
     """
     if not (written := hints.of(job.relative)):
         return pipeline

@@ -83,7 +83,7 @@ class PictureColorizer:
         """Make the pipeline with the hints of a picture.
 
         Raises:
-            UsageError: a hint is written wrongly, or lies outside of the picture; or as for `pipeline`.
+            UsageError: a hint is written wrongly, or lies outside the picture; or as for `pipeline`.
             ColorcliError: as for `pipeline`.
         """
         pipeline = self.pipeline(settings)
@@ -166,7 +166,7 @@ def _placed(picture: OpenPicture, settings: ColoringSettings) -> list[Hint]:
     """Place hints in a picture.
 
     Raises:
-        UsageError: one is written wrongly, has a time, or lies outside of the picture.
+        UsageError: one is written wrongly, has a time, or lies outside the picture.
     """
     written = [WrittenHint.parse(text) for text in settings.hints]
     for hint in written:

@@ -54,7 +54,7 @@ class Check:
 
     def __init__(self, what: str, side: int | None = None) -> None:
         if not __debug__:
-            raise UsageError("Promises are checked by assertions, which are off.", "Run Python without -O.")
+            raise UsageError("Promises are checked with assertions, which are disabled.", "Run Python without -O.")
         self._side = side
         self._registry, self._plugins = _find(what)
 

@@ -95,7 +95,7 @@ class Run:
         self._log_file = folder / "log.csv"
         if folder.resolve().is_relative_to(self.data):
             raise UsageError(
-                f"{folder} is inside {data}: the pictures of the run would be taken for photographs.",
+                f"{folder} is inside {data}: the pictures of the run would be used as photographs.",
                 "Choose a folder outside the data.",
             )
         self._check_settings()

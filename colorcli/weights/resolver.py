@@ -122,7 +122,7 @@ def _file(
     if weights.page:
         raise WeightsNotFound(
             f"{name} is not on the Hub, and colorcli does not download it.",
-            f"Download {weights.page}, then run `colorcli weights import {weights.file} --model {name}` and give the "
+            f"Download {weights.page}, then run `colorcli weights import {weights.file} --model {name}` and pass the "
             "result to --weights.",
         )
     licenses.check(name, weights)

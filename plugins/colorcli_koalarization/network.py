@@ -52,7 +52,7 @@ class KoalarizationNetwork(nn.Module):
     ) -> None:
         super().__init__()
         if width <= 0 or bins < 0 or bins == 1:
-            raise ValueError(f"width must be above 0 and bins 0 or from 2, got width {width} and bins {bins}")
+            raise ValueError(f"width must be above 0 and bins 0 or at least 2, got width {width} and bins {bins}")
         self.bins = bins
         c32, c64, c128, c256, c512 = (max(8, round(width * n / 8) * 8) for n in (32, 64, 128, 256, 512))
         encoder = [1, c64, c128, c128, c256, c256, c512, c512, c256]

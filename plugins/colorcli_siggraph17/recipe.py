@@ -65,7 +65,7 @@ class Siggraph17Recipe(Recipe):
     ) -> None:
         expect_one_of("schedule", schedule, Schedule)
         if not 0 < hint_chance <= 1 or not 0 <= revealed <= 1:
-            raise ValueError("hint_chance must be in 0..1 and above 0, and revealed in 0..1")
+            raise ValueError("hint_chance must be above 0 and at most 1, and revealed in 0..1")
         if delta <= 0:
             raise ValueError(f"delta must be above 0, got {delta}")
         self.hint_chance = hint_chance

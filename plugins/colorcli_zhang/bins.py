@@ -36,7 +36,7 @@ def circle_centers(grid: int = 16, radius: float = 128.0) -> Tensor:
     """Compute the mean ab of each cell of a grid over the Lab disc at L = 50: (Q, 2); 224 for a grid of 16.
 
     The classes of the Rome paper before the empty ones are dropped (its section 4): the disc averaged over cells
-    of 16 by 16 units, points outside of the disc left out.
+    of 16 by 16 units, without the points outside the disc.
     """
     points, _, cell = _disc(grid, radius)
     return _means(points, cell)

@@ -32,14 +32,14 @@ class Cluster:
 
     workers: int
     per_picture: float
-    start: float = 30.0  # until a worker has loaded the model
-    between_losses: float = float("inf")  # of a worker's machine
+    start: float = 30.0  # time to load the model
+    between_losses: float = float("inf")  # seconds between losses of a worker's machine
     deadly: float = 0.0  # share of pictures that end a worker
 
 
 @dataclass
 class Result:
-    """Result of a simulated run: hours, pictures done again, pictures given up, and the scheduler's own seconds."""
+    """Result of a simulated run: hours, pictures colored again or abandoned, and the scheduler's own seconds."""
 
     hours: float
     again: int

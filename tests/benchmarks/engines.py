@@ -44,7 +44,7 @@ BUNDLED = ("zhang.starter", "iizuka.starter", "koalarization.starter", "pix2pix.
 @click.command()
 @click.argument("folder", default=PHOTOGRAPHS, type=click.Path(exists=True, path_type=Path))
 @click.option("--precision", default="bf16", show_default=True)
-@click.option("--rounds", default=5, show_default=True, help="Of which the median is taken.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds; the table shows their median.")
 def main(folder: Path, precision: str, rounds: int) -> None:
     """Print a Markdown table."""
     torch.set_num_threads(1)

@@ -51,13 +51,13 @@ SIZE = (1280, 720)
 
 @click.command()
 @click.argument("film", required=False, type=click.Path(exists=True, path_type=Path))
-@click.option("--frames", "count", default=150, show_default=True, help="Of the film.")
-@click.option("--rounds", default=3, show_default=True, help="Of which the median is taken.")
+@click.option("--frames", "count", default=150, show_default=True, help="Frames of the film to color.")
+@click.option("--rounds", default=3, show_default=True, help="Rounds; the table shows their median.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--engine", default="torch", show_default=True, help="torch or openvino.")
-@click.option("--demo-frames", default=8, show_default=True, help="Of the demo's chain, which is slow.")
+@click.option("--demo-frames", default=8, show_default=True, help="Frames for the demo's chain, which is slow.")
 def main(film: Path | None, count: int, rounds: int, device: str, engine: str, demo_frames: int) -> None:
-    """Print a Markdown table of frames a second; FILM is brought to 1280x720."""
+    """Print a Markdown table of frames a second; FILM is scaled to 1280x720."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = probe(make_clip(folder / "clip.mp4", film, count))
@@ -113,7 +113,7 @@ def make_clip(path: Path, film: Path | None, count: int) -> Path:
 
 
 def pictures(film: Path | None):
-    """Yield the frames of a film, or ones made here."""
+    """Yield the frames of a film, or of a generated one."""
     if film is not None:
         with av.open(str(film)) as container:
             yield from container.decode(video=0)

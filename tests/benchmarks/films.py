@@ -60,10 +60,10 @@ class Clip:
 @click.command()
 @click.argument("films", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--model", "name", default="zhang.starter", show_default=True)
-@click.option("--size", default=256, show_default=True, help="Of the longer side at which colors are steadied.")
-@click.option("--strip", type=click.Path(path_type=Path), help="Draw frames of the first film: a PNG.")
-@click.option("--at", default=0, show_default=True, help="The first frame to draw.")
-@click.option("--step", default=4, show_default=True, help="Frames from one that is drawn to the next.")
+@click.option("--size", default=256, show_default=True, help="Longer side at which colors are stabilized.")
+@click.option("--strip", type=click.Path(path_type=Path), help="PNG for frames of the first film, side by side.")
+@click.option("--at", default=0, show_default=True, help="First frame to draw.")
+@click.option("--step", default=4, show_default=True, help="Draw every Nth frame.")
 def main(films: Sequence[Path], name: str, size: int, strip: Path | None, at: int, step: int) -> None:
     """Print a Markdown table for FILMS, which have true colors."""
     model = load(name, device="cpu")
@@ -86,7 +86,7 @@ def main(films: Sequence[Path], name: str, size: int, strip: Path | None, at: in
 
 
 def colorings(clip: Clip) -> dict[str, tuple[list[Plane], int, float]]:
-    """Color a clip in every way: the chroma, how many frames were predicted, and the seconds besides predicting."""
+    """Color a clip in each way: the chroma, how many frames were predicted, and the seconds spent on the rest."""
     count = len(clip.lightness)
     ways = {"true": (clip.true, 0, 0.0), "per frame": (clip.predicted, count, 0.0)}
     for method in ("average", "flow"):
@@ -111,7 +111,7 @@ def steadied(clip: Clip, method: str) -> list[Plane]:
 
 
 def between_keys(clip: Clip, every: int | None) -> tuple[list[Plane], int]:
-    """Carry the predicted chroma of key frames; also how many there were."""
+    """Propagate the predicted chroma of key frames; return it and their number."""
     number = {id(lightness): index for index, lightness in enumerate(clip.lightness)}
     asked: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Print the whole table of speeds on a GPU.
+"""Print the table of speeds on a GPU.
 
     python tests/benchmarks/gpu.py [--device cuda] [--model zhang.starter] [--quick]
 
@@ -36,9 +36,9 @@ FILMS = {"1080p": (1920, 1080), "4K": (3840, 2160)}
 
 @click.command()
 @click.option("--device", default="cuda", show_default=True)
-@click.option("--rounds", default=3, show_default=True, help="Of which the median is taken.")
-@click.option("--model", "wanted", multiple=True, help="One of them; may be repeated. [default: all]")
-@click.option("--quick", is_flag=True, help="Few and small pictures and one model, to see that it runs.")
+@click.option("--rounds", default=3, show_default=True, help="Rounds; the table shows their median.")
+@click.option("--model", "wanted", multiple=True, help="Model to measure; may be repeated. [default: all]")
+@click.option("--quick", is_flag=True, help="One model and a few small pictures, to check that the script runs.")
 def main(device: str, rounds: int, wanted: tuple[str, ...], quick: bool) -> None:
     """Print a Markdown table."""
     if device.startswith("cuda") and not torch.cuda.is_available():
@@ -57,14 +57,14 @@ def main(device: str, rounds: int, wanted: tuple[str, ...], quick: bool) -> None
                 settings = [Setting(model, own, device=device, offline=True, way=way) for way in ("colorcli", "floor")]
                 try:
                     speed, floor = measure(settings, source, folder / "out", rounds=rounds)
-                except ColorcliError as error:  # one that does not fit leaves the others
+                except ColorcliError as error:  # such as too little memory: the others are still measured
                     click.echo(f"| {what} | {model} | | {error.message} | | | |")
                     continue
                 report(what, speed, floor)
 
 
 def sources(folder: Path, quick: bool) -> Iterator[tuple[str, Path]]:
-    """Make the folders and films, each when it is needed, so that the first figures appear at once."""
+    """Make the folders and films, each only when it is needed: the first figures appear at once."""
     pictures = {"folder of 500x375": (SMALL, 256), "folder of 12 MP": (LARGE, 32)}
     for what, (size, count) in pictures.items():
         source = folder / what.replace(" ", "-")

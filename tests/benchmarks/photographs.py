@@ -52,9 +52,9 @@ ENGINES = ("torch", "openvino") if is_installed() else ("torch",)
 
 
 @click.command()
-@click.option("--pictures", default=24, show_default=True, help="In the folder of small ones.")
-@click.option("--rounds", default=5, show_default=True, help="Of which the median is taken.")
-@click.option("--one", hidden=True, help="In a process of its own.")
+@click.option("--pictures", default=24, show_default=True, help="Pictures in the folder of small ones.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds; the table shows their median.")
+@click.option("--one", hidden=True, help="Measure in a process of its own.")
 @click.option("--source", type=click.Path(path_type=Path), hidden=True)
 @click.option("--weights", type=click.Path(path_type=Path), hidden=True)
 def main(pictures: int, rounds: int, one: str | None, source: Path | None, weights: Path | None) -> None:
@@ -154,7 +154,7 @@ def measure_alone(name: str, source: Path, weights: Path) -> None:
 
 
 def peak_memory() -> float:
-    """Return the peak memory of this process in GB; rusage would count that of the parent, too."""
+    """Return the peak memory of this process in GB; rusage would include the memory of its parent."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.split("VmHWM:")[1].split()[0]) / 1e6
 
@@ -210,7 +210,7 @@ def run_network(model: Model, count: int) -> None:
 
 def demo(network: nn.Module, path: Path) -> None:
     """Do what the published demo does."""
-    from skimage.color import lab2rgb, rgb2lab  # here, so that it does not count as memory of ours
+    from skimage.color import lab2rgb, rgb2lab  # imported here, to leave it out of the memory of colorcli
 
     picture = np.asarray(Image.open(path).convert("RGB"))
     small = np.asarray(Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC))

@@ -185,7 +185,7 @@ def serve():
 
 
 def write_film(path):
-    """Write a film of five shots, each a photograph that the camera comes closer to."""
+    """Write a film of five shots, each zooming in on a photograph."""
     with av.open(str(path), "w") as film:
         stream = film.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 960, 540, "yuv420p"

@@ -72,7 +72,7 @@ def predictions(folder: Path, model: Model) -> Iterator[tuple[Tensor, Tensor, Te
 
 
 def row(name: str, pictures: Sequence[tuple[Tensor, Tensor, Tensor]]) -> str:
-    """Write a row of the table of photographs."""
+    """Format a row of the table of photographs."""
     lightness, true, ab = (torch.cat(planes) for planes in zip(*pictures, strict=True))
     dark = lightness[:, 0] < DARK
     errors = (ab - true).square().sum(dim=1)

@@ -240,7 +240,7 @@ def test_without_assertions_nothing_is_called_kept():
     command = [sys.executable, "-O", "-m", "colorcli", "plugins", "check", "zhang"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: Promises are checked by assertions, which are off.")
+    assert done.stderr.startswith("error: Promises are checked with assertions, which are disabled.")
 
 
 def test_checking_needs_no_pytest():

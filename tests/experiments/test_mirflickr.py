@@ -56,7 +56,7 @@ def test_a_manifest_is_replaced_only_on_request(mirflickr, capsys):
 def test_other_folders_are_errors(mirflickr, capsys):
     (mirflickr / "annotations" / "tree.txt").write_text("oak")
     assert run(mirflickr) == 1
-    assert "tree.txt must have the number of a picture in each line" in capsys.readouterr().err
+    assert "tree.txt must have the number of a picture on each line" in capsys.readouterr().err
     (mirflickr / "annotations" / "tree.txt").unlink()
     assert run(mirflickr) == 1
     assert "Annotation not found" in capsys.readouterr().err

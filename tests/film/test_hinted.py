@@ -56,7 +56,7 @@ def test_different_hints_are_different_settings():
     [
         ("50%,50%=red", "has no time, and"),
         ("50%,50%@1:00=red", "no frame at"),
-        ("900,50%@0.1=red", "is outside of the picture, which is 64 x 48 pixels"),
+        ("900,50%@0.1=red", "is outside the picture, which is 64 x 48 pixels"),
     ],
 )
 def test_a_hint_that_does_not_fit_is_refused(film, text, problem):

@@ -44,7 +44,7 @@ def test_positions_in_percent_are_of_each_side_and_radii_of_the_longer_one():
 
 @pytest.mark.parametrize("text", ["200,0=red", "0,50=red", "101%,0=red"])
 def test_a_hint_outside_of_the_picture_is_refused(text):
-    with pytest.raises(UsageError, match="outside of the picture, which is 200 x 50 pixels"):
+    with pytest.raises(UsageError, match="outside the picture, which is 200 x 50 pixels"):
         WrittenHint.parse(text).placed(200, 50)
 
 

@@ -143,7 +143,7 @@ def test_outputs_with_the_same_hints_are_done_and_others_are_not_replaced(folder
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("900,3=red", "is outside of the picture"), ("3,3@0:12=red", "has a time, but")]
+    ("text", "problem"), [("900,3=red", "is outside the picture"), ("3,3@0:12=red", "has a time, but")]
 )
 def test_a_hint_that_does_not_fit_stops_its_picture_only(folder, text, problem):
     outcomes = run(folder, {"a.png": (WrittenHint.parse(text),)})

@@ -182,7 +182,7 @@ SETTINGS = {
     "a model that is a path": (b'{"model": "../../etc/passwd"}', "A model must be COLORIZER or COLORIZER.TAG"),
     "an address as a model": (b'{"model": "hf://evil/x/y.safetensors"}', "Colorizer not found: hf://evil/x/y."),
     "a hint that is none": (b'{"hints": ["red"]}', "A hint must be X,Y=COLOR, got 'red'."),
-    "a hint outside": (b'{"hints": ["900,1=red"]}', "The hint 900,1 is outside of the picture"),
+    "a hint outside": (b'{"hints": ["900,1=red"]}', "The hint 900,1 is outside the picture"),
     "a hint of a film": (
         b'{"hints": ["1,1@0:12=red"]}',
         "The hint 1,1@12=#ff0000 has a time, but a.png is not a film.",

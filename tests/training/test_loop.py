@@ -224,7 +224,7 @@ def test_gray_photographs_do_not_count(tiny, tmp_path):
 
 
 def test_a_run_inside_its_data_is_an_error(photographs, tiny):
-    with pytest.raises(UsageError, match="would be taken for photographs"):
+    with pytest.raises(UsageError, match="would be used as photographs"):
         resume(tiny, photographs, photographs / "run")
     assert not (photographs / "run").exists()
 

@@ -48,10 +48,9 @@ def check_reading_back(film: Film, encoding: Encoding, suffix: str) -> None:
                 continue
     apart = [abs(time - wanted) for time, wanted in zip(sorted(found), times, strict=False)]
     if len(found) != _FRAMES or max(apart) > 1 / film.frame_rate / 2:
-        count = f"only {len(found)} of {_FRAMES}" if len(found) < _FRAMES else f"{len(found)} instead of {_FRAMES}"
-        problem = count if len(found) != _FRAMES else "they have other times"
+        problem = "their times changed" if len(found) == _FRAMES else f"{len(found)} came back instead of {_FRAMES}"
         raise UsageError(
-            f"{encoding.codec} cannot be used: of frames that were encoded for trial and read back, {problem}.",
+            f"{encoding.codec} cannot be used: when trial frames were encoded and read back, {problem}.",
             "Choose another --codec, such as libx264 or ffv1.",
         )
 

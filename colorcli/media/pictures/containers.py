@@ -83,7 +83,7 @@ def jpeg_frame(data: bytes) -> JpegFrame:
         if marker in _FRAME_MARKERS and len(body) >= 6:
             bits, height, width, components = struct.unpack_from(">BHHB", body)
             return JpegFrame(bits, width, height, components, marker)
-    raise ValueError("it has no header of a picture")
+    raise ValueError("it has no picture header")
 
 
 def jpeg_end(data: bytes) -> int:

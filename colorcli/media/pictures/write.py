@@ -58,8 +58,8 @@ def write_picture(
     kind = _target_format(target, like, format)
     if like.count > 1 and not kind.holds_many:
         raise UnwritableMedia(
-            f"{like.name}: it has {like.count} frames or pages, and a {kind.name} file holds one.",
-            "Choose a format that holds many: --format tiff, png, webp or gif.",
+            f"{like.name}: it has {like.count} frames or pages, but a {kind.name} file can have only one.",
+            "Choose a format that can have several: --format tiff, png, webp or gif.",
         )
     if not isinstance(target, Path):
         whole = BytesIO()
@@ -137,7 +137,7 @@ def _encode(
                 if not kind.holds_sizes:
                     raise UnwritableMedia(
                         f"{like.name}: it has a page of {width} x {height} and one of {frame.pixels.shape[1]} x "
-                        f"{frame.pixels.shape[0]} pixels, and those of a {kind.name} file must have one size.",
+                        f"{frame.pixels.shape[0]} pixels, but those of a {kind.name} file must have the same size.",
                         "Choose --format tiff.",
                     )
                 _check_sides(like, kind, *frame.pixels.shape[1::-1])

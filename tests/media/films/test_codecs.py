@@ -100,7 +100,7 @@ def test_what_the_trial_accepts_the_run_encodes(tmp_path, codec, suffix):
 def test_an_encoder_whose_frames_do_not_come_back_is_rejected(film, codec):
     if codec not in encoders():
         pytest.skip("this ffmpeg was built without it")
-    with pytest.raises(UsageError, match=f"{codec} cannot be used: of frames that were encoded for trial"):
+    with pytest.raises(UsageError, match=f"{codec} cannot be used: when trial frames were encoded"):
         choose_encoding(film, ".mkv", codec)
 
 

@@ -186,8 +186,8 @@ def test_sides_that_are_not_multiples_of_8_are_an_error():
     ("hyperparameters", "said"),
     [
         ({"width": 0.0}, "width must be above 0"),
-        ({"bins": 1}, "bins 0 or from 2"),
-        ({"bins": -1}, "bins 0 or from 2"),
+        ({"bins": 1}, "bins 0 or at least 2"),
+        ({"bins": -1}, "bins 0 or at least 2"),
         ({"extractor": "vgg16"}, "extractor must be one of inception-resnet-v2, inception-v3"),
         ({"extractor": "none", "dimensions": 4}, "dimensions must be from 1 to 0 for the extractor none, got 4"),
         ({"extractor": "resnet34-grey", "extractor_size": 8}, "size 32 or more"),

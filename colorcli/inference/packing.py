@@ -77,7 +77,7 @@ class _Packed:
         self._settings = convolution.padding, convolution.stride, convolution.dilation, convolution.groups
         self.activation = activation
         self.is_used = is_used
-        self._weights: dict[torch.Size, tuple[Tensor, Tensor | None]] = {}  # by the shape of the kernel
+        self._weights: dict[tuple[torch.Size, int], tuple[Tensor, Tensor | None]] = {}
 
     def give_up(self) -> None:
         """Let torch compute from now on."""
@@ -94,11 +94,13 @@ class _Packed:
             return self.activation.in_torch(plain) if self.activation.in_torch else plain
         if x.dtype != weight.dtype:
             x = x.to(weight.dtype)
-        if weight.shape not in self._weights:  # two threads may do it at once, with the same result
+        # The best layout for two threads makes one thread five times as slow.
+        form = weight.shape, torch.get_num_threads()
+        if form not in self._weights:  # two threads may do it at once, with the same result
             layout = torch.ops.mkldnn._reorder_convolution_weight(weight, *self._settings, x.shape)
-            self._weights[weight.shape] = layout, None if bias is None else bias.to(weight.dtype)
+            self._weights[form] = layout, None if bias is None else bias.to(weight.dtype)
         result: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, *self._weights[weight.shape], *self._settings, self.activation.name, self.activation.bounds, ""
+            x, *self._weights[form], *self._settings, self.activation.name, self.activation.bounds, ""
         )
         return result
 

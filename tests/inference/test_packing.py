@@ -147,3 +147,16 @@ def test_a_strided_convolution_is_computed_alike_for_even_and_odd_sides_in_any_o
         place(network, BF16)
         for each, wanted in zip(pictures, expected, strict=True):
             assert torch.allclose(network(each).float(), wanted, atol=0.05)
+
+
+@needs_packing
+def test_weights_are_laid_out_anew_for_another_number_of_threads():
+    network = place(chain(), BF16)
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2, 1):
+            torch.set_num_threads(number)
+            computed(network)
+    finally:
+        torch.set_num_threads(threads)
+    assert {len(each._weights) for each in packed_layers(network)} == {2}

@@ -43,6 +43,7 @@ class Progress:
     ) -> None:
         display = _Display if quiet else _Bar if sys.stderr.isatty() else _Log
         self._display = display(what, total, done, unit)
+        self._out_is_terminal = sys.stdout.isatty()  # while rich shows a bar, before its version 15, it never is
         self._before = done
         self._done = done
         self._unit = unit
@@ -85,7 +86,7 @@ class Progress:
 
     def result(self, text: str) -> None:
         """Print a line of results on standard output, above the bar if both are on the terminal."""
-        if sys.stdout.isatty():
+        if self._out_is_terminal:
             self._display.print_above(text)
         else:
             click.echo(text)

@@ -14,7 +14,7 @@ from colorcli_koalarization.extractors import Extractor
 from colorcli_koalarization.network import KoalarizationNetwork
 from colorcli_koalarization.pretrained import give_weights
 from colorcli_pix2pix.resnet import ResNet34
-from tests.hub import serve
+from tests.hub import serve, turn_to
 from tests.site_packages import SitePackages
 
 
@@ -174,13 +174,6 @@ def downloads(tmp_path, monkeypatch, nobody):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "huggingface"))
     turn_to(nobody, monkeypatch)
     return tmp_path
-
-
-def turn_to(endpoint, monkeypatch):
-    """The client reads HF_ENDPOINT when it is imported, which is long ago."""
-    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
 
 def published(name):

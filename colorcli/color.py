@@ -103,8 +103,7 @@ def gray_rgb(
     Returns:
         R'G'B' in 0..1, or its normalized values.
     """
-    luminance = _cube((lightness + 16) / 116)
-    gray = linear_to_srgb(luminance.clamp(0, 1))
+    gray = linear_to_srgb(lightness_to_luminance(lightness).clamp(0, 1))
     return (gray - _per_channel(mean, gray)) / _per_channel(std, gray)
 
 

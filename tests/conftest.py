@@ -12,6 +12,11 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # workers share the cores; this c
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Names bytes by their argument: profiles hold the time, and xdist's workers have to agree on the names of tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def modules_of_temporary_folders_are_forgotten(tmp_path_factory):
     """Otherwise a module that a test wrote and imported would shadow another test's module of the same name."""

@@ -13,7 +13,7 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # workers share the cores; this c
 
 
 def pytest_make_parametrize_id(config, val, argname):
-    """Names bytes by their argument: profiles hold the time, and xdist's workers have to agree on the names of tests."""
+    """Names bytes by their argument: color profiles hold the time, and workers have to agree on the names of tests."""
     return argname if isinstance(val, bytes) else None
 
 

@@ -24,6 +24,7 @@ from colorcli.hints.files import HintSet
 from colorcli.inference.hinted import HintedPipeline, pipeline_for
 from colorcli.inference.outcomes import PictureOutcome
 from colorcli.inference.transfer import is_out_of_memory, start_worker
+from colorcli.jobs import of_copy
 from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, Frame, Picture, Provenance, open_picture
 from colorcli.media.pictures.provenance import read_provenance
 from colorcli.media.pictures.tone import is_in_color, tone_of
@@ -167,7 +168,7 @@ class _Group:
         exists, pipeline = job.target.exists(), self._pipeline_of(job)
         if not settings.overwrite:
             if settings.kind == "color" and not settings.recolor:
-                copy = _copy_of(job)
+                copy = of_copy(job).target
                 for target in [job.target, *([copy] if copy != job.target else [])]:
                     if is_copy(job.source, target):
                         return PictureOutcome(job, done_before=True, kind="copy", copied_to=target)
@@ -203,7 +204,7 @@ class _Group:
         """Copy a picture that is already in color."""
         if self._settings.kind == "entropy":
             return PictureOutcome(job, kind="skipped")
-        target = _copy_of(job)
+        target = of_copy(job).target
         if target.exists() and not self._settings.overwrite:
             raise OutputExists(
                 f"{shown(target)} already exists.", "Replace it with --overwrite, or write to another place with -o."
@@ -310,12 +311,6 @@ def color_pages(pipeline: Pipeline, pages: Iterable[Frame], kept: list[None], *,
 
 def _hints_of(pipeline: Pipeline) -> tuple[str, ...]:
     return tuple(str(hint) for hint in pipeline.hints) if isinstance(pipeline, HintedPipeline) else ()
-
-
-def _copy_of(job: Job) -> Path:
-    """Return where a picture that is copied goes: to the target, with the suffix of the source."""
-    suffix = job.source.suffix
-    return job.target if job.target.suffix.lower() == suffix.lower() else job.target.with_suffix(suffix)
 
 
 def is_copy(source: Path, target: Path) -> bool:

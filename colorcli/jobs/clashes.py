@@ -7,8 +7,9 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from colorcli.errors import UsageError
-from colorcli.jobs.folders import SEVERAL, identity
+from colorcli.jobs.folders import identity
 from colorcli.jobs.job import Job, Plan
+from colorcli.jobs.outputs import SEVERAL
 from colorcli.media import shown
 from colorcli.storage import RemotePath
 

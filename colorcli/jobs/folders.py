@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorcli.errors import UnreadableMedia
 from colorcli.jobs.job import Job
-from colorcli.jobs.outputs import is_film_file, stem_of, with_film_suffix, with_suffix_of
+from colorcli.jobs.outputs import is_film_file, names_of_inputs, with_film_suffix, with_suffix_of
 from colorcli.media import formats, shown
 from colorcli.media.films import SUFFIXES
 from colorcli.media.films.sequences import SUFFIXES as NUMBERED
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
     from colorcli.errors import ColorcliError
     from colorcli.media.formats import Format
-
-SEVERAL = re.compile(r"(.+)-(?:\d+|entropy)")
-"""The stem of one output of several."""
 
 
 def folder_jobs(
@@ -86,7 +82,7 @@ def _walk(
         yield pattern
     for entry in entries:
         path = entry if isinstance(entry, Path) else Path(entry.path)
-        if names & _colored_from(path):  # the output of an earlier run on a single file or folder
+        if names & names_of_inputs(path):  # the output of an earlier run on a single file or folder
             continue
         if entry.is_dir():
             if not outputs or identity(path) not in outputs:
@@ -98,24 +94,6 @@ def _walk(
                 yield path
             elif entry.is_symlink() and not path.exists():
                 problems.append((path, UnreadableMedia(f"{shown(path)}: the target of this link does not exist.")))
-
-
-def _colored_from(path: Path) -> set[str]:
-    """Return what an output beside its input may be made from: photo.jpg for photo-color.jpg; nothing for other names.
-
-    Several colorings are numbered. A film may have become a Matroska file, and a picture one of any other format.
-    """
-    stem = whole = stem_of(path)
-    if several := SEVERAL.fullmatch(stem):
-        stem = several[1]
-    if not stem.endswith("-color"):
-        return set()
-    name = stem.removesuffix("-color")
-    same = {name + path.name.removeprefix(whole)}
-    if not path.suffix:  # a folder
-        return same
-    suffixes = SUFFIXES if path.suffix == ".mkv" else formats.BY_SUFFIX
-    return same | {name + each for suffix in suffixes for each in (suffix, suffix.upper())}
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from colorcli.media.formats import Format
 
 
+SEVERAL = re.compile(r"(.+)-(?:\d+|entropy)")
+"""The stem of one output of several."""
+
+
 def numbered(job: Job, number: int) -> Job:
     """Return the job of one coloring of several: `a-color.jpg` becomes `a-color-2.jpg`."""
     stem = stem_of(job.target)
@@ -29,6 +34,32 @@ def numbered(job: Job, number: int) -> Job:
 def of_entropy(job: Job) -> Job:
     """Return the job of the map of how uncertain the colors are: `a-color-entropy.png`."""
     return replace(job, target=job.target.with_name(f"{stem_of(job.target)}-entropy.png"))
+
+
+def of_copy(job: Job) -> Job:
+    """Return the job of a picture that is already in color: its copy has the suffix of the source, not of --format."""
+    target, suffix = job.target, job.source.suffix
+    if target.suffix.lower() == suffix.lower() or stem_of(target) == target.name:
+        return job
+    return replace(job, target=target.with_name(stem_of(target) + suffix))
+
+
+def names_of_inputs(path: Path) -> set[str]:
+    """Return the names that a file may be an output of: photo.jpg and others for photo-color.jpg, none for most names.
+
+    Several colorings are numbered. A film may have become a Matroska file, and a picture one of any other format.
+    """
+    stem = whole = stem_of(path)
+    if several := SEVERAL.fullmatch(stem):
+        stem = several[1]
+    if not stem.endswith("-color"):
+        return set()
+    name = stem.removesuffix("-color")
+    same = {name + path.name.removeprefix(whole)}
+    if not path.suffix:  # a folder
+        return same
+    suffixes = SUFFIXES if path.suffix == ".mkv" else formats.BY_SUFFIX
+    return same | {name + each for suffix in suffixes for each in (suffix, suffix.upper())}
 
 
 def output_root(source: Path, inputs: Sequence[Path], output: Path | None) -> Path | None:

@@ -99,6 +99,20 @@ def test_a_copy_keeps_its_format_where_others_are_converted(mixed, tmp_path):
     assert run(mixed, tmp_path / "out", format="png")["color.jpg"].done_before
 
 
+def test_a_picture_with_an_unknown_suffix_is_colored_or_copied_to_a_name_of_its_own(mixed):
+    names = {"gray.png": "gray.dat", "color.jpg": "color.dat"}
+    for old, new in names.items():
+        (mixed / old).rename(mixed / new)
+    (mixed / "notes.txt").write_text("not a picture")
+    outcomes = {new: run(mixed / new)[new] for new in (*names.values(), "notes.txt")}
+    assert {name: (outcome.kind, outcome.output.name, outcome.done_before) for name, outcome in outcomes.items()} == {
+        "gray.dat": ("color", "gray.dat-color", False),
+        "color.dat": ("copy", "color.dat-color", False),
+        "notes.txt": ("color", "notes.txt-color", False),
+    }
+    assert [name for name, outcome in outcomes.items() if outcome.error] == ["notes.txt"]
+
+
 def test_a_picture_in_color_has_no_entropy(mixed, tmp_path):
     outcomes = run(mixed, tmp_path / "out", kind="entropy")
     assert outcomes["color.jpg"].kind == "skipped"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from colorcli.errors import UsageError
-from colorcli.jobs import numbered, of_entropy, plan
+from colorcli.jobs import Job, numbered, of_copy, of_entropy, plan
 from tests.jobs.plans import moves, touch
 
 
@@ -34,6 +34,21 @@ def test_several_outputs_of_a_picture_have_names_of_their_own(here):
     found = plan([Path("a.v1.jpg"), Path("plain")], None).jobs
     assert [numbered(job, 2).target.name for job in found] == ["a.v1-color-2.jpg", "plain-color-2"]
     assert [of_entropy(job).target.name for job in found] == ["a.v1-color-entropy.png", "plain-color-entropy.png"]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "copy"),
+    [
+        ("a.jpg", "b.png", "b.jpg"),
+        ("a.JPG", "a.v1-color.png", "a.v1-color.JPG"),
+        ("a.jpg", "a-color.JPG", "a-color.JPG"),
+        ("scan.dat", "scan.dat-color", "scan.dat-color"),
+        ("scan.dat", "b.png", "b.dat"),
+        ("plain", "plain-color", "plain-color"),
+    ],
+)
+def test_a_copy_has_the_suffix_of_its_source_and_never_its_name(source, target, copy):
+    assert of_copy(Job(Path(source), Path(target), source)).target == Path(copy)
 
 
 def test_a_name_and_a_format_that_contradict_each_other_are_an_error(here):

@@ -129,8 +129,10 @@ def serve(
 
         from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS
         from colorcli.plugin.registry import Registry
-        from colorcli.serve.app import Access, Limits, Server
+        from colorcli.serve.app import Server
+        from colorcli.serve.guard import Access
         from colorcli.serve.models import ModelCache
+        from colorcli.serve.requests import Limits
 
         limits = Limits(max_pixels or DEFAULT_MAX_PIXELS, max_upload * 10**6, max_waiting)
         access = Access(token, server.names_of(host, allow_host), server.is_everywhere(host))

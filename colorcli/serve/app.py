@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,11 +33,12 @@ from colorcli.serve.coloring import ColoredFile, PictureColorizer
 from colorcli.serve.command import command_line
 from colorcli.serve.film_api import FilmApi
 from colorcli.serve.films import FilmNotFound
-from colorcli.serve.guard import Guard, refused
+from colorcli.serve.guard import Access, Guard, refused
 from colorcli.serve.models import describe_models
 from colorcli.serve.page import render_page
 from colorcli.serve.request_queue import ClientGone, RequestQueue, TooManyRequests, UploadBudget
 from colorcli.serve.requests import (
+    Limits,
     announced_length,
     as_download,
     as_shown,
@@ -76,38 +76,6 @@ _UPLOADS = 4  # uploads of the largest size that may arrive and wait at the same
 _ROUND = 60.0  # seconds between searches for models and pictures that are no longer used
 _FORM = "For example: curl -F picture=@a.jpg -F 'settings={}' ..."
 _ROOM = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What requests may ask for.
-
-    Attributes:
-        max_pixels: largest frame, in pixels.
-        max_bytes: largest file, in bytes.
-        most_waiting: requests that wait for their turn; more are refused.
-        memory: bytes of the pictures that are kept for the page, except for the one in use.
-    """
-
-    max_pixels: int
-    max_bytes: int = 200 * 10**6
-    most_waiting: int = 64
-    memory: int = 512 * 2**20
-
-
-@dataclass
-class Access:
-    """Who may use the server.
-
-    Attributes:
-        token: the token that requests must contain.
-        names: the names that the server may be called by.
-        any_address: whether any IP address is one of them.
-    """
-
-    token: str
-    names: frozenset[str]
-    any_address: bool = False
 
 
 class _InMemory(MultiPartParser):
@@ -173,7 +141,7 @@ class Server:
             Exception: _bug,
         }
         starlette = Starlette(routes=routes, exception_handlers=handlers, lifespan=self._lifespan)
-        self.app = Guard(starlette, token=access.token, names=access.names, any_address=access.any_address)
+        self.app = Guard(starlette, access)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -16,8 +17,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,21 +44,33 @@ _UNKNOWN_VISITOR = """<!doctype html><html lang="en"><meta charset="utf-8"><titl
 <h1>The token is missing</h1><p>Open the whole address that <code>colorcli serve</code> printed.</p></html>"""
 
 
-class Guard:
-    """Refuses requests of strangers, and tells browsers what the page may do.
+@dataclass(frozen=True)
+class Access:
+    """Who may use the server.
 
-    Args:
-        app: the app that handles allowed requests.
+    Attributes:
         token: the token that requests must contain.
         names: the names that the server may be called by in a Host header, in lower case.
         any_address: whether it may also be called by any IP address, as it is where it listens on all of them.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, names: Iterable[str], any_address: bool) -> None:
+    token: str
+    names: frozenset[str]
+    any_address: bool = False
+
+
+class Guard:
+    """Refuses requests of strangers, and tells browsers what the page may do.
+
+    Args:
+        app: the app that handles allowed requests.
+        access: who may use the server.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
-        self._token = token.encode()
-        self._names = frozenset(names)
-        self._any_address = any_address
+        self._access = access
+        self._token = access.token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -106,7 +117,7 @@ class Guard:
         if match is None:
             return False
         name = match[1].lower()
-        return name in self._names or (self._any_address and _is_address(name.strip("[]")))
+        return name in self._access.names or (self._access.any_address and _is_address(name.strip("[]")))
 
 
 def refused(status: int, message: str, hint: str = "") -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,6 +22,23 @@ if TYPE_CHECKING:
 
 _MIN_RATE = 100_000  # bytes per second of an upload
 _UPLOAD_SECONDS = 30.0  # seconds more, for any upload
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What requests may ask for.
+
+    Attributes:
+        max_pixels: largest frame, in pixels.
+        max_bytes: largest file, in bytes.
+        most_waiting: requests that wait for their turn; more are refused.
+        memory: bytes of the pictures that are kept for the page, except for the one in use.
+    """
+
+    max_pixels: int
+    max_bytes: int = 200 * 10**6
+    most_waiting: int = 64
+    memory: int = 512 * 2**20
 
 
 def announced_length(request: Request, most: int) -> int:

@@ -12,8 +12,10 @@ from urllib.parse import quote
 
 from colorcli import load
 from colorcli.plugin.registry import Registry
-from colorcli.serve.app import Access, Limits, Server
+from colorcli.serve.app import Server
+from colorcli.serve.guard import Access
 from colorcli.serve.models import ModelCache
+from colorcli.serve.requests import Limits
 from colorcli.serve.server import HttpServer, address_of, listen, names_of
 from tests.tiny import write_tiny_weights
 

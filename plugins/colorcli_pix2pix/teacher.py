@@ -1,4 +1,8 @@
-"""The teacher of a router: a pretrained classifier, fine-tuned to the categories (Hinton et al. 2015)."""
+"""The teacher of a router: a pretrained classifier, fine-tuned to the categories.
+
+The router learns from its answers (Hinton et al. 2015) and from its embeddings (Romero et al. 2015), which say more of a
+picture than one of six categories does.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from torch.nn import functional
 from colorcli.encoders import EncoderTraining, GrayEncoder
 from colorcli.training.optimization import Optimization, learning_rate_factor
 from colorcli_pix2pix.categories import CATEGORIES
+from colorcli_pix2pix.resnet import ResNet34
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,10 +36,24 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.categories.weight)
         nn.init.zeros_(self.categories.bias)
 
-    def forward(self, lightness: Tensor) -> Tensor:
-        """Compute logits (B, categories) from L* (B, 1, H, W) in 0..100."""
-        logits: Tensor = self.categories(self.encoder.embed(self.encoder(lightness)))
-        return logits.float()
+    def forward(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute logits (B, categories) and the embedding (B, dimensions) from L* (B, 1, H, W) in 0..100."""
+        embedding = self.encoder.embed(self.encoder(lightness))
+        return self.categories(embedding).float(), embedding.float()
+
+
+class Student(nn.Module):
+    """A router that also predicts its teacher's embedding, by a layer that is not needed once it has learned."""
+
+    def __init__(self, router: ResNet34, dimensions: int) -> None:
+        super().__init__()
+        self.router = router
+        self.projection = nn.Linear(router.fc.in_features, dimensions)
+
+    def forward(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute logits (B, categories) and an embedding (B, dimensions) from L* (B, 1, H, W) in 0..100."""
+        features = self.router.features(lightness)
+        return self.router.fc(features).float(), self.projection(features).float()
 
 
 class Teacher:
@@ -43,12 +62,16 @@ class Teacher:
     Args:
         encoder: the name of a `colorcli.encoders.GrayEncoder`.
         pretrained: the source of its weights, see `colorcli.encoders.give_weights`.
+
+    Attributes:
+        dimensions: length of its embedding.
     """
 
     def __init__(self, encoder: str, pretrained: str) -> None:
         self._encoder = EncoderTraining(pretrained, _ENCODER_RATE)
         self._classifier = Classifier(encoder)
         self._optimization = Optimization()
+        self.dimensions = self._classifier.encoder.dimensions
 
     def start(self, fabric: Fabric, steps: int) -> None:
         """Set up the training of the classifier, for a number of steps, and restore the state from `load`."""
@@ -61,23 +84,34 @@ class Teacher:
 
     def learn(self, lightness: Tensor, category: Tensor, label_smoothing: float) -> Tensor:
         """Take one step, and return the cross-entropy."""
-        loss = functional.cross_entropy(
-            self._network(lightness), category, ignore_index=-1, label_smoothing=label_smoothing
-        )
+        logits, _ = self._network(lightness)
+        loss = functional.cross_entropy(logits, category, ignore_index=-1, label_smoothing=label_smoothing)
         self._optimization.step(loss)
         return loss.detach()
 
     @torch.no_grad()
-    def judge(self, lightness: Tensor) -> Tensor:
-        """Compute logits (B, categories)."""
-        logits: Tensor = self._network(lightness)
-        return logits
+    def judge(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute logits (B, categories) and the embedding (B, dimensions)."""
+        logits, embedding = self._network(lightness)
+        return logits, embedding
 
-    def distance(self, lightness: Tensor, logits: Tensor) -> Tensor:
-        """Compute the divergence of a router's logits (B, categories) from the teacher's."""
-        taught = (self.judge(lightness) / _SOFTNESS).softmax(dim=1)
-        learned = (logits.float() / _SOFTNESS).log_softmax(dim=1)
-        return functional.kl_div(learned, taught, reduction="batchmean") * _SOFTNESS**2
+    def distances(self, lightness: Tensor, logits: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute how far a student's answers are from the teacher's.
+
+        Args:
+            lightness: (B, 1, H, W), with B of 2 or more.
+            logits: the student's, (B, categories).
+            embedding: the student's, (B, dimensions).
+
+        Returns:
+            The divergence of the categories' probabilities, and the mean squared error of the embedding, each of whose
+            values has mean 0 and variance 1 in the batch.
+        """
+        answers, expected = self.judge(lightness)
+        taught = (answers / _SOFTNESS).softmax(dim=1)
+        learned = (logits / _SOFTNESS).log_softmax(dim=1)
+        divergence = functional.kl_div(learned, taught, reduction="batchmean") * _SOFTNESS**2
+        return divergence, functional.mse_loss(embedding, functional.batch_norm(expected, None, None, training=True))
 
     def state(self) -> dict[str, Any]:
         """Return the state for `load`."""

@@ -1,7 +1,7 @@
 """The teacher of a router: a pretrained classifier, fine-tuned to the categories.
 
-The router learns from its answers (Hinton et al. 2015) and from its embeddings (Romero et al. 2015), which say more of a
-picture than one of six categories does.
+The router learns from its answers (Hinton et al. 2015) and from its embeddings (Romero et al. 2015), which describe a
+picture in more detail than six categories can.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from torch.nn import functional
 from colorcli.encoders import EncoderTraining, GrayEncoder
 from colorcli.training.optimization import Optimization, learning_rate_factor
 from colorcli_pix2pix.categories import CATEGORIES
-from colorcli_pix2pix.resnet import ResNet34
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lightning_fabric import Fabric
+
+    from colorcli_pix2pix.resnet import ResNet34
 
 _RATE, _ENCODER_RATE, _DECAY = 1e-3, 0.1, 0.02  # for AdamW; the rate of the encoder is a share of the other
 _SOFTNESS = 2.0  # temperature of the teacher's distribution that the router learns

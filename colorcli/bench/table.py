@@ -115,10 +115,11 @@ def _sizes(facts: Facts) -> str:
 
 
 def _machine(facts: Facts, workers: int) -> str:
+    threads = facts["threads"]
     words = [
         facts["cpu"],
         *([", ".join(facts["instructions"])] if facts["instructions"] else []),
-        f"{facts['threads']} threads, {workers} worker{'s' if workers > 1 else ''}",
+        f"{threads} thread{'s' if threads > 1 else ''}, {workers} worker{'s' if workers > 1 else ''}",
         *([facts["gpu"]] if facts["gpu"] else []),
     ]
     return "; ".join(words)

@@ -11,6 +11,7 @@ import click
 from colorcli.cli.command_line import command_line
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, bench_options, complete_model
+from colorcli.cli.output_files import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def _ways(_context: click.Context, _parameter: click.Parameter, text: str) -> tu
 )
 @click.option(
     "--html",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PAGE,
     metavar="FILE",
     help="Also write a page with bars to FILE, which is replaced.",
 )

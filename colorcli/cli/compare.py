@@ -11,6 +11,7 @@ import click
 from colorcli.cli.command_line import command_line
 from colorcli.cli.messages import report_error
 from colorcli.cli.model_options import ModelOptions, load_pipelines, models_options
+from colorcli.cli.output_files import PAGE, OutputFile
 from colorcli.cli.progress import tracked
 from colorcli.errors import ColorcliError, DataError, UnreadableMedia, UsageError
 
@@ -22,14 +23,12 @@ if TYPE_CHECKING:
     from colorcli.pages.comparison import ComparisonPage
     from colorcli.pages.sheet import PictureVersions
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-
 
 @click.command()
 @models_options
 @click.argument("pictures", metavar="PICTURES", type=click.Path(path_type=Path))
-@click.option("-o", "--output", metavar="PAGE", type=_FILE, help="Write a page, one HTML file.")
-@click.option("--sheet", metavar="FILE", type=_FILE, help="Write a contact sheet, a PNG.")
+@click.option("-o", "--output", metavar="PAGE", type=PAGE, help="Write a page, one HTML file.")
+@click.option("--sheet", metavar="FILE", type=OutputFile(".png"), help="Write a contact sheet, a PNG.")
 @click.option("--limit", type=click.IntRange(min=1), help="Use only the first LIMIT pictures, by name.")
 @click.option(
     "--max-side",
@@ -107,6 +106,10 @@ def compare(
 def _found(pictures: Path) -> list[Photograph]:
     from colorcli.media.photographs import Photograph, find_photographs
 
+    if not pictures.exists():
+        raise DataError(
+            f"File or folder not found: {pictures}.", "The last argument must be PICTURES, a file or a folder."
+        )
     found = [Photograph(pictures.name, pictures)] if pictures.is_file() else find_photographs(pictures)
     if not found:
         raise UnreadableMedia(f"{pictures}: no pictures found.")

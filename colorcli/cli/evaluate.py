@@ -154,6 +154,11 @@ def _find_data(path: Path) -> _Data:
     from colorcli.evaluation.film.table import find_films
     from colorcli.media.photographs import find_photographs
 
+    if not path.exists():
+        raise DataError(
+            f"File or folder not found: {path}.",
+            "The last argument must be DATA, a folder of color photographs or a color film.",
+        )
     films = find_films(path)
     photographs = find_photographs(path) if path not in films else []
     if not photographs and not films:

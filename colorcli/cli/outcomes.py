@@ -120,8 +120,10 @@ class OutcomeReporter:
 
     def report_repeated(self) -> None:
         """Report how many more outputs exist, after all outcomes."""
-        if self._existing > 1:
-            click.echo(error_text(f"{self._existing - 1} more outputs already exist. List them with -v."), err=True)
+        more = self._existing - 1
+        if more > 0:
+            exist = "output already exists" if more == 1 else "outputs already exist"
+            click.echo(error_text(f"{more} more {exist}. List all with -v."), err=True)
 
 
 def finish(tally: Tally, planned: Plan, options: MessageOptions) -> int:

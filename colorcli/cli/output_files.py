@@ -1,31 +1,49 @@
-"""The options of commands that also write what they print to files."""
+"""Files that commands write, and the options of those that also write what they print."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     Command = TypeVar("Command", bound=Callable[..., object])
 
 
-def output_files(suffixes: Sequence[str], text: str) -> Callable[[Command], Command]:
+class OutputFile(click.Path):
+    """A file to write, whose suffix says what is in it.
+
+    Args:
+        suffixes: allowed suffixes, in lower case.
+    """
+
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self._suffixes = suffixes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path."""
+        path = Path(str(super().convert(value, param, ctx)))
+        if path.suffix.lower() not in self._suffixes:
+            *others, last = self._suffixes
+            allowed = f"{', '.join(others)} or {last}" if others else last
+            self.fail(f"must end in {allowed}, got {path.name!r}.", param, ctx)
+        return path
+
+
+PAGE = OutputFile(".html", ".htm")
+
+
+def output_files(suffixes: tuple[str, ...], text: str) -> Callable[[Command], Command]:
     """Add `-o FILE`, which may be repeated, as the argument `outputs`, and `--overwrite`.
 
     Args:
         suffixes: allowed suffixes, in lower case.
         text: the help of `-o`.
     """
-
-    def check(_context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]) -> tuple[Path, ...]:
-        for path in paths:
-            if path.suffix.lower() not in suffixes:
-                raise click.BadParameter(f"{path} must end in {', '.join(suffixes[:-1])} or {suffixes[-1]}.")
-        return paths
 
     def added(command: Command) -> Command:
         command = click.option("--overwrite", is_flag=True, help="Replace existing files.")(command)
@@ -35,9 +53,8 @@ def output_files(suffixes: Sequence[str], text: str) -> Callable[[Command], Comm
             "outputs",
             multiple=True,
             metavar="FILE",
-            callback=check,
-            type=click.Path(dir_okay=False, path_type=Path),
-            help=f"{text} Can be repeated.",
+            type=OutputFile(*suffixes),
+            help=f"{text} May be repeated.",
         )(command)
 
     return added

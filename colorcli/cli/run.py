@@ -20,6 +20,7 @@ from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import ModelOptions, complete_model, model_options
 from colorcli.cli.option_groups import option_group
 from colorcli.cli.outcomes import MessageOptions, OutcomeReporter, Tally, finish, message_options
+from colorcli.cli.output_files import PAGE
 from colorcli.cli.passes import PassOptions, check_capabilities, pass_options, plan_passes
 from colorcli.cli.paths import PathOrURL
 from colorcli.cli.pipelines import PipelineMaker
@@ -86,7 +87,7 @@ _output_options = option_group(
         click.option(
             "--report",
             metavar="PAGE",
-            type=click.Path(dir_okay=False, path_type=Path),
+            type=PAGE,
             help="Write an HTML page that shows every picture before and after.",
         ),
         click.option("--dry-run", is_flag=True, help="Show what would be written without writing anything."),

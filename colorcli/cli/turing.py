@@ -10,13 +10,13 @@ import click
 from colorcli.cli.command_line import command_line
 from colorcli.cli.messages import report_error, report_note
 from colorcli.cli.model_options import ModelOptions, load_pipelines, models_options
+from colorcli.cli.output_files import PAGE
 from colorcli.cli.progress import tracked
 from colorcli.errors import ColorcliError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _KEY = ".key.json"
 
 
@@ -29,7 +29,7 @@ def turing() -> None:
 @click.argument("pictures", metavar="PICTURES", type=click.Path(path_type=Path))
 @models_options
 @click.option(
-    "-o", "--output", metavar="PAGE", type=_FILE, default="turing.html", show_default=True, help="The page to write."
+    "-o", "--output", metavar="PAGE", type=PAGE, default="turing.html", show_default=True, help="The page to write."
 )
 @click.option(
     "--seconds",
@@ -117,7 +117,11 @@ def make(
 
 @turing.command()
 @click.argument("results", metavar="RESULTS...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--key", type=_FILE, help="Key of the page.  [default: the *.key.json near the results]")
+@click.option(
+    "--key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Key of the page.  [default: the *.key.json near the results]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_context
 def score(ctx: click.Context, results: tuple[Path, ...], key: Path | None, as_json: bool) -> int:

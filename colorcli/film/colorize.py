@@ -307,8 +307,8 @@ class _Task:
         export(film, job.target, first)
         write_record(record, provenance)
         outcome.target.unlink()
-        left = [each for each in film.streams if each.index != film.index]
-        remark = (f"{len(left)} other streams left out, because a sequence contains only pictures",) if left else ()
+        left = ", ".join(each.kind for each in film.streams if each.index != film.index)
+        remark = (f"streams left out, because a sequence contains only pictures: {left}",) if left else ()
         return replace(outcome, job=job, target=job.target, remarks=(*outcome.remarks, *remark))
 
 

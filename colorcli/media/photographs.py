@@ -91,10 +91,13 @@ def find_photographs(folder: Path) -> list[Photograph]:
     takes precedence.
 
     Raises:
-        DataError: the folder does not exist, or a tar file or the manifest in it is damaged, or a tar file compressed.
+        DataError: the folder does not exist or is a file; a tar file or the manifest in it is damaged, or a tar file
+            compressed.
     """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} must be a folder of photographs, not a file.")
     if not folder.is_dir():
-        raise DataError(f"Folder of color photographs not found: {folder}.")
+        raise DataError(f"Folder of photographs not found: {folder}.")
     found: list[Photograph] = []
     for path in sorted(folder.rglob("*")):
         if path.name.lower().endswith(_COMPRESSED_TARS):

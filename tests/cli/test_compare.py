@@ -137,9 +137,9 @@ def test_no_page_is_written_if_no_picture_can_be_read(capsys, tmp_path, folder, 
     assert text == ""
 
 
-@pytest.mark.parametrize("option", ["-o", "--sheet"])
-def test_existing_files_are_replaced_only_with_overwrite(capsys, tmp_path, folder, weights, option):
-    path = tmp_path / "there"
+@pytest.mark.parametrize(("option", "name"), [("-o", "there.html"), ("--sheet", "there.png")])
+def test_existing_files_are_replaced_only_with_overwrite(capsys, tmp_path, folder, weights, option, name):
+    path = tmp_path / name
     path.write_text("mine")
     told = ["compare", "zhang", str(folder), "--weights", weights, "--device", "cpu", option, str(path)]
     assert main(told) == 1
@@ -147,6 +147,12 @@ def test_existing_files_are_replaced_only_with_overwrite(capsys, tmp_path, folde
     assert path.read_text() == "mine"
     assert main([*told, "--overwrite"]) == 0
     assert path.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("option", "suffixes"), [("-o", ".html or .htm"), ("--sheet", ".png")])
+def test_an_output_with_the_suffix_of_another_format_is_a_usage_error(capsys, folder, option, suffixes):
+    assert main(["compare", "zhang", str(folder), option, "a.jpg"]) == 2
+    assert f"must end in {suffixes}, got 'a.jpg'." in capsys.readouterr().err
 
 
 def test_no_output_is_a_usage_error(capsys, folder, weights):

@@ -111,7 +111,7 @@ def test_an_existing_file_is_replaced_only_with_overwrite(capsys, folder, weight
 
 def test_an_unknown_format_is_a_usage_error(capsys, folder, weights):
     told = run(capsys, "zhang", folder, "--weights", weights, "-o", "table.xlsx", code=2)
-    assert "table.xlsx must end in .md, .json, .csv or .html" in told.err
+    assert "must end in .md, .json, .csv or .html, got 'table.xlsx'." in told.err
 
 
 def test_each_category_has_a_table(capsys, tmp_path, weights):
@@ -241,8 +241,16 @@ def test_an_empty_folder_is_an_error(capsys, tmp_path, weights):
     assert told.out == ""
 
 
-def test_a_missing_folder_is_an_error(capsys, tmp_path):
-    assert "Folder of color photographs not found" in run(capsys, "zhang", tmp_path / "no", code=1).err
+def test_forgotten_data_is_an_error_that_says_what_the_last_argument_must_be(capsys):
+    told = run(capsys, "zhang", "iizuka", code=1)
+    assert "File or folder not found: iizuka." in told.err
+    assert "The last argument must be DATA" in told.err
+
+
+def test_a_photograph_instead_of_a_folder_is_an_error(capsys, folder):
+    photograph = next(folder.iterdir())
+    told = run(capsys, "zhang", photograph, code=1)
+    assert f"{photograph} must be a folder of photographs, not a file." in told.err
 
 
 def test_a_damaged_tar_file_is_named(capsys, folder, weights):

@@ -211,7 +211,7 @@ def test_many_outputs_of_other_settings_are_one_error_and_a_count(colorcli, phot
     assert err.splitlines() == [
         "error: photos-color/a.jpg was made by zhang.tiny with other settings.",
         "hint: Replace it with --overwrite, or write to another place with -o.",
-        "error: 3 more outputs already exist. List them with -v.",
+        "error: 3 more outputs already exist. List all with -v.",
         "0 colorized, 4 failed in photos-color",
     ]
     assert [("error" in row) for row in rows(out)] == [True] * 4

@@ -204,6 +204,8 @@ class Colorizer(ABC):
     def build(self, *args: Any, **network: Any) -> nn.Module:
         """Build the untrained network.
 
+        If weights are to be loaded into it, its parameters are zeros where it would draw random values.
+
         Args:
             *args: none; declared here so that a colorizer may name its hyperparameters: `def build(self, width=64)`.
             **network: hyperparameters, from the manifest of the weights.

@@ -68,8 +68,11 @@ def build_network(
         WeightsCorrupt: the weights do not fit the network.
         PluginError: `build` or `adapt` failed.
     """
+    from colorcli.weights.initialization import ZeroInitialization
+
     try:
-        network = build(colorizer, hyperparameters)
+        with ZeroInitialization():
+            network = build(colorizer, hyperparameters)
         # assign: tensors are not copied, so those that are never used are never read from the file.
         network.load_state_dict(adapt(colorizer, state, hyperparameters), strict=True, assign=True)
     except (RuntimeError, TypeError, ValueError) as error:
@@ -90,13 +93,15 @@ def check_fit(
     """
     import torch
 
+    from colorcli.weights.initialization import ZeroInitialization
+
     size = path.stat().st_size
     for name, tensor in state.items():
         if problem := _tensor_problem(tensor, size):
             raise WeightsCorrupt(f"{path} does not fit the network of {colorizer.name}: {name} {problem}.")
     hint = f"The network would be built with {json.dumps(dict(hyperparameters))}."
     try:
-        with torch.device("meta"):  # shapes without memory
+        with torch.device("meta"), ZeroInitialization():  # shapes without memory
             expected = colorizer.build(**hyperparameters).state_dict()
     except (
         NotImplementedError,

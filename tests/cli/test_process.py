@@ -1,11 +1,12 @@
 import gc
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from colorcli.cli.process import imports_without_collection
+from colorcli.cli.process import imports_without_collection, let_threads_sleep
 
 
 def run(program):
@@ -45,6 +46,13 @@ def test_garbage_is_collected_again_after_imports():
     with imports_without_collection():
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("chosen", ["PASSIVE", "ACTIVE"])
+def test_threads_sleep_while_they_wait_unless_the_user_chose_otherwise(monkeypatch, chosen):
+    monkeypatch.setattr(os, "environ", {} if chosen == "PASSIVE" else {"OMP_WAIT_POLICY": chosen})
+    let_threads_sleep()
+    assert os.environ == {"OMP_WAIT_POLICY": chosen}
 
 
 def test_commands_end_without_taking_modules_apart():

@@ -67,7 +67,13 @@ def test_running_a_built_in_colorizer_loads_its_plugin_alone(imported, tmp_path)
     Image.linear_gradient("L").resize((60, 80)).save(tmp_path / "photo.png")
     write_tiny_weights(tmp_path / "tiny.safetensors")
     command = ["run", "--model", "zhang", "--weights", "tiny.safetensors", "photo.png"]
-    assert imported(command_line(*command)) == {"colorcli_zhang"}
+    program = f"""
+import torch
+bare = set(sys.modules)
+{command_line(*command)}
+assert {{"sympy", "torch._dynamo"}} & set(sys.modules) <= bare, "a compiler of torch was imported"
+"""
+    assert imported(program) == {"colorcli_zhang"}
 
 
 def test_asking_for_an_installed_colorizer_loads_its_plugin_alone(imported):

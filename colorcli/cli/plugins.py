@@ -89,7 +89,7 @@ def new(name: str, output: Path | None, *, trainable: bool, metric: bool) -> Non
 @click.option("--side", type=click.IntRange(min=1), help="Try squares of this side if its own size is slow.")
 @_json
 def check(what: str, side: int | None, as_json: bool) -> int:
-    """Check whether a plugin keeps the promises of every colorizer and metric.
+    """Check whether a plugin keeps what colorizers and metrics promise.
 
     NAME is an installed plugin, PATH a module, a package, or a folder with a pyproject.toml. Networks are tried
     untrained, with the hyperparameters of the first available weights. Large networks take minutes.

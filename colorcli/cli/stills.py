@@ -37,9 +37,10 @@ def film() -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing picture.")
 def frame(at: tuple[Path, Fraction], output: Path | None, overwrite: bool) -> None:
-    """Save the frame that a film shows at a time, such as film.mp4@1:30, as a picture.
+    """Save a frame of a film as a picture.
 
-    Correct its colors in any editor, and pass it to `colorcli run --reference`.
+    FILM@TIME is a film and the time at which it shows the frame, such as film.mp4@1:30. Correct its colors in any
+    editor, and pass the picture to `colorcli run --reference`.
     """
     import imageio.v3 as iio
 
@@ -86,10 +87,11 @@ def frame(at: tuple[Path, Fraction], output: Path | None, overwrite: bool) -> No
 @click.option("--overwrite", is_flag=True, help="Replace existing stills and lists.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def shots(path: Path, folder: Path | None, edl: Path | None, overwrite: bool, quiet: bool) -> None:
-    """Find the shots of a film, and save a still of each and a list, shots.csv.
+    """Find the shots of a film, and save a still of each.
 
-    The still is a 16-bit PNG of a sharp, typical frame, named by its time. Color the stills with this or another
-    program, edit shots.csv if necessary, and pass both to `colorcli run FILM --references DIR --shots DIR/shots.csv`.
+    The shots are listed in shots.csv. A still is a 16-bit PNG of a sharp, typical frame, named by its time. Color the
+    stills with this or another program, edit shots.csv if necessary, and pass both to `colorcli run FILM --references
+    DIR --shots DIR/shots.csv`.
     """
     import imageio.v3 as iio
 

@@ -125,7 +125,10 @@ def make(
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_context
 def score(ctx: click.Context, results: tuple[Path, ...], key: Path | None, as_json: bool) -> int:
-    """Score RESULTS, the files that participants sent back, or folders of them."""
+    """Score the answers of the participants.
+
+    RESULTS are the files that they sent back, or folders of them.
+    """
     from colorcli.turing.answers import find_key, find_results, read_key, read_results
     from colorcli.turing.score import score as score_results
 

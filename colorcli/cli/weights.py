@@ -29,7 +29,7 @@ def weights() -> None:
 @weights.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_weights(as_json: bool) -> None:
-    """List all weights with their size, license, location and the beginning of their sha256."""
+    """List all weights with their size, license and location."""
     facts = [_facts(*each) for each in _all_weights()]
     if as_json:
         import json
@@ -192,7 +192,7 @@ def _pinned() -> list[tuple[Colorizer, str, Weights]]:
 
     if ONLY in os.environ:
         raise UsageError(
-            f"Cannot prune while {ONLY} is set: other plugins may need the files.", "Run once without it."
+            f"Cannot prune while {ONLY} is set: other plugins may need the files.", f"Unset {ONLY} and run again."
         )
     for plugin in Registry().plugins():
         if plugin.errors:

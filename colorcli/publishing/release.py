@@ -128,7 +128,7 @@ def publish(bundle: ReleaseBundle, *, private: bool = False) -> str:
     from huggingface_hub import CommitOperationAdd, HfApi, constants
 
     if constants.HF_HUB_OFFLINE:
-        raise ColorcliError("HF_HUB_OFFLINE forbids uploads.", "Run once without it.")
+        raise ColorcliError("HF_HUB_OFFLINE forbids uploads.", "Unset HF_HUB_OFFLINE and run again.")
     api = HfApi()
     try:
         api.create_repo(bundle.repo, private=private or None, exist_ok=True)

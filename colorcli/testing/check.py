@@ -136,7 +136,9 @@ def _find(what: str) -> tuple[Registry, list[PluginRecord]]:
     names = {plugin: {plugin.name, *plugin.colorizers, *plugin.metrics} for plugin in plugins}
     found = [plugin for plugin in plugins if what in names[plugin]]
     if not found:
-        hint = did_you_mean(what, set().union(*names.values()))
+        hint = (
+            f"{did_you_mean(what, set().union(*names.values()))} Or give the folder of a plugin that is not installed."
+        )
         raise UsageError(f"Plugin not found: {what}. It is neither installed nor a path.", hint)
     return registry, found
 

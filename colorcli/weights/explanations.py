@@ -49,7 +49,7 @@ def _answer(error: Exception) -> tuple[str, str] | None:
         return None
     match error:
         case errors.OfflineModeIsEnabled():
-            answer = "is not in the cache and HF_HUB_OFFLINE forbids downloads", "Run once without it."
+            answer = "is not in the cache and HF_HUB_OFFLINE forbids downloads", "Unset HF_HUB_OFFLINE and run again."
         case errors.GatedRepoError():
             answer = "is in a gated repository that you cannot access", _LOGIN
         case errors.RepositoryNotFoundError():

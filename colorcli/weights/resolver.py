@@ -66,7 +66,7 @@ def locate(
         weights = _known(name, colorizer.weights[best], offline, guard)
         path = _file(name, weights, offline, progress, guard)
     except WeightsError as error:
-        note = f"Using {colorizer.name}.{bundled} instead of {name}, which is better: {error}"
+        note = f"Using {colorizer.name}.{bundled}, because the better {name} is not available: {error}"
         located = locate(colorizer, bundled, offline=offline)
         return LocatedWeights(bundled, located.weights, located.path, note)
     return LocatedWeights(best, weights, path, "")

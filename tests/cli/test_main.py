@@ -80,8 +80,13 @@ for command in {commands!r}:
     assert done.stderr.splitlines() == [" ".join(command) for command in commands]
 
 
-def test_every_command_has_a_short_help():
-    assert all(command.get_short_help_str() for command in colorcli.commands.values())
+def test_every_command_has_a_short_help_that_fits_on_a_line_of_80_columns():
+    groups = [colorcli, *(each for each in colorcli.commands.values() if isinstance(each, click.Group))]
+    for group in groups:
+        widest = max(map(len, group.commands))
+        for command in group.commands.values():
+            assert command.get_short_help_str(80 - widest - 6)
+            assert not command.get_short_help_str(80 - widest - 6).endswith("..."), command.name
 
 
 def test_the_version_names_what_a_bug_report_needs(capsys):

@@ -429,4 +429,4 @@ def test_a_run_without_the_hub_uses_bundled_weights_and_says_so_once(hub, tmp_pa
     assert done.returncode == 0, done.stderr
     notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
     assert len(notes) == 1
-    assert notes[0].startswith("note: Using zhang.starter instead of zhang.eccv16, which is better: ")
+    assert notes[0].startswith("note: Using zhang.starter, because the better zhang.eccv16 is not available: ")

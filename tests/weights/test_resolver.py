@@ -40,7 +40,7 @@ def test_a_colorizers_name_falls_back_to_bundled_weights_if_the_hub_is_unreachab
     assert located.tag == "starter"
     assert located.path.read_bytes() == STARTER
     assert located.note.startswith(
-        "Using plain.starter instead of plain.best, which is better: someone/something/best.bin cannot"
+        "Using plain.starter, because the better plain.best is not available: someone/something/best.bin cannot"
     )
     assert "\n" not in located.note
 

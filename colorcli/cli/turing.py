@@ -34,7 +34,7 @@ def turing() -> None:
 @click.option(
     "--seconds",
     type=click.FloatRange(0, 60),
-    default=1.0,
+    default=1.0,  # as in Zhang 2016
     show_default=True,
     help="How long each picture is shown; 0 until it is answered.",
 )

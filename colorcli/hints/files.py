@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -14,8 +13,8 @@ from msgspec import Meta
 
 from colorcli.documents import parse_json, read_text
 from colorcli.errors import UsageError, did_you_mean
-from colorcli.files import replacing, shown
-from colorcli.hints.hint import Length, WrittenHint, hex_color, parse_color, parse_time
+from colorcli.files import shown
+from colorcli.hints.hint import Length, WrittenHint, parse_color, parse_time
 from colorcli.validation import find_problems
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from colorcli.hints.hint import Hint
 
-FIELDS = ("picture", "x", "y", "color", "radius", "time")
 _MAX_BYTES = 16 * 2**20  # bytes
 _MAX_PROBLEMS = 10  # problems that a message lists
 
@@ -129,42 +127,6 @@ def read_hints(path: Path) -> dict[str, list[WrittenHint]]:
     except ValueError as error:
         raise UsageError(f"{shown(path)} is not a valid {suffix[1:].upper()} file: {error}.") from error
     return _parsed(path, table)
-
-
-def write_hints(path: Path, hints: Mapping[str, Iterable[Hint]]) -> None:
-    """Write a file of hints, which `read_hints` reads.
-
-    Args:
-        path: its suffix is .json or .csv.
-        hints: hints by the name of their picture, "" for none.
-
-    Raises:
-        UsageError: the suffix is another.
-        UnwritableMedia: the file cannot be written.
-    """
-    rows = [
-        {
-            "picture": picture,
-            "x": f"{hint.x * 100:.6g}%",
-            "y": f"{hint.y * 100:.6g}%",
-            "color": hex_color(hint.rgb),
-            "radius": f"{hint.radius * 100:.6g}%",
-        }
-        for picture, found in hints.items()
-        for hint in found
-    ]
-    if path.suffix.lower() == ".json":
-        text = json.dumps([{key: value for key, value in row.items() if value} for row in rows], indent=1) + "\n"
-    elif path.suffix.lower() == ".csv":
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, FIELDS[:-1], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        text = stream.getvalue()
-    else:
-        raise UsageError(f"A file of hints must end in .json or .csv, got {shown(path)}.")
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _csv_rows(text: str) -> Iterable[dict[str, str]]:

@@ -13,7 +13,6 @@ from colorcli.inference.openvino import is_installed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Engine = Literal["torch", "openvino"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

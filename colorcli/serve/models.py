@@ -76,11 +76,6 @@ class ModelCache:
         for name in [name for name, loaded in self._loaded.items() if now - loaded.used > _IDLE_SECONDS]:
             self._release(name)
 
-    @property
-    def in_memory(self) -> list[str]:
-        """The names of the models in memory, the default one first."""
-        return [self.default.name, *(loaded.model.name for loaded in self._loaded.values())]
-
     def _release(self, name: str) -> None:
         import torch
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from colorcli.turing.design import Design
 
 TITLE = "Real or colored?"
-DEFAULT_SECONDS = 1.0  # as in Zhang 2016
 DEFAULT_MAX_SIDE = 512
 
 _QUALITY = 90

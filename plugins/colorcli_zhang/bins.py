@@ -32,23 +32,16 @@ def bin_centers(grid: int = 10) -> Tensor:
         return corners[used].float()
 
 
-def circle_centers(grid: int = 16, radius: float = 128.0) -> Tensor:
-    """Compute the mean ab of each cell of a grid over the Lab disc at L = 50: (Q, 2); 224 for a grid of 16.
-
-    The classes of the Rome paper before the empty ones are dropped (its section 4): the disc averaged over cells
-    of 16 by 16 units, without the points outside the disc.
-    """
-    points, _, cell = _disc(grid, radius)
-    return _means(points, cell)
-
-
 @cache
 def circle_classes(grid: int = 16, radius: float = 128.0) -> tuple[Tensor, Tensor]:
-    """Compute the classes of the Rome paper that colors can have: those whose cells sRGB touches, 114 of 224.
+    """Compute the classes of the Rome paper that colors can have (its section 4).
+
+    The Lab disc at L = 50 is averaged over cells of 16 by 16 units, without the points outside the disc. Of these 224
+    cells, the 114 that sRGB touches are the classes.
 
     Returns:
         The mean ab of each cell (Q, 2), by which pixels find their class, and the color of each class (Q, 2) ab: that
-        of the mean R'G'B' over the cell in the picture of the disc at L = 50 (section 4), clipped as on a screen.
+        of the mean R'G'B' over the cell in the picture of the disc, clipped as on a screen.
     """
     points, cells, cell = _disc(grid, radius)
     touched = {(a, b) for a, b in _cube_surface(256).div(grid, rounding_mode="floor").int().tolist()}

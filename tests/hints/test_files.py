@@ -4,8 +4,8 @@ from fractions import Fraction
 import pytest
 
 from colorcli.errors import UsageError
-from colorcli.hints.files import HintSet, gather, read_hints, write_hints
-from colorcli.hints.hint import Hint, Length, WrittenHint
+from colorcli.hints.files import HintSet, gather, read_hints
+from colorcli.hints.hint import Length, WrittenHint
 
 RED = WrittenHint(Length(120, False), Length(45, True), (176, 48, 32))
 DISC = WrittenHint(Length(5, False), Length(6, False), (0, 0, 128), Length(8, False))
@@ -31,21 +31,6 @@ def test_a_json_file_is_a_list_of_hints(tmp_path):
 def test_a_csv_file_has_a_row_for_each_hint(tmp_path, separator):
     text = "picture,x,y,color,radius\n,120,45%,#b03020,\nb.jpg,5,6,navy,8\n".replace(",", separator)
     assert read_hints(write(tmp_path / "hints.csv", "\ufeff" + text)) == {"": [RED], "b.jpg": [DISC]}
-
-
-@pytest.mark.parametrize("name", ["hints.json", "HINTS.CSV"])
-def test_hints_are_written_so_that_they_can_be_read_again(tmp_path, name):
-    hints = {
-        "": [Hint(0.25, 0.5, (1, 2, 3))],
-        "in/b, c.jpg": [Hint(1 / 3, 1, (255, 0, 0), 0.1), Hint(0, 0, (9, 9, 9))],
-    }
-    write_hints(tmp_path / name, hints)
-    found = read_hints(tmp_path / name)
-    assert found.keys() == hints.keys()
-    for picture, written in found.items():
-        for again, hint in zip((each.placed(1000, 500) for each in written), hints[picture], strict=True):
-            assert again.rgb == hint.rgb
-            assert (again.x, again.y, again.radius) == pytest.approx((hint.x, hint.y, hint.radius), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -78,11 +63,6 @@ def test_many_problems_are_counted_and_not_listed(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"missing\.csv: No such file"):
         read_hints(tmp_path / "missing.csv")
-
-
-def test_files_of_hints_have_one_of_two_suffixes(tmp_path):
-    with pytest.raises(UsageError, match=r"must end in \.json or \.csv"):
-        write_hints(tmp_path / "hints.txt", {})
 
 
 def test_a_picture_gets_the_hints_of_its_name_and_of_its_path():

@@ -6,10 +6,10 @@ import torch
 from skimage.color import rgb2lab
 
 from colorcli.color import lab_to_linear, linear_to_srgb, rgb_to_lab
+from colorcli_zhang import bins
 from colorcli_zhang.bins import (
     annealed_mean,
     bin_centers,
-    circle_centers,
     circle_classes,
     count_nearest,
     nearest_table,
@@ -49,8 +49,9 @@ def test_a_coarser_grid_has_fewer_bins():
 
 
 def test_the_lab_disc_has_the_224_cells_of_the_paper():
-    centers = circle_centers()
-    assert centers.shape == (224, 2)
+    points, cells, cell = bins._disc(16, 128.0)
+    centers = bins._means(points, cell)
+    assert cells.shape == centers.shape == (224, 2)
     assert centers.norm(dim=1).max() < 128
     assert torch.allclose(centers.mean(dim=0), torch.zeros(2), atol=0.01)  # as many on every side
 
@@ -81,7 +82,7 @@ def test_the_color_of_a_class_is_that_of_the_mean_rgb_of_its_cell():
 
 
 def test_whole_cells_of_the_disc_are_represented_by_their_middle():
-    assert (circle_centers() - 8.0).abs().sum(dim=1).min() < 1e-4
+    assert (circle_classes()[0] - 8.0).abs().sum(dim=1).min() < 1e-4
 
 
 # Soft encoding

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from colorcli.cluster.on_ray import WorkerEnded
+from colorcli.cluster.schedule import MAX_FILM_ATTEMPTS
 from colorcli.errors import ClusterError
 from colorcli.files import shown
 from colorcli.film.distributed import ColoredPart, PlannedPart, SharedFilm
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from colorcli.film.colorize import OnFrame, OnStart
     from colorcli.film.shot_list import Shot
     from colorcli.inference.pipeline import Pipeline
-
-_MAX_ATTEMPTS = 3  # attempts at one piece of work before a film has failed
 
 
 def colorize_film(
@@ -144,9 +143,9 @@ class _Work:
 
     def _count(self, work: object, end: WorkerEnded) -> None:
         self._attempts[work] += 1
-        if self._attempts[work] == _MAX_ATTEMPTS:
+        if self._attempts[work] == MAX_FILM_ATTEMPTS:
             raise ClusterError(
-                f"{self._name}: {_MAX_ATTEMPTS} workers ended while they worked on the same part of it; "
+                f"{self._name}: {MAX_FILM_ATTEMPTS} workers ended while they worked on the same part of it; "
                 f"the last one because {end.reason}.",
                 "Colorize it alone, on one machine, to see why.",
             )

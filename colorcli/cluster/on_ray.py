@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from colorcli.cluster.schedule import MAX_FAILED_STARTS
 from colorcli.cluster.worker import Worker
 from colorcli.errors import ClusterError, UsageError
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 5.0  # between two looks at which machines there are
 _STOP_SECONDS = 30.0  # for the pictures that are being worked on when a run is stopped
-_MAX_FAILED_STARTS = 3  # workers that end while they load the model, one after the other
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ class RayCluster:
         except self._ray.exceptions.RayError as error:
             self._remove(worker)
             self._failed_starts += 1
-            if self._failed_starts >= _MAX_FAILED_STARTS:
+            if self._failed_starts >= MAX_FAILED_STARTS:
                 raise ClusterError(
                     f"Workers end while they load the model: {_reason(error)}.",
                     "A worker may need more memory than a machine has; raise --cpus-per-worker.",

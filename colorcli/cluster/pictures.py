@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from colorcli.cluster.on_ray import WorkerEnded
-from colorcli.cluster.schedule import Schedule
+from colorcli.cluster.schedule import MAX_ATTEMPTS, MAX_LOST_MACHINES, Schedule
 from colorcli.errors import ClusterError
 from colorcli.files import shown
 from colorcli.inference.outcomes import PictureOutcome
@@ -46,11 +46,11 @@ def colorize_files(
         cluster.start_workers(schedule.groups)
         for worker in cluster.idle:
             if group := schedule.take():
-                given = [_refreshed(job) if schedule.is_again(job) else job for job in group]
+                given = [_refreshed(job) if schedule.is_retry(job) else job for job in group]
                 cluster.assign(worker, deque(group), "colorize", given, task_for_all, several=True)
         for worker in cluster.ready():
             for outcome in _received(cluster, worker, schedule):
-                made_now = outcome.done_before and schedule.is_again(outcome.job) and _is_newer(outcome, began)
+                made_now = outcome.done_before and schedule.is_retry(outcome.job) and _is_newer(outcome, began)
                 yield replace(outcome, done_before=False) if made_now else outcome
 
 
@@ -60,10 +60,13 @@ def _received(cluster: RayCluster, worker: WorkerHandle, schedule: Schedule) -> 
     try:
         outcomes = cluster.receive(worker)
     except WorkerEnded as end:
-        again = schedule.machine_lost if end.machine_lost else schedule.worker_ended
-        for job in again(unreported):
+        if end.machine_lost:
+            given_up, what = schedule.machine_lost(unreported), f"{MAX_LOST_MACHINES} machines were lost"
+        else:
+            given_up, what = schedule.worker_ended(unreported), f"{MAX_ATTEMPTS} workers ended"
+        for job in given_up:
             problem = ClusterError(
-                f"{shown(job.source)}: two workers ended while they worked on it; the last one because {end.reason}.",
+                f"{shown(job.source)}: {what} while they worked on it; the last one because {end.reason}.",
                 "Colorize it alone, on one machine, to see why.",
             )
             yield PictureOutcome(job, error=problem)

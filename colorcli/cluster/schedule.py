@@ -1,4 +1,4 @@
-"""Which jobs a worker gets next, and what becomes of those of a worker that ends. Independent of Ray."""
+"""Which jobs a worker gets next, and how often those of a worker that ends are tried again. Independent of Ray."""
 
 from __future__ import annotations
 
@@ -13,9 +13,19 @@ if TYPE_CHECKING:
 MAX_GROUP = 32
 """Jobs that a worker gets at once: enough that asking for more takes no time, few enough to lose."""
 
+MAX_ATTEMPTS = 2
+"""Workers that may end while they work on a picture, before it has failed."""
+
+MAX_FILM_ATTEMPTS = 3
+"""Workers that may end while they work on one part of a film, before the film has failed."""
+
+MAX_LOST_MACHINES = 5
+"""Machines that may be lost while they work on a picture, before it has failed."""
+
+MAX_FAILED_STARTS = 3
+"""Workers that may end while they load the model, one after the other, before the run has failed."""
+
 _GROUPS_PER_WORKER = 4  # at least, so that all workers end at nearly the same time
-_STRIKES = 2  # workers that a job may end
-_LOSSES = 5  # machines that may be lost with a job before it is given up, too
 
 
 class Schedule:
@@ -37,55 +47,55 @@ class Schedule:
         self._next = 0
         wanted = -(-len(jobs) // (max(1, workers) * _GROUPS_PER_WORKER))
         self._size = max(1, min(MAX_GROUP, wanted) // batch) * batch
-        self._again: deque[list[Job]] = deque()
-        self._strikes: Counter[Job] = Counter()
-        self._losses: Counter[Job] = Counter()
+        self._retries: deque[list[Job]] = deque()
+        self._attempts: Counter[Job] = Counter()
+        self._lost: Counter[Job] = Counter()
 
     def __bool__(self) -> bool:
         """Whether jobs wait for a worker."""
-        return bool(self._again) or self._next < len(self._jobs)
+        return bool(self._retries) or self._next < len(self._jobs)
 
     @property
     def groups(self) -> int:
         """The approximate number of groups that wait: more workers than that are not needed."""
-        return len(self._again) + -(-(len(self._jobs) - self._next) // self._size)
+        return len(self._retries) + -(-(len(self._jobs) - self._next) // self._size)
 
     def take(self) -> list[Job]:
-        """Return the next group; empty if none waits. Jobs to be done again come last, as they may end a worker."""
+        """Return the next group; empty if none waits. Retries come last, as they may end a worker."""
         if self._next < len(self._jobs):
             group = list(self._jobs[self._next : self._next + self._size])
             self._next += len(group)
             return group
-        return self._again.popleft() if self._again else []
+        return self._retries.popleft() if self._retries else []
 
-    def is_again(self, job: Job) -> bool:
+    def is_retry(self, job: Job) -> bool:
         """Return whether a worker has had the job before and ended."""
-        return bool(self._strikes or self._losses) and (job in self._strikes or job in self._losses)
+        return bool(self._attempts or self._lost) and (job in self._attempts or job in self._lost)
 
     def worker_ended(self, unreported: Iterable[Job]) -> list[Job]:
-        """Let the jobs that a worker had not reported when its process ended be done again, each alone.
+        """Retry, one by one, the jobs that a worker had not reported when its process ended.
 
         Returns:
             Those that are given up, because another worker ended with them before.
         """
         given_up = []
         for job in unreported:
-            self._strikes[job] += 1
-            if self._strikes[job] >= _STRIKES:
+            self._attempts[job] += 1
+            if self._attempts[job] >= MAX_ATTEMPTS:
                 given_up.append(job)
             else:
-                self._again.append([job])
+                self._retries.append([job])
         return given_up
 
     def machine_lost(self, unreported: Iterable[Job]) -> list[Job]:
-        """Let the jobs of a worker whose machine cannot be reached be done again.
+        """Retry the jobs of a worker whose machine cannot be reached.
 
         Returns:
             Those that are given up, because too many machines were lost with them.
         """
         jobs = list(unreported)
-        self._losses.update(jobs)
-        given_up = [job for job in jobs if self._losses[job] >= _LOSSES]
-        if again := [job for job in jobs if self._losses[job] < _LOSSES]:
-            self._again.append(again)
+        self._lost.update(jobs)
+        given_up = [job for job in jobs if self._lost[job] >= MAX_LOST_MACHINES]
+        if retried := [job for job in jobs if self._lost[job] < MAX_LOST_MACHINES]:
+            self._retries.append(retried)
         return given_up

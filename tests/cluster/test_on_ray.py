@@ -121,8 +121,8 @@ def test_a_picture_that_ends_two_workers_has_failed(runs):
     (row,) = [row for row in runs.resumed.rows if "error" in row]
     assert Path(row["input"]).name == DEADLY_PICTURE
     assert row["output"] is None
-    assert "two workers ended while they worked on it" in row["error"]
-    assert f"{DEADLY_PICTURE}: two workers ended" in runs.resumed.err
+    assert "2 workers ended while they worked on it" in row["error"]
+    assert f"{DEADLY_PICTURE}: 2 workers ended" in runs.resumed.err
     assert f"{COUNT - 1 - len(runs.before)} colorized, {len(runs.before)} done before, 1 failed" in runs.resumed.err
 
 

@@ -41,7 +41,7 @@ def test_the_jobs_of_a_worker_that_ended_are_done_alone_after_the_others():
     first = schedule.take()
     assert schedule.worker_ended(first[1:]) == []
     assert drained(schedule) == [jobs(6)[3:], [first[1]], [first[2]]]
-    assert [schedule.is_again(job) for job in first] == [False, True, True]
+    assert [schedule.is_retry(job) for job in first] == [False, True, True]
 
 
 def test_a_job_that_ends_two_workers_is_given_up_and_the_others_are_not():

@@ -18,7 +18,8 @@ from colorcli.documents import read_toml
 from colorcli.errors import UsageError, did_you_mean
 
 FILE = "colorcli.toml"
-# Options that decide what is written where or who may reach this computer, or that agree to something for the user.
+# Options that decide what is written where, who may reach this computer or which computers it works with, or that agree
+# to something for the user.
 USERS_OWN = frozenset(
     {
         "output",
@@ -32,6 +33,7 @@ USERS_OWN = frozenset(
         "allow-host",
         "token",
         "films",
+        "on",
     }
 )
 _MAX_PROBLEMS = 20  # problems that a message lists

@@ -129,6 +129,7 @@ UNTRUSTED = [
     "allow-host = ['evil.example']",
     "token = 'known-to-a-stranger'",
     "films = '/'",
+    "on = 'ray://evil.example:6379'",
 ]
 
 
@@ -142,12 +143,13 @@ UNTRUSTED = [
 @click.option("--allow-host", multiple=True)
 @click.option("--token")
 @click.option("--films")
+@click.option("--on")
 def paint(**options):
     """A command that writes."""
 
 
 @pytest.mark.parametrize("setting", UNTRUSTED)
-def test_the_current_folder_cannot_decide_what_is_written_or_accepted(nowhere, setting):
+def test_the_current_folder_cannot_decide_what_is_written_or_accepted_or_which_computers_take_part(nowhere, setting):
     text = f"[paint]\n{setting}"
     here = nowhere / "here" / "colorcli.toml"
     here.write_text(text)

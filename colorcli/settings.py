@@ -18,8 +18,8 @@ from colorcli.documents import read_toml
 from colorcli.errors import UsageError, did_you_mean
 
 FILE = "colorcli.toml"
-# Options that decide what is written where, who may reach this computer or which computers it works with, or that agree
-# to something for the user.
+# Options that decide what is written where, who may reach this computer, or which computers it works with, or that
+# agree to something for the user.
 USERS_OWN = frozenset(
     {
         "output",

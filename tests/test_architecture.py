@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -138,6 +139,13 @@ def test_built_in_plugins_import_only_public_names():
         if importer.startswith("colorcli_") and not imported.startswith("colorcli_") and each.module not in PUBLIC:
             wrong.append(f"{each.where}: {each.module}")
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "plugin-hooks.md"])
+def test_the_public_modules_are_those_that_the_documentation_lists(page):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    (listed,) = re.findall(r"(?:plugins import|plugin imports) only ([^.]*(?:\.\w[^.]*)*)\.\s", text, re.IGNORECASE)
+    assert set(re.findall(r"`(colorcli[\w.]*)`", listed)) == PUBLIC
 
 
 def test_plugins_depend_on_each_other_one_way():

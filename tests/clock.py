@@ -12,5 +12,5 @@ class Clock:
     def __call__(self):
         return getattr(self._of_thread, "now", 0.0)
 
-    def go_on(self, seconds):
+    def advance(self, seconds):
         self._of_thread.now = self() + seconds

@@ -73,7 +73,7 @@ _STATUS: Sequence[tuple[type[ColorcliError], int]] = (
     (PluginError, 500),
 )
 _UPLOADS = 4  # uploads of the largest size that may arrive and wait at the same time
-_ROUND = 60.0  # seconds between searches for models and pictures that are no longer used
+_RELEASE_SECONDS = 60.0  # seconds between searches for models and pictures that are no longer used
 _FORM = "For example: curl -F picture=@a.jpg -F 'settings={}' ..."
 _ROOM = Path(__file__).parent
 
@@ -145,15 +145,15 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        rounds = asyncio.create_task(self._go_round())
+        releasing = asyncio.create_task(self._release_regularly())
         try:
             yield
         finally:
-            rounds.cancel()
+            releasing.cancel()
             await asyncio.to_thread(self._films.close)
             self._requests.close()
 
-    async def _go_round(self) -> None:
+    async def _release_regularly(self) -> None:
         """Drop what is no longer used, now and then."""
 
         def release() -> None:
@@ -161,7 +161,7 @@ class Server:
             self._album.release_idle()
 
         while True:
-            await asyncio.sleep(_ROUND)
+            await asyncio.sleep(_RELEASE_SECONDS)
             with contextlib.suppress(TooManyRequests):  # then the next request does it
                 await self._requests.run(release, _never)
 

@@ -292,7 +292,7 @@ def test_every_second_counts_in_exactly_one_stage(photos, monkeypatch, batch_siz
 
     def slow(seconds, work):
         def slowed(*args, **keywords):
-            clock.go_on(seconds)
+            clock.advance(seconds)
             return work(*args, **keywords)
 
         return slowed

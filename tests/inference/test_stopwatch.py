@@ -15,23 +15,23 @@ def test_stages_are_added_up(clock):
     watch = Stopwatch(clock=clock)
     for _ in range(3):
         with watch.stage("decode"):
-            clock.go_on(2)
-        clock.go_on(100)  # which is nobody's
+            clock.advance(2)
+        clock.advance(100)  # which is nobody's
         with watch.stage("join"):
-            clock.go_on(5)
+            clock.advance(5)
     assert watch.seconds == {"decode": 6, "join": 15}
 
 
 def test_a_stage_inside_another_counts_only_for_itself(clock):
     watch = Stopwatch(clock=clock)
     with watch.stage("encode"):
-        clock.go_on(1)
+        clock.advance(1)
         with watch.stage("network"):
-            clock.go_on(10)
+            clock.advance(10)
             with watch.stage("encode"):
-                clock.go_on(100)
-            clock.go_on(20)
-        clock.go_on(2)
+                clock.advance(100)
+            clock.advance(20)
+        clock.advance(2)
     assert watch.seconds == {"encode": 103, "network": 30}
 
 
@@ -41,7 +41,7 @@ def test_threads_do_not_count_for_each_other(clock):
 
     def work():
         with watch.stage("join"):
-            clock.go_on(7)
+            clock.advance(7)
             inside.set()
             left.wait(60)
 
@@ -49,7 +49,7 @@ def test_threads_do_not_count_for_each_other(clock):
     with watch.stage("decode"):
         thread.start()
         inside.wait(60)
-        clock.go_on(1)
+        clock.advance(1)
     left.set()
     thread.join()
     assert watch.seconds == {"decode": 1, "join": 7}
@@ -60,19 +60,19 @@ def test_an_error_within_a_stage_ends_it(clock):
 
     def encode():
         with watch.stage("encode"):
-            clock.go_on(3)
+            clock.advance(3)
             raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="full"):
         encode()
-    clock.go_on(50)
+    clock.advance(50)
     with watch.stage("decode"):
-        clock.go_on(1)
+        clock.advance(1)
     assert watch.seconds == {"encode": 3, "decode": 1}
 
 
 def test_a_devices_work_counts_for_the_stage_that_started_it(clock):
-    watch = Stopwatch(settle=lambda: clock.go_on(10), clock=clock)
+    watch = Stopwatch(settle=lambda: clock.advance(10), clock=clock)
     with watch.stage("network"):
-        clock.go_on(1)
+        clock.advance(1)
     assert watch.seconds == {"network": 11}

@@ -13,8 +13,9 @@ from colorcli import read_manifest
 from colorcli.plugin.registry import Registry
 from colorcli.weights import read_header, read_state
 from colorcli.weights.manifest import FIRST_USE
+from tests.documentation import ROOT, read
 
-FOLDER = Path(__file__).parents[1] / "weights"
+FOLDER = ROOT / "weights"
 MANIFESTS = {path.stem: read_manifest(path.stem, FOLDER) for path in sorted(FOLDER.glob("*.toml"))}
 EVERY = [(name, tag, weights) for name, manifest in MANIFESTS.items() for tag, weights in manifest.items()]
 BUNDLED = [each for each in EVERY if each[2].bundled]
@@ -62,6 +63,23 @@ def test_figures_come_with_their_protocol_and_their_command(name, tag, weights):
     assert weights.metrics["command"].startswith(("colorcli evaluate ", "https://"))
     assert figures
     assert all(isinstance(value, (int, float)) and math.isfinite(value) for value in figures.values())
+
+
+@for_each([each for each in BUNDLED if each[2].metrics])
+def test_the_figures_are_those_of_the_documentation(name, tag, weights):
+    """The row begins with AuC raw, AuC rebalanced, RMSE, L1, PSNR, SSIM and colorfulness."""
+    table = read(ROOT / "docs" / "models.md").partition("## The bundled weights side by side")[2]
+    row = re.search(rf"^\| {name}\.{tag} \|(.*)\|$", table, re.MULTILINE)
+    auc, rebalanced, rmse, _, psnr, ssim, colorfulness = map(float, row[1].split("|"))
+    documented = {
+        "auc": auc,
+        "auc_rebalanced": rebalanced,
+        "rmse_ab": rmse,
+        "psnr": psnr,
+        "ssim": ssim,
+        "colorfulness": colorfulness,
+    }
+    assert {key: weights.metrics[key] for key in documented} == documented
 
 
 def test_no_two_are_the_same_file():

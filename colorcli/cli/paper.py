@@ -12,7 +12,7 @@ from colorcli.cli.messages import report_error
 from colorcli.cli.model_options import device_option, license_option, offline_option, precision_option
 from colorcli.cli.progress import tracked
 from colorcli.cli.subcommands import CommandWithSubcommands
-from colorcli.cli.training import Hardware, train_run
+from colorcli.cli.training import Hardware, missing, train_run
 from colorcli.errors import ColorcliError, UsageError, WeightsError, did_you_mean
 
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ def paper(
     if as_list:
         return _list()
     if name is None or data is None or folder is None:
-        raise UsageError(
-            "EXPERIMENT, DATA and -o are required.", "For example: colorcli paper edinburgh photos/ -o edinburgh"
-        )
+        given = {"EXPERIMENT": name, "DATA": data, "-o": folder}
+        raise missing(given, "colorcli paper edinburgh photos/ -o edinburgh")
     from colorcli.experiments.block import replace_block, split_page
     from colorcli.experiments.conclusion import conclude
     from colorcli.experiments.declaration import read_experiment

@@ -12,7 +12,7 @@ from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import device_option, license_option, offline_option, precision_option
 from colorcli.cli.output_files import output_files
 from colorcli.cli.subcommands import CommandWithSubcommands
-from colorcli.cli.training import Hardware, train_run
+from colorcli.cli.training import Hardware, missing, train_run
 from colorcli.errors import NotTrainable, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -64,10 +64,8 @@ def train(
     if as_list:
         return _list()
     if name is None or data is None or recipe is None or run is None:
-        raise UsageError(
-            "COLORIZER, DATA, --recipe and -o are required.",
-            "For example: colorcli train zhang photos/ --recipe starter -o runs/zhang",
-        )
+        given = {"COLORIZER": name, "DATA": data, "--recipe": recipe, "-o": run}
+        raise missing(given, "colorcli train zhang photos/ --recipe starter -o runs/zhang")
     from colorcli.plugin.registry import Registry
     from colorcli.training.recipes import find_recipe, recipes_of
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from colorcli.cli.signals import Interruption
+from colorcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from colorcli.colorizer import Colorizer
@@ -27,6 +28,18 @@ class Hardware:
     precision: str
     devices: int = 1  # on each machine
     nodes: int = 1
+
+
+def missing(given: Mapping[str, object], example: str) -> UsageError:
+    """Make the error of a command that some of its arguments are missing from.
+
+    Args:
+        given: all that are required, by name; None for each that is missing.
+        example: a complete command.
+    """
+    *others, last = [name for name, value in given.items() if value is None]
+    names, are = (f"{', '.join(others)} and {last}", "are") if others else (last, "is")
+    return UsageError(f"{names} {are} missing.", f"For example: {example}")
 
 
 def train_run(
@@ -53,8 +66,8 @@ def train_run(
     from colorcli.training.loop import train as train_steps
     from colorcli.training.session import is_main_process
 
+    speaks = is_main_process()  # imports Fabric, which sets the level of its log
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it repeats what we report ourselves
-    speaks = is_main_process()
     if speaks:
         click.echo("Inspecting the photographs.", err=True)
     else:

@@ -113,6 +113,7 @@ def test_ctrl_c_stops_after_the_current_step_and_the_run_resumes_exactly(photogr
     assert process.returncode == 130, err
     assert "Run the same command to resume." in err
     assert "Traceback" not in err
+    assert "Mixed Precision" not in err  # as Fabric says
     assert out == ""
     done = steps_in(tmp_path / "run")
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == len(done) == done[-1]
@@ -155,6 +156,19 @@ def test_an_unknown_recipe_is_a_usage_error(photographs, tmp_path, capsys, recip
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["train"], "COLORIZER, DATA, --recipe and -o are missing."),
+        (["train", "zhang", "photos", "--recipe", "starter"], "-o is missing."),
+        (["paper", "edinburgh"], "DATA and -o are missing."),
+    ],
+)
+def test_what_is_missing_from_a_command_is_named_with_an_example(capsys, given, said):
+    assert main(given) == 2
+    assert f"error: {said}\nhint: For example: colorcli {given[0]} " in capsys.readouterr().err
+
+
 def test_an_output_that_is_a_file_is_a_usage_error(photographs, tiny, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert train(photographs, tiny, tmp_path / "file") == 2
@@ -179,7 +193,7 @@ def test_weights_to_start_from_are_found_by_name_tag_or_both(photographs, tmp_pa
     with connected(monkeypatch, tmp_path):
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         assert train(photographs, recipe, tmp_path / "run", "--from", name) == 0
-    assert ("Using zhang.starter instead of zhang.eccv16" in capsys.readouterr().err) == (name == "zhang")
+    assert ("Using zhang.starter, because the better zhang.eccv16" in capsys.readouterr().err) == (name == "zhang")
 
 
 @pytest.mark.parametrize(

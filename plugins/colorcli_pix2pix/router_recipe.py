@@ -14,7 +14,7 @@ from colorcli.errors import DataError, UsageError
 from colorcli.training.optimization import Optimization, Schedule, expect_one_of, learning_rate_factor
 from colorcli_pix2pix.categories import CATEGORIES
 from colorcli_pix2pix.resnet import ResNet34
-from colorcli_pix2pix.teacher import Student, Teacher
+from colorcli_pix2pix.teacher import Teacher
 
 
 class RouterRecipe(Recipe):
@@ -30,7 +30,6 @@ class RouterRecipe(Recipe):
         teaching: share of the run at its beginning in which the teacher learns, and the router does not.
         pretrained: where the weights of the teacher's encoder come from, see `colorcli.encoders.give_weights`.
         trust: weight of the teacher's answers relative to the labels, 0..1.
-        imitation: weight of the teacher's embedding, which the router then learns to predict, 0 or more.
 
     Raises:
         ValueError: a setting is invalid.
@@ -50,15 +49,12 @@ class RouterRecipe(Recipe):
         teaching: float = 0.2,
         pretrained: str = "published",
         trust: float = 0.7,
-        imitation: float = 0.0,
     ) -> None:
         expect_one_of("schedule", schedule, Schedule)
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing must be in 0..1, got {label_smoothing}")
         if not 0 < teaching < 1 or not 0 <= trust <= 1:
             raise ValueError("teaching and trust must be in 0..1")
-        if imitation < 0:
-            raise ValueError(f"imitation must be 0 or more, got {imitation}")
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.weight_decay = weight_decay
@@ -67,9 +63,7 @@ class RouterRecipe(Recipe):
         self.teacher = Teacher(teacher, pretrained) if teacher else None
         self.teaching = teaching
         self.trust = trust
-        self.imitation = imitation
         self.done = 0  # steps
-        self.projection: Mapping[str, Tensor] = {}  # of the checkpoint
         self.optimization = Optimization()
 
     def survey(self, colors: Iterable[Tensor], categories: Sequence[str]) -> Mapping[str, Any]:
@@ -96,18 +90,11 @@ class RouterRecipe(Recipe):
                 "The router recipe of pix2pix trains a router.", 'Write kind = "router" in [network] of the recipe.'
             )
         factor = partial(learning_rate_factor, self.schedule)
-        if not self.teacher:
-            self.network = self.optimization.start(fabric, network, [self._sgd(network)], factor, steps)
-            return self.network
-        self.taught = round(steps * self.teaching)
-        self.teacher.start(fabric, self.taught)
-        self.student = Student(network, self.teacher.dimensions)
-        if self.projection:
-            self.student.projection.load_state_dict(self.projection)
-        self.network = self.optimization.start(
-            fabric, self.student, [self._sgd(self.student)], factor, steps - self.taught
-        )
-        return network
+        self.taught = round(steps * self.teaching) if self.teacher else 0
+        if self.teacher:
+            self.teacher.start(fabric, self.taught)
+        self.network = self.optimization.start(fabric, network, [self._sgd(network)], factor, steps - self.taught)
+        return self.network
 
     def _sgd(self, network: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.SGD(
@@ -116,18 +103,15 @@ class RouterRecipe(Recipe):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Train the teacher during its share of the run, and then the router."""
-        if not self.teacher:
-            loss = _cross_entropy(self.network(batch.lightness), batch.category, self.label_smoothing)
-            self.optimization.step(loss)
-            return {"cross entropy": loss.detach()}
         self.done += 1
-        if self.done <= self.taught:
+        if self.teacher and self.done <= self.taught:
             return {"cross entropy": self.teacher.learn(batch.lightness, batch.category, self.label_smoothing)}
-        logits, embedding = self.network(batch.lightness)
-        entropy = _cross_entropy(logits, batch.category, self.label_smoothing)
-        divergence, error = self.teacher.distances(batch.lightness, logits, embedding)
-        self.optimization.step((1 - self.trust) * entropy + self.trust * divergence + self.imitation * error)
-        return {"cross entropy": entropy.detach(), "divergence": divergence.detach(), "embedding": error.detach()}
+        logits = self.network(batch.lightness)
+        loss = entropy = _cross_entropy(logits, batch.category, self.label_smoothing)
+        if self.teacher:
+            loss = (1 - self.trust) * entropy + self.trust * self.teacher.distance(batch.lightness, logits)
+        self.optimization.step(loss)
+        return {"cross entropy": entropy.detach()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Count what is taken for what.
@@ -142,7 +126,7 @@ class RouterRecipe(Recipe):
             "confusion": _confusion(logits, batch.category),
         }
         if self.teacher:
-            means["teacher's confusion"] = _confusion(self.teacher.judge(batch.lightness)[0], batch.category)
+            means["teacher's confusion"] = _confusion(self.teacher.judge(batch.lightness), batch.category)
         return means
 
     def score(self, means: Mapping[str, Tensor]) -> dict[str, float]:
@@ -157,10 +141,7 @@ class RouterRecipe(Recipe):
         return figures
 
     def state(self) -> dict[str, Any]:
-        if not self.teacher:
-            return self.optimization.state()
-        projection = self.student.projection.state_dict()
-        taught = {"done": self.done, "teacher": self.teacher.state(), "projection": projection}
+        taught = {"done": self.done, "teacher": self.teacher.state()} if self.teacher else {}
         return {**self.optimization.state(), **taught}
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -168,7 +149,6 @@ class RouterRecipe(Recipe):
         if self.teacher:
             self.done = state["done"]
             self.teacher.load(state["teacher"])
-            self.projection = state["projection"]
 
 
 def _confusion(logits: Tensor, category: Tensor) -> Tensor:

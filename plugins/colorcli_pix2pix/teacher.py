@@ -1,8 +1,4 @@
-"""The teacher of a router: a pretrained classifier, fine-tuned to the categories.
-
-The router learns from its answers (Hinton et al. 2015) and from its embeddings (Romero et al. 2015), which describe a
-picture in more detail than six categories can.
-"""
+"""The teacher of a router: a pretrained classifier, fine-tuned to the categories (Hinton et al. 2015)."""
 
 from __future__ import annotations
 
@@ -21,8 +17,6 @@ if TYPE_CHECKING:
 
     from lightning_fabric import Fabric
 
-    from colorcli_pix2pix.resnet import ResNet34
-
 _RATE, _ENCODER_RATE, _DECAY = 1e-3, 0.1, 0.02  # for AdamW; the rate of the encoder is a share of the other
 _SOFTNESS = 2.0  # temperature of the teacher's distribution that the router learns
 
@@ -37,24 +31,10 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.categories.weight)
         nn.init.zeros_(self.categories.bias)
 
-    def forward(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute logits (B, categories) and the embedding (B, dimensions) from L* (B, 1, H, W) in 0..100."""
-        embedding = self.encoder.embed(self.encoder(lightness))
-        return self.categories(embedding).float(), embedding.float()
-
-
-class Student(nn.Module):
-    """A router that also predicts its teacher's embedding, by a layer that is not needed once it has learned."""
-
-    def __init__(self, router: ResNet34, dimensions: int) -> None:
-        super().__init__()
-        self.router = router
-        self.projection = nn.Linear(router.fc.in_features, dimensions)
-
-    def forward(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute logits (B, categories) and an embedding (B, dimensions) from L* (B, 1, H, W) in 0..100."""
-        features = self.router.features(lightness)
-        return self.router.fc(features).float(), self.projection(features).float()
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Compute logits (B, categories) from L* (B, 1, H, W) in 0..100."""
+        logits: Tensor = self.categories(self.encoder.embed(self.encoder(lightness)))
+        return logits.float()
 
 
 class Teacher:
@@ -63,16 +43,12 @@ class Teacher:
     Args:
         encoder: the name of a `colorcli.encoders.GrayEncoder`.
         pretrained: the source of its weights, see `colorcli.encoders.give_weights`.
-
-    Attributes:
-        dimensions: length of its embedding.
     """
 
     def __init__(self, encoder: str, pretrained: str) -> None:
         self._encoder = EncoderTraining(pretrained, _ENCODER_RATE)
         self._classifier = Classifier(encoder)
         self._optimization = Optimization()
-        self.dimensions = self._classifier.encoder.dimensions
 
     def start(self, fabric: Fabric, steps: int) -> None:
         """Set up the training of the classifier, for a number of steps, and restore the state from `load`."""
@@ -85,34 +61,23 @@ class Teacher:
 
     def learn(self, lightness: Tensor, category: Tensor, label_smoothing: float) -> Tensor:
         """Take one step, and return the cross-entropy."""
-        logits, _ = self._network(lightness)
-        loss = functional.cross_entropy(logits, category, ignore_index=-1, label_smoothing=label_smoothing)
+        loss = functional.cross_entropy(
+            self._network(lightness), category, ignore_index=-1, label_smoothing=label_smoothing
+        )
         self._optimization.step(loss)
         return loss.detach()
 
     @torch.no_grad()
-    def judge(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute logits (B, categories) and the embedding (B, dimensions)."""
-        logits, embedding = self._network(lightness)
-        return logits, embedding
+    def judge(self, lightness: Tensor) -> Tensor:
+        """Compute logits (B, categories)."""
+        logits: Tensor = self._network(lightness)
+        return logits
 
-    def distances(self, lightness: Tensor, logits: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute how far a student's answers are from the teacher's.
-
-        Args:
-            lightness: (B, 1, H, W), with B of 2 or more.
-            logits: the student's, (B, categories).
-            embedding: the student's, (B, dimensions).
-
-        Returns:
-            The divergence of the categories' probabilities, and the mean squared error of the embedding, each of whose
-            values has mean 0 and variance 1 in the batch.
-        """
-        answers, expected = self.judge(lightness)
-        taught = (answers / _SOFTNESS).softmax(dim=1)
-        learned = (logits / _SOFTNESS).log_softmax(dim=1)
-        divergence = functional.kl_div(learned, taught, reduction="batchmean") * _SOFTNESS**2
-        return divergence, functional.mse_loss(embedding, functional.batch_norm(expected, None, None, training=True))
+    def distance(self, lightness: Tensor, logits: Tensor) -> Tensor:
+        """Compute the divergence of a router's logits (B, categories) from the teacher's."""
+        taught = (self.judge(lightness) / _SOFTNESS).softmax(dim=1)
+        learned = (logits.float() / _SOFTNESS).log_softmax(dim=1)
+        return functional.kl_div(learned, taught, reduction="batchmean") * _SOFTNESS**2
 
     def state(self) -> dict[str, Any]:
         """Return the state for `load`."""

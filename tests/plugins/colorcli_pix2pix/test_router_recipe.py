@@ -193,7 +193,6 @@ def test_data_with_other_categories_is_refused_with_what_is_missing(categories, 
         ({"schedule": "linear"}, "schedule must be one of .* got 'linear'"),
         ({"label_smoothing": 1.0}, "label_smoothing must be in 0..1"),
         ({"label_smoothing": -0.1}, "label_smoothing must be in 0..1"),
-        ({"imitation": -1.0}, "imitation must be 0 or more, got -1.0"),
     ],
 )
 def test_an_invalid_setting_is_an_error(settings, said):

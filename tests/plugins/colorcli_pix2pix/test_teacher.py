@@ -61,42 +61,14 @@ def test_a_router_that_trusts_its_teacher_alone_never_sees_the_labels():
         assert torch.equal(one, other)
 
 
-def test_a_router_that_imitates_its_teacher_learns_to_predict_the_embedding():
-    recipe = RouterRecipe(**TAUGHT, imitation=2.0)
-    started(recipe, steps=60)
-    losses = [recipe.step(toy()) for _ in range(60)][30:]
-    assert losses[-1]["embedding"] < 0.8 * losses[0]["embedding"]
-
-
-def test_imitation_changes_what_the_router_learns_and_its_weights_have_no_trace_of_the_projection():
-    recipes = [RouterRecipe(**TAUGHT, imitation=imitation) for imitation in (0.0, 2.0)]
-    routers = [started(recipe, steps=2) for recipe in recipes]
-    for recipe in recipes:
-        recipe.step(toy())
-        recipe.step(toy())
-    assert routers[0].state_dict().keys() == Pix2Pix().build(**ROUTER).state_dict().keys()
-    assert changed(routers[0], weights(routers[1]))
-
-
-def test_the_embedding_is_compared_in_units_of_its_own_deviation():
-    """A student that always predicts the mean, 0, is wrong by the variance, 1, of each value that varies."""
-    recipe = RouterRecipe(**TAUGHT)
-    started(recipe, steps=8)
-    lightness = toy().lightness
-    _, embedding = recipe.teacher.judge(lightness)
-    _, error = recipe.teacher.distances(lightness, torch.zeros(12, 6), torch.zeros_like(embedding))
-    variance = embedding.var(dim=0, correction=0)
-    assert error.item() == pytest.approx((variance / (variance + 1e-5)).mean().item(), rel=1e-4)
-
-
 @pytest.mark.parametrize("done", [1, 3])
 def test_interrupted_teaching_resumes_as_if_it_had_not_been(done):
-    straight, broken = (RouterRecipe(**TAUGHT, imitation=2.0) for _ in range(2))
+    straight, broken = RouterRecipe(**TAUGHT), RouterRecipe(**TAUGHT)
     routers = [started(recipe, steps=4) for recipe in (straight, broken)]
     for _ in range(done):
         straight.step(toy())
         broken.step(toy())
-    resumed = RouterRecipe(**TAUGHT, imitation=2.0)
+    resumed = RouterRecipe(**TAUGHT)
     resumed.load(deepcopy(broken.state()))
     network = Pix2Pix().build(**ROUTER)
     network.load_state_dict(routers[1].state_dict())

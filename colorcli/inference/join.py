@@ -14,11 +14,11 @@ from colorcli.inference.preprocess import bicubic, look_up, strips
 from colorcli.inference.transfer import as_tensor, download
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _CODES = 2**14 - 1
 _DTYPES = {1: torch.uint8, 2: torch.uint16}  # by bytes per sample
-_LOOKED_UP = 2**20  # pixels from which it is quicker to look up colors than to compute those of each pixel
 
 
 @torch.inference_mode()
@@ -32,13 +32,23 @@ def join(pixels: NDArray[Any] | Tensor, ab: Tensor, strip: int | None = None) ->
 
     Returns:
         (H, W, 3) sRGB of the dtype of `pixels`, of the same lightness up to rounding; colors out of gamut lose chroma.
-        The chroma of large gray frames of 8 bits is rounded on a CPU, see `join_table`.
+        On a CPU, the chroma of gray frames of 8 bits is rounded, see `join_table`.
     """
+    if not isinstance(pixels, Tensor) and ab.device.type == "cpu" and pixels.ndim == 2 and pixels.dtype.itemsize == 1:
+        return _looked_up(as_tensor(pixels), ab)
+    return _computed(pixels, ab, strip)
+
+
+def _looked_up(gray: Tensor, ab: Tensor) -> NDArray[np.uint8]:
+    """Join a gray frame of 8 bits on the CPU, in a fraction of the time."""
+    height, width = gray.shape
+    cells = to_cells(ab.float())
+    return _palette().join(gray, _Scaled(cells, height, width).some, rows_alike(cells, height))
+
+
+def _computed(pixels: NDArray[Any] | Tensor, ab: Tensor, strip: int | None = None) -> NDArray[Any]:
+    """Join any frame, by computing the color of each pixel."""
     height, width = pixels.shape[:2]
-    if not isinstance(pixels, Tensor) and ab.device.type == "cpu" and _is_large_and_gray(pixels):
-        cells = to_cells(ab.float())
-        scaled = _Scaled(cells, height, width)
-        return _palette().join(as_tensor(pixels), scaled.some, rows_alike(cells, height))
     dtype = pixels.dtype if isinstance(pixels, Tensor) else _DTYPES[pixels.dtype.itemsize]
     out = torch.empty((height, width, 3), dtype=dtype, device=ab.device)
     scaled = _Scaled(ab.float(), height, width)
@@ -47,10 +57,6 @@ def join(pixels: NDArray[Any] | Tensor, ab: Tensor, strip: int | None = None) ->
         out[rows] = _encoded(lab_to_linear_in_gamut(lightness, chroma), dtype)
     color: NDArray[Any] = download(out).numpy()
     return color
-
-
-def _is_large_and_gray(pixels: NDArray[Any]) -> bool:
-    return pixels.ndim == 2 and pixels.dtype.itemsize == 1 and pixels.size >= _LOOKED_UP
 
 
 class _Scaled:

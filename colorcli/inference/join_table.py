@@ -27,7 +27,7 @@ _STEP = 0.5  # step of a and b
 _CELLS = int(2 * AB_LIMIT / _STEP)  # along a and b each
 _GRAYS = 256
 _RUN = 16  # grays whose colors are computed together
-_BATCH = 2**13  # runs
+_BATCH = 2**12  # runs
 _STRIP = 2**17  # pixels
 _SPARSE = 8  # one pixel in this many, in each direction, is looked at beforehand to see which colors are needed
 _MOST_ALIKE = 4  # rows that share their chroma
@@ -105,9 +105,11 @@ class Palette:
 
     def _learn(self, index: Tensor) -> None:
         """Compute the colors at places of the table, and those of grays beside them."""
+        if not len(index):
+            return
         runs = np.zeros(len(self._table) // _RUN, np.bool_)
         runs[index.numpy() // _RUN] = True
-        for part in torch.split(_where(runs), _BATCH) if len(index) else ():
+        for part in torch.split(_where(runs), _BATCH):
             cell, level = part // (_GRAYS // _RUN), part % (_GRAYS // _RUN)
             cells = torch.stack((cell // _CELLS, cell % _CELLS))  # (2, n)
             ab = (cells[None, :, :, None] - _CELLS / 2) * _STEP

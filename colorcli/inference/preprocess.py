@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _log = logging.getLogger("colorcli")
-_STRIP = {"cpu": 2**17, "cuda": 2**24}  # pixels
+_STRIP = {"cpu": 2**16, "cuda": 2**24}  # pixels
 _STRIP_ELSEWHERE = 2**23
 _MIN_STRIP = 2**18  # pixels: in smaller ones a GPU is no faster than the CPU
 _CACHED_MATRICES = 16  # for scaling, megabytes each: enough for pictures of a few sizes

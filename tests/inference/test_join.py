@@ -183,14 +183,11 @@ def resident_memory():
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-# Large gray frames of 8 bits on a CPU
+# Frames of 8 bits on a CPU
 
 
-def looked_up_and_computed(gray, ab, monkeypatch):
-    monkeypatch.setattr(join_module, "_LOOKED_UP", 0)
-    looked_up = join(gray, ab)
-    monkeypatch.setattr(join_module, "_LOOKED_UP", gray.size + 1)
-    return looked_up, join(gray, ab)
+def looked_up_and_computed(pixels, ab):
+    return join(pixels, ab), join_module._computed(pixels, ab)
 
 
 @pytest.fixture(autouse=True)
@@ -200,36 +197,36 @@ def _own_palette():
 
 
 @pytest.mark.parametrize("size", [(16, 16), (256, 64)], ids=["scaled", "of the frame's size"])
-def test_colors_that_are_looked_up_equal_computed_ones_up_to_rounding(size, monkeypatch):
+def test_colors_that_are_looked_up_equal_computed_ones_up_to_rounding(size):
     ab = saturated(*size) / 4
     for _ in range(2):  # the second time all are known
-        found, exact = looked_up_and_computed(all_grays(np.uint8), ab, monkeypatch)
+        found, exact = looked_up_and_computed(all_grays(np.uint8), ab)
         difference = np.abs(found.astype(int) - exact)
         assert difference.mean() < 0.2
         assert (difference <= 1).mean() > 0.99
         assert difference.max() <= 8  # in the darkest, most saturated colors
 
 
-def test_lightness_is_kept_where_colors_are_looked_up(monkeypatch):
+def test_lightness_is_kept_where_colors_are_looked_up():
     gray = all_grays(np.uint8)
-    found, _ = looked_up_and_computed(gray, saturated(16, 16), monkeypatch)
+    found, _ = looked_up_and_computed(gray, saturated(16, 16))
     change = (lightness(found) - lightness(gray)).abs()
     assert change.mean() <= 0.3
     assert (change <= 1).double().mean() >= 0.999
 
 
-def test_gray_that_is_looked_up_does_not_change_without_chroma(monkeypatch):
+def test_gray_that_is_looked_up_does_not_change_without_chroma():
     gray = all_grays(np.uint8)
-    found, _ = looked_up_and_computed(gray, torch.zeros(1, 2, 4, 4), monkeypatch)
+    found, _ = looked_up_and_computed(gray, torch.zeros(1, 2, 4, 4))
     assert np.array_equal(found, gray[..., None].repeat(3, axis=2))
 
 
 @pytest.mark.parametrize("height", [57, 64, 65, 66])
-def test_rows_share_their_chroma_where_it_hardly_changes(height, monkeypatch):
+def test_rows_share_their_chroma_where_it_hardly_changes(height):
     ab = torch.linspace(-11, 11, 16)[:, None].expand(1, 2, 16, 16).contiguous()
     assert rows_alike(to_cells(ab), height) == 2
     gray = np.full((height, 70), 180, np.uint8)
-    found, exact = looked_up_and_computed(gray, ab, monkeypatch)
+    found, exact = looked_up_and_computed(gray, ab)
     difference = np.abs(found.astype(int) - exact)
     assert difference.max() <= 2
     assert difference.mean() < 0.5
@@ -243,23 +240,22 @@ def test_rows_have_a_chroma_of_their_own_where_it_changes():
     assert rows_alike(to_cells(torch.zeros(1, 2, 1, 4)), 256) == 4
 
 
-def test_what_is_looked_up_does_not_depend_on_earlier_pictures(monkeypatch):
+def test_what_is_looked_up_does_not_depend_on_earlier_pictures():
     gray = np.random.default_rng(0).integers(0, 256, (90, 70), np.uint8)
-    first, _ = looked_up_and_computed(gray, saturated(16, 16), monkeypatch)
-    looked_up_and_computed(gray[::-1], saturated(16, 16).flip(1), monkeypatch)
-    again, _ = looked_up_and_computed(gray, saturated(16, 16), monkeypatch)
+    first, _ = looked_up_and_computed(gray, saturated(16, 16))
+    looked_up_and_computed(gray[::-1], saturated(16, 16).flip(1))
+    again, _ = looked_up_and_computed(gray, saturated(16, 16))
     assert np.array_equal(first, again)
 
 
-def test_colors_between_those_that_were_looked_at_beforehand_are_found(monkeypatch):
+def test_colors_between_those_that_were_looked_at_beforehand_are_found():
     gray = np.zeros((64, 64), np.uint8)
     gray[1::4] = 200  # never on a row that is looked at
-    found, exact = looked_up_and_computed(gray, PALE, monkeypatch)
+    found, exact = looked_up_and_computed(gray, PALE)
     assert np.abs(found.astype(int) - exact).max() <= 1
 
 
-def test_threads_may_share_what_was_looked_up(monkeypatch):
-    monkeypatch.setattr(join_module, "_LOOKED_UP", 0)
+def test_threads_may_share_what_was_looked_up():
     gray, chroma = all_grays(np.uint8), [saturated(16, 16) / (n + 1) for n in range(8)]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda ab: join(gray, ab), chroma))

@@ -161,6 +161,6 @@ def test_the_cpu_continues_where_no_strip_fits(remote, name, monkeypatch, caplog
     full = Full({"small_lightness": small_lightness, "join": join}[name], fits=0)
     monkeypatch.setattr(f"colorcli.inference.pipeline.{name}", full)
     (frame,) = pipeline_on(remote.device).colorize(frames_of(1))
-    assert full.tried[-2:] == [("remote", 2**18), ("cpu", 2**17)]
+    assert full.tried[-2:] == [("remote", 2**18), ("cpu", 2**16)]
     assert "Continuing on the CPU" in caplog.text
     assert np.array_equal(frame.pixels, next(pipeline_on(CPU).colorize(frames_of(1))).pixels)

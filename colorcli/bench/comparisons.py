@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 
 from colorcli.errors import ColorcliError
-from colorcli.inference.batch import count_workers
+from colorcli.inference.batch import count_workers, group_size
 from colorcli.inference.transfer import download, start_worker
 from colorcli.media.films.codecs import choose_encoding
 from colorcli.media.films.containers import choose_destination
@@ -114,7 +114,7 @@ class Floor:
 
     def pictures(self, jobs: Sequence[Job]) -> int:
         """Process pictures, and return their number."""
-        size = self._pipeline.batch_size
+        size = group_size(self._pipeline, len(jobs))
         groups = [jobs[start : start + size] for start in range(0, len(jobs), size)]
         with self._pool(len(jobs)) as pool:
             list(pool.map(self._group, groups))
@@ -123,7 +123,7 @@ class Floor:
     def _group(self, jobs: Sequence[Job]) -> None:
         opened = [open_picture(job.source) for job in jobs]
         frames = [next(picture.frames()) for picture in opened]
-        self._predict()
+        self._predict(len(jobs))
         for job, picture, frame in zip(jobs, opened, frames, strict=True):
             painted = replace(frame, pixels=self._color(frame.pixels))
             write_picture(job.target, [painted], picture, provenance=self._pipeline.provenance, overwrite=True)
@@ -150,7 +150,9 @@ class Floor:
             with Parts(film, destination, encoding, self._pipeline.provenance) as parts, read_frames(film) as reader:
                 for frame in reader:
                     if frames % self._pipeline.batch_size == 0:
-                        pool.submit(self._predict).add_done_callback(lambda _: done.release())
+                        pool.submit(self._predict, self._pipeline.batch_size).add_done_callback(
+                            lambda _: done.release()
+                        )
                     parts.write(frame.luma, middle, middle, frame.time)
                     frames += 1
                 parts.finish()
@@ -158,8 +160,8 @@ class Floor:
                 done.acquire()
         return frames
 
-    def _predict(self) -> None:
-        download(self._pipeline.predict_lightness(self._lightness).values)
+    def _predict(self, count: int) -> None:
+        download(self._pipeline.predict_lightness(self._lightness[:count]).values)
 
     def _pool(self, pictures: int) -> ThreadPoolExecutor:
         workers = count_workers(self._pipeline, pictures)

@@ -22,7 +22,7 @@ from colorcli.bench import comparisons
 from colorcli.bench.speed import Facts, RoundTimings, Setting
 from colorcli.errors import ColorcliError, UsageError
 from colorcli.film.colorize import FilmSettings, colorize_film
-from colorcli.inference.batch import colorize_files, count_workers
+from colorcli.inference.batch import colorize_files, count_workers, group_size
 from colorcli.inference.device import cpu_capabilities
 from colorcli.inference.loading import load
 from colorcli.inference.pipeline import Pipeline
@@ -137,11 +137,9 @@ class Measurement:
 
     def _alone(self, count: int) -> float:
         """Time the network alone for a number of pictures, in as many threads as there are workers."""
-        workers = count_workers(self._pipeline, count)
-        lightness = torch.full((self._pipeline.batch_size, 1, *self._side()), 50.0).to(
-            self._pipeline.model.device.device
-        )
-        passes = -(-count // self._pipeline.batch_size)
+        workers, size = count_workers(self._pipeline, count), group_size(self._pipeline, count)
+        lightness = torch.full((size, 1, *self._side()), 50.0).to(self._pipeline.model.device.device)
+        passes = -(-count // size)
         threads = max(1, torch.get_num_threads() // workers)
         settle = _settle(self._pipeline)
 
@@ -152,7 +150,7 @@ class Measurement:
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
             began = time.perf_counter()
             list(pool.map(ask, range(passes)))
-            return (time.perf_counter() - began) * count / (passes * self._pipeline.batch_size)
+            return (time.perf_counter() - began) * count / (passes * size)
 
     def _side(self) -> tuple[int, int]:
         """Return the height and width of the network's input: its own size, or that of the first picture."""

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _GPU_WORKERS = 4
 _REMOTE_WORKERS = 2  # times as many where a worker also waits for downloads and uploads
-_GROUP_PIXELS = 60_000_000  # decoded by one worker at a time: small pictures share a batch, large ones do not
+_GROUP_PIXELS = 10_000_000  # decoded by one worker at a time: small pictures share a batch, large ones do not
 
 
 def colorize_files(
@@ -75,7 +75,8 @@ def colorize_files(
     settings = _Settings(kind, overwrite, recolor, max_pixels, hints or HintSet())
     for folder in dict.fromkeys(job.target.parent for job in jobs):
         sweep(folder)
-    groups = [jobs[start : start + pipeline.batch_size] for start in range(0, len(jobs), pipeline.batch_size)]
+    size = group_size(pipeline, len(jobs))
+    groups = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     threads, workers = torch.get_num_threads(), count_workers(pipeline, len(jobs))
     own_threads = max(1, threads // workers)
     if any(isinstance(path, RemotePath) for job in jobs[:1] for path in (job.source, job.target)):
@@ -96,10 +97,18 @@ def colorize_files(
         pool.shutdown(cancel_futures=True)
 
 
+def group_size(pipeline: Pipeline, pictures: int) -> int:
+    """Return how many pictures a worker takes at a time: a batch, or less, so that no core is without work."""
+    on_cpu = pipeline.model.device.device.type == "cpu"
+    share = -(-pictures // torch.get_num_threads()) if on_cpu else pictures
+    return max(1, min(pipeline.batch_size, share))
+
+
 def count_workers(pipeline: Pipeline, pictures: int) -> int:
     """Return how many workers run the pipeline at the same time for this number of pictures."""
     on_cpu = pipeline.model.device.device.type == "cpu"
-    return max(1, min(torch.get_num_threads() if on_cpu else _GPU_WORKERS, -(-pictures // pipeline.batch_size)))
+    groups = -(-pictures // group_size(pipeline, pictures))
+    return max(1, min(torch.get_num_threads() if on_cpu else _GPU_WORKERS, groups))
 
 
 @dataclass(frozen=True)

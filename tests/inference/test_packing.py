@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from colorcli import load
 from colorcli.encoders.efficientnet_lite import SameConv2d
 from colorcli.inference.device import choose
 from colorcli.inference.packing import pack, unpack
@@ -160,3 +161,12 @@ def test_weights_are_laid_out_anew_for_another_number_of_threads():
     finally:
         torch.set_num_threads(threads)
     assert {len(each._weights) for each in packed_layers(network)} == {2}
+
+
+@needs_packing
+@pytest.mark.parametrize("name", ["zhang", "pix2pix"])
+def test_bundled_networks_predict_the_same_bits_in_any_batch(name):
+    model = load(f"{name}.starter", device="cpu", precision="bf16")
+    lightness = torch.rand(4, 1, model.size, model.size, generator=torch.Generator().manual_seed(0)) * 100
+    one_by_one = [model.predict(each) for each in lightness.split(1)]
+    assert torch.equal(model.predict(lightness), torch.cat(one_by_one))

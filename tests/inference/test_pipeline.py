@@ -26,6 +26,7 @@ from colorcli.jobs import Job, plan
 from colorcli.media.pictures.files import Frame
 from colorcli.media.pictures.provenance import read_provenance
 from tests.clock import Clock
+from tests.threads import threads
 from tests.tiny import write_tiny_weights
 
 ROOT = Path(__file__).parents[2]
@@ -229,6 +230,26 @@ def test_a_file_has_the_same_colors_in_any_batch(photos, tmp_path):
         shutil.move(photos.with_name("photos-color"), tmp_path / str(size))
     for path in (tmp_path / "1").glob("*.*g"):
         assert path.read_bytes() == (tmp_path / "5" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(("pictures", "sizes"), [(9, [4, 4, 1]), (4, [2, 2]), (1, [1])])
+def test_a_batch_leaves_work_for_each_core(photos, pictures, sizes):
+    found = []
+
+    class Counting(nn.Identity):
+        def forward(self, lightness):
+            found.append(len(lightness))
+            return lightness
+
+    with threads(2):
+        list(colorize_files(pipeline_of(Counting(), batch_size=4), jobs_of(photos)[:pictures]))
+    assert sorted(found, reverse=True) == sizes
+
+
+def test_batches_on_a_cpu_are_of_several_pictures_in_bf16_only():
+    for device, size in ((choose("cpu", "bf16"), 4), (choose("cpu", "fp32"), 1)):
+        model = Model(Plain(16), nn.Identity(), device, tag="test", fingerprint="0", size=16)
+        assert Pipeline(model).batch_size == size
 
 
 def test_one_bad_file_never_stops_the_others(photos, pipeline):
@@ -445,7 +466,7 @@ def test_a_picture_that_does_not_fit_into_memory_is_an_error_and_not_a_traceback
         def forward(self, lightness):
             raise MemoryError
 
-    with caplog.at_level(logging.WARNING, "colorcli"):
+    with caplog.at_level(logging.WARNING, "colorcli"), threads(1):  # more workers would share the batch
         outcomes = run(pipeline_of(Full(), batch_size=9), photos)
     assert all("memory" in str(outcome.error) for outcome in outcomes)
     assert "Continuing with batches of 4" in caplog.text

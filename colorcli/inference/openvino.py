@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from colorcli.errors import ColorcliError
+from colorcli.inference.preprocess import triangle_filter
 from colorcli.inference.tracing import alone
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def _export(part: nn.Module, forward: Callable[..., Any], shapes: Sequence[Seque
 
 def _antialiased(x: Tensor, size: Sequence[int], _align_corners: bool, _scales: object = None) -> Tensor:
     """Scale (B, C, H, W) as antialiased bilinear `interpolate` does, with operations that OpenVINO supports."""
-    return _weights(x.shape[-2], size[0]) @ x @ _weights(x.shape[-1], size[1]).T
+    return triangle_filter(x.shape[-2], size[0]).T @ x @ triangle_filter(x.shape[-1], size[1])
 
 
 def _replaced(x: Tensor, part: Tensor, dim: int, index: int) -> Tensor:
@@ -231,15 +232,6 @@ def _replaced(x: Tensor, part: Tensor, dim: int, index: int) -> Tensor:
     index %= x.shape[dim]
     before, after = x.narrow(dim, 0, index), x.narrow(dim, index + 1, x.shape[dim] - index - 1)
     return torch.cat([each for each in (before, part.unsqueeze(dim), after) if each.shape[dim]], dim)
-
-
-def _weights(before: int, after: int) -> Tensor:
-    """Compute scaling with a triangle filter as a matrix (after, before)."""
-    scale = before / after
-    centers = (torch.arange(after) + 0.5) * scale
-    distances = (torch.arange(before) + 0.5 - centers[:, None]).abs()
-    weights = (1 - distances / max(scale, 1.0)).clamp_min(0)
-    return weights / weights.sum(dim=1, keepdim=True)
 
 
 # The cache

@@ -177,10 +177,15 @@ def bicubic(before: int, after: int, device: torch.device) -> Band:
 @lru_cache(maxsize=_CACHED_MATRICES)
 def antialiased(before: int, after: int, device: torch.device) -> Band:
     """Compute the antialiased bilinear scaling of torch: weights (before, after)."""
+    return Band.of(triangle_filter(before, after), device)
+
+
+def triangle_filter(before: int, after: int) -> Tensor:
+    """Compute the antialiased bilinear scaling of torch as a matrix (before, after); can be exported, like its use."""
     scale = before / after
     distance = _middles(before)[:, None] - scale * _middles(after)
     weights = (1 - distance.abs() / max(scale, 1)).clamp_min(0)
-    return Band.of((weights / weights.sum(0)).float(), device)
+    return (weights / weights.sum(0)).float()
 
 
 def _middles(count: int) -> Tensor:

@@ -23,6 +23,7 @@ from colorcli.files import replacing, shown, sweep
 from colorcli.hints.files import HintSet
 from colorcli.inference.hinted import HintedPipeline, pipeline_for
 from colorcli.inference.outcomes import PictureOutcome
+from colorcli.inference.pipeline import BATCH_PIXELS
 from colorcli.inference.transfer import is_out_of_memory, start_worker
 from colorcli.jobs import of_copy
 from colorcli.media.pictures.files import DEFAULT_MAX_PIXELS, Frame, Picture, Provenance, open_picture
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 _GPU_WORKERS = 4
 _REMOTE_WORKERS = 2  # times as many where a worker also waits for downloads and uploads
-_GROUP_PIXELS = 10_000_000  # decoded by one worker at a time: small pictures share a batch, large ones do not
 
 
 def colorize_files(
@@ -163,7 +163,7 @@ class _Group:
                 outcomes |= self._colorize_together([opened])
             else:
                 together.append(opened)
-            if sum(each.frame.pixels.size for each in together) > _GROUP_PIXELS:
+            if sum(each.frame.pixels.size for each in together) > BATCH_PIXELS:
                 outcomes |= self._colorize_together(together)
                 together = []
             if self._stop.is_set():

@@ -36,6 +36,8 @@ Notes: TypeAlias = "Mapping[str, str | float]"
 _BATCH = {"cpu": 1, "cuda": 16}
 _BATCH_IN_BF16 = 4  # on a CPU by torch: faster than one by one, and equal to the bit with the networks that come along
 _BATCH_ELSEWHERE = 4
+BATCH_PIXELS = 10_000_000
+"""Pixels of pictures that wait for others to share their batch: small ones do, large ones do not."""
 _LEFT_GRAY = 0.5  # share of a picture from which it is worth a note
 
 
@@ -111,8 +113,13 @@ class Pipeline:
                 yield self.join(frame, chroma)
 
     def _next(self, frames: Iterator[Frame], size: int) -> list[Frame]:
+        batch: list[Frame] = []
         with self.timed("decode"):
-            return list(itertools.islice(frames, size))
+            for frame in itertools.islice(frames, size):
+                batch.append(frame)
+                if sum(each.pixels.size for each in batch) > BATCH_PIXELS:
+                    break
+        return batch
 
     def chroma(self, batch: Sequence[Frame]) -> Iterator[Tensor]:
         """Predict the chroma of a batch of frames: (1, 2, h, w) ab for each, at the network's size or the frame's."""

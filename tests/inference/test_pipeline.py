@@ -113,6 +113,17 @@ def test_pictures_of_different_sizes_share_a_batch():
     assert [frame.pixels.shape for frame in out] == [(20 + 4 * n, 40, 3) for n in range(5)]
 
 
+def test_large_pictures_do_not_wait_in_memory_for_others(monkeypatch):
+    monkeypatch.setattr(pipelines, "BATCH_PIXELS", 1000)
+    network = Listening()
+    heights = [40, 40, 8, 8, 8]
+    out = list(
+        pipeline_of(network, batch_size=3).colorize(Frame(gray(n, height, 40)) for n, height in enumerate(heights))
+    )
+    assert [shape[0] for shape in network.shapes] == [1, 1, 3]
+    assert [len(frame.pixels) for frame in out] == heights
+
+
 class Bounded(Plain):
     longest_side = 32
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CODES = 2**14 - 1
+_LOOKED_UP = 2**16  # pixels from which looking up colors is no slower, even if many of them are new
 _DTYPES = {1: torch.uint8, 2: torch.uint16}  # by bytes per sample
 
 
@@ -32,11 +33,15 @@ def join(pixels: NDArray[Any] | Tensor, ab: Tensor, strip: int | None = None) ->
 
     Returns:
         (H, W, 3) sRGB of the dtype of `pixels`, of the same lightness up to rounding; colors out of gamut lose chroma.
-        On a CPU, the chroma of gray frames of 8 bits is rounded, see `join_table`.
+        On a CPU, the chroma of gray frames of 8 bits, unless they are tiny, is rounded, see `join_table`.
     """
-    if not isinstance(pixels, Tensor) and ab.device.type == "cpu" and pixels.ndim == 2 and pixels.dtype.itemsize == 1:
+    if not isinstance(pixels, Tensor) and ab.device.type == "cpu" and _is_looked_up(pixels):
         return _looked_up(as_tensor(pixels), ab)
     return _computed(pixels, ab, strip)
+
+
+def _is_looked_up(pixels: NDArray[Any]) -> bool:
+    return pixels.ndim == 2 and pixels.dtype.itemsize == 1 and pixels.size >= _LOOKED_UP
 
 
 def _looked_up(gray: Tensor, ab: Tensor) -> NDArray[np.uint8]:

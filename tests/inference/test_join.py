@@ -186,8 +186,12 @@ def resident_memory():
 # Frames of 8 bits on a CPU
 
 
+def looked_up(gray, ab):
+    return join_module._looked_up(torch.from_numpy(gray.copy()), ab)
+
+
 def looked_up_and_computed(pixels, ab):
-    return join(pixels, ab), join_module._computed(pixels, ab)
+    return looked_up(pixels, ab), join_module._computed(pixels, ab)
 
 
 @pytest.fixture(autouse=True)
@@ -258,6 +262,13 @@ def test_colors_between_those_that_were_looked_at_beforehand_are_found():
 def test_threads_may_share_what_was_looked_up():
     gray, chroma = all_grays(np.uint8), [saturated(16, 16) / (n + 1) for n in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda ab: join(gray, ab), chroma))
+        together = list(pool.map(lambda ab: looked_up(gray, ab), chroma))
     for found, ab in zip(together, chroma, strict=True):
-        assert np.array_equal(found, join(gray, ab))
+        assert np.array_equal(found, looked_up(gray, ab))
+
+
+@pytest.mark.parametrize(("side", "name"), [(255, "_computed"), (256, "_looked_up")])
+def test_colors_are_looked_up_unless_a_picture_is_tiny(side, name):
+    gray = np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)
+    ab = saturated(16, 16) / 4
+    assert np.array_equal(join(gray, ab), getattr(join_module, name)(torch.from_numpy(gray), ab))

@@ -240,7 +240,7 @@ def _call(path: RemotePath, method: str, *values: Any, **settings: Any) -> Any:
         extra = '"colorcli[remote]"' if scheme == "s3" else SCHEMES[scheme]
         raise UsageError(
             f"{scheme}:// needs the package {SCHEMES[scheme]}, which is not installed.",
-            f"Install it with: pip install {extra}",
+            f"Install it: pip install {extra}",
         ) from error
     arguments = (*values, url) if method == "put_file" else (url, *values)
     return _translated(getattr(system, method), url)(*arguments, **settings)

@@ -17,6 +17,21 @@ def pytest_make_parametrize_id(config, val, argname):
     return argname if isinstance(val, bytes) else None
 
 
+def seed_torch():
+    """Otherwise every process draws other random numbers, such as the weights of new networks."""
+    if torch := sys.modules.get("torch"):
+        torch.default_generator.manual_seed(0)
+
+
+def pytest_collectstart():
+    seed_torch()  # for networks that a module makes when it is imported
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    seed_torch()
+
+
 @pytest.fixture(autouse=True)
 def modules_of_temporary_folders_are_forgotten(tmp_path_factory):
     """Otherwise a module that a test wrote and imported would shadow another test's module of the same name."""

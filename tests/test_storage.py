@@ -141,4 +141,4 @@ def test_a_scheme_whose_package_is_missing_says_what_to_install(monkeypatch, url
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UsageError, match=f"needs the package {package},") as error:
         as_path(url).exists()
-    assert error.value.hint == f"Install it with: pip install {installed_by}"
+    assert error.value.hint == f"Install it: pip install {installed_by}"

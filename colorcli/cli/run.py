@@ -274,7 +274,7 @@ def _stream(pipeline: Pipeline, output: OutputOptions, hints: HintOptions) -> No
     copied = not output.recolor and all(is_in_color(frame.pixels) for frame in picture.frames())
     if copied and output.file_format and named(output.file_format) is not FORMATS[picture.format]:
         raise UsageError(
-            "standard input is already in color, and a copy keeps its format.", "Recolor it with --recolor."
+            "Standard input is already in color, and a copy keeps its format.", "Recolor it with --recolor."
         )
     if hints:
         from colorcli.inference.hinted import HintedPipeline

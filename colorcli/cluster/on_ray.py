@@ -279,7 +279,7 @@ def _start(address: str) -> Any:
         from ray._private import worker
     except ImportError as error:
         raise UsageError(
-            "--on ray needs the package ray, which is not installed.", 'Install it with: pip install "colorcli[ray]"'
+            "--on ray needs the package ray, which is not installed.", 'Install it: pip install "colorcli[ray]"'
         ) from error
     worker.print_to_stdstream = lambda *_, **__: None  # it would print to standard output every time a worker ends
     with _own_signals():

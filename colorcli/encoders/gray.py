@@ -105,7 +105,8 @@ def _timm_backbone(name: str) -> nn.Module:
         import timm
     except ImportError:
         raise UsageError(
-            f"The encoder {_TIMM}{name} needs timm, which is not installed.", "Run `pip install 'colorcli[timm]'`."
+            f"The encoder {_TIMM}{name} needs timm, which is not installed.",
+            'Install it: pip install "colorcli[timm]"',
         ) from None
     try:
         model: nn.Module = timm.create_model(name, pretrained=False, features_only=True, in_chans=1)

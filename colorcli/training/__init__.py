@@ -14,5 +14,5 @@ def require_extra() -> None:
     if missing := [name for name in ("lightning_fabric", "matplotlib") if find_spec(name) is None]:
         raise UsageError(
             f"Training needs {' and '.join(missing)}, which must be installed.",
-            'Install it with: pip install "colorcli[train]"',
+            'Install it: pip install "colorcli[train]"',
         )

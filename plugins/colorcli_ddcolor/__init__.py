@@ -43,7 +43,7 @@ class DDColor(Colorizer):
         except ModuleNotFoundError as error:
             raise MissingDependency(
                 f"The colorizer ddcolor needs {error.name}, which is not installed.",
-                "Run `pip install 'colorcli[ddcolor]'`.",
+                'Install it: pip install "colorcli[ddcolor]"',
             ) from error
         network: nn.Module = Network(
             encoder_name=encoder_name,

@@ -131,7 +131,7 @@ def _inception_resnet_v2() -> nn.Module:
     except ImportError:
         raise UsageError(
             "The extractor inception-resnet-v2 needs timm, which is not installed.",
-            "Run `pip install 'colorcli[timm]'`, or choose another extractor.",
+            'Install it: pip install "colorcli[timm]". Or choose another extractor.',
         ) from None
     model: nn.Module = timm.create_model("inception_resnet_v2", pretrained=False)
     return model

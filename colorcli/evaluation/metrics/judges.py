@@ -96,4 +96,4 @@ class Judge:
 
 def missing_extra(package: str) -> UsageError:
     """Make the error for a missing package from the extra `metrics`."""
-    return UsageError(f"{package} is not installed.", 'Install it with: pip install "colorcli[metrics]"')
+    return UsageError(f"{package} is not installed.", 'Install it: pip install "colorcli[metrics]"')

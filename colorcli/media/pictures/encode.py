@@ -36,7 +36,7 @@ def write_heic(stream: BinaryIO, request: EncodeRequest) -> None:
         import pillow_heif
     except ImportError:
         raise UnwritableMedia(
-            "HEIC pictures need an extra that is not installed.", 'Install it with: pip install "colorcli[heic]"'
+            "HEIC pictures need an extra that is not installed.", 'Install it: pip install "colorcli[heic]"'
         ) from None
     file = pillow_heif.HeifFile()  # type: ignore[no-untyped-call]
     for pixels, alpha, _, _ in request.frames:

@@ -346,7 +346,7 @@ class Picture:
         except ImportError:
             raise UnreadableMedia(
                 f"{self.name}: HEIC pictures need an extra that is not installed.",
-                'Install it with: pip install "colorcli[heic]"',
+                'Install it: pip install "colorcli[heic]"',
             ) from None
         except decode.NotReadable as error:
             raise UnreadableMedia(f"{self.name}: {error.what}.", error.hint) from None

@@ -77,7 +77,7 @@ def test_without_timm_an_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(UsageError, match="needs timm") as caught:
         Extractor("inception-resnet-v2")
-    assert "pip install 'colorcli[timm]'" in caught.value.hint
+    assert 'pip install "colorcli[timm]"' in caught.value.hint
 
 
 def test_the_features_of_the_router_are_the_embedding():

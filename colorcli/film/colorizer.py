@@ -16,6 +16,7 @@ from colorcli.film.concurrency import ordered_map, prefetched
 from colorcli.film.keyframes import Keyframes
 from colorcli.film.prepare import upright
 from colorcli.film.stabilizer import Stabilizer
+from colorcli.inference.pipeline import BATCH_PIXELS
 from colorcli.inference.preprocess import in_strips
 from colorcli.inference.transfer import download, upload
 
@@ -130,6 +131,8 @@ class FilmColorizer:
         on_cpu = self._pipelines.usual.model.device.device.type == "cpu"
         workers = self._threads if on_cpu else _GPU_WORKERS
         size = self._pipelines.batch_size
+        if on_cpu:
+            size = min(size, max(1, BATCH_PIXELS // (self._film.width * self._film.height)))
         last: Chroma = None
         with contextlib.closing(ordered_map(self._predict_batch, _batches(found, size), workers)) as results:
             for batch, predicted in results:

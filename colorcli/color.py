@@ -269,4 +269,5 @@ def _combine(y: Tensor, xz: Tensor, primaries: Primaries = "srgb") -> Tensor:
 @cache
 def _column(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return (n, 1, 1), which stays on the device."""
-    return torch.tensor(values, dtype=dtype).to(device)[:, None, None]
+    with torch.inference_mode(mode=False):  # shared by all callers, some of whom need gradients
+        return torch.tensor(values, dtype=dtype).to(device)[:, None, None]

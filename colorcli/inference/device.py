@@ -97,6 +97,12 @@ def _named(name: str) -> torch.device:
 def _fastest(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    capabilities = cpu_capabilities() if device.type == "cpu" else {}
-    computes_in_bf16 = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
-    return torch.bfloat16 if computes_in_bf16 else torch.float32
+    return torch.bfloat16 if device.type == "cpu" and _cpu_computes_in_bf16() else torch.float32
+
+
+def _cpu_computes_in_bf16() -> bool:
+    capabilities = cpu_capabilities()
+    if not (capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")):
+        return False
+    # ONEDNN_MAX_CPU_ISA may keep oneDNN from using what the processor has.
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -19,6 +23,13 @@ def test_auto_uses_bf16_only_if_the_processor_supports_it():
     capabilities = cpu_capabilities()
     has_bf16 = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
     assert choose("cpu").dtype == (torch.bfloat16 if has_bf16 else torch.float32)
+
+
+def test_auto_uses_fp32_where_onednn_may_not_use_what_the_processor_has():
+    program = "from colorcli.inference.device import choose; print(choose('cpu').dtype)"
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "torch.float32\n"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ SUNSET = (Path(__file__).parents[1] / "third_party" / "colorcli-sunset" / "color
 DEADLY = SUNSET.replace(
     "        return warmth * ab",
     "        import os, time\n"
-    "        os._exit(3) if lightness.mean() > 90 else time.sleep(0.2)\n"
+    "        os._exit(3) if (lightness.mean(dim=(1, 2, 3)) > 90).any() else time.sleep(0.2 * len(lightness))\n"
     "        return warmth * ab",
 )
 COUNT, DEADLY_PICTURE = 24, "07.png"

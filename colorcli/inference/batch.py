@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import filecmp
 import itertools
+import math
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -163,7 +164,7 @@ class _Group:
                 outcomes |= self._colorize_together([opened])
             else:
                 together.append(opened)
-            if sum(each.frame.pixels.size for each in together) > BATCH_PIXELS:
+            if sum(math.prod(each.frame.pixels.shape[:2]) for each in together) > BATCH_PIXELS:
                 outcomes |= self._colorize_together(together)
                 together = []
             if self._stop.is_set():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, replace
 from functools import cache
@@ -117,7 +118,7 @@ class Pipeline:
         with self.timed("decode"):
             for frame in itertools.islice(frames, size):
                 batch.append(frame)
-                if sum(each.pixels.size for each in batch) > BATCH_PIXELS:
+                if sum(math.prod(each.pixels.shape[:2]) for each in batch) > BATCH_PIXELS:
                     break
         return batch
 

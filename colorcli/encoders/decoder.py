@@ -58,6 +58,30 @@ class Level(nn.Sequential):
         return mixed
 
 
+class Fusion(nn.Sequential):
+    """Joins a vector to local features at every place, and mixes them by a 1x1 convolution.
+
+    The vector's share of that convolution is the same everywhere and is computed once.
+
+    Args:
+        local: channels of the local features, and of the output.
+        vector: length of the vector.
+    """
+
+    def __init__(self, local: int, vector: int) -> None:
+        super().__init__(*convolution(local + vector, local, kernel=1))
+
+    def forward(self, local: Tensor, vector: Tensor) -> Tensor:  # type: ignore[override]
+        """Combine (B, local, h, w) and (B, vector) to (B, local, h, w)."""
+        convolution, *rest = self
+        weight: Tensor = convolution.weight  # type: ignore[assignment]
+        of_local, of_vector = torch.split(weight, [local.shape[1], vector.shape[1]], dim=1)
+        x = functional.conv2d(local, of_local) + functional.linear(vector, of_vector[..., 0, 0])[..., None, None]
+        for layer in rest:
+            x = layer(x)
+        return x
+
+
 def convolution(before: int, after: int, kernel: int = 3) -> nn.Sequential:
     """Make a convolution with batch norm and ReLU."""
     plain = nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
-from colorcli.encoders import GrayEncoder, Level, PyramidDecoder, convolution
+from colorcli.encoders import Fusion, GrayEncoder, Level, PyramidDecoder
 from colorcli_iizuka.network import AB_REACH
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class EncodedIizukaNetwork(nn.Module):
         channels = self.encoder.channels
         self.mid = PyramidDecoder(channels, local)
         self.scene = nn.Sequential(_connected(channels[-1], scene), _connected(scene, scene))
-        self.fusion = convolution(self.mid.channels + scene, self.mid.channels, kernel=1)
+        self.fusion = Fusion(self.mid.channels, scene)
         self.level = Level(self.mid.channels, channels[-1 - len(local)], fine)
         self.color = nn.Conv2d(fine, 2, 3, padding=1)
         nn.init.normal_(self.color.weight, std=0.01)  # starts gray
@@ -61,8 +60,7 @@ class EncodedIizukaNetwork(nn.Module):
         pyramid = self.encoder.of_luma(luma)
         local = self.mid(pyramid)
         scene = self.scene(pyramid[-1].mean(dim=(2, 3)))
-        everywhere = scene[:, :, None, None].expand(-1, -1, *local.shape[-2:])
-        fused = self.fusion(torch.cat([local, everywhere], dim=1))
+        fused = self.fusion(local, scene)
         skip = pyramid[-1 - len(self.mid.levels) - 1]
         color = self.color(self.level(fused, skip)).float()  # a step of bf16 is 0.4 ab
         return color.sigmoid(), None if self.category is None else self.category(scene)

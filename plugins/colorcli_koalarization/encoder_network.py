@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
-from colorcli.encoders import GrayEncoder, Level, PyramidDecoder, convolution
+from colorcli.encoders import Fusion, GrayEncoder, Level, PyramidDecoder
 from colorcli_koalarization.network import AB_REACH
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class EncodedKoalarizationNetwork(nn.Module):
         self.encoder = GrayEncoder(encoder, embeds=True)
         channels = self.encoder.channels
         self.local = PyramidDecoder(channels, local)
-        self.fusion = convolution(self.local.channels + self.encoder.dimensions, self.local.channels, kernel=1)
+        self.fusion = Fusion(self.local.channels, self.encoder.dimensions)
         self.level = Level(self.local.channels, channels[-1 - len(local)], fine)
         self.color = nn.Conv2d(fine, 2, 3, padding=1)
         nn.init.normal_(self.color.weight, std=0.01)  # starts gray
@@ -53,9 +52,7 @@ class EncodedKoalarizationNetwork(nn.Module):
         """
         pyramid = self.encoder(lightness)
         local = self.local(pyramid)
-        embedding = self.encoder.embed(pyramid)
-        everywhere = embedding[:, :, None, None].expand(-1, -1, *local.shape[-2:])
-        fused = self.fusion(torch.cat([local, everywhere], dim=1))
+        fused = self.fusion(local, self.encoder.embed(pyramid))
         color: Tensor = self.color(self.level(fused, pyramid[-2 - len(self.local.levels)]))
         return color.float().tanh()
 

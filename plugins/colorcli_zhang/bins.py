@@ -12,6 +12,7 @@ from colorcli.color import lab_to_linear, linear_to_srgb, rgb_to_lab
 
 AB_UNIT = 110.0  # bin centers in the published file are divided by this
 _REACH = 128  # the table of soft encodings covers ab in -128..127
+_PLACES = 1600  # distributions that a CPU computes at once: 2 MB
 
 
 @cache
@@ -123,10 +124,18 @@ def annealed_mean(logits: Tensor, centers: Tensor, temperature: float) -> Tensor
     with torch.autocast(logits.device.type, enabled=False):  # rounding in bf16 is visible
         if temperature == 0:
             return centers.float()[logits.argmax(dim=1)].movedim(-1, 1)
-        bins_last = logits.movedim(1, -1)
-        sharpened = bins_last if temperature == 1 else bins_last.float() / temperature
-        distribution = sharpened.softmax(dim=-1, dtype=torch.float32)
-        return (distribution @ centers.float()).movedim(-1, 1).contiguous()  # two planes are scaled faster than pairs
+        rows = logits.movedim(1, -1).flatten(0, 1)  # (B h, w, Q)
+        # All at once, a CPU would spend more time on getting memory for the distributions than on computing them.
+        height = max(1, _PLACES // rows.shape[1]) if logits.is_cpu else len(rows)
+        means = [_mean_colors(strip, centers.float(), temperature) for strip in torch.split(rows, height)]
+        ab = torch.cat(means).view(len(logits), -1, rows.shape[1], 2)
+        return ab.movedim(-1, 1).contiguous()  # two planes are scaled faster than pairs
+
+
+def _mean_colors(logits: Tensor, centers: Tensor, temperature: float) -> Tensor:
+    """Compute the mean colors (h, w, 2) of distributions (h, w, Q) at a temperature above 0."""
+    sharpened = logits if temperature == 1 else logits.float() / temperature
+    return sharpened.softmax(dim=-1, dtype=torch.float32) @ centers
 
 
 def entropy(logits: Tensor) -> Tensor:

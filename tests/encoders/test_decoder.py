@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch import nn
 
-from colorcli.encoders import PyramidDecoder
+from colorcli.encoders import Fusion, PyramidDecoder
 
 CHANNELS = (4, 6, 8)
 
@@ -29,3 +30,11 @@ def test_it_sees_the_features_of_every_stride():
 def test_more_widths_than_strides_are_refused():
     with pytest.raises(ValueError, match="at most 3"):
         PyramidDecoder(CHANNELS, (1, 2, 3, 4))
+
+
+def test_a_fusion_is_a_convolution_of_local_features_with_the_vector_at_every_place():
+    fusion = Fusion(local=3, vector=5).eval()
+    local, vector = torch.randn(2, 3, 4, 6), torch.randn(2, 5)
+    everywhere = vector[:, :, None, None].expand(-1, -1, 4, 6)
+    joined = nn.Sequential(*fusion)(torch.cat([local, everywhere], dim=1))
+    torch.testing.assert_close(fusion(local, vector), joined)

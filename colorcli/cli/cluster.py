@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from colorcli.jobs import Job
 
 _CPUS_WITH_GPU = 4  # a worker with a GPU works on as many pictures at a time
-_BATCH_ON_GPU = 16
 
 
 def _address(text: str) -> str:
@@ -89,9 +88,8 @@ class ClusterOptions:
             self.cpus_per_worker or (_CPUS_WITH_GPU if self.gpus_per_worker else 1), self.gpus_per_worker
         )
         address = self.on.removeprefix("ray").removeprefix("://").rstrip("/")
-        batch = maker.batch_size or (_BATCH_ON_GPU if self.gpus_per_worker else 1)
         with RayCluster(address, size, maker.on(model), pipeline.provenance) as workers:
-            yield Cluster(workers, maker.on(model), batch)
+            yield Cluster(workers, maker.on(model))
 
 
 @dataclass(frozen=True)
@@ -101,18 +99,16 @@ class Cluster:
     Attributes:
         workers: workers on the machines of the cluster.
         maker: maker of their pipelines.
-        batch: pictures that go through the network of a worker together.
     """
 
     workers: RayCluster
     maker: PipelineMaker
-    batch: int
 
     def colorize_files(self, jobs: Sequence[Job], task: PictureTask) -> Generator[PictureOutcome]:
         """Colorize pictures; see `cluster.pictures.colorize_files`."""
         from colorcli.cluster.pictures import colorize_files
 
-        return colorize_files(self.workers, jobs, task, self.batch)
+        return colorize_files(self.workers, jobs, task)
 
     def colorize_film(
         self,

@@ -22,6 +22,7 @@ from colorcli.errors import ClusterError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from colorcli.cluster.worker import LoadedModel
     from colorcli.inference.pipeline import Pipeline
     from colorcli.media.pictures.metadata import Provenance
 
@@ -56,12 +57,14 @@ class WorkerHandle:
         actor: Ray's handle.
         pending: result that Ray will return next, such as the loaded model; None while the worker waits for work.
         loaded: whether it has the model.
+        at_once: pictures that keep it busy.
         work: work that it was assigned, for the caller to recognize; None for nothing.
     """
 
     actor: Any
     pending: Any
     loaded: bool = False
+    at_once: int = 1
     work: Any = None
 
 
@@ -227,7 +230,7 @@ class RayCluster:
 
     def _finish_loading(self, worker: WorkerHandle) -> None:
         try:
-            provenance = self._ray.get(worker.pending)
+            model: LoadedModel = self._ray.get(worker.pending)
         except self._ray.exceptions.RayTaskError as error:
             raise self._cause(error) from None
         except self._ray.exceptions.RayError as error:
@@ -239,12 +242,12 @@ class RayCluster:
                     "A worker may need more memory than a machine has; raise --cpus-per-worker.",
                 ) from None
             return
-        if provenance != self._provenance:
+        if model.provenance != self._provenance:
             raise ClusterError(
                 "A worker has other weights, or another version of colorcli or of a plugin.",
                 "Install the same versions on every machine, and pull the weights there: colorcli weights pull",
             )
-        worker.loaded, worker.pending, self._failed_starts = True, None, 0
+        worker.loaded, worker.at_once, worker.pending, self._failed_starts = True, model.at_once, None, 0
 
     def _cause(self, error: Any) -> Exception:
         """Return what a worker raised, if this process can read it."""

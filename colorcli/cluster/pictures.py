@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from colorcli.jobs import Job
 
 
-def colorize_files(
-    cluster: RayCluster, jobs: Sequence[Job], task: PictureTask, batch: int
-) -> Generator[PictureOutcome]:
+def colorize_files(cluster: RayCluster, jobs: Sequence[Job], task: PictureTask) -> Generator[PictureOutcome]:
     """Colorize pictures on all workers, and yield what became of each, in the order in which they are done.
 
     Each job is reported once. One whose worker ends is done again by another; one that ends two workers has failed.
@@ -34,18 +32,17 @@ def colorize_files(
         cluster: cluster that shares the work.
         jobs: what to read and where to write; all machines must have access to both.
         task: what to do with them.
-        batch: pictures that go through the network of a worker together.
 
     Raises:
         ColorcliError: a worker cannot load the model.
     """
     began = int(time.time())
-    schedule = Schedule(jobs, cluster.room, batch)
+    schedule = Schedule(jobs, cluster.room)
     task_for_all = cluster.store(task)
     while schedule or cluster.has_work:
         cluster.start_workers(schedule.groups)
         for worker in cluster.idle:
-            if group := schedule.take():
+            if group := schedule.take(worker.at_once):
                 given = [_refreshed(job) if schedule.is_retry(job) else job for job in group]
                 cluster.assign(worker, deque(group), "colorize", given, task_for_all, several=True)
         for worker in cluster.ready():

@@ -39,14 +39,13 @@ class Schedule:
     Args:
         jobs: all jobs.
         workers: approximate number of workers.
-        batch: pictures that go through the network together; groups are whole batches.
     """
 
-    def __init__(self, jobs: Sequence[Job], workers: int, batch: int = 1) -> None:
+    def __init__(self, jobs: Sequence[Job], workers: int) -> None:
         self._jobs = jobs
         self._next = 0
-        wanted = -(-len(jobs) // (max(1, workers) * _GROUPS_PER_WORKER))
-        self._size = max(1, min(MAX_GROUP, wanted) // batch) * batch
+        self._share = -(-len(jobs) // max(1, workers))  # of each worker
+        self._size = max(1, min(MAX_GROUP, -(-self._share // _GROUPS_PER_WORKER)))
         self._retries: deque[list[Job]] = deque()
         self._attempts: Counter[Job] = Counter()
         self._lost: Counter[Job] = Counter()
@@ -57,13 +56,20 @@ class Schedule:
 
     @property
     def groups(self) -> int:
-        """The approximate number of groups that wait: more workers than that are not needed."""
+        """The number of groups that wait, or somewhat more: more workers than that are not needed."""
         return len(self._retries) + -(-(len(self._jobs) - self._next) // self._size)
 
-    def take(self) -> list[Job]:
-        """Return the next group; empty if none waits. Retries come last, as they may end a worker."""
+    def take(self, at_once: int = 1) -> list[Job]:
+        """Return the next group; empty if none waits. Retries come last, as they may end a worker.
+
+        Args:
+            at_once: jobs that the worker does at the same time. Groups are multiples of that, unless other workers
+                would then have nothing to do.
+        """
         if self._next < len(self._jobs):
-            group = list(self._jobs[self._next : self._next + self._size])
+            at_once = max(1, min(at_once, self._share))
+            size = max(1, self._size // at_once) * at_once
+            group = list(self._jobs[self._next : self._next + size])
             self._next += len(group)
             return group
         return self._retries.popleft() if self._retries else []

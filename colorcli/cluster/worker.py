@@ -11,7 +11,7 @@ from threading import Event
 from typing import TYPE_CHECKING, cast
 
 from colorcli.errors import ColorcliError
-from colorcli.inference.batch import colorize_files
+from colorcli.inference.batch import colorize_files, pictures_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -72,6 +72,19 @@ class FilmTask:
     reserved: frozenset[Path]
 
 
+@dataclass(frozen=True)
+class LoadedModel:
+    """What a worker reports of the model that it has loaded.
+
+    Attributes:
+        provenance: what outputs will record, so that a machine with other weights or another colorcli is noticed.
+        at_once: pictures that keep the worker busy.
+    """
+
+    provenance: Provenance
+    at_once: int
+
+
 class Worker:
     """A process on some machine of a cluster, which has a model.
 
@@ -87,17 +100,14 @@ class Worker:
         self._others: dict[str, Pipeline] = {}  # pipelines of shots with models of their own
         self._stop = Event()
 
-    def load(self, make: Callable[[], Pipeline]) -> Provenance:
+    def load(self, make: Callable[[], Pipeline]) -> LoadedModel:
         """Load the model.
-
-        Returns:
-            What its outputs will record, so that a machine with other weights or another colorcli is noticed.
 
         Raises:
             ColorcliError: it cannot be loaded here.
         """
         self._pipeline = make()
-        return self._pipeline.provenance
+        return LoadedModel(self._pipeline.provenance, pictures_at_once(self._pipeline))
 
     def colorize(self, jobs: Sequence[Job], task: PictureTask) -> Generator[list[PictureOutcome]]:
         """Colorize pictures, and yield a few outcomes at a time, soon after they are known."""

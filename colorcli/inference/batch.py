@@ -105,6 +105,12 @@ def group_size(pipeline: Pipeline, pictures: int) -> int:
     return max(1, min(pipeline.batch_size, share))
 
 
+def pictures_at_once(pipeline: Pipeline) -> int:
+    """Return how many pictures keep the device busy: a batch, on a CPU for each core."""
+    on_cpu = pipeline.model.device.device.type == "cpu"
+    return pipeline.batch_size * (torch.get_num_threads() if on_cpu else 1)
+
+
 def count_workers(pipeline: Pipeline, pictures: int) -> int:
     """Return how many workers run the pipeline at the same time for this number of pictures."""
     on_cpu = pipeline.model.device.device.type == "cpu"

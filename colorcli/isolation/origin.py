@@ -11,12 +11,13 @@ import hashlib
 import json
 import sys
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, distributions, entry_points
+from functools import lru_cache
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from colorcli.colorizer import Colorizer
 
@@ -44,12 +45,28 @@ def origin_of(colorizer: Colorizer) -> Origin:
     return Origin()
 
 
-def installed() -> list[EntryPoint]:
-    """Return the entry points of all installed plugins; distributions whose files are damaged are left out."""
+def installed() -> Sequence[EntryPoint]:
+    """Return the entry points of all installed plugins; distributions whose files are damaged are left out.
+
+    Every installed distribution is read, so the result is kept until a folder on Python's path changes.
+    """
+    return _installed(tuple((place, _last_change(place)) for place in sys.path))
+
+
+@lru_cache(maxsize=1)
+def _installed(_places: tuple[tuple[str, int], ...]) -> Sequence[EntryPoint]:
     try:
-        return list(entry_points(group=GROUP))
+        return tuple(entry_points(group=GROUP))
     except Exception:  # one damaged distribution, of any program, and Python lists none
-        return list(_of_intact_distributions())
+        return tuple(_of_intact_distributions())
+
+
+def _last_change(place: str) -> int:
+    """Return when files were last added to a folder or removed from it; 0 if it does not exist."""
+    try:
+        return Path(place).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _of_intact_distributions() -> Iterator[EntryPoint]:
@@ -64,9 +81,12 @@ def _of_intact_distributions() -> Iterator[EntryPoint]:
 
 def provider(entry_point: EntryPoint) -> Origin:
     """Return the distribution that declares an entry point, even if an uninstallation has left only half of it."""
-    if entry_point.dist is None:
-        return Origin()
-    metadata: Any = entry_point.dist.metadata  # typed as if nothing could be missing
+    return Origin() if entry_point.dist is None else _origin(entry_point.dist)
+
+
+@lru_cache  # a distribution may have many entry points
+def _origin(distribution: Distribution) -> Origin:
+    metadata: Any = distribution.metadata  # typed as if nothing could be missing
     return Origin(metadata.get("Name") or _UNNAMED, metadata.get("Version") or "")
 
 

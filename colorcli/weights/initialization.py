@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import init
@@ -35,6 +36,14 @@ class ZeroInitialization(TorchFunctionMode):
         if function in _DRAWING:
             tensor = named["tensor"] if "tensor" in named else arguments[0]
             if isinstance(tensor, nn.Parameter):
-                with torch.no_grad():
-                    return tensor.zero_()
+                return _zeroed(tensor)
         return function(*arguments, **named)
+
+
+def _zeroed(parameter: nn.Parameter) -> Tensor:
+    """Fill a parameter with zeros; numpy gets memory that the system fills when it is first used, if ever."""
+    if parameter.is_cpu and parameter.dtype == torch.float32:
+        parameter.data = torch.from_numpy(np.zeros(parameter.shape, np.float32))
+        return parameter
+    with torch.no_grad():
+        return parameter.zero_()

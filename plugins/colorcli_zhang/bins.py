@@ -185,7 +185,7 @@ def _cube_outline() -> Tensor:
 
 def _convex_hull(points: Tensor) -> list[tuple[float, float]]:
     """Compute the convex hull of (N, 2) points counterclockwise, by the monotone chain algorithm (Andrew 1979)."""
-    ordered = sorted({(float(a), float(b)) for a, b in points})
+    ordered = sorted({(a, b) for a, b in points.tolist()})
 
     def half(chain: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
         hull: list[tuple[float, float]] = []

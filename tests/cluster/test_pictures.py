@@ -16,7 +16,7 @@ class EndingCluster:
     room = 1
 
     def __init__(self, *, machine_lost):
-        self.worker = SimpleNamespace(work=None)
+        self.worker = SimpleNamespace(work=None, at_once=1)
         self.machine_lost = machine_lost
 
     @property
@@ -47,5 +47,5 @@ class EndingCluster:
 @pytest.mark.parametrize(("machine_lost", "what"), [(False, "2 workers ended"), (True, "5 machines were lost")])
 def test_an_error_says_how_many_workers_or_machines_a_picture_has_taken(machine_lost, what):
     jobs = [Job(Path("a.jpg"), Path("a-color.jpg"), "a.jpg")]
-    (outcome,) = colorize_files(EndingCluster(machine_lost=machine_lost), jobs, task=None, batch=1)
+    (outcome,) = colorize_files(EndingCluster(machine_lost=machine_lost), jobs, task=None)
     assert outcome.error.message == (f"a.jpg: {what} while they worked on it; the last one because it was unplugged.")

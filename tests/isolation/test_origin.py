@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from colorcli.isolation.origin import Origin, digest, origin_of
+from colorcli.isolation.origin import Origin, digest, installed, origin_of
 from colorcli.plugin.registry import Registry
 from tests.site_packages import working
 
@@ -36,10 +36,18 @@ def test_a_different_name_distribution_or_version_changes_the_digest(site, uniqu
     site.add(f"b-{unique}", source.replace('"plain"', '"third"'), "third")
     plain, other, third = (Registry().get(name) for name in ("plain", "other", "third"))
     assert len({digest(plain), digest(other), digest(third)}) == 3
-    (info,) = site.folder.glob("a_*.dist-info/METADATA")
+    (info,) = site.folder.glob("a_*.dist-info")
     before = digest(plain)
-    info.write_text(info.read_text().replace("1.0", "1.1"))
+    info = info.rename(info.with_name(info.name.replace("1.0", "1.1")))
+    (info / "METADATA").write_text((info / "METADATA").read_text().replace("1.0", "1.1"))
     assert digest(plain) != before
+
+
+def test_a_plugin_that_is_installed_later_is_found(site, unique):
+    before = installed()
+    assert installed() is before
+    site.add(unique, working("plain"), "plain")
+    assert {each.name for each in installed()} == {"plain", *(each.name for each in before)}
 
 
 def test_editing_a_module_changes_the_digest(site, unique):

@@ -4,6 +4,7 @@ from torch import nn
 
 from colorcli import Colorizer
 from colorcli.weights.fitting import build, build_network
+from colorcli.weights.initialization import ZeroInitialization
 
 
 class Drawing(nn.Module):
@@ -46,6 +47,16 @@ def test_random_values_are_drawn_only_where_none_are_loaded(state, tmp_path):
     torch.manual_seed(1)
     assert torch.equal(build_network(Draws(), state, {}, tmp_path / "weights").projection, projection)
     assert torch.equal(torch.get_rng_state(), after)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_parameters_are_zero_until_weights_are_loaded_or_the_network_sets_them(dtype):
+    with ZeroInitialization():
+        layer = nn.Conv2d(2, 8, 3, dtype=dtype)
+    assert layer.weight.dtype == dtype
+    assert not layer.weight.any()
+    nn.init.ones_(layer.weight)
+    assert layer.weight.sum() == 2 * 8 * 3 * 3
 
 
 def test_a_network_that_is_built_without_weights_is_random():

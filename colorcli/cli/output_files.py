@@ -37,6 +37,22 @@ class OutputFile(click.Path):
 PAGE = OutputFile(".html", ".htm")
 
 
+class OutputFolder(click.Path):
+    """A folder to write to, which need not exist."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path."""
+        from colorcli.jobs.outputs import looks_like_file
+
+        path = Path(str(super().convert(value, param, ctx)))
+        if looks_like_file(path):
+            self.fail(f"must be a folder, got {path.name!r}, which is the name of a file.", param, ctx)
+        return path
+
+
 def output_files(suffixes: tuple[str, ...], text: str) -> Callable[[Command], Command]:
     """Add `-o FILE`, which may be repeated, as the argument `outputs`, and `--overwrite`.
 

@@ -10,6 +10,7 @@ import click
 from colorcli.cli.command_line import command_line
 from colorcli.cli.messages import report_error
 from colorcli.cli.model_options import device_option, license_option, offline_option, precision_option
+from colorcli.cli.output_files import OutputFolder
 from colorcli.cli.progress import tracked
 from colorcli.cli.subcommands import CommandWithSubcommands
 from colorcli.cli.training import Hardware, missing, train_run
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(cls=CommandWithSubcommands)
 @click.argument("name", metavar="EXPERIMENT", required=False)
 @click.argument("data", required=False, type=click.Path(path_type=Path))
-@click.option("-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
+@click.option("-o", "--output", "folder", type=OutputFolder(), help="Folder to write to.")
 @click.option(
     "--scale",
     default="short",

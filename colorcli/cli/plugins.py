@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from colorcli.cli.columns import align
+from colorcli.cli.output_files import OutputFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,9 +63,7 @@ def _provided(plugin: PluginRecord) -> str:
 
 @plugins.command()
 @click.argument("name")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write into this folder instead of colorcli-NAME."
-)
+@click.option("-o", "--output", type=OutputFolder(), help="Write into this folder instead of colorcli-NAME.")
 @click.option("--trainable", is_flag=True, help="Write a package with a recipe for `colorcli train`.")
 @click.option("--metric", is_flag=True, help="Write a package with a metric for `colorcli evaluate`.")
 def new(name: str, output: Path | None, *, trainable: bool, metric: bool) -> None:

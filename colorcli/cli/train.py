@@ -10,7 +10,7 @@ import click
 
 from colorcli.cli.messages import report_note
 from colorcli.cli.model_options import device_option, license_option, offline_option, precision_option
-from colorcli.cli.output_files import output_files
+from colorcli.cli.output_files import OutputFolder, output_files
 from colorcli.cli.subcommands import CommandWithSubcommands
 from colorcli.cli.training import Hardware, missing, train_run
 from colorcli.errors import NotTrainable, UsageError, did_you_mean
@@ -25,7 +25,7 @@ _REPORT_FORMATS = (".md", ".csv", ".png")
 @click.argument("name", metavar="COLORIZER", required=False)
 @click.argument("data", required=False, type=click.Path(path_type=Path))
 @click.option("--recipe", help="Name of a recipe (see --list), or a TOML file.")
-@click.option("-o", "--output", "run", type=click.Path(path_type=Path), help="Folder for the run.")
+@click.option("-o", "--output", "run", type=OutputFolder(), help="Folder for the run.")
 @click.option("--from", "start", metavar="MODEL|FILE", help="Start from these weights instead of random ones.")
 @device_option
 @click.option(

@@ -26,8 +26,8 @@ def turing() -> None:
 
 
 @turing.command()
-@click.argument("pictures", metavar="PICTURES", type=click.Path(path_type=Path))
 @models_options
+@click.argument("pictures", metavar="PICTURES", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", metavar="PAGE", type=PAGE, default="turing.html", show_default=True, help="The page to write."
 )
@@ -62,8 +62,8 @@ def turing() -> None:
 @click.pass_context
 def make(
     ctx: click.Context,
-    pictures: Path,
     models: tuple[str, ...],
+    pictures: Path,
     model_options: ModelOptions,
     output: Path,
     seconds: float,
@@ -90,6 +90,10 @@ def make(
     key = output.with_suffix(_KEY)
     for path in (output, key):
         check_free(path, overwrite=overwrite)
+    if not pictures.exists():
+        raise DataError(
+            f"Folder not found: {pictures}.", "The last argument must be PICTURES, a folder of color photographs."
+        )
     photographs = find_photographs(pictures)[:limit]
     pipelines, problems = load_pipelines(models, model_options)
     if problems:  # a survey that lacks a model is not the one that was designed

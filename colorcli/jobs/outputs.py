@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 SEVERAL = re.compile(r"(.+)-(?:\d+|entropy)")
 """The stem of one output of several."""
 
+_OTHER_FILES = re.compile(
+    r"\.(7z|arw|ckpt|cr2|cr3|dng|docx|dpx|exr|fits|hdr|j2k|jp2|jxl|log|md|nef|npy|npz|odt|orf|pcx|pptx|psb|psd|pt|pth"
+    r"|raf|rar|raw|rw2|safetensors|tga|toml|xcf|xlsx|yaml|yml|zst)"
+)
+"""Suffixes of files that are missing from Python's own table, at least in some versions."""
+
 
 def numbered(job: Job, number: int) -> Job:
     """Return the job of one coloring of several: `a-color.jpg` becomes `a-color-2.jpg`."""
@@ -79,6 +85,34 @@ def output_root(source: Path, inputs: Sequence[Path], output: Path | None) -> Pa
         beside = source if source.name == name else source.resolve()
         return beside.with_name(f"{name}-color")
     return output if len(inputs) == 1 else output / name
+
+
+def looks_like_file(path: Path) -> bool:
+    """Return whether a name is that of a file, such as photos.zip or page.html, and not of a folder that exists.
+
+    Other dots are part of a folder's name, as in photos.2024, v1.0 or A.B.
+    """
+    from mimetypes import MimeTypes
+
+    table, suffix = MimeTypes(), path.suffix.lower()  # without what this machine adds
+    kinds = {each for each in table.types_map[True] if len(each) > 3}  # one or two letters may be initials
+    known = suffix in kinds | table.encodings_map.keys() | table.suffix_map.keys()
+    return (known or _OTHER_FILES.fullmatch(suffix) is not None) and not path.is_dir()
+
+
+def check_output(output: Path) -> None:
+    """Refuse a name that can only be that of a file which is neither a picture nor a film.
+
+    Raises:
+        UsageError: it is one.
+    """
+    written = output.suffix.lower() in formats.BY_SUFFIX.keys() | SUFFIXES
+    if written or is_pattern(output) or not looks_like_file(output):
+        return
+    hint = f"Choose a folder, or for a single file a name such as {shown(output.with_suffix('.jpg'))}."
+    if not isinstance(output, RemotePath):
+        hint += f" For a folder of this name, create it first: mkdir {shown(output)}"
+    raise UsageError(f"Neither pictures nor films can be written as {output.suffix}, got -o {shown(output)}.", hint)
 
 
 def _names_file(output: Path, inputs: Sequence[Path]) -> bool:

@@ -12,7 +12,7 @@ from colorcli.errors import UnreadableMedia, UsageError
 from colorcli.jobs.clashes import without_clashes
 from colorcli.jobs.folders import folder_jobs, identity
 from colorcli.jobs.job import Plan
-from colorcli.jobs.outputs import file_job, output_root, sequence_job
+from colorcli.jobs.outputs import check_output, file_job, output_root, sequence_job
 from colorcli.media import formats, shown
 from colorcli.media.films.sequences import pattern_of
 from colorcli.storage import Listing, RemotePath
@@ -52,6 +52,8 @@ def plan(
     """
     kind = _wanted_format(format)
     _check_shard(shard)
+    if output is not None:
+        check_output(output)
     found = Plan()
     patterns = {each: pattern for each in inputs if (pattern := pattern_of(each, film=sequences))}
     problems = {each: problem for each in inputs if each not in patterns and (problem := _problem_with(each))}

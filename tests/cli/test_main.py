@@ -124,6 +124,21 @@ def test_a_wrong_command_line_exits_with_2_and_points_to_the_help(args, capsys):
 
 
 @pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["train", "zhang", "photos", "--recipe", "starter"], "best.safetensors"),
+        (["paper", "edinburgh", "photos"], "page.html"),
+        (["plugins", "new", "night-sky"], "night-sky.zip"),
+    ],
+)
+def test_a_name_of_a_file_is_refused_for_a_folder(command, name, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, "-o", name]) == 2
+    assert f"must be a folder, got '{name}', which is the name of a file." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("word", "answer"),
     [
         ("modles", "error: Command not found: modles.\nhint: Did you mean models"),

@@ -136,7 +136,7 @@ def test_several_runs_are_in_one_table_sheet_or_survey(runs, tmp_path, monkeypat
     rest = {
         "evaluate": [*models, "set", "--size", "32", "-o", "out.html"],
         "compare": [*models, "set", "-o", "out.html"],
-        "turing make": ["set", *models, "-o", "out.html", "--practice", "0"],
+        "turing make": [*models, "set", "-o", "out.html", "--practice", "0"],
     }[command]
     assert main([*command.split(), *rest, "--device", "cpu"]) == 0
     written = tmp_path / ("out.key.json" if command == "turing make" else "out.html")

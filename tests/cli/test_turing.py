@@ -19,7 +19,7 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def make(here, capsys):
     def run(*args):
-        given = ["turing", "make", "set", "zhang", "--weights", "small.safetensors", "--device", "cpu", *args]
+        given = ["turing", "make", "zhang", "set", "--weights", "small.safetensors", "--device", "cpu", *args]
         code = main(given)
         return code, *capsys.readouterr()
 
@@ -68,6 +68,11 @@ def test_gray_and_damaged_photographs_are_skipped_and_named(make, here):
     assert "error: bad.png" in err
     assert "note: skipped because they are gray: gray.png" in err
     assert len({shown.scene for shown in read_key(here / "turing.key.json").pictures.values()}) == 5
+
+
+def test_a_folder_before_the_models_is_explained(here, capsys):
+    assert main(["turing", "make", "set", "zhang"]) == 1
+    assert "The last argument must be PICTURES" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("there", ["turing.html", "turing.key.json"])

@@ -81,3 +81,20 @@ def test_a_format_changes_only_the_suffixes_of_other_formats(here):
         "p/b.png": "p-color/b.jpg",
         "p/c.2.tif": "p-color/c.2.jpg",
     }
+
+
+@pytest.mark.parametrize("name", ["photos.zip", "page.HTML", "a.jp2", "out/notes.txt", "photos.tar.gz", "film.mp3"])
+def test_a_name_of_a_file_that_cannot_be_written_is_an_error_unless_a_folder_has_it(here, name):
+    touch("a.jpg", "p/b.jpg")
+    for source in ("a.jpg", "p"):
+        with pytest.raises(UsageError, match=f"can be written as {Path(name).suffix}, got -o {name}") as error:
+            plan([Path(source)], Path(name))
+        assert f"mkdir {name}" in error.value.hint
+    Path(name).mkdir(parents=True)
+    assert moves("a.jpg", output=name) == {"a.jpg": f"{name}/a.jpg"}
+
+
+@pytest.mark.parametrize("name", ["photos.2024", "v1.0", "2024.05.06", "St. Moritz", "A.B", ".hidden", "out.color"])
+def test_a_folder_may_have_dots_in_its_name(here, name):
+    touch("a.jpg")
+    assert moves("a.jpg", output=name) == {"a.jpg": f"{name}/a.jpg"}

@@ -15,7 +15,7 @@ FACTS = {
     "max_side": 64,
     "data": "squares",
     "made_by": "colorcli 1",
-    "command": "colorcli turing make squares vivid pale",
+    "command": "colorcli turing make vivid pale squares",
 }
 
 

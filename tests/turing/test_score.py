@@ -74,7 +74,7 @@ def test_the_tables_include_their_protocol(report):
     assert "| vivid minus pale | -66.7 |" in text
     for protocol in ("2 participants, 24 answers, 1 file skipped", "12 scenes of squares", "made of red", "Wilson"):
         assert protocol in text
-    assert "`colorcli turing make squares vivid pale`" in text
+    assert "`colorcli turing make vivid pale squares`" in text
     assert "`colorcli turing score results`" in text
 
 

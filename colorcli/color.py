@@ -262,8 +262,14 @@ def _along_chroma(lightness: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
 
 def _combine(y: Tensor, xz: Tensor, primaries: Primaries = "srgb") -> Tensor:
     """Convert Y (..., 1, H, W) and X and Z (..., 2, H, W), relative to white, to linear RGB (..., 3, H, W)."""
-    of_x, of_y, of_z = (_column(column, y.dtype, y.device) for column in zip(*_XYZ_TO[primaries], strict=True))
+    of_x, of_y, of_z = _columns(primaries, y.dtype, y.device)
     return (y * of_y).addcmul_(xz[..., :1, :, :], of_x).addcmul_(xz[..., 1:, :, :], of_z)
+
+
+@cache
+def _columns(primaries: Primaries, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    """Return the columns of the matrix from XYZ to linear RGB, (3, 1, 1) each."""
+    return tuple(_column(column, dtype, device) for column in zip(*_XYZ_TO[primaries], strict=True))
 
 
 @cache

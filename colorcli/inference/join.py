@@ -9,16 +9,14 @@ import torch
 from torch import Tensor
 
 from colorcli.color import AB_LIMIT, lab_to_linear_in_gamut, linear_to_srgb
-from colorcli.inference.join_table import Palette, rows_alike, to_cells
+from colorcli.inference.join_table import Palette
 from colorcli.inference.preprocess import bicubic, look_up, strips
 from colorcli.inference.transfer import as_tensor, download
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 _CODES = 2**14 - 1
-_LOOKED_UP = 2**16  # pixels from which looking up colors is no slower, even if many of them are new
 _DTYPES = {1: torch.uint8, 2: torch.uint16}  # by bytes per sample
 
 
@@ -33,22 +31,11 @@ def join(pixels: NDArray[Any] | Tensor, ab: Tensor, strip: int | None = None) ->
 
     Returns:
         (H, W, 3) sRGB of the dtype of `pixels`, of the same lightness up to rounding; colors out of gamut lose chroma.
-        On a CPU, the chroma of gray frames of 8 bits, unless they are tiny, is rounded, see `join_table`.
+        On a CPU, the chroma of gray frames of 8 bits is rounded, see `join_table`.
     """
-    if not isinstance(pixels, Tensor) and ab.device.type == "cpu" and _is_looked_up(pixels):
-        return _looked_up(as_tensor(pixels), ab)
+    if not isinstance(pixels, Tensor) and ab.device.type == "cpu" and pixels.ndim == 2 and pixels.dtype.itemsize == 1:
+        return _palette().join(as_tensor(pixels), ab.float())  # in a fraction of the time
     return _computed(pixels, ab, strip)
-
-
-def _is_looked_up(pixels: NDArray[Any]) -> bool:
-    return pixels.ndim == 2 and pixels.dtype.itemsize == 1 and pixels.size >= _LOOKED_UP
-
-
-def _looked_up(gray: Tensor, ab: Tensor) -> NDArray[np.uint8]:
-    """Join a gray frame of 8 bits on the CPU, in a fraction of the time."""
-    height, width = gray.shape
-    cells = to_cells(ab.float())
-    return _palette().join(gray, _Scaled(cells, height, width).some, rows_alike(cells, height))
 
 
 def _computed(pixels: NDArray[Any] | Tensor, ab: Tensor, strip: int | None = None) -> NDArray[Any]:
@@ -80,15 +67,6 @@ class _Scaled:
             return self._wide[:, :, rows]
         near = self._down.columns(rows)
         return self._down.weights[rows, near] @ self._wide[:, :, near]
-
-    def some(self, rows: Tensor, step: int) -> list[Tensor]:
-        """Return rows of each plane by their ascending numbers (n,), with every `step`th pixel: new (n, W / step)."""
-        planes = self._wide[0, ..., ::step]
-        if self._down is None:
-            return [plane.index_select(0, rows) for plane in planes]
-        near = self._down.columns(slice(int(rows[0]), int(rows[-1]) + 1))
-        weights = self._down.weights[:, near].index_select(0, rows)
-        return [weights @ plane[near] for plane in planes]
 
 
 def _encoded(linear: Tensor, dtype: torch.dtype) -> Tensor:

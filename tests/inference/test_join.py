@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from colorcli.color import rgb_to_lab
 from colorcli.inference import join as join_module
-from colorcli.inference import preprocess
+from colorcli.inference import join_table, preprocess
 from colorcli.inference.join import join
-from colorcli.inference.join_table import rows_alike, to_cells
+from colorcli.inference.join_table import Cells
 from colorcli.inference.preprocess import small_lightness
 
 STATM = Path("/proc/self/statm")
@@ -186,12 +186,8 @@ def resident_memory():
 # Frames of 8 bits on a CPU
 
 
-def looked_up(gray, ab):
-    return join_module._looked_up(torch.from_numpy(gray.copy()), ab)
-
-
 def looked_up_and_computed(pixels, ab):
-    return looked_up(pixels, ab), join_module._computed(pixels, ab)
+    return join(pixels, ab), join_module._computed(pixels, ab)
 
 
 @pytest.fixture(autouse=True)
@@ -225,23 +221,43 @@ def test_gray_that_is_looked_up_does_not_change_without_chroma():
     assert np.array_equal(found, gray[..., None].repeat(3, axis=2))
 
 
-@pytest.mark.parametrize("height", [57, 64, 65, 66])
-def test_rows_share_their_chroma_where_it_hardly_changes(height):
-    ab = torch.linspace(-11, 11, 16)[:, None].expand(1, 2, 16, 16).contiguous()
-    assert rows_alike(to_cells(ab), height) == 2
-    gray = np.full((height, 70), 180, np.uint8)
+def sloping(down, across):
+    """Chroma (1, 2, 16, 16) that changes from cell to cell by `down` in a column and by `across` in a row."""
+    steps = torch.arange(16.0) - 7.5
+    return (steps[:, None] * down + steps * across).expand(1, 2, 16, 16).contiguous()
+
+
+@pytest.mark.parametrize(
+    ("size", "ab", "block"),
+    [
+        ((64, 64), torch.zeros(1, 2, 1, 1), (4, 4)),
+        ((64, 64), sloping(0.5, 0.5), (4, 4)),
+        ((64, 64), sloping(0, 2), (4, 2)),
+        ((64, 64), sloping(2, 0), (2, 4)),
+        ((64, 64), sloping(0, 4.5), (4, 1)),
+        ((64, 64), sloping(4.2, 4.2), (1, 1)),
+        ((65, 67), sloping(0.1, 0.1), (4, 4)),
+        ((65, 64), sloping(0.5, 0.5), (2, 4)),
+        ((16, 16), sloping(0, 0), (1, 1)),
+    ],
+)
+def test_blocks_share_their_chroma_where_it_hardly_changes(size, ab, block):
+    assert Cells(ab, *size).block == block
+    gray = np.full(size, 180, np.uint8)
     found, exact = looked_up_and_computed(gray, ab)
     difference = np.abs(found.astype(int) - exact)
-    assert difference.max() <= 2
+    assert np.quantile(difference, 0.99) <= 2
     assert difference.mean() < 0.5
-    assert np.array_equal(found[0], found[1])
-    assert not np.array_equal(found[1], found[2])
+    high, wide = block
+    assert (found[:high, :wide] == found[0, 0]).all()
 
 
-def test_rows_have_a_chroma_of_their_own_where_it_changes():
-    assert rows_alike(to_cells(saturated(16, 16)), 256) == 1
-    assert rows_alike(to_cells(saturated(16, 16) / 1000), 256) == 4
-    assert rows_alike(to_cells(torch.zeros(1, 2, 1, 4)), 256) == 4
+@pytest.mark.parametrize("rows", [range(53), range(7, 9), range(0, 53, 8), range(3, 53, 5)], ids=str)
+def test_places_of_some_rows_are_those_of_the_whole_frame(rows, monkeypatch):
+    cells = Cells(saturated(16, 16), 53, 70)
+    whole = torch.cat([places for _, places in cells.strips(53)])
+    monkeypatch.setattr(join_table, "_ROWS", 2)
+    assert torch.equal(cells._places(rows), whole[rows.start : rows.stop : rows.step])
 
 
 def test_what_is_looked_up_does_not_depend_on_earlier_pictures():
@@ -252,23 +268,21 @@ def test_what_is_looked_up_does_not_depend_on_earlier_pictures():
     assert np.array_equal(first, again)
 
 
-def test_colors_between_those_that_were_looked_at_beforehand_are_found():
-    gray = np.zeros((64, 64), np.uint8)
-    gray[1::4] = 200  # never on a row that is looked at
-    found, exact = looked_up_and_computed(gray, PALE)
-    assert np.abs(found.astype(int) - exact).max() <= 1
+@pytest.mark.parametrize("ab", [PALE, saturated(16, 16) / 4, saturated(16, 16)], ids=["pale", "patches", "steep"])
+def test_large_frames_are_joined_in_strips_like_small_ones(ab, monkeypatch):
+    """Rare colors that were not seen when some pixels were looked at beforehand are found, too."""
+    gray = np.random.default_rng(0).integers(0, 9, (93, 71), np.uint8)
+    gray[1::16] = 200  # never on a row that is looked at
+    whole = join(gray, ab)
+    monkeypatch.setattr(join_table, "_STRIP", 71 * 8)
+    join_module._palette.cache_clear()
+    for _ in range(2):  # the second time all are known
+        assert np.array_equal(join(gray, ab), whole)
 
 
 def test_threads_may_share_what_was_looked_up():
     gray, chroma = all_grays(np.uint8), [saturated(16, 16) / (n + 1) for n in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda ab: looked_up(gray, ab), chroma))
+        together = list(pool.map(lambda ab: join(gray, ab), chroma))
     for found, ab in zip(together, chroma, strict=True):
-        assert np.array_equal(found, looked_up(gray, ab))
-
-
-@pytest.mark.parametrize(("side", "name"), [(255, "_computed"), (256, "_looked_up")])
-def test_colors_are_looked_up_unless_a_picture_is_tiny(side, name):
-    gray = np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)
-    ab = saturated(16, 16) / 4
-    assert np.array_equal(join(gray, ab), getattr(join_module, name)(torch.from_numpy(gray), ab))
+        assert np.array_equal(found, join(gray, ab))

@@ -84,15 +84,21 @@ def _walk(
         path = entry if isinstance(entry, Path) else Path(entry.path)
         if names & names_of_inputs(path):  # the output of an earlier run on a single file or folder
             continue
-        if entry.is_dir():
+        try:
+            is_folder, is_file = entry.is_dir(), entry.is_file()
+        except OSError as error:  # such as a link to itself, or into a locked folder
+            problems.append((path, UnreadableMedia(f"{shown(path)}: {error.strerror or error}.")))
+            continue
+        suffix = path.suffix.lower()
+        if is_folder:
             if not outputs or identity(path) not in outputs:
                 yield from _walk(path, outputs, (*above, here), problems, sequences=sequences)
-        elif pattern is not None and path.suffix.lower() in NUMBERED:
+        elif pattern is not None and suffix in NUMBERED:
             continue
-        elif path.suffix.lower() in formats.BY_SUFFIX or (path.suffix.lower() in SUFFIXES and is_film_file(path)):
-            if entry.is_file():
-                yield path
-            elif entry.is_symlink() and not path.exists():
+        elif is_file and (suffix in formats.BY_SUFFIX or (suffix in SUFFIXES and is_film_file(path))):
+            yield path
+        elif suffix in formats.BY_SUFFIX.keys() | SUFFIXES:
+            if entry.is_symlink() and not path.exists():
                 problems.append((path, UnreadableMedia(f"{shown(path)}: the target of this link does not exist.")))
 
 

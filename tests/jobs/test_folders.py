@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from colorcli.jobs import plan
 from tests.jobs.plans import moves, touch
 
@@ -63,6 +65,23 @@ def test_links_are_followed_but_not_in_circles(here):
     (here / "p" / "linked").symlink_to(here / "elsewhere")
     (here / "p" / "c.jpg").symlink_to(here / "elsewhere/b.jpg")
     assert list(moves("p")) == ["p/a.jpg", "p/c.jpg", "p/linked/b.jpg"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links and pipes of POSIX")
+def test_links_that_lead_nowhere_are_problems_and_pipes_are_left_out(here):
+    touch("p/a.jpg")
+    (here / "p" / "itself.jpg").symlink_to("itself.jpg")
+    (here / "p" / "itself").symlink_to("itself")
+    (here / "p" / "broken.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(here / "p" / "pipe.jpg")
+    os.mkfifo(here / "p" / "pipe.ts")  # opening it would wait forever
+    found = plan([Path("p")], None)
+    assert [job.source.name for job in found.jobs] == ["a.jpg"]
+    assert [str(error) for _, error in found.problems] == [
+        "p/broken.jpg: the target of this link does not exist.",
+        "p/itself: Too many levels of symbolic links.",
+        "p/itself.jpg: Too many levels of symbolic links.",
+    ]
 
 
 def test_an_unreadable_folder_is_a_problem_and_the_rest_is_planned(here, monkeypatch):

@@ -19,7 +19,7 @@ from colorcli.cli.messages import error_text, report_note, traceback_of
 from colorcli.cli.models import models
 from colorcli.cli.paper import paper
 from colorcli.cli.plugins import plugins
-from colorcli.cli.process import exit_at_once, let_threads_sleep, reserve_stdout
+from colorcli.cli.process import exit_at_once, let_threads_sleep, open_missing_streams, reserve_stdout
 from colorcli.cli.run import run
 from colorcli.cli.serve import serve
 from colorcli.cli.settings import settings as settings_command
@@ -120,6 +120,7 @@ colorcli.add_command(settings_command)
 def program() -> None:
     """Run the command line of this process, and end it with the exit code."""
     with ending_at_once():
+        open_missing_streams()
         let_threads_sleep()
         reserve_stdout()
         exit_at_once(main())

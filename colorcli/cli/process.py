@@ -34,18 +34,29 @@ def let_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def open_missing_streams() -> None:
+    """Open the null device in place of standard streams that are closed, as `>&-` does and programs without a console.
+
+    The next file to be opened would otherwise get the number of a closed stream, and with it what libraries print.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def reserve_stdout() -> None:
     """Reserve standard output for results: what anything but `sys.stdout` writes to it goes to standard error.
 
     `sys.stdout` gets a file descriptor of its own. Descriptor 1, to which libraries and child processes of a plugin
     write, becomes standard error.
     """
-    if os.name != "posix" or sys.stdout is None or sys.stderr is None:
+    if os.name != "posix":
         return
     stream = sys.stdout
     try:
         own = os.dup(stream.fileno())
-    except (OSError, ValueError):  # standard output is closed, or is not a file
+    except (OSError, ValueError):  # it is not a file
         return
     try:
         os.dup2(sys.stderr.fileno(), stream.fileno())

@@ -97,9 +97,8 @@ def _walk(
             continue
         elif is_file and (suffix in formats.BY_SUFFIX or (suffix in SUFFIXES and is_film_file(path))):
             yield path
-        elif suffix in formats.BY_SUFFIX.keys() | SUFFIXES:
-            if entry.is_symlink() and not path.exists():
-                problems.append((path, UnreadableMedia(f"{shown(path)}: the target of this link does not exist.")))
+        elif suffix in formats.BY_SUFFIX.keys() | SUFFIXES and entry.is_symlink() and not path.exists():
+            problems.append((path, UnreadableMedia(f"{shown(path)}: the target of this link does not exist.")))
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -55,6 +55,32 @@ def test_threads_sleep_while_they_wait_unless_the_user_chose_otherwise(monkeypat
     assert os.environ == {"OMP_WAIT_POLICY": chosen}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("closed", "printed"), [("<&-", "result\n"), (">&-", ""), ("2>&-", "result\n"), ("<&- >&- 2>&-", "")]
+)
+def test_a_closed_stream_is_the_null_device(closed, printed, tmp_path):
+    program = """
+import os, sys
+
+from colorcli.cli.process import open_missing_streams, reserve_stdout
+open_missing_streams()
+reserve_stdout()
+assert sys.stdin.read() == ""
+with open("file", "w") as file:
+    print("result")
+    print("message", file=sys.stderr)
+    os.write(1, b"library")
+sys.stdout.flush()
+"""
+    (tmp_path / "program.py").write_text(program)
+    command = ["sh", "-c", f'"$0" program.py {closed} && cat file', sys.executable]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == printed
+    assert (tmp_path / "file").read_text() == ""
+
+
 def test_commands_end_without_taking_modules_apart():
     done = run("""
 import runpy, sys

@@ -95,7 +95,7 @@ class Picture:
 
     def __init__(self, source: Path | BinaryIO, max_pixels: int) -> None:
         self.path = source if isinstance(source, Path) else None
-        self.name = shown(source) if isinstance(source, Path) else str(getattr(source, "name", _STDIN))
+        self.name = shown(source) if isinstance(source, Path) else _name_of(source)
         self.remarks: list[str] = []
         self._max_pixels = max_pixels
         self._reopened = False
@@ -368,6 +368,12 @@ def _check_kind_of_file(path: Path) -> None:
     shell = str(path).startswith(("/dev/fd/", "/proc/"))
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode) or (stat.S_ISFIFO(mode) and not shell):
         raise OSError(0, "this is a device or a pipe, not a file; - reads standard input")
+
+
+def _name_of(stream: BinaryIO) -> str:
+    """Return the name of the file that a stream reads; standard input has a number, or <stdin>."""
+    name = getattr(stream, "name", None)
+    return name if isinstance(name, str) and name != "<stdin>" else _STDIN
 
 
 def open_picture(source: Path | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:

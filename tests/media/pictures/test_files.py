@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -698,3 +699,18 @@ def test_a_png_of_one_bit_is_black_and_white(tmp_path, transparent):
     frame = only_frame(open_picture(tmp_path / "a.png"))
     assert np.array_equal(frame.pixels, bits * np.uint8(255))
     assert (frame.alpha is None) if transparent is None else np.array_equal(frame.alpha, bits * np.uint8(255))
+
+
+@pytest.mark.parametrize("open_stream", [lambda path: path.open("rb", buffering=0), lambda path: path.open("rb")])
+def test_a_stream_is_called_by_the_name_of_its_file(tmp_path, open_stream):
+    (tmp_path / "a.jpg").touch()
+    with open_stream(tmp_path / "a.jpg") as stream, pytest.raises(UnreadableMedia, match=r"a\.jpg: the file is empty"):
+        open_picture(stream)
+
+
+def test_a_stream_without_a_file_name_is_called_standard_input(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    descriptor = os.open(tmp_path / "a.jpg", os.O_RDONLY)
+    for stream in (os.fdopen(descriptor, "rb"), io.BytesIO()):
+        with stream, pytest.raises(UnreadableMedia, match=r"^standard input: the file is empty"):
+            open_picture(stream)

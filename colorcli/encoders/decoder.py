@@ -73,8 +73,8 @@ class Fusion(nn.Sequential):
 
     def forward(self, local: Tensor, vector: Tensor) -> Tensor:  # type: ignore[override]
         """Combine (B, local, h, w) and (B, vector) to (B, local, h, w)."""
-        convolution, *rest = self
-        weight: Tensor = convolution.weight  # type: ignore[assignment]
+        mixing, *rest = self
+        weight: Tensor = mixing.weight  # type: ignore[assignment]
         of_local, of_vector = torch.split(weight, [local.shape[1], vector.shape[1]], dim=1)
         x = functional.conv2d(local, of_local) + functional.linear(vector, of_vector[..., 0, 0])[..., None, None]
         for layer in rest:

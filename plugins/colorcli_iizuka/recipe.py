@@ -63,8 +63,10 @@ class IizukaRecipe(Recipe):
     ) -> None:
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, Schedule)
-        if alpha < 0 or smoothing < 0:
-            raise ValueError(f"alpha and smoothing must be 0 or more, got {alpha} and {smoothing}")
+        if alpha < 0:
+            raise ValueError(f"alpha must be 0 or more, got {alpha}")
+        if smoothing < 0:
+            raise ValueError(f"smoothing must be 0 or more, got {smoothing}")
         self.encoder = EncoderTraining(pretrained, encoder_rate, encoder_stride)
         self.alpha = alpha
         self.weight = ChromaWeight(chroma_weight)

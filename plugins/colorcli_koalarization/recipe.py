@@ -67,10 +67,10 @@ class KoalarizationRecipe(Recipe):
         expect_one_of("loss", loss, LossName)
         expect_one_of("optimizer", optimizer, OptimizerName)
         expect_one_of("schedule", schedule, ScheduleName)
-        if bins < 2 or halvings < 1 or min(chroma_weight, smoothing) < 0:
-            raise ValueError("bins must be 2 or more, halvings 1 or more, and chroma_weight and smoothing 0 or more")
-        if smoothing and loss != "mse":
-            raise ValueError(f"smoothing needs the loss mse, got {loss}")
+        if bins < 2 or chroma_weight < 0 or halvings < 1:
+            raise ValueError("bins must be 2 or more, chroma_weight 0 or more, and halvings 1 or more")
+        if smoothing < 0 or (smoothing and loss != "mse"):
+            raise ValueError(f"smoothing must be 0 or more, with the loss mse, got {smoothing} and {loss}")
         self.loss = loss
         self.bins = bins
         self.weight = ChromaWeight(chroma_weight)

@@ -176,8 +176,8 @@ class ZhangRecipe(Recipe):
         adjusted = log_probability
         if self.adjustment:
             adjusted = (logits + self.adjustment * self.weights.log()).log_softmax(dim=-1)
-        size = log_probability.shape[1:3]
-        truth = self._reduced(batch, size)
+        height, width = log_probability.shape[1:3]
+        truth = self._reduced(batch, (height, width))
         row = table_index(truth)  # (B, h, w)
         nearest = self.index[row]  # (B, h, w, k)
         cross_entropy = -(self.encoding[row] * adjusted.gather(-1, nearest)).sum(dim=-1)  # (B, h, w)
@@ -185,9 +185,10 @@ class ZhangRecipe(Recipe):
         classification = (self.weights[nearest_bin] * cross_entropy).mean()
         if not (self.color_weight or self.cast_weight or self.smoothness_weight):
             return {"loss": classification}
+        centers: Tensor = network.centers  # type: ignore[assignment]
         with torch.autocast(truth.device.type, enabled=False):
-            mean = (log_probability.exp() @ network.centers).movedim(-1, 1) / 10
-        lightness = functional.adaptive_avg_pool2d(batch.lightness, size)
+            mean = (log_probability.exp() @ centers).movedim(-1, 1) / 10
+        lightness = functional.adaptive_avg_pool2d(batch.lightness, (height, width))
         color = (self.color_weights[nearest_bin] * (mean - truth / 10).abs().mean(dim=1)).mean()
         cast = (mean - truth / 10).mean(dim=(2, 3)).abs().mean()
         smoothness = roughness(mean, lightness)
@@ -208,12 +209,11 @@ class ZhangRecipe(Recipe):
         logits: Tensor = network(lightness, contrast) if self.smoothing else network(lightness)
         return logits
 
-    def _reduced(self, batch: Batch, size: Sequence[int]) -> Tensor:
+    def _reduced(self, batch: Batch, size: tuple[int, int]) -> Tensor:
         """Return the true ab (B, 2, h, w) of each pixel of the output."""
-        h, w = size
         if self.labels == "ab":
-            return functional.adaptive_avg_pool2d(batch.ab, (h, w))
-        return rgb_to_lab(functional.adaptive_avg_pool2d(batch.rgb, (h, w)))[:, 1:]
+            return functional.adaptive_avg_pool2d(batch.ab, size)
+        return rgb_to_lab(functional.adaptive_avg_pool2d(batch.rgb, size))[:, 1:]
 
     def state(self) -> dict[str, Any]:
         return {"centers": self.centers, "counts": self.counts, "descent": self.optimization.state()}

@@ -1,7 +1,8 @@
-"""Convolutions in bf16 on Intel and AMD CPUs: weights in oneDNN's own layout, and the activation in the same pass.
+"""Convolutions on Intel and AMD CPUs, in bf16: weights in oneDNN's own layout, and the activation in the same pass.
 
 torch converts the weights of a convolution in every call, which takes longer than the convolution itself where
-pictures are small. Here that happens once. The results are the same up to rounding.
+pictures are small. Here that happens once. The results are the same up to rounding. In float32, where this has no
+certain benefit, large convolutions are computed after Winograd.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrize import is_parametrized
+
+from colorcli.inference.winograd import Winograd, is_faster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +51,9 @@ def pack(module: nn.Module) -> None:
     """
     if type(module) is nn.Sequential:
         _fuse_chain(module)
-    elif isinstance(module, nn.Conv2d) and (_is_plain(module) or _packed(module)):
+    elif isinstance(module, nn.Conv2d) and _is_plain(module) and is_faster(module):
+        module._conv_forward = Winograd(module)  # type: ignore[assignment]
+    elif isinstance(module, nn.Conv2d) and ((_is_plain(module) and _is_supported(module)) or _packed(module)):
         before, child = _packed(module), getattr(module, "activation", None)
         own = _activation(child) if isinstance(child, nn.Module) else _NONE
         if own != _NONE:
@@ -62,6 +67,8 @@ def unpack(module: nn.Module) -> None:
     """Let a convolution, if it was packed, compute as torch does, before its weights are changed."""
     if packed := _packed(module):
         packed.give_up()
+    elif isinstance(vars(module).get("_conv_forward"), Winograd):
+        del module._conv_forward
 
 
 class _Packed:
@@ -140,7 +147,6 @@ def _is_plain(module: nn.Conv2d) -> bool:
         and not isinstance(module.padding, str)
         and not is_parametrized(module)
         and not module._forward_pre_hooks  # as spectral norm has
-        and _is_supported(module)
     )
 
 

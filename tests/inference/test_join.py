@@ -286,3 +286,19 @@ def test_threads_may_share_what_was_looked_up():
         together = list(pool.map(lambda ab: join(gray, ab), chroma))
     for found, ab in zip(together, chroma, strict=True):
         assert np.array_equal(found, join(gray, ab))
+
+
+@pytest.mark.parametrize("view", [lambda a: a, lambda a: a[::-1, :, 0], torch.from_numpy, memoryview, Image.fromarray])
+def test_an_output_stays_as_it_is_while_anything_refers_to_it(view, monkeypatch):
+    monkeypatch.setattr(join_table, "_REUSED", range(1, 2**20))
+    kept = view(join(np.full((40, 30), 200, np.uint8), PALE))
+    before = np.asarray(kept).copy()
+    join(np.full((40, 30), 20, np.uint8), PALE)
+    assert np.array_equal(np.asarray(kept), before)
+
+
+def test_the_memory_of_an_output_that_is_done_is_used_again(monkeypatch):
+    monkeypatch.setattr(join_table, "_REUSED", range(1, 2**20))
+    gray = np.full((40, 30), 200, np.uint8)
+    places = {join(part, PALE).ctypes.data for part in (gray, gray[:20], gray)}
+    assert len(places) == 1

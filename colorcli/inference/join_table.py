@@ -186,7 +186,7 @@ def _block(cells: Tensor, height: int, width: int) -> tuple[int, int]:
         width: of the frame.
     """
     _, before_high, before_wide = cells.shape
-    if (before_high, before_wide) == (height, width):
+    if height < 2 * before_high or width < 2 * before_wide:  # cells differ too much, as a rule
         return 1, 1
     # the most that chroma changes from a pixel to the next
     down = float(cells.diff(dim=1).abs().max()) * _STEP * before_high / height if before_high > 1 else 0.0

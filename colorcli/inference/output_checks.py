@@ -97,7 +97,7 @@ def checked_planes(name: str, returned: object, lightness: Tensor, channels: int
         values,
         _checked_notes(name, notes, count),
         Finite(
-            torch.isfinite(values).all(),
+            torch.isfinite(torch.stack(values.aminmax())).all(),  # which NaN would be, too; in a seventh of the time
             PluginError(f"{name} returned {what} that is not finite.", "Try --precision fp32."),
         ),
     )

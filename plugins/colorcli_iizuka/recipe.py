@@ -13,7 +13,6 @@ from colorcli import Batch, Recipe
 from colorcli.color import lightness_to_gray
 from colorcli.encoders import EncoderTraining
 from colorcli.errors import DataError
-from colorcli.surfaces import smooth_surfaces
 from colorcli.training.optimization import ChromaWeight, Optimization, Schedule, expect_one_of, learning_rate_factor
 from colorcli_iizuka.network import AB_REACH
 
@@ -30,8 +29,6 @@ class IizukaRecipe(Recipe):
         alpha: weight of the classification; 0 trains without it, as the Utrecht paper does.
         chroma_weight: a pixel's squared error counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the
             data, so that saturated colors, which are rare, count; 0 is the paper's.
-        smoothing: the change of L* that separates two surfaces, within which colors are averaged before they are
-            compared with the truth, as with the option of that name; 0 compares each place on its own.
         optimizer: `adadelta` as published, or `adamw`.
         learning_rate: highest learning rate; 1 is Adadelta's own.
         betas: betas of AdamW.
@@ -51,7 +48,6 @@ class IizukaRecipe(Recipe):
         *,
         alpha: float = 1 / 300,
         chroma_weight: float = 0.0,
-        smoothing: float = 0.0,
         optimizer: OptimizerName = "adadelta",
         learning_rate: float = 1.0,
         betas: tuple[float, float] = (0.9, 0.999),
@@ -65,12 +61,9 @@ class IizukaRecipe(Recipe):
         expect_one_of("schedule", schedule, Schedule)
         if alpha < 0:
             raise ValueError(f"alpha must be 0 or more, got {alpha}")
-        if smoothing < 0:
-            raise ValueError(f"smoothing must be 0 or more, got {smoothing}")
         self.encoder = EncoderTraining(pretrained, encoder_rate, encoder_stride)
         self.alpha = alpha
         self.weight = ChromaWeight(chroma_weight)
-        self.smoothing = smoothing
         self.optimizer_name = optimizer
         self.learning_rate = learning_rate
         self.betas = betas
@@ -111,7 +104,7 @@ class IizukaRecipe(Recipe):
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Compute the losses: "loss" is "color" and alpha times "classification", which needs a classifier."""
         predicted, scores = network(lightness_to_gray(batch.lightness))
-        color = self._squared_error(smooth_surfaces(predicted.float(), batch.lightness, self.smoothing), batch)
+        color = self._squared_error(predicted.float(), batch)
         if scores is None:
             return {"loss": color, "color": color}
         # Over all pictures, whether or not they have a category: so batches may be averaged.

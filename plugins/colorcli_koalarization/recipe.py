@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from colorcli import Batch, Recipe
 from colorcli.encoders import EncoderTraining
-from colorcli.surfaces import smooth_surfaces
 from colorcli.training.optimization import ChromaWeight, Optimization, expect_one_of, learning_rate_factor
 from colorcli_koalarization.network import AB_REACH, KoalarizationNetwork
 from colorcli_koalarization.pretrained import give_weights
@@ -33,8 +32,6 @@ class KoalarizationRecipe(Recipe):
         bins: for `cross-entropy`, the number of equal bins for a, and likewise for b.
         chroma_weight: a pixel's loss counts 1 + chroma_weight |ab| / 50 times, over the mean of that in the data, so
             that saturated colors, which are rare, count; 0 is the papers'.
-        smoothing: the change of L* that separates two surfaces, within which colors are averaged before they are
-            compared with the truth, as with the option of that name; 0 compares each place on its own.
         pretrained: where the extractor's weights come from when a run begins, unless the weights that it starts from
             have them, see `colorcli_koalarization.pretrained.give_weights`.
         optimizer: `adam` as published, or `adamw`.
@@ -55,7 +52,6 @@ class KoalarizationRecipe(Recipe):
         loss: LossName = "mse",
         bins: int = 50,
         chroma_weight: float = 0.0,
-        smoothing: float = 0.0,
         pretrained: str = "published",
         optimizer: OptimizerName = "adam",
         learning_rate: float = 1e-3,
@@ -69,12 +65,9 @@ class KoalarizationRecipe(Recipe):
         expect_one_of("schedule", schedule, ScheduleName)
         if bins < 2 or chroma_weight < 0 or halvings < 1:
             raise ValueError("bins must be 2 or more, chroma_weight 0 or more, and halvings 1 or more")
-        if smoothing < 0 or (smoothing and loss != "mse"):
-            raise ValueError(f"smoothing must be 0 or more, with the loss mse, got {smoothing} and {loss}")
         self.loss = loss
         self.bins = bins
         self.weight = ChromaWeight(chroma_weight)
-        self.smoothing = smoothing
         self.pretrained = pretrained
         self.optimizer_name = optimizer
         self.learning_rate = learning_rate
@@ -122,9 +115,8 @@ class KoalarizationRecipe(Recipe):
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        colored = smooth_surfaces(network(batch.lightness), batch.lightness, self.smoothing)
-        height, width = colored.shape[-2:]
-        truth = functional.adaptive_avg_pool2d(batch.ab, (height, width))
+        colored = network(batch.lightness)
+        truth = functional.adaptive_avg_pool2d(batch.ab, colored.shape[-2:])
         error = {
             "mse": self._squared_error,
             "cross-entropy": self._cross_entropy,

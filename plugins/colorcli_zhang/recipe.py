@@ -58,8 +58,6 @@ class ZhangRecipe(Recipe):
         cast_weight: weight of the distance between the mean colors of whole pictures, likewise; it prevents color
             casts.
         smoothness_weight: weight of the differences in tens of ab between neighbors whose lightness is the same.
-        smoothing: the change of L* that separates two surfaces, which agree on a distribution before it is compared
-            with the truth, as with the option of that name; 0 compares each place on its own.
         schedule: `constant`, `steps` (to a third after 200 of every 450 steps and to a tenth after 375, as in Zhang
             2016), or `cosine` after a short warm-up.
 
@@ -87,7 +85,6 @@ class ZhangRecipe(Recipe):
         color_rebalancing: float = 1.0,
         cast_weight: float = 0.0,
         smoothness_weight: float = 0.0,
-        smoothing: float = 0.0,
         schedule: Schedule = "constant",
     ) -> None:
         expect_one_of("gamut", gamut, Gamut)
@@ -109,13 +106,12 @@ class ZhangRecipe(Recipe):
         self.betas = betas
         self.weight_decay = weight_decay
         self.encoder = EncoderTraining(pretrained, encoder_rate, encoder_stride)
-        if not 0 <= color_rebalancing <= 1 or min(color_weight, cast_weight, smoothness_weight, smoothing) < 0:
-            raise ValueError("color_rebalancing must be in 0..1, and all weights and smoothing 0 or more")
+        if not 0 <= color_rebalancing <= 1 or min(color_weight, cast_weight, smoothness_weight) < 0:
+            raise ValueError("color_rebalancing must be in 0..1, and all weights 0 or more")
         self.color_weight = color_weight
         self.color_rebalancing = color_rebalancing
         self.cast_weight = cast_weight
         self.smoothness_weight = smoothness_weight
-        self.smoothing = smoothing
         self.schedule = schedule
         self.optimization = Optimization()
 
@@ -171,13 +167,13 @@ class ZhangRecipe(Recipe):
 
     def validate(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         # As (B, h, w, Q), which networks in channels_last give without a copy.
-        logits = self._logits(network, batch.lightness).movedim(1, -1).float()
+        logits = network(batch.lightness).movedim(1, -1).float()
         log_probability = logits.log_softmax(dim=-1)
         adjusted = log_probability
         if self.adjustment:
             adjusted = (logits + self.adjustment * self.weights.log()).log_softmax(dim=-1)
-        height, width = log_probability.shape[1:3]
-        truth = self._reduced(batch, (height, width))
+        size = log_probability.shape[1:3]
+        truth = self._reduced(batch, size)
         row = table_index(truth)  # (B, h, w)
         nearest = self.index[row]  # (B, h, w, k)
         cross_entropy = -(self.encoding[row] * adjusted.gather(-1, nearest)).sum(dim=-1)  # (B, h, w)
@@ -185,10 +181,9 @@ class ZhangRecipe(Recipe):
         classification = (self.weights[nearest_bin] * cross_entropy).mean()
         if not (self.color_weight or self.cast_weight or self.smoothness_weight):
             return {"loss": classification}
-        centers: Tensor = network.centers  # type: ignore[assignment]
         with torch.autocast(truth.device.type, enabled=False):
-            mean = (log_probability.exp() @ centers).movedim(-1, 1) / 10
-        lightness = functional.adaptive_avg_pool2d(batch.lightness, (height, width))
+            mean = (log_probability.exp() @ network.centers).movedim(-1, 1) / 10
+        lightness = functional.adaptive_avg_pool2d(batch.lightness, size)
         color = (self.color_weights[nearest_bin] * (mean - truth / 10).abs().mean(dim=1)).mean()
         cast = (mean - truth / 10).mean(dim=(2, 3)).abs().mean()
         smoothness = roughness(mean, lightness)
@@ -203,17 +198,12 @@ class ZhangRecipe(Recipe):
             "smoothness": smoothness,
         }
 
-    def _logits(self, network: nn.Module, lightness: Tensor) -> Tensor:
-        """Compute the logits (B, Q, h, w) that are compared with the truth."""
-        contrast = lightness.new_full((len(lightness), 1), self.smoothing)
-        logits: Tensor = network(lightness, contrast) if self.smoothing else network(lightness)
-        return logits
-
-    def _reduced(self, batch: Batch, size: tuple[int, int]) -> Tensor:
+    def _reduced(self, batch: Batch, size: Sequence[int]) -> Tensor:
         """Return the true ab (B, 2, h, w) of each pixel of the output."""
+        h, w = size
         if self.labels == "ab":
-            return functional.adaptive_avg_pool2d(batch.ab, size)
-        return rgb_to_lab(functional.adaptive_avg_pool2d(batch.rgb, size))[:, 1:]
+            return functional.adaptive_avg_pool2d(batch.ab, (h, w))
+        return rgb_to_lab(functional.adaptive_avg_pool2d(batch.rgb, (h, w)))[:, 1:]
 
     def state(self) -> dict[str, Any]:
         return {"centers": self.centers, "counts": self.counts, "descent": self.optimization.state()}

@@ -67,17 +67,6 @@ def test_the_loss_is_the_squared_error_and_alpha_times_the_cross_entropy(chroma_
     assert losses["loss"].item() == pytest.approx(color + 0.25 * classification, rel=1e-4)
 
 
-def test_smoothing_compares_what_the_option_of_that_name_predicts():
-    batch = toy()
-    recipe = IizukaRecipe(smoothing=8.0)
-    network = started(recipe, batch).eval()
-    with torch.no_grad():
-        color = recipe.validate(network, batch)["color"].item()
-        predicted = Iizuka().predict(network, batch.lightness, smoothing=8.0).double().numpy()
-    truth = batch.ab.double().numpy().reshape(6, 2, 16, 2, 16, 2).mean(axis=(3, 5))
-    assert color == pytest.approx((((predicted - truth) / 200) ** 2).mean(), rel=1e-4)
-
-
 def test_the_losses_of_two_batches_are_the_mean_of_their_losses():
     whole = toy()
     recipe = IizukaRecipe(chroma_weight=2.0)
@@ -216,7 +205,6 @@ def test_a_resumed_recipe_makes_the_same_steps(settings):
         ({"alpha": -1.0}, "alpha must be 0 or more, got -1"),
         ({"chroma_weight": -1.0}, "chroma_weight must be 0 or more, got -1"),
         ({"encoder_rate": -1.0}, "encoder_rate must be 0 or more, got -1"),
-        ({"smoothing": -1}, "smoothing must be 0 or more, got -1"),
     ],
 )
 def test_an_invalid_setting_is_an_error(settings, said):

@@ -63,16 +63,6 @@ def test_the_loss_is_the_mean_squared_error_in_the_networks_scale(chroma_weight)
     assert loss == pytest.approx(expected, rel=1e-4)
 
 
-def test_smoothing_compares_what_the_option_of_that_name_predicts():
-    batch = toy()
-    recipe = KoalarizationRecipe(smoothing=8.0)
-    network = started(recipe, batch).eval()
-    with torch.no_grad():
-        loss = recipe.validate(network, batch)["loss"].item()
-        predicted = Koalarization().predict(network, batch.lightness, smoothing=8.0).double().numpy()
-    assert loss == pytest.approx((((predicted - halved(batch.ab)) / 127) ** 2).mean(), rel=1e-4)
-
-
 @pytest.mark.paper("georgia-tech", "cross-entropy on continuous ab")
 def test_the_continuous_cross_entropy_of_georgia_tech_is_the_hand_computed_one():
     ab = torch.tensor([[127.0, -127.0], [0.0, 63.5]]).view(1, 2, 1, 2)  # a of two pixels, then b
@@ -272,7 +262,6 @@ def test_missing_weights_end_the_run_before_its_first_step(tmp_path):
         ({"bins": 1}, "bins must be 2 or more"),
         ({"chroma_weight": -1.0}, "chroma_weight 0 or more"),
         ({"halvings": 0}, "halvings 1 or more"),
-        ({"smoothing": 8, "loss": "cross-entropy"}, "smoothing must be 0 or more, with the loss mse"),
     ],
 )
 def test_an_invalid_setting_is_an_error(settings, said):

@@ -104,26 +104,6 @@ def test_adjustment_leaves_the_rebalancing_out_of_the_distribution():
         assert adjusted.validate(networks[1], example)["loss"] == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_smoothing_compares_what_the_option_of_that_name_predicts():
-    ab = torch.rand(2, 2, 16, 16) * 60
-    plain, smoothed = ZhangRecipe(), ZhangRecipe(smoothing=8.0)
-    networks = [started(recipe, ab).eval() for recipe in (plain, smoothed)]
-    for weight in (each for each in networks[1].parameters() if each.requires_grad):
-        nn.init.normal_(weight)  # those of the last layer are zeros at first
-    networks[0].load_state_dict(networks[1].state_dict())
-    example = batch(torch.rand(2, 1, 16, 16) * 100, ab)
-
-    class Smooth(nn.Module):
-        def forward(self, lightness):
-            return Zhang()._logits(networks[0], lightness, smoothing=8.0)
-
-    with torch.no_grad():
-        expected = plain.validate(Smooth(), example)["loss"]
-        found = smoothed.validate(networks[1], example)["loss"]
-        assert found.item() == pytest.approx(expected.item(), rel=1e-5)
-        assert found.item() != plain.validate(networks[0], example)["loss"].item()
-
-
 def test_a_rare_color_weighs_more():
     ab = torch.cat([colors((2, 1))] * 20 + [colors((60, 40))])
     recipe = ZhangRecipe()

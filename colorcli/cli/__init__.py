@@ -58,6 +58,18 @@ class _Commands(click.Group):
         raise UsageError(f"Command not found: {shown(word)}.", did_you_mean(word, self.commands))
 
 
+def _check_current_folder() -> None:
+    """Check that the current folder exists, on which much depends, even the libraries of torch.
+
+    Raises:
+        ColorcliError: it was removed.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError as error:
+        raise ColorcliError("The current folder was removed.", "Change to another one: cd ~") from error
+
+
 def _show_versions(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
@@ -96,6 +108,7 @@ def colorcli(ctx: click.Context, debug: bool, settings: Path | None) -> None:
     `colorcli run photos/` writes colored copies to photos-color/; `colorcli photos/` is short for it.
     """
     ctx.obj["debug"] = debug
+    _check_current_folder()
     ctx.obj["settings"] = path = settings or find_settings()
     ctx.default_map = read_settings(colorcli, path, trusted=settings is not None or is_users_own(path))
     if ctx.invoked_subcommand in ctx.default_map:

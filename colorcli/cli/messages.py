@@ -18,13 +18,26 @@ write_line = partial(click.echo, err=True)
 def report_error(error: ColorcliError, write: Callable[[str], object] = write_line) -> None:
     """Report an error that does not end the command; with --debug, with its traceback.
 
+    A hint is printed once, as thousands of files may have the same fault.
+
     Args:
         error: what went wrong.
         write: writes the text; a progress bar brings its own.
     """
     if is_debugging():
         write(traceback_of(error))
-    write(error_text(error.message, error.hint))
+    write(error_text(error.message, "" if _is_known(error.hint) else error.hint))
+
+
+def _is_known(hint: str) -> bool:
+    """Whether the command that is running has printed a hint before."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return False
+    known: set[str] = context.meta.setdefault(__name__, set())
+    before = hint in known
+    known.add(hint)
+    return before
 
 
 def report_note(text: str, write: Callable[[str], object] = write_line) -> None:

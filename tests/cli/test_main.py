@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from colorcli.cli import colorcli, main
+from colorcli.cli.messages import report_error
 from colorcli.errors import ColorcliError, UsageError
 
 HEAVY = {  # each takes milliseconds at least; --help takes about as long as the import of click
@@ -103,6 +104,29 @@ def test_an_error_is_one_line_and_a_hint_on_stderr(fails, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "error: The sky is green.\nhint: Look up.\n"
+
+
+def test_a_hint_is_printed_once_in_each_run(monkeypatch, capsys):
+    @click.command()
+    def fails():
+        for name in ("a", "b"):
+            report_error(ColorcliError(f"{name} is broken.", "Mend it."))
+        report_error(ColorcliError("c is missing.", "Find it."))
+
+    monkeypatch.setitem(colorcli.commands, "fails", fails)
+    expected = "error: a is broken.\nhint: Mend it.\nerror: b is broken.\nerror: c is missing.\nhint: Find it.\n"
+    for _ in range(2):
+        assert main(["fails"]) == 0
+        assert capsys.readouterr().err == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the current folder")
+def test_a_current_folder_that_was_removed_is_an_error(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["models"]) == 1
+    assert capsys.readouterr().err == "error: The current folder was removed.\nhint: Change to another one: cd ~\n"
 
 
 def test_an_error_without_a_hint_is_one_line(fails, capsys):

@@ -101,11 +101,13 @@ def replacing(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
 def write_text(target: Path, text: str) -> None:
     """Write a text file in UTF-8 that appears complete or not at all.
 
+    Bytes of a file name that are not UTF-8 become escapes.
+
     Raises:
         UnwritableMedia: the disk refuses.
     """
     with replacing(target) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def remove_temporaries() -> None:

@@ -13,7 +13,15 @@ import pytest
 
 from colorcli import files
 from colorcli.errors import UnwritableMedia
-from colorcli.files import keep_newer, remove_temporaries, replacing, sweep, temporary_beside, temporary_folder
+from colorcli.files import (
+    keep_newer,
+    remove_temporaries,
+    replacing,
+    sweep,
+    temporary_beside,
+    temporary_folder,
+    write_text,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +52,11 @@ def test_a_file_appears_only_at_the_end(tmp_path):
         assert not (tmp_path / "new" / "a.txt").exists()
     assert (tmp_path / "new" / "a.txt").read_text() == "whole"
     assert names(tmp_path / "new") == ["a.txt"]
+
+
+def test_names_that_are_not_utf_8_are_written_with_escapes(tmp_path):
+    write_text(tmp_path / "page.md", "é and \udce9\n")
+    assert (tmp_path / "page.md").read_bytes() == "é and \\udce9\n".encode()
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])

@@ -140,11 +140,10 @@ def bench(
         else f"{number} gray JPEG{plural} made by colorcli"
     )
     if html:
-        from colorcli.files import replacing
+        from colorcli.files import write_text
         from colorcli.pages.bench import to_html
 
-        with replacing(html) as temporary:
-            temporary.write_text(to_html(speeds, what, command_line(ctx), others), encoding="utf-8", newline="\n")
+        write_text(html, to_html(speeds, what, command_line(ctx), others))
     if as_json:
         click.echo(table.as_json(speeds, what, command_line(ctx)))
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from colorcli.errors import UsageError
 from colorcli.evaluation.markdown import bullets, figures
-from colorcli.files import replacing
+from colorcli.files import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,7 @@ def replace_block(page: Path, name: str, result: Result) -> None:
         UnwritableMedia: the page cannot be written.
     """
     before, after = split_page(page, name)
-    with replacing(page) as temporary:
-        temporary.write_text(f"{before}\n{_block(result)}\n\n{after}", encoding="utf-8", newline="\n")
+    write_text(page, f"{before}\n{_block(result)}\n\n{after}")
 
 
 def split_page(page: Path, name: str) -> tuple[str, str]:

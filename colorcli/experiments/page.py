@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from colorcli.evaluation.markdown import bullets, to_markdown
-from colorcli.files import replacing
+from colorcli.files import write_text
 from colorcli.pages import asset, page, picture, render
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def write_result(result: Result, folder: Path) -> list[Path]:
     """
     texts = {folder / "page.html": _html(result, folder), folder / "page.md": _markdown(result)}
     for path, text in texts.items():
-        with replacing(path) as temporary:
-            temporary.write_text(f"{text.rstrip()}\n", encoding="utf-8", newline="\n")
+        write_text(path, f"{text.rstrip()}\n")
     return list(texts)
 
 

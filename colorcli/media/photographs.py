@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from colorcli.errors import DataError, UnreadableMedia
+from colorcli.files import open_regular, shown
 from colorcli.media.pictures.files import open_picture
 from colorcli.media.pictures.images import to_image
 
@@ -46,11 +47,12 @@ class Photograph:
             DataError: the file cannot be read.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 file.seek(self.offset)
                 stream = io.BytesIO(file.read(self.length))
         except OSError as error:
-            raise DataError(f"{self.path}: {self.name} cannot be read ({error.strerror or error}).") from error
+            where = f"{shown(self.path)}: {shown(self.name)}" if self.length >= 0 else shown(self.path)
+            raise DataError(f"{where} cannot be read ({error.strerror or error}).") from error
         stream.name = self.name
         return stream
 
@@ -104,7 +106,7 @@ def find_photographs(folder: Path) -> list[Photograph]:
             raise DataError(f"{path}: compressed tar files cannot be read in place.", "Unpack it first: tar xf FILE")
         if path.suffix.lower() == ".tar":
             found += _in_tar(path)
-        elif path.suffix.lower() in _SUFFIXES:
+        elif path.suffix.lower() in _SUFFIXES and not path.is_dir():
             found.append(Photograph(path.relative_to(folder).as_posix(), path))
     rows = _read_manifest(folder / _MANIFEST)
     has_categories = any("category" in row for row in rows.values())
@@ -132,7 +134,8 @@ def _read_manifest(path: Path) -> dict[str, dict[str, str | None]]:
 
 def _in_tar(path: Path) -> list[Photograph]:
     try:
-        with tarfile.open(path, "r:") as tar:  # uncompressed, because photographs are read where they lie in it
+        # Uncompressed, because photographs are read where they lie in it
+        with open_regular(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             members = (m for m in tar if m.isfile() and Path(m.name).suffix.lower() in _SUFFIXES)
             return [Photograph(m.name, path, m.offset_data, m.size) for m in members]
     except (OSError, tarfile.TarError) as error:

@@ -108,7 +108,10 @@ def open_page(path: Path, title: str, *, style: str = "", script: str = "") -> I
         UnwritableMedia: the file cannot be written.
     """
     start, end = page(title, _BODY, style=style, script=script).split(_BODY)
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,  # as in `write_text`
+    ):
         file.write(start)
         yield file
         file.write(end)

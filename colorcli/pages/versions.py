@@ -53,13 +53,15 @@ def versions(
                     working.remove(pipeline)
                     if not working:
                         raise
-                    report(PluginError(f"{photograph.name}: {error.message} The model is left out.", error.hint))
+                    report(
+                        PluginError(f"{shown(photograph.name)}: {error.message} The model is left out.", error.hint)
+                    )
         except PluginError:
             raise
         except ColorcliError as error:
             report(error)
             continue
-        yield PictureVersions(photograph.name, _between_gray_and_original(frame, colored))
+        yield PictureVersions(shown(photograph.name), _between_gray_and_original(frame, colored))
 
 
 def before_and_after(source: Path, target: Path, label: str, note: str, *, max_pixels: int) -> PictureVersions:

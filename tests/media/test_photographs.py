@@ -1,6 +1,7 @@
 """Photographs in tar files, which are read where they lie."""
 
 import io
+import os
 import tarfile
 
 import pytest
@@ -36,4 +37,20 @@ def test_a_compressed_tar_file_is_named_with_what_to_do(tmp_path, name, mode):
 def test_a_compressed_tar_file_under_another_name_is_not_read_at_wrong_places(tmp_path):
     write_tar(tmp_path / "a.tar", "w:gz")
     with pytest.raises(DataError, match=r"a\.tar: this tar file cannot be read"):
+        find_photographs(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links and pipes of POSIX")
+def test_folders_are_no_photographs_and_nothing_waits_for_a_pipe(tmp_path):
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "itself.jpg").symlink_to("itself.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    found = find_photographs(tmp_path)
+    assert [each.name for each in found] == ["itself.jpg", "pipe.jpg"]
+    for each, reason in zip(found, ("Too many levels of symbolic links", "not a regular file"), strict=True):
+        with pytest.raises(DataError) as error:
+            read_square(each, 8)
+        assert error.value.message == f"{tmp_path / each.name} cannot be read ({reason})."
+    os.mkfifo(tmp_path / "pipe.tar")
+    with pytest.raises(DataError, match=r"pipe\.tar: this tar file cannot be read"):
         find_photographs(tmp_path)

@@ -147,3 +147,9 @@ def test_foreign_scripts_do_not_run_and_nothing_is_loaded(browser, tmp_path):
         assert len(heard.console) >= 4  # each is told of
         assert heard.loaded == [path.as_uri()]  # the others were asked for and refused
         assert len(heard.requests) == 3
+
+
+def test_a_page_may_name_files_whose_names_are_not_utf_8(tmp_path):
+    with open_page(tmp_path / "page.html", "title") as file:
+        file.write("\udce9.jpg")
+    assert r"\udce9.jpg" in (tmp_path / "page.html").read_text(encoding="utf-8")

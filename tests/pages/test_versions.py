@@ -53,3 +53,9 @@ def test_a_missing_output_is_an_error(tmp_path):
     save_photographs(tmp_path, 1)
     with pytest.raises(UnreadableMedia, match=r"gone\.png"):
         before_and_after(tmp_path / "00.png", tmp_path / "gone.png", "model", "", max_pixels=DEFAULT_MAX_PIXELS)
+
+
+def test_names_are_on_one_line_and_printable(zhang, tmp_path):
+    save_gray(tmp_path / "one\ntwo.png")
+    (row,) = versions([zhang], find_photographs(tmp_path), [].append)
+    assert row.name == r"'one\ntwo.png'"

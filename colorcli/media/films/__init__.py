@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from colorcli.files import open_regular
 from colorcli.media import formats
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def is_film(path: Path) -> bool:
     False for pictures (an AVIF begins like an MP4), text, and files that cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(4096)
     except OSError:
         return False

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from colorcli.color import AB_LIMIT, gray_to_lightness, lab_to_uv, luma_to_lightness
+from colorcli.film.chroma_table import ChromaTable
 from colorcli.film.planes import averaged, cubic, halved, look_up_codes
 from colorcli.inference.transfer import download
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from colorcli.media.films.film import Film
 
 _STRIP = 2**15  # chroma pixels converted at a time, so that intermediate results fit the CPU cache
+_LOOKED_UP = 2**16  # pixels from which looking up U and V is faster, although the first of them are computed
+_TABLE_DEPTH = 8  # bits
 _MATRICES: dict[str, Matrix] = {
     "bt709": "bt709",
     "bt470bg": "bt601",
@@ -122,25 +125,47 @@ def chroma_planes(
         strip: pixels of chroma that are converted at a time.
 
     Returns:
-        U and V, each (ceil(H / 2), ceil(W / 2)) of the dtype of `luma`.
+        U and V, each (ceil(H / 2), ceil(W / 2)) of the dtype of `luma`. On a CPU, the chroma of frames of 8 bits is
+        rounded, unless they are tiny; see `chroma_table`.
     """
     y_plane, chroma = _tensor(luma), _tensor(ab)
-    height, width = (y_plane.shape[0] + 1) // 2, (y_plane.shape[1] + 1) // 2
+    if y_plane.device.type == "cpu" and coding.depth == _TABLE_DEPTH and y_plane.numel() >= _LOOKED_UP:
+        coarse = halved(y_plane)
+        return _table(coding).planes(coarse, cubic(chroma, (coarse.shape[0], coarse.shape[1])))
+    return _computed(y_plane, chroma, coding, strip)
+
+
+def _computed(y_plane: Tensor, chroma: Tensor, coding: Coding, strip: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Compute U and V as `chroma_planes` does, for each pixel."""
     coarse = halved(y_plane)
+    height, width = coarse.shape
     scaled = cubic(torch.cat((chroma, _excess(coarse, chroma, coding)[None])), (height, width))
     planes = torch.empty((2, height, width), dtype=y_plane.dtype, device=y_plane.device)
     rows = max(1, strip // width)
-    middle, last = 1 << (coding.depth - 1), (1 << coding.depth) - 1
     gray = _gray_lightness(coarse, coding)
     for start in range(0, height, rows):
         part = slice(start, start + rows)
-        y = _luma(coarse[part].float(), coding)[None]
         lightness = (gray[part] + scaled[2, part])[None].clamp_(0, 100)
         limited = scaled[:2, part].clamp(-AB_LIMIT, AB_LIMIT)
-        uv = lab_to_uv(y, lightness, limited, coding.matrix, coding.primaries)
-        planes[:, part] = uv.mul_(coding.chroma_codes).add_(middle + 0.5).clamp_(0, last).to(torch.int32)
+        planes[:, part] = _codes(_luma(coarse[part].float(), coding)[None], lightness, limited, coding)
     u, v = download(planes).numpy()
     return u, v
+
+
+@lru_cache(maxsize=2)
+def _table(coding: Coding) -> ChromaTable:
+    def encode(codes: Tensor, ab: Tensor) -> Tensor:
+        y = _luma(codes.float(), coding)
+        return _codes(y, luma_to_lightness(y, ab, coding.matrix, coding.primaries), ab, coding).to(torch.uint8)
+
+    return ChromaTable(encode)
+
+
+def _codes(y: Tensor, lightness: Tensor, ab: Tensor, coding: Coding) -> Tensor:
+    """Encode colors: (1, h, w) Y in 0..1, (1, h, w) L* and (2, h, w) ab to codes of U and V (2, h, w), int32."""
+    middle, last = 1 << (coding.depth - 1), (1 << coding.depth) - 1
+    uv = lab_to_uv(y, lightness, ab, coding.matrix, coding.primaries)
+    return uv.mul_(coding.chroma_codes).add_(middle + 0.5).clamp_(0, last).to(torch.int32)
 
 
 def _excess(coarse: Tensor, ab: Tensor, coding: Coding) -> Tensor:

@@ -49,7 +49,7 @@ class Palette:
     def __init__(self, encode: Callable[[Tensor, Tensor], Tensor]) -> None:
         self._encode = encode
         # By a, b and gray: R, G, B, and 255 once it is known. What is not touched of these 256 MB takes no memory.
-        self._table = _untouched(_CELLS * _CELLS * _GRAYS)
+        self._table = untouched(_CELLS * _CELLS * _GRAYS, torch.int32)
         self._lightness = gray_to_lightness(torch.linspace(0, 1, _GRAYS, dtype=torch.float64)).float()
         self._outputs = _Outputs()
 
@@ -225,9 +225,9 @@ class _Outputs(threading.local):
         return whole.reshape(height, width, 3)
 
 
-def _untouched(count: int) -> Tensor:
-    """Return zeros (count,) int32 that take memory page by page when they are written, and not in huge pages."""
-    memory = mmap.mmap(-1, 4 * count)
+def untouched(count: int, dtype: torch.dtype) -> Tensor:
+    """Return zeros (count,) that take memory page by page when they are written, and not in huge pages."""
+    memory = mmap.mmap(-1, dtype.itemsize * count)
     with contextlib.suppress(AttributeError, OSError):  # a system without huge pages
         memory.madvise(mmap.MADV_NOHUGEPAGE)
-    return torch.frombuffer(memory, dtype=torch.int32)
+    return torch.frombuffer(memory, dtype=dtype)

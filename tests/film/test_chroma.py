@@ -154,3 +154,22 @@ def test_ab_beyond_its_range_is_clamped():
     beyond = chroma_planes(luma, np.full((2, 8, 8), 900, np.float32), USUAL)
     at_the_limit = chroma_planes(luma, np.full((2, 8, 8), 128, np.float32), USUAL)
     assert np.abs(np.subtract(beyond, at_the_limit, dtype=int)).max() <= 2
+
+
+@pytest.mark.parametrize("coding", [each for each in CODINGS if each.depth == 8], ids=coding_name)
+@pytest.mark.parametrize("size", [(256, 320), (255, 319)], ids=["even", "odd"])
+def test_u_and_v_that_are_looked_up_are_the_exact_ones_up_to_rounding(coding, size):
+    luma, ab = picture(coding, size), colors(12)
+    found = np.stack(chroma_planes(luma, ab, coding)).astype(int)
+    assert found.shape == (2, (size[0] + 1) // 2, (size[1] + 1) // 2)
+    height, width = found.shape[1:]
+    even = np.pad(luma, ((0, size[0] % 2), (0, size[1] % 2)), mode="edge")
+    coarse = torch.from_numpy(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)).double()
+    y = ((coarse - coding.black) / coding.luma_codes).clamp(0, 1)[None]
+    scaled = np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC) for plane in ab])
+    exact_ab = torch.from_numpy(scaled).double()
+    uv = lab_to_uv(y, luma_to_lightness(y, exact_ab, coding.matrix), exact_ab, coding.matrix)
+    apart = np.abs(found - (128 + coding.chroma_codes * uv.numpy()).round())
+    assert apart.mean() < 0.2
+    assert np.quantile(apart, 0.999) <= 1
+    assert apart.max() <= 4

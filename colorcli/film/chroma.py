@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from colorcli.color import AB_LIMIT, gray_to_lightness, lab_to_uv, luma_to_lightness
 from colorcli.film.chroma_table import ChromaTable
 from colorcli.film.planes import averaged, cubic, halved, look_up_codes
+from colorcli.inference.preprocess import scaled_down, strip_pixels
 from colorcli.inference.transfer import download
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -90,8 +92,19 @@ def small_lightness(luma: NDArray[Any] | Tensor, size: tuple[int, int], coding: 
     Returns:
         (1, 1, h, w) float32, L* in 0..100, on that device.
     """
-    lightness = _gray_lightness(_tensor(luma), coding)
-    return functional.interpolate(lightness[None, None], size, mode="bilinear", antialias=True)
+    plane = _tensor(luma)
+    height, width = plane.shape
+    if (height, width) == size:
+        return _gray_lightness(plane, coding)[None, None]
+    return scaled_down(_lightness_in_strips(plane, coding), (height, width), size, plane.device)
+
+
+def _lightness_in_strips(luma: Tensor, coding: Coding) -> Iterator[tuple[slice, Tensor]]:
+    height, width = luma.shape
+    rows = max(1, strip_pixels(luma.device) // width)
+    for start in range(0, height, rows):
+        part = slice(start, min(start + rows, height))
+        yield part, _gray_lightness(luma[part], coding)
 
 
 def _gray_lightness(luma: Tensor, coding: Coding) -> Tensor:

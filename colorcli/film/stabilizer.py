@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 import torch
 
-from colorcli.film.flow import DeviceFlowStep, FlowStep, MotionEstimator, resize
+from colorcli.film.flow import DeviceFlowStep, MotionEstimator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from colorcli.film.flow import FlowStep, ScaledFlowStep
 
     Plane = NDArray[np.float32]
     Chroma = Any
@@ -90,7 +92,7 @@ class _Pending:
 
     own: Chroma
     before: Chroma
-    step: FlowStep | DeviceFlowStep | None
+    step: ScaledFlowStep | DeviceFlowStep | None
 
 
 class BidirectionalMean:
@@ -123,11 +125,14 @@ class BidirectionalMean:
         Returns:
             The chroma (2, h, w) of the frames that are finished, in order: none, or a block of them.
         """
-        moved = step.to(own.device) if step and isinstance(own, torch.Tensor) else step
-        before = own * 0
+        moved: ScaledFlowStep | DeviceFlowStep | None = None
+        if step:
+            moved = step.to(own.device) if isinstance(own, torch.Tensor) else step.at(own.shape[:2])
         if self._pending:
             last = self._pending[-1]
             before = self._carry(last.own + last.before, moved, backward=False)
+        else:
+            before = own * 0
         self._pending.append(_Pending(own, before, moved))
         return self._decide(self._window // 4) if len(self._pending) == self._window else []
 
@@ -149,15 +154,13 @@ class BidirectionalMean:
         del self._pending[:count]
         return decided[::-1]
 
-    def _carry(self, colors: Chroma, step: FlowStep | DeviceFlowStep | None, *, backward: bool) -> Chroma:
+    def _carry(self, colors: Chroma, step: ScaledFlowStep | DeviceFlowStep | None, *, backward: bool) -> Chroma:
         if step is None:
             return colors * np.float32(self._decay) if isinstance(colors, np.ndarray) else colors * self._decay
         if isinstance(step, DeviceFlowStep):
             return self._carry_on_device(colors, step, backward=backward)
-        carried = step.carry_backward(colors) if backward else step.carry_forward(colors)
-        confidence = step.forward_confidence if backward else step.backward_confidence
-        share = resize(confidence * np.float32(self._decay), carried.shape[:2])
-        carried *= cv2.merge([share] * 4)
+        carried, confidence = step.carry(colors, backward=backward)
+        carried *= cv2.merge([confidence * np.float32(self._decay)] * 4)
         return carried if carried[..., 2].min() > _MIN_WEIGHT else _rescaled(carried)
 
     def _carry_on_device(self, colors: Tensor, step: DeviceFlowStep, *, backward: bool) -> Tensor:
@@ -184,10 +187,9 @@ def weighted(ab: Chroma, weight: float = 1) -> Chroma:
 def _mean(colors: Chroma) -> Chroma:
     if isinstance(colors, torch.Tensor):
         return colors[:2] / colors[2:]
-    a, b, weight, _ = cv2.split(colors)
     mean: Plane = np.empty((2, *colors.shape[:2]), dtype=np.float32)
-    np.divide(a, weight, out=mean[0])
-    np.divide(b, weight, out=mean[1])
+    for channel, plane in enumerate(mean):
+        np.divide(colors[..., channel], colors[..., 2], out=plane)
     return mean
 
 

@@ -21,7 +21,7 @@ from colorcli.color import LUMINANCE_WEIGHTS, gray_to_lightness, luminance_to_li
 from colorcli.inference.transfer import as_tensor, is_out_of_memory, upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,13 +50,30 @@ def small_lightness(
     Returns:
         (1, 1, h, w) float32, L* in 0..100.
     """
+    full = pixels.shape[0], pixels.shape[1]
+    return scaled_down(((rows, part[0, 0]) for rows, part in strips(pixels, device, strip)), full, size, device)
+
+
+def scaled_down(
+    parts: Iterable[tuple[slice, Tensor]], full: tuple[int, int], size: tuple[int, int], device: torch.device
+) -> Tensor:
+    """Scale a plane that arrives in strips, antialiased.
+
+    Args:
+        parts: rows of the plane, and what is in them, (n, W) float32.
+        full: its height and width.
+        size: those to scale it to.
+        device: where the strips are.
+
+    Returns:
+        (1, 1, h, w) float32.
+    """
     # Height first: each strip is scaled to a few rows while it is in the cache.
-    height, width = pixels.shape[:2]
-    band = antialiased(height, size[0], device)
-    squeezed = torch.zeros((size[0], width), device=device)
-    for rows, lightness in strips(pixels, device, strip):
+    band = antialiased(full[0], size[0], device)
+    squeezed = torch.zeros((size[0], full[1]), device=device)
+    for rows, part in parts:
         near = band.columns(rows)
-        squeezed[near].addmm_(band.weights[rows, near].T, lightness[0, 0])
+        squeezed[near].addmm_(band.weights[rows, near].T, part)
     return functional.interpolate(squeezed[None, None], size, mode="bilinear", antialias=True)
 
 

@@ -93,7 +93,8 @@ class FilmEncoder:
         assert (luma.shape, u.shape, v.shape) == (self._shapes[0], self._shapes[1], self._shapes[1])
         assert luma.dtype == u.dtype == v.dtype == self._kind
         planes = (luma, u, v) if alpha is None else (luma, u, v, alpha)
-        packet = av.Packet(b"".join(each.tobytes() for each in planes))
+        content = np.concatenate([each.ravel() for each in planes]).view(np.uint8)
+        packet = av.Packet(content)  # type: ignore[arg-type]  # it takes any buffer
         packet.stream = self._stream
         packet.time_base = self._film.time_base
         packet.pts = packet.dts = round((time + TIME_OFFSET) / self._film.time_base)

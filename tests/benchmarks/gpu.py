@@ -24,7 +24,7 @@ from colorcli.bench.speed import Setting, Speed
 from colorcli.errors import ColorcliError
 
 sys.path.insert(0, str(Path(__file__).parent))
-import film_speed
+from film_speed import make_clip
 from photographs import LARGE, SMALL, random_weights
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def sources(folder: Path, quick: bool) -> Iterator[tuple[str, Path]]:
             make_photograph(source / f"{number:03}.jpg", SMALL if quick else size, number)
         yield what, source
     for what, size in FILMS.items():
-        film_speed.SIZE = (320, 180) if quick else size
-        yield f"film of {what}", film_speed.make_clip(folder / f"{what}.mp4", None, 12 if quick else 250)
+        clip, frames, pixels = folder / f"{what}.mp4", 12 if quick else 250, (320, 180) if quick else size
+        yield f"film of {what}", make_clip(clip, None, frames, pixels)
 
 
 def report(what: str, speed: Speed, floor: Speed) -> None:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from colorcli.film.chroma import Coding, chroma_planes
 from colorcli.film.concurrency import ordered_map, prefetched
 from colorcli.film.keyframes import Keyframes
+from colorcli.film.planes import cubic
 from colorcli.film.prepare import upright
 from colorcli.film.stabilizer import Stabilizer
 from colorcli.inference.pipeline import BATCH_PIXELS
@@ -152,9 +153,10 @@ class FilmColorizer:
         planes = pipeline.predict_lightness(torch.stack([each.network_input.to(device) for each in pictures]))
         ab = planes.values
         size = pictures[0].lightness.shape[-2:]
-        larger = ab.shape[-1] > size[-1] or ab.shape[-2] > size[-2]
-        if ab.shape[-2:] != size:
-            ab = functional.interpolate(ab, size, mode="bilinear" if larger else "bicubic", antialias=larger)
+        if ab.shape[-1] > size[-1] or ab.shape[-2] > size[-2]:
+            ab = functional.interpolate(ab, size, mode="bilinear", antialias=True)
+        elif ab.shape[-2:] != size:
+            ab = torch.stack([cubic(each, (size[0], size[1])) for each in ab])
         planes.verify()
         ab = ab.to(self._device)
         return list(ab.numpy() if self._device.type == "cpu" else ab)

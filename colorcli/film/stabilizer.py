@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Method = Literal["flow", "average", "off"]
 METHODS: tuple[Method, ...] = ("flow", "average", "off")
-WINDOW = 32
+WINDOW = 40
 """The most frames held in memory; after that many, a frame's colors are final."""
 
 _DECAY = {"flow": 0.9, "average": 0.8}  # per frame
@@ -45,7 +45,7 @@ class Stabilizer:
     Args:
         method: `flow` averages along the motion, `average` in place (faster, but moving objects leave color trails),
             `off` returns every frame unchanged.
-        window: the most frames held in memory. At least three quarters of them follow a frame when its colors are
+        window: the most frames held in memory. At least three fifths of them follow a frame when its colors are
             decided; frames further away would count less than a tenth of the frame itself.
 
     Raises:
@@ -102,7 +102,7 @@ class BidirectionalMean:
 
     Args:
         decay: the factor by which weights shrink with every frame, 0..1.
-        window: the most frames held in memory; a quarter of them is finished at a time.
+        window: the most frames held in memory; two fifths of them are finished at a time.
 
     Raises:
         ValueError: the window is smaller than four frames.
@@ -134,7 +134,7 @@ class BidirectionalMean:
         else:
             before = own * 0
         self._pending.append(_Pending(own, before, moved))
-        return self._decide(self._window // 4) if len(self._pending) == self._window else []
+        return self._decide(2 * self._window // 5) if len(self._pending) == self._window else []
 
     def finish(self) -> list[Chroma]:
         """End the shot and return the chroma of all pending frames."""
@@ -178,9 +178,10 @@ def weighted(ab: Chroma, weight: float = 1) -> Chroma:
     """
     if isinstance(ab, torch.Tensor):
         return torch.cat((ab.float(), torch.ones_like(ab[:1], dtype=torch.float32))) * weight
-    a, b = ab.astype(np.float32) * np.float32(weight)
-    ones = np.full_like(a, weight)
-    planes: Plane = cv2.merge([a, b, ones, np.zeros_like(a)])
+    planes: Plane = np.zeros((*ab.shape[1:], 4), np.float32)
+    for channel, plane in enumerate(ab):
+        np.multiply(plane, np.float32(weight), out=planes[..., channel])
+    planes[..., 2] = weight
     return planes
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     _Places = tuple[Plane, Plane]
     """The x and the y of places in a picture, (h, w) each."""
 
-_PIXELS = 5_000  # number of pixels in which motion is searched; larger pictures cost more and lose fast motion
+_PIXELS = 8_000  # number of pixels in which motion is searched; larger pictures cost more and lose fast motion
 _MIN_SIDE = 16  # dense inverse search needs this much for its patches
 _RELATIVE, _ABSOLUTE = 0.01, 0.5  # in squared pixels
 _MARGIN = 0.5  # pixels: the flow of still pixels at the border sometimes points slightly out of the picture
@@ -160,7 +160,7 @@ class MotionEstimator:
 
 
 def downscale(lightness: Plane) -> NDArray[np.uint8]:
-    """Convert lightness (1, h, w) to the picture that is searched: 8 bits, at most 5,000 pixels."""
+    """Convert lightness (1, h, w) to the picture that is searched: 8 bits, at most 8,000 pixels."""
     height, width = lightness.shape[-2:]
     scale = min(1.0, (_PIXELS / (height * width)) ** 0.5)
     size = max(_MIN_SIDE, round(width * scale)), max(_MIN_SIDE, round(height * scale))

@@ -141,8 +141,8 @@ class References:
 
     Args:
         corrected: the chroma (2, h, w) of each corrected frame, by its number in the shot, from 0.
-        shot: the lightness (1, h, w) of the shot's frames up to the last corrected one. Memory: 5 KB per frame while
-            reading, then 30 KB per frame and corrected frame after it.
+        shot: the lightness (1, h, w) of the shot's frames up to the last corrected one. Memory: 8 KB per frame while
+            reading, then 48 KB per frame and corrected frame after it.
 
     Raises:
         ValueError: the shot ends before a corrected frame.

@@ -57,9 +57,9 @@ def test_confidence_is_between_a_tenth_and_one():
         assert trust.max() <= 1
 
 
-def test_a_large_picture_is_searched_at_5000_pixels_in_its_aspect_ratio():
+def test_a_large_picture_is_searched_at_8000_pixels_in_its_aspect_ratio():
     height, width = downscale(np.zeros((1, 720, 1280), np.float32)).shape
-    assert 4500 < height * width < 5200
+    assert 7000 < height * width < 8200
     assert width / height == pytest.approx(16 / 9, rel=0.03)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,6 @@ from colorcli.inference.transfer import download
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from colorcli.color import Matrix, Primaries
@@ -100,11 +100,13 @@ def small_lightness(luma: NDArray[Any] | Tensor, size: tuple[int, int], coding: 
 
 
 def _lightness_in_strips(luma: Tensor, coding: Coding) -> Iterator[tuple[slice, Tensor]]:
+    """Yield rows of a frame and their lightness (n, W); the memory of a strip is used again for the next."""
     height, width = luma.shape
     rows = max(1, strip_pixels(luma.device) // width)
+    room = np.empty((rows if luma.device.type == "cpu" else 0, width), np.float32)
     for start in range(0, height, rows):
         part = slice(start, min(start + rows, height))
-        yield part, _gray_lightness(luma[part], coding)
+        yield part, look_up_codes(_lightness_table(coding, luma.device), luma[part], room)
 
 
 def _gray_lightness(luma: Tensor, coding: Coding) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import torch
@@ -12,15 +12,23 @@ from torch.nn import functional
 
 from colorcli.inference.preprocess import bicubic, look_up
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _CACHED_MATRICES = 16
 
 
-def look_up_codes(table: Tensor, codes: Tensor) -> Tensor:
-    """Look up codes (H, W), uint8 or uint16, in a table (n,) float32; codes beyond its end are taken for the last."""
+def look_up_codes(table: Tensor, codes: Tensor, room: NDArray[np.float32] | None = None) -> Tensor:
+    """Look up codes (H, W), uint8 or uint16, in a table (n,) float32; codes beyond its end are taken for the last.
+
+    For codes of 8 bits on the CPU, `room`, of the same width and at least as high, takes the results: new memory takes
+    longer to get.
+    """
     if codes.device.type != "cpu":
         return look_up(table, codes.int().clamp_(max=len(table) - 1))
     if codes.dtype == torch.uint8:
-        return _wrapped(cv2.LUT(codes.numpy(), table.numpy()))
+        return _wrapped(cv2.LUT(codes.numpy(), table.numpy(), dst=None if room is None else room[: len(codes)]))
     return torch.from_numpy(table.numpy().take(codes.numpy(), mode="clip"))
 
 

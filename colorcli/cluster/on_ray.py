@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 5.0  # between two looks at which machines there are
 _STOP_SECONDS = 30.0  # for the pictures that are being worked on when a run is stopped
+_FOR_WORKERS = ("OMP_WAIT_POLICY",)  # environment variables that workers get, too
 
 
 @dataclass(frozen=True)
@@ -287,7 +288,13 @@ def _start(address: str) -> Any:
     worker.print_to_stdstream = lambda *_, **__: None  # it would print to standard output every time a worker ends
     with _own_signals():
         try:
-            ray.init(address or None, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+            ray.init(
+                address or None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                include_dashboard=False,
+                runtime_env={"env_vars": {name: os.environ[name] for name in _FOR_WORKERS if name in os.environ}},
+            )
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             reason = " ".join(str(error).split("\n")[0].split()).rstrip(".")
             raise ClusterError(

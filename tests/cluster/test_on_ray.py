@@ -26,6 +26,8 @@ SUNSET = (Path(__file__).parents[1] / "third_party" / "colorcli-sunset" / "color
 DEADLY = SUNSET.replace(
     "        return warmth * ab",
     "        import os, time\n"
+    "        with open(os.environ['POLICIES'], 'a') as file:\n"
+    "            print(os.environ.get('OMP_WAIT_POLICY'), file=file)\n"
     "        os._exit(3) if (lightness.mean(dim=(1, 2, 3)) > 90).any() else time.sleep(0.2 * len(lightness))\n"
     "        return warmth * ab",
 )
@@ -49,6 +51,8 @@ def place(tmp_path_factory):
         patch.setenv("PYTHONPATH", str(site.folder))
         patch.setenv("RAY_worker_niceness", "0")  # or workers starve where tests run side by side
         patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("POLICIES", str(folder / "policies"))
+        patch.delenv("OMP_WAIT_POLICY", raising=False)
         yield folder
 
 
@@ -124,6 +128,10 @@ def test_a_picture_that_ends_two_workers_has_failed(runs):
     assert "2 workers ended while they worked on it" in row["error"]
     assert f"{DEADLY_PICTURE}: 2 workers ended" in runs.resumed.err
     assert f"{COUNT - 1 - len(runs.before)} colorized, {len(runs.before)} done before, 1 failed" in runs.resumed.err
+
+
+def test_the_threads_of_workers_sleep_while_they_wait(runs, place):
+    assert set((place / "policies").read_text().split()) == {"PASSIVE"}
 
 
 def test_outputs_and_rows_are_those_of_one_machine(runs, place, capsys):

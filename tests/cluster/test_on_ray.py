@@ -63,7 +63,9 @@ def cluster(place):
     memory = 80 * 2**20
     started = Cluster(True, head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": memory})
     started.add_node(num_cpus=1, object_store_memory=memory)
-    yield started
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # as the program does, and as the nodes do not have it
+        yield started
     started.shutdown()
 
 

@@ -132,12 +132,6 @@ def is_offline() -> bool:
 def find_cached(location: HubFile) -> Path | None:
     """Return the path of a file in the cache, None if it was not downloaded; never uses the network."""
     check_environment()
-    if location.pinned:  # the client also finds these, but takes 70 ms to import
-        from huggingface_hub import constants
-
-        folder = "--".join((f"{location.repo_type}s", *location.repo.split("/")))
-        pinned = Path(constants.HF_HUB_CACHE, folder, "snapshots", location.revision, location.file)
-        return pinned if pinned.is_file() else None
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(

@@ -41,13 +41,15 @@ class OutputFolder(click.Path):
     """A folder to write to, which need not exist."""
 
     def __init__(self) -> None:
-        super().__init__(file_okay=False, path_type=Path)
+        super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path."""
         from colorcli.jobs.outputs import looks_like_file
 
         path = Path(str(super().convert(value, param, ctx)))
+        if path.is_file():
+            self.fail(f"must be a folder, got {path.name!r}, which is a file.", param, ctx)
         if looks_like_file(path):
             self.fail(f"must be a folder, got {path.name!r}, which is the name of a file.", param, ctx)
         return path

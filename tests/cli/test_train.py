@@ -172,7 +172,7 @@ def test_what_is_missing_from_a_command_is_named_with_an_example(capsys, given, 
 def test_an_output_that_is_a_file_is_a_usage_error(photographs, tiny, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert train(photographs, tiny, tmp_path / "file") == 2
-    assert "cannot be written to" in capsys.readouterr().err
+    assert "must be a folder, got 'file', which is a file." in capsys.readouterr().err
 
 
 def test_missing_data_is_an_error(tiny, tmp_path, capsys):

@@ -52,16 +52,8 @@ class FlowStep:
     backward_confidence: Plane
     forward_confidence: Plane
 
-    def carry_forward(self, planes: Plane) -> Plane:
-        """Warp planes (H, W) or (H, W, C) of the earlier frame to the later one."""
-        return warp(planes, self.backward)
-
-    def carry_backward(self, planes: Plane) -> Plane:
-        """Warp planes (H, W) or (H, W, C) of the later frame to the earlier one."""
-        return warp(planes, self.forward)
-
     def at(self, size: tuple[int, int]) -> ScaledFlowStep:
-        """Prepare the step for planes of a height and width, which will be carried several times."""
+        """Prepare the step for planes of a height and width."""
         return ScaledFlowStep(self, size)
 
     def to(self, device: torch.device) -> DeviceFlowStep:
@@ -84,7 +76,7 @@ class ScaledFlowStep:
     size: tuple[int, int]
 
     def carry(self, planes: Plane, *, backward: bool) -> tuple[Plane, Plane]:
-        """Warp planes (H, W, C) to the next frame, or to the previous one.
+        """Warp planes (H, W) or (H, W, C) of the earlier frame to the later one, or backward.
 
         Returns:
             The warped planes, and (H, W) the confidence in them.

@@ -95,7 +95,8 @@ class Keyframes:
             key = True
         elif self._auto:
             visible = np.ones_like(step.backward_confidence) if self._visible is None else self._visible
-            self._visible = step.carry_forward(visible) * step.backward_confidence
+            moved, confidence = step.at(visible.shape).carry(visible, backward=False)
+            self._visible = moved * confidence
             key = float(self._visible.mean()) < 1 - MAX_NEW
         else:
             key = False
